@@ -1,0 +1,235 @@
+//! The one error of this crate: what failed and what a person can do about it.
+
+use std::{error::Error as StdError, path::PathBuf, time::Duration};
+
+/// What the operating system, a vault or a parser said.
+pub(crate) type Source = Box<dyn StdError + Send + Sync>;
+
+/// Everything that can go wrong, by what the caller can do about it.
+///
+/// Absence is not an error. No variant carries a secret. The text says what failed; what the
+/// operating system said is [`source`](StdError::source) and is not repeated in the text.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Several accounts have a token for the request; name one of them.
+    #[error("{} accounts have a token for this request; name one with --account or TokenRequest::account", usernames.len())]
+    AccountAmbiguous {
+        /// Their user names, or home account ids where no name is known.
+        usernames: Vec<String>,
+    },
+    /// The closure or program that supplies the key, or a persistence of the caller's own, failed.
+    #[error("{what} failed")]
+    Callback {
+        /// Which of the caller's parts it was.
+        what: &'static str,
+        /// Its own error.
+        source: Source,
+    },
+    /// The bytes are not what they should be. They were left as they are.
+    #[error(
+        "{what} is corrupt: {detail}; it was left as it is, `quarantine` sets it aside and `reset` starts over"
+    )]
+    Corrupt {
+        /// The file or the document.
+        what: String,
+        /// What is wrong and where, without content.
+        detail: String,
+    },
+    /// The new content is visible, but the operating system could not promise that it survives a
+    /// power cut. Saving again is safe.
+    #[error("`{}` was replaced, but the disk did not confirm it; save again", path.display())]
+    DurabilityUnknown {
+        /// The file that was replaced.
+        path: PathBuf,
+        /// What the operating system said.
+        source: Source,
+    },
+    /// A sign-in event, a request or a search that cannot be used as it is. Nothing was changed.
+    #[error("{detail}")]
+    Invalid {
+        /// What is wrong with it and what is expected.
+        detail: String,
+    },
+    /// An operating system call failed.
+    #[error("could not {operation} `{}`", path.display())]
+    Io {
+        /// What was tried.
+        operation: &'static str,
+        /// On which file or folder.
+        path: PathBuf,
+        /// What the operating system said.
+        source: Source,
+    },
+    /// The cache exists, the key that sealed it does not. No new key is made over it.
+    #[error("the key {key_id} of `{}` is no longer in the {vault}; restore it, or give the sign-ins up with `reset`", path.display())]
+    KeyGone {
+        /// The cache file.
+        path: PathBuf,
+        /// The key's identifier, in hexadecimal.
+        key_id: String,
+        /// Where the key was kept.
+        vault: &'static str,
+    },
+    /// Another process held the lock for the whole time.
+    #[error("`{}` was still locked after {waited:?}{}; is another program hung?", path.display(), holder.as_deref().map(|h| format!(" by {h}")).unwrap_or_default())]
+    LockTimeout {
+        /// The lock file.
+        path: PathBuf,
+        /// How long this process waited.
+        waited: Duration,
+        /// Who said that it holds the lock: process id and program name.
+        holder: Option<String>,
+    },
+    /// A folder that the caller named lies in a folder that does not exist.
+    #[error("`{}` does not exist; create it, or name another place", path.display())]
+    MissingParent {
+        /// The folder that is missing.
+        path: PathBuf,
+    },
+    /// A transaction was begun inside a transaction of the same cache.
+    #[error(
+        "a transaction was begun inside a transaction of the same cache; use the cache that the outer closure was given"
+    )]
+    Nested,
+    /// The disk is full, or a quota is used up. The old content is intact.
+    #[error("no space is left to write `{}`; the old content is intact", path.display())]
+    NoSpace {
+        /// The file that could not be written.
+        path: PathBuf,
+        /// What the operating system said.
+        source: Source,
+    },
+    /// Another kind of persistence wrote what lies here. It was left as it is.
+    #[error("`{}` holds {found}, not {expected}; open it as what it is, or name another place", path.display())]
+    OtherBackend {
+        /// The file.
+        path: PathBuf,
+        /// What was found.
+        found: String,
+        /// What this persistence reads.
+        expected: &'static str,
+    },
+    /// The cache was sealed for a store of another name.
+    #[error("`{}` belongs to a store of another name than `{name}`; open it under its own name", path.display())]
+    OtherStore {
+        /// The cache file.
+        path: PathBuf,
+        /// The name it was opened with.
+        name: String,
+    },
+    /// A write to the vault was begun and its answer did not come in time. The next load decides.
+    #[error(
+        "the {vault} did not confirm a write within {waited:?}; look again before you repeat it"
+    )]
+    OutcomeUnknown {
+        /// The vault.
+        vault: &'static str,
+        /// How long this process waited.
+        waited: Duration,
+    },
+    /// The operating system or the vault refuses this user or this program.
+    #[error("access to `{what}` was denied")]
+    PermissionDenied {
+        /// The file, the folder or the vault.
+        what: String,
+        /// What the operating system said.
+        source: Source,
+    },
+    /// The person closed the vault's prompt.
+    #[error("the {vault}'s prompt was dismissed; unlock it and try again")]
+    PromptDismissed {
+        /// The vault.
+        vault: &'static str,
+    },
+    /// The file system is read-only. Reading still works.
+    #[error("`{}` lies on a read-only file system; reading works, saving does not", path.display())]
+    ReadOnly {
+        /// The file or folder that could not be written.
+        path: PathBuf,
+        /// What the operating system said.
+        source: Source,
+    },
+    /// The cache is older than what this process has already seen. It was left as it is.
+    #[error("`{}` went back from generation {seen} to {found}; somebody restored an old copy; `reset` starts over", path.display())]
+    RolledBack {
+        /// The cache file.
+        path: PathBuf,
+        /// The newest generation seen by this process.
+        seen: u64,
+        /// The generation found now.
+        found: u64,
+    },
+    /// The data does not fit. Nothing was written.
+    #[error("{what} has {size} bytes, the limit is {limit}; remove sign-ins, or raise the limit")]
+    TooLarge {
+        /// The file or the secret.
+        what: String,
+        /// Its size in bytes.
+        size: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// A file or folder is not safe to use. It was left as it is.
+    #[error("`{}` {found}; {mend}", path.display())]
+    UnsafePath {
+        /// The file or folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        found: String,
+        /// How to mend it.
+        mend: String,
+    },
+    /// A newer tokenkeep wrote the file.
+    #[error("`{}` has format version {version}, this program reads version 1; update it", path.display())]
+    UnsupportedVersion {
+        /// The cache file.
+        path: PathBuf,
+        /// The version found.
+        version: u16,
+    },
+    /// The vault failed in a way that has no name of its own.
+    #[error("the {vault} failed; `tokenkeep doctor` shows what works here")]
+    VaultFailed {
+        /// The vault.
+        vault: &'static str,
+        /// What it said.
+        source: Source,
+    },
+    /// The vault exists but is locked.
+    #[error("the {vault} is locked; unlock it, or allow a prompt, and try again")]
+    VaultLocked {
+        /// The vault.
+        vault: &'static str,
+        /// What it said, where it said anything.
+        source: Option<Source>,
+    },
+    /// There is no vault to talk to.
+    #[error(
+        "there is no {vault} here: {reason}; start one, or choose another key: a passphrase, a key file, a callback, or a cache in memory"
+    )]
+    VaultMissing {
+        /// The vault.
+        vault: &'static str,
+        /// Which part is missing.
+        reason: String,
+        /// What the operating system said, where it said anything.
+        source: Option<Source>,
+    },
+    /// The vault did not answer within the deadline.
+    #[error(
+        "the {vault} did not answer within {waited:?}; is a prompt open, or its service stuck?"
+    )]
+    VaultTimeout {
+        /// The vault.
+        vault: &'static str,
+        /// How long this process waited.
+        waited: Duration,
+    },
+    /// The key is not the one that sealed the cache: a wrong passphrase, key file or callback.
+    #[error("`{}` was sealed with another key; check the passphrase or the key source", path.display())]
+    WrongKey {
+        /// The cache file.
+        path: PathBuf,
+    },
+}
