@@ -51,6 +51,14 @@ pub enum Error {
         /// What is wrong with it and what is expected.
         detail: String,
     },
+    /// A file that was named as a key file is none, or is damaged. It was left as it is.
+    #[error("`{}` is not a usable key file: {detail}; restore it from a copy, or name the right one", path.display())]
+    InvalidKeyFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it, without content.
+        detail: String,
+    },
     /// An operating system call failed.
     #[error("could not {operation} `{}`", path.display())]
     Io {

@@ -2,7 +2,10 @@
 #![forbid(unsafe_code)]
 
 mod error;
+#[allow(dead_code, unused_imports, reason = "the format is whole before its callers are")]
+mod seal;
 mod secret;
 
 pub use error::Error;
+pub use seal::KeyId;
 pub use secret::Secret;

@@ -1,0 +1,182 @@
+//! Bytes in, authenticated ciphertext out: the sealed file of docs/FORMAT.md.
+//!
+//! Nothing here reads a file, a vault or a clock. Randomness is passed in. A caller reads the
+//! header, finds the key that the header names, and opens.
+
+mod error;
+mod foreign;
+mod header;
+mod key;
+mod key_file;
+mod passphrase;
+#[cfg(test)]
+mod tests;
+
+use chacha20poly1305::{AeadInOut, KeyInit, Tag, XChaCha20Poly1305, XNonce};
+use zeroize::Zeroizing;
+
+pub use self::key::KeyId;
+pub(crate) use self::{
+    error::SealError,
+    header::{Header, KeyParameters, TAG_LEN},
+    key::{Key, store_tag},
+    key_file::KeyFile,
+    passphrase::{PassphraseParameters, derive},
+};
+use crate::error::Source;
+
+/// Fills a buffer with unpredictable bytes; passed in, so that a test can repeat a file.
+pub(crate) type Random<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<(), Source>;
+
+/// What a new file is sealed with and for.
+#[derive(Debug)]
+pub(crate) struct Sealing<'a> {
+    pub(crate) key_id: KeyId,
+    pub(crate) key: &'a Key,
+    pub(crate) parameters: KeyParameters,
+    /// The store's name, which a reader has to know.
+    pub(crate) store: &'a str,
+    /// The store's identity: random, new at each creation and each reset.
+    pub(crate) identity: [u8; 16],
+    /// Counts the saves of this identity, from 1.
+    pub(crate) generation: u64,
+}
+
+/// Encrypts `plaintext` into the bytes of a sealed file.
+///
+/// The nonce is drawn from `random`. The plaintext is encrypted in the buffer that is returned;
+/// no other copy is made, and the buffer is wiped if anything fails.
+///
+/// # Errors
+/// [`SealError::TooLarge`] before any work if the file would exceed `limit` bytes;
+/// [`SealError::Parameters`] for a name, generation or cost that no reader would accept;
+/// [`SealError::Random`] if `random` fails.
+pub(crate) fn seal(
+    with: &Sealing<'_>,
+    plaintext: &[u8],
+    limit: u64,
+    random: Random<'_>,
+) -> Result<Vec<u8>, SealError> {
+    check_store_name(with.store)?;
+    if with.generation == 0 {
+        return Err(SealError::Parameters { detail: "generations are counted from 1".into() });
+    }
+    let mut header = Header {
+        key_id: with.key_id,
+        parameters: with.parameters.clone(),
+        key_check: with.key.check(&with.key_id),
+        store_tag: store_tag(with.store),
+        identity: with.identity,
+        generation: with.generation,
+        payload_len: plaintext.len() as u64,
+        nonce: [0; 24],
+    };
+    if let KeyParameters::Passphrase(parameters) = &header.parameters {
+        parameters.check().map_err(|detail| SealError::Parameters { detail })?;
+    }
+    check_size(header.file_len(), limit)?;
+    random(&mut header.nonce).map_err(|source| SealError::Random { source })?;
+
+    let mut file = Zeroizing::new(Vec::with_capacity(header.len() + plaintext.len() + TAG_LEN));
+    header.encode(&mut file);
+    let associated = associated_data(&file, with.store);
+    file.extend_from_slice(plaintext);
+    let tag = cipher(with.key)
+        .encrypt_inout_detached(
+            &XNonce::from(header.nonce),
+            &associated,
+            (&mut file[header.len()..]).into(),
+        )
+        .expect("the cipher takes 256 GiB, more than a buffer checked against the limit has");
+    file.extend_from_slice(&tag);
+    Ok(std::mem::take(&mut file))
+}
+
+/// Decrypts the bytes of a sealed file, in place.
+///
+/// # Errors
+/// Those of [`inspect`], then [`SealError::WrongKey`] if `key` is not the key that the header
+/// was made with, then [`SealError::Corrupt`] if header, name and content do not belong together.
+pub(crate) fn open(
+    file: impl Into<Zeroizing<Vec<u8>>>,
+    key: &Key,
+    store: &str,
+    limit: u64,
+) -> Result<(Header, Zeroizing<Vec<u8>>), SealError> {
+    let mut file = file.into();
+    let header = inspect(&file, store, limit)?;
+    if key.check(&header.key_id) != header.key_check {
+        return Err(SealError::WrongKey);
+    }
+    let (head, rest) = file.split_at_mut(header.len());
+    let (content, tag) = rest.split_at_mut(rest.len() - TAG_LEN);
+    let tag = Tag::try_from(&*tag).expect("split off with the length of a tag");
+    let content_len = content.len();
+    cipher(key)
+        .decrypt_inout_detached(
+            &XNonce::from(header.nonce),
+            &associated_data(head, store),
+            content.into(),
+            &tag,
+        )
+        .map_err(|_| SealError::corrupt("the content or the header was altered"))?;
+    file.copy_within(header.len()..header.len() + content_len, 0);
+    file.truncate(content_len);
+    Ok((header, file))
+}
+
+/// Checks everything about a whole sealed file that needs no key.
+///
+/// A caller asks a vault or derives a key only for a file that passed.
+///
+/// # Errors
+/// In this order: [`SealError::TooLarge`]; those of [`Header::parse`]; [`SealError::Corrupt`] if
+/// the file is shorter or longer than its header says; [`SealError::OtherStore`].
+pub(crate) fn inspect(file: &[u8], store: &str, limit: u64) -> Result<Header, SealError> {
+    check_size(Some(file.len() as u64), limit)?;
+    let (header, _) = Header::parse(file)?;
+    match header.file_len() {
+        Some(expected) if expected == file.len() as u64 => {}
+        _ => {
+            return Err(SealError::corrupt(format!(
+                "the header speaks of {} bytes of content, the file has {} bytes",
+                header.payload_len,
+                file.len()
+            )));
+        }
+    }
+    if header.store_tag != store_tag(store) {
+        return Err(SealError::OtherStore);
+    }
+    Ok(header)
+}
+
+fn check_store_name(store: &str) -> Result<(), SealError> {
+    if store.is_empty() {
+        return Err(SealError::Parameters { detail: "the name of a store is empty".into() });
+    }
+    Ok(())
+}
+
+fn check_size(size: Option<u64>, limit: u64) -> Result<(), SealError> {
+    let size = size.unwrap_or(u64::MAX);
+    if size > limit {
+        return Err(SealError::TooLarge { size, limit });
+    }
+    Ok(())
+}
+
+fn cipher(key: &Key) -> XChaCha20Poly1305 {
+    XChaCha20Poly1305::new(key.expose().into())
+}
+
+/// The whole header, then the store's name behind its length, so that no other split of the same
+/// bytes is possible.
+fn associated_data(header: &[u8], store: &str) -> Vec<u8> {
+    let name_len = u32::try_from(store.len()).unwrap_or(u32::MAX);
+    let mut data = Vec::with_capacity(header.len() + 4 + store.len());
+    data.extend_from_slice(header);
+    data.extend_from_slice(&name_len.to_be_bytes());
+    data.extend_from_slice(store.as_bytes());
+    data
+}
