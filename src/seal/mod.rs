@@ -57,7 +57,11 @@ pub(crate) fn seal(
     limit: u64,
     random: Random<'_>,
 ) -> Result<Vec<u8>, SealError> {
-    check_store_name(with.store)?;
+    if !is_name(with.store) {
+        return Err(SealError::Parameters {
+            detail: format!("the name of a store has 1 to {MAX_NAME_LEN} bytes"),
+        });
+    }
     if with.generation == 0 {
         return Err(SealError::Parameters { detail: "generations are counted from 1".into() });
     }
@@ -145,17 +149,14 @@ pub(crate) fn inspect(file: &[u8], store: &str, limit: u64) -> Result<Header, Se
             )));
         }
     }
-    if header.store_tag != store_tag(store) {
+    if !is_name(store) || header.store_tag != store_tag(store) {
         return Err(SealError::OtherStore);
     }
     Ok(header)
 }
 
-fn check_store_name(store: &str) -> Result<(), SealError> {
-    if store.is_empty() {
-        return Err(SealError::Parameters { detail: "the name of a store is empty".into() });
-    }
-    Ok(())
+fn is_name(store: &str) -> bool {
+    (1..=MAX_NAME_LEN).contains(&store.len())
 }
 
 fn check_size(size: Option<u64>, limit: u64) -> Result<(), SealError> {
@@ -173,10 +174,12 @@ fn cipher(key: &Key) -> XChaCha20Poly1305 {
 /// The whole header, then the store's name behind its length, so that no other split of the same
 /// bytes is possible.
 fn associated_data(header: &[u8], store: &str) -> Vec<u8> {
-    let name_len = u32::try_from(store.len()).unwrap_or(u32::MAX);
+    let name_len = u32::try_from(store.len()).expect("a name has at most 1,024 bytes");
     let mut data = Vec::with_capacity(header.len() + 4 + store.len());
     data.extend_from_slice(header);
     data.extend_from_slice(&name_len.to_be_bytes());
     data.extend_from_slice(store.as_bytes());
     data
 }
+
+const MAX_NAME_LEN: usize = 1024;

@@ -169,7 +169,7 @@ def decode(vector):
         costs(data)
     if len(data) != header_length + number(data, 88, 8) + TAG:
         raise Refused("corrupt")
-    if data[48:64] != half_sha256(b"tokenkeep store name v1", name):
+    if not 1 <= len(name) <= 1024 or data[48:64] != half_sha256(b"tokenkeep store name v1", name):
         raise Refused("other store")
     key = key_of(vector, data, source)
     if data[32:48] != half_sha256(b"tokenkeep key check v1", data[16:32], key):

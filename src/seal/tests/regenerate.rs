@@ -124,11 +124,12 @@ fn passphrase(memory_kib: u32, iterations: u32, lanes: u32) -> KeyParameters {
 /// Encrypts under a header that need not be a valid one, so that only strictness can refuse it.
 fn forge(header: &[u8], key: &Key, store: &str, plaintext: &[u8]) -> Vec<u8> {
     let nonce: [u8; 24] = header[96..120].try_into().unwrap();
+    let name_len = u32::try_from(store.len()).unwrap().to_be_bytes();
     let mut file = [header, plaintext].concat();
     let tag = cipher(key)
         .encrypt_inout_detached(
             &XNonce::from(nonce),
-            &associated_data(header, store),
+            &[header, &name_len, store.as_bytes()].concat(),
             (&mut file[header.len()..]).into(),
         )
         .unwrap();

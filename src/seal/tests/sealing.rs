@@ -82,6 +82,7 @@ fn what_no_reader_accepts_is_not_written() {
     assert!(matches!(derive(b"", &cheap), Err(SealError::Parameters { .. })));
     for with in [
         Sealing { store: "", ..sealing(&key) },
+        Sealing { store: &"n".repeat(1025), ..sealing(&key) },
         Sealing { generation: 0, ..sealing(&key) },
         Sealing { parameters: KeyParameters::Passphrase(cheap), ..sealing(&key) },
     ] {

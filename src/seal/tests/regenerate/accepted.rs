@@ -22,6 +22,7 @@ pub(super) fn add(vectors: &mut Vectors) {
         ("line-end", "two\r\nlines"),
         ("zero-byte", "a\0b"),
         ("255-bytes", &"n".repeat(255)),
+        ("1024-bytes", &"n".repeat(1024)),
     ] {
         let example = Example { store: store.into(), ..Example::new(name) };
         good(format!("name-{name}"), "a name is its UTF-8 bytes, whatever they are", example);

@@ -80,6 +80,16 @@ fn other_store(vectors: &mut Vectors) {
         "other-store-before-wrong-key",
         reader.vector("both are wrong: the name is looked at first", "other store", &file),
     );
+    for (name, store) in [("empty", String::new()), ("1025-bytes", "n".repeat(1025))] {
+        let mut header = file[..120].to_vec();
+        header[48..64].copy_from_slice(&store_tag(&store));
+        let forged = forge(&header, &sealed.key(), &store, &sealed.plaintext);
+        let reader = Example { store, ..sealed.clone() };
+        vectors.add(
+            format!("store-name-forged-{name}"),
+            reader.vector("no store has a name of this length", "other store", &forged),
+        );
+    }
     let mut header = file[..120].to_vec();
     header[48..64].copy_from_slice(&store_tag("b"));
     let reader = Example { store: "b".into(), ..sealed.clone() };
