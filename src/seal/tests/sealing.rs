@@ -117,6 +117,28 @@ fn a_key_id_is_read_only_as_it_is_printed() {
 }
 
 #[test]
+fn what_lies_in_a_sealed_files_place_is_named_without_its_content() {
+    for (bytes, expected) in [
+        (&b""[..], "an empty file"),
+        (&[0; 40], "only zero bytes"),
+        (b"{}", "plaintext JSON"),
+        (b"\r\n [", "plaintext JSON"),
+        (b"\xEF\xBB\xBF {", "plaintext JSON"),
+        (b"tokenkeep-key-file-v1\n", "a key file"),
+        (
+            b"\x01\0\0\0\xD0\x8C\x9D\xDF\x01\x15\xD1\x11\x8C\x7A\0\xC0\x4F\xC2\x97\xEB\x01",
+            "a DPAPI blob",
+        ),
+        (b"eyJhIjoxfQ==", "bytes of another format"),
+    ] {
+        match Header::parse(bytes) {
+            Err(SealError::NotSealed { found }) => assert_eq!(found, expected),
+            other => panic!("{expected}: {other:?}"),
+        }
+    }
+}
+
+#[test]
 fn each_verdict_becomes_an_error_that_names_the_file() {
     let name_of = |error: SealError| error.at(Path::new("/data/cache"), STORE);
     let texts = [
