@@ -1,1 +1,4 @@
 //! What differs by operating system.
+
+pub mod file;
+pub mod lock;

@@ -1,0 +1,52 @@
+//! Files that are replaced atomically and durably, checked before they are trusted, and stamped.
+//!
+//! A store lives in a [`Folder`]. Every path that is opened is checked at its final component:
+//! kind, owner, links and mode. Each operating system has one file here with the same names;
+//! nothing above this module may assume an inode or an open handle.
+//!
+//! # Platform differences
+//!
+//! Unix: owner and mode are checked, a stamp is (device, inode, size, mtime, ctime) with the
+//! descriptor kept open, so that the inode cannot be used again. Windows: a file inherits the
+//! access list of its folder, links are refused, a stamp is size, creation and write time without a
+//! handle, and the entry of a folder is as durable as the file system's own journal.
+
+mod error;
+mod folder;
+mod open_file;
+mod place;
+
+use std::path::Path;
+
+cfg_if::cfg_if! {
+    if #[cfg(unix)] {
+        #[path = "unix/mod.rs"]
+        mod os;
+    } else if #[cfg(windows)] {
+        #[path = "windows.rs"]
+        mod os;
+    } else {
+        compile_error!("tokenkeep-platform supports Unix and Windows");
+    }
+}
+
+pub use self::{
+    error::FileError,
+    folder::Folder,
+    open_file::OpenFile,
+    os::FileStamp,
+    place::{Parents, Place},
+};
+pub(crate) use self::os::{Identity, read_at, write_at};
+
+/// Tells what lies at `path` now, by one system call; `None` where nothing lies there.
+///
+/// Any difference from an earlier stamp means that the file was changed. The last component is not
+/// followed if it is a link.
+///
+/// # Errors
+///
+/// [`FileError::PermissionDenied`] or [`FileError::Io`] where the system call failed.
+pub fn stamp(path: &Path) -> Result<Option<FileStamp>, FileError> {
+    FileStamp::at(path).map_err(|source| FileError::from_io("look at", path, source))
+}

@@ -1,0 +1,119 @@
+//! A file that is open for reading and was found safe.
+
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use zeroize::Zeroizing;
+
+use super::{FileError, os, os::FileStamp};
+
+/// A regular file that passed the checks of its [`Folder`](super::Folder).
+///
+/// What is read comes from this very file, even if another has taken its name since.
+#[derive(Debug)]
+pub struct OpenFile {
+    path: PathBuf,
+    file: Arc<File>,
+    stamp: FileStamp,
+    readable_by_others: bool,
+}
+
+impl OpenFile {
+    pub(super) fn new(path: PathBuf, opened: os::Opened) -> Self {
+        let os::Opened { file, stamp, readable_by_others } = opened;
+        Self { path, file, stamp, readable_by_others }
+    }
+
+    /// The path it was opened by.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the file was when it was opened, taken before any byte was read.
+    ///
+    /// On Unix the stamp keeps the descriptor, so that no later file can have the same stamp.
+    #[must_use]
+    pub fn stamp(&self) -> FileStamp {
+        self.stamp.clone()
+    }
+
+    /// The size in bytes when it was opened.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.stamp.len()
+    }
+
+    /// Whether the file was empty when it was opened.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether its mode lets other users read it. Only in a shared place; always false on Windows.
+    #[must_use]
+    pub fn readable_by_others(&self) -> bool {
+        self.readable_by_others
+    }
+
+    /// Reads the first `max` bytes, or the whole file if it is shorter.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::Io`] where reading fails.
+    pub fn read_head(&self, max: usize) -> Result<Zeroizing<Vec<u8>>, FileError> {
+        let size = usize::try_from(self.len()).unwrap_or(usize::MAX).min(max);
+        let mut bytes = Zeroizing::new(vec![0; size]);
+        let read = self.fill(&mut bytes)?;
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+
+    /// Reads the whole file, if it has at most `limit` bytes.
+    ///
+    /// A file that another program writes in place may be read torn; one that is replaced cannot.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::TooLarge`] before anything is allocated, [`FileError::Io`] where reading fails.
+    pub fn read_all(&self, limit: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
+        let mut size = self.len();
+        loop {
+            let too_large = || FileError::TooLarge { path: self.path.clone(), size, limit };
+            if size > limit {
+                return Err(too_large());
+            }
+            let expected = usize::try_from(size).map_err(|_| too_large())?;
+            // One byte more than expected shows a file that grew meanwhile.
+            let mut bytes = Zeroizing::new(vec![0; expected.checked_add(1).ok_or_else(too_large)?]);
+            let read = self.fill(&mut bytes)?;
+            if read <= expected {
+                bytes.truncate(read);
+                return Ok(bytes);
+            }
+            let now = self.file.metadata().map_err(|source| self.error(source))?.len();
+            size = now.max(size + 1);
+        }
+    }
+
+    fn fill(&self, bytes: &mut [u8]) -> Result<usize, FileError> {
+        let mut read = 0;
+        while read < bytes.len() {
+            match os::read_at(&self.file, &mut bytes[read..], read as u64) {
+                Ok(0) => break,
+                Ok(count) => read += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(self.error(error)),
+            }
+        }
+        Ok(read)
+    }
+
+    fn error(&self, source: io::Error) -> FileError {
+        FileError::from_io("read", &self.path, source)
+    }
+}

@@ -1,0 +1,290 @@
+//! Unix: everything is relative to an open folder, and no last component is followed.
+
+mod check;
+mod disk;
+mod stamp;
+
+use std::{
+    fs::File,
+    io,
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use rustix::{
+    fd::OwnedFd,
+    fs::{AtFlags, CWD, Mode, OFlags},
+    io::{Errno, retry_on_intr},
+};
+
+pub use self::stamp::FileStamp;
+pub(crate) use self::{disk::sync_file, stamp::Identity};
+use super::{FileError, Parents, Place};
+
+/// An open folder.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    descriptor: OwnedFd,
+}
+
+/// A file that passed the checks.
+pub(crate) struct Opened {
+    pub(crate) file: Arc<File>,
+    pub(crate) stamp: FileStamp,
+    pub(crate) readable_by_others: bool,
+}
+
+impl Directory {
+    pub(crate) fn open(path: &Path, place: Place) -> Result<Option<Self>, FileError> {
+        let follow = match place {
+            Place::Private => OFlags::NOFOLLOW,
+            Place::Shared => OFlags::empty(),
+        };
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | follow;
+        let descriptor = match retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty())) {
+            Ok(descriptor) => descriptor,
+            Err(Errno::NOENT) if place == Place::Private => return Ok(None),
+            Err(Errno::NOENT) => return dangling_or_absent(path),
+            Err(errno) => return Err(check::explain("open", path, errno, true)),
+        };
+        let stat = retry_on_intr(|| rustix::fs::fstat(&descriptor))
+            .map_err(|errno| FileError::from_io("look at", path, errno.into()))?;
+        check::folder(path, &stat, place)?;
+        Ok(Some(Self { descriptor }))
+    }
+
+    pub(crate) fn create(path: &Path, parents: Parents, place: Place) -> Result<Self, FileError> {
+        if let Some(directory) = Self::open(path, place)? {
+            return Ok(directory);
+        }
+        make_folder(path, parents)?;
+        Self::open(path, place)?.ok_or_else(|| FileError::MissingParent { path: path.to_owned() })
+    }
+
+    pub(crate) fn open_file(
+        &self,
+        path: &Path,
+        name: &str,
+        place: Place,
+    ) -> Result<Option<Opened>, FileError> {
+        let flags = OFlags::RDONLY | OPEN_SAFELY;
+        let file = match self.open_at(name, flags) {
+            Ok(descriptor) => Arc::new(File::from(descriptor)),
+            Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(check::explain("open", path, errno, false)),
+        };
+        let stat = retry_on_intr(|| rustix::fs::fstat(&file))
+            .map_err(|errno| FileError::from_io("look at", path, errno.into()))?;
+        self.check_stat(path, name, &stat, place)?;
+        let readable_by_others = check::is_open_to_others(&stat);
+        let stamp = FileStamp::new(&stat, Some(Arc::clone(&file)));
+        Ok(Some(Opened { file, stamp, readable_by_others }))
+    }
+
+    /// Opens a file of ours to lock it. It is checked as in a private place.
+    pub(crate) fn open_lock_file(&self, path: &Path, name: &str) -> Result<File, FileError> {
+        let file = match self.open_at(name, OFlags::RDWR | OFlags::CREATE | OPEN_SAFELY) {
+            Ok(descriptor) => File::from(descriptor),
+            Err(Errno::NOENT) => {
+                let parent = path.parent().unwrap_or(path).to_owned();
+                return Err(FileError::MissingParent { path: parent });
+            }
+            Err(errno) => return Err(check::explain("open", path, errno, false)),
+        };
+        let failed = |errno: Errno| FileError::from_io("look at", path, errno.into());
+        let stat = retry_on_intr(|| rustix::fs::fstat(&file)).map_err(failed)?;
+        check::file(path, &stat, Place::Private)?;
+        widen_to_owner(&file, &stat).map_err(failed)?;
+        Ok(file)
+    }
+
+    /// Creates a file that nobody had, 0600 whatever the umask.
+    pub(crate) fn create_file(&self, name: &str) -> io::Result<File> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OPEN_SAFELY;
+        let file = File::from(self.open_at(name, flags)?);
+        let stat = retry_on_intr(|| rustix::fs::fstat(&file))?;
+        widen_to_owner(&file, &stat)?;
+        Ok(file)
+    }
+
+    /// Whether the name is taken; an error where what has it must not be replaced.
+    pub(crate) fn check(&self, path: &Path, name: &str, place: Place) -> Result<bool, FileError> {
+        match self.stat_at(path, name)? {
+            Some(stat) => self.check_stat(path, name, &stat, place).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// An error where what has the name is not a file of ours, whatever its mode.
+    pub(crate) fn check_removable(&self, path: &Path, name: &str) -> Result<(), FileError> {
+        self.stat_at(path, name)?.map_or(Ok(()), |stat| check::ours(path, &stat))
+    }
+
+    pub(crate) fn unlink(&self, name: &str) -> io::Result<()> {
+        Ok(retry_on_intr(|| rustix::fs::unlinkat(&self.descriptor, name, AtFlags::empty()))?)
+    }
+
+    pub(crate) fn rename_over(&self, from: &str, to: &str) -> io::Result<()> {
+        let folder = &self.descriptor;
+        Ok(retry_on_intr(|| rustix::fs::renameat(folder, from, folder, to))?)
+    }
+
+    /// Fails with `AlreadyExists` where the name is taken.
+    pub(crate) fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
+        let folder = &self.descriptor;
+        match retry_on_intr(|| disk::rename_no_replace(folder, from, to)) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+            result => return Ok(result?),
+        }
+        match retry_on_intr(|| rustix::fs::linkat(folder, from, folder, to, AtFlags::empty())) {
+            Ok(()) => self.unlink(from),
+            // A file system without hard links; the store's lock keeps the two steps together.
+            Err(Errno::PERM | Errno::NOTSUP | Errno::NOSYS | Errno::MLINK) => {
+                match self.stat(to)? {
+                    Some(_) => Err(Errno::EXIST.into()),
+                    None => self.rename_over(from, to),
+                }
+            }
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    pub(crate) fn sync(&self) -> io::Result<()> {
+        Ok(disk::sync_folder(&self.descriptor)?)
+    }
+
+    fn open_at(&self, name: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
+        retry_on_intr(|| rustix::fs::openat(&self.descriptor, name, flags, FILE_MODE))
+    }
+
+    fn stat(&self, name: &str) -> Result<Option<rustix::fs::Stat>, Errno> {
+        let folder = &self.descriptor;
+        match retry_on_intr(|| rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)) {
+            Ok(stat) => Ok(Some(stat)),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    fn stat_at(&self, path: &Path, name: &str) -> Result<Option<rustix::fs::Stat>, FileError> {
+        self.stat(name).map_err(|errno| FileError::from_io("look at", path, errno.into()))
+    }
+
+    /// Checks a file, but lets a creator's second link pass: see [`rename_new`](Self::rename_new).
+    fn check_stat(
+        &self,
+        path: &Path,
+        name: &str,
+        stat: &rustix::fs::Stat,
+        place: Place,
+    ) -> Result<(), FileError> {
+        check::file(path, stat, place).or_else(|error| {
+            let same = |other: rustix::fs::Stat| Identity::new(&other) == Identity::new(stat);
+            let temporary = self.stat(&format!("{name}.tmp")).ok().flatten();
+            if stat.st_nlink == 2 && temporary.is_some_and(same) {
+                let mut single = *stat;
+                single.st_nlink = 1;
+                return check::file(path, &single, place);
+            }
+            Err(error)
+        })
+    }
+}
+
+/// Syncs the folder that holds `path`, so that the name of `path` itself is durable. A folder
+/// that this user may not list belongs to the system and is left to it.
+pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
+    match open_parent(path) {
+        Err(Errno::ACCESS) => Ok(()),
+        opened => Ok(disk::sync_folder(&opened?)?),
+    }
+}
+
+pub(crate) fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    file.read_at(bytes, offset)
+}
+
+pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usize> {
+    file.write_at(bytes, offset)
+}
+
+/// An open descriptor does not hinder a rename here, and keeps the inode from being used again.
+pub(crate) fn keep_open(file: Option<File>) -> Option<File> {
+    file
+}
+
+/// A folder in a shared place may be reached through a link, but not through one that leads nowhere.
+fn dangling_or_absent(path: &Path) -> Result<Option<Directory>, FileError> {
+    match retry_on_intr(|| rustix::fs::lstat(path)) {
+        Err(Errno::NOENT) => Ok(None),
+        Ok(_) => Err(check::explain("open", path, Errno::LOOP, true)),
+        Err(errno) => Err(FileError::from_io("look at", path, errno.into())),
+    }
+}
+
+/// Creates a folder and, if wanted, those above it; each is durable before the next is made.
+fn make_folder(path: &Path, parents: Parents) -> Result<(), FileError> {
+    match make_one(path) {
+        Err(Errno::NOENT) => {}
+        Ok(()) => return sync_made(path),
+        Err(errno) => return Err(FileError::from_io("create", path, errno.into())),
+    }
+    let parent = parent_of(path);
+    if parents == Parents::Require || parent == path {
+        return Err(FileError::MissingParent { path: parent });
+    }
+    make_folder(&parent, parents)?;
+    match make_one(path) {
+        Ok(()) => sync_made(path),
+        Err(errno) => Err(FileError::from_io("create", path, errno.into())),
+    }
+}
+
+/// Creates a folder, 0700 whatever the umask. It may be there: another process is as quick.
+fn make_one(path: &Path) -> Result<(), Errno> {
+    match retry_on_intr(|| rustix::fs::mkdir(path, Mode::RWXU)) {
+        Err(Errno::EXIST) => return Ok(()),
+        made => made?,
+    }
+    let stat = retry_on_intr(|| rustix::fs::lstat(path))?;
+    if check::is_own_folder(&stat) && Mode::from_raw_mode(stat.st_mode) & Mode::RWXU != Mode::RWXU {
+        retry_on_intr(|| rustix::fs::chmodat(CWD, path, Mode::RWXU, AtFlags::empty()))?;
+    }
+    Ok(())
+}
+
+/// Syncs the name of a folder that was made, and of the one above it, whose creator may have been
+/// killed before it could.
+fn sync_made(path: &Path) -> Result<(), FileError> {
+    sync_parent(&parent_of(path))
+        .and_then(|()| sync_parent(path))
+        .map_err(|source| FileError::NotDurable { path: path.to_owned(), source })
+}
+
+fn open_parent(path: &Path) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let parent = parent_of(path);
+    retry_on_intr(|| rustix::fs::open(&parent, flags, Mode::empty()))
+}
+
+fn parent_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
+        Some(parent) => parent.to_owned(),
+        None => path.to_owned(),
+    }
+}
+
+/// A umask may take the owner's own bits away. It never adds any.
+fn widen_to_owner(file: &File, stat: &rustix::fs::Stat) -> Result<(), Errno> {
+    if Mode::from_raw_mode(stat.st_mode).contains(FILE_MODE) {
+        return Ok(());
+    }
+    retry_on_intr(|| rustix::fs::fchmod(file, FILE_MODE))
+}
+
+const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
+
+/// No link is followed, no program that is started inherits the file, and a FIFO cannot make us wait.
+const OPEN_SAFELY: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);

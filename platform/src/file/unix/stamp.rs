@@ -1,0 +1,98 @@
+//! Whether a file is still the one that was read.
+
+use std::{fs::File, io, path::Path, sync::Arc};
+
+use rustix::{
+    fs::Stat,
+    io::{Errno, retry_on_intr},
+};
+
+/// What a file was at one moment. Two stamps that differ mean that the file was changed.
+///
+/// A stamp of an open file keeps its descriptor for as long as it lives: the inode cannot be used again, so a
+/// later file never has the same stamp. The descriptor takes no part in comparing.
+#[derive(Clone, Debug)]
+pub struct FileStamp {
+    identity: Identity,
+    size: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+    _pin: Option<Arc<File>>,
+}
+
+impl FileStamp {
+    /// The size of the file in bytes.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.size
+    }
+
+    /// Whether the file was empty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.size == 0
+    }
+
+    #[expect(clippy::allow_attributes, reason = "which casts are needed differs by system")]
+    #[allow(clippy::unnecessary_cast, clippy::cast_lossless)]
+    pub(super) fn new(stat: &Stat, pin: Option<Arc<File>>) -> Self {
+        Self {
+            identity: Identity::new(stat),
+            size: stat.st_size as u64,
+            modified: (stat.st_mtime as i64, stat.st_mtime_nsec as i64),
+            changed: (stat.st_ctime as i64, stat.st_ctime_nsec as i64),
+            _pin: pin,
+        }
+    }
+
+    pub(crate) fn at(path: &Path) -> io::Result<Option<Self>> {
+        match retry_on_intr(|| rustix::fs::lstat(path)) {
+            Ok(stat) => Ok(Some(Self::new(&stat, None))),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
+    /// The stamp of a file after it was renamed to `path`, which changed its ctime.
+    pub(crate) fn of_renamed(_path: &Path, file: Option<File>) -> io::Result<Self> {
+        let file = Arc::new(file.ok_or(Errno::BADF)?);
+        let stat = retry_on_intr(|| rustix::fs::fstat(&file))?;
+        Ok(Self::new(&stat, Some(file)))
+    }
+}
+
+impl PartialEq for FileStamp {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity == other.identity
+            && self.size == other.size
+            && self.modified == other.modified
+            && self.changed == other.changed
+    }
+}
+
+impl Eq for FileStamp {}
+
+/// Which file it is, whatever its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    #[expect(clippy::allow_attributes, reason = "which casts are needed differs by system")]
+    #[allow(clippy::unnecessary_cast, clippy::cast_sign_loss)]
+    pub(super) fn new(stat: &Stat) -> Self {
+        Self { device: stat.st_dev as u64, inode: stat.st_ino as u64 }
+    }
+
+    /// The identity of an open file.
+    pub(crate) fn of(file: &File) -> io::Result<Self> {
+        Ok(Self::new(&retry_on_intr(|| rustix::fs::fstat(file))?))
+    }
+
+    /// The identity of what lies at `path`, if anything does.
+    pub(crate) fn at(path: &Path) -> io::Result<Option<Self>> {
+        Ok(FileStamp::at(path)?.map(|stamp| stamp.identity))
+    }
+}

@@ -1,0 +1,42 @@
+//! How often a waiter looks again.
+
+use std::time::Duration;
+
+/// Pauses between two looks, with jitter so that waiters do not move in step.
+#[derive(Debug)]
+pub(super) struct Pace {
+    random: u64,
+    head: Duration,
+}
+
+impl Pace {
+    /// The seed decides the jitter.
+    pub(super) fn new(seed: u64) -> Self {
+        Self { random: seed | 1, head: HEAD_FIRST }
+    }
+
+    /// For those in the queue. It does not depend on how long they have waited: a pause that grew would
+    /// give newcomers an advantage.
+    pub(super) fn in_queue(&mut self) -> Duration {
+        self.jitter(IN_QUEUE)
+    }
+
+    /// For the one at the head of the queue, who has nobody to compete with.
+    pub(super) fn at_head(&mut self) -> Duration {
+        let pause = self.jitter(self.head);
+        self.head = (self.head * 5 / 4).min(HEAD_LAST);
+        pause
+    }
+
+    /// Between a half and one and a half of the mean. The generator is Marsaglia's xorshift64.
+    fn jitter(&mut self, mean: Duration) -> Duration {
+        self.random ^= self.random << 13;
+        self.random ^= self.random >> 7;
+        self.random ^= self.random << 17;
+        mean.mul_f64(0.5 + (self.random >> 11) as f64 / (1_u64 << 53) as f64)
+    }
+}
+
+const IN_QUEUE: Duration = Duration::from_millis(2);
+const HEAD_FIRST: Duration = Duration::from_micros(30);
+const HEAD_LAST: Duration = Duration::from_millis(1);
