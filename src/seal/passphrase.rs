@@ -78,5 +78,5 @@ fn refused(error: argon2::Error) -> SealError {
     SealError::Parameters { detail: format!("argon2 refused the passphrase: {error}") }
 }
 
-/// 4 GiB of memory written: a few seconds, so that a forged header cannot make a reader hang.
-const MAX_WORK_KIB: u64 = 4 * 1024 * 1024;
+/// 2 GiB of memory filled: a few seconds, so that a forged header cannot make a reader hang.
+const MAX_WORK_KIB: u64 = 2 * 1024 * 1024;
