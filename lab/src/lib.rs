@@ -1,1 +1,21 @@
-//! The real parts of the tests.
+//! The real parts that the tests run against: which there are, where they are, and the line that installs them.
+//!
+//! A test asks with [`need`] and returns early when the answer is no:
+//!
+//! ```
+//! # use tokenkeep_lab::{Tool, need};
+//! fn keeps_every_update_when_the_writer_is_killed() {
+//!     if !need(Tool::Strace) {
+//!         return;
+//!     }
+//!     // …
+//! }
+//! ```
+
+mod place;
+mod tool;
+
+pub use place::{
+    example, executable, program, python, strace, target_dir, venv, venv_python, workspace_root,
+};
+pub use tool::{DEBIAN_RUSTC, Tool, in_ci, install_line, need};

@@ -1,2 +1,42 @@
-//! Tasks.
-fn main() {}
+//! `cargo xtask`: the tests, the checks and the benchmarks of the workspace, each with what it needs.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
+
+mod bench;
+mod check;
+mod msrv;
+mod stage;
+mod test;
+mod tools;
+
+use std::env;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut arguments = env::args().skip(1);
+    let command = arguments.next();
+    let rest: Vec<String> = arguments.collect();
+    let outcome = match command.as_deref() {
+        Some("test") => test::run(&rest),
+        Some("check") => check::run(&rest),
+        Some("bench") => bench::run(&rest),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+  test [CARGO TEST ARGUMENTS]   every test of the workspace. As root, or with CI set, installs what they need;
+                                else prints the line that does and skips what cannot run
+  check [STAGE…]                fmt, clippy, docs, msrv, windows, macos-arm, macos-intel; all without STAGE
+  bench [BENCH…]                the benchmarks' rows, each a ratio against its floor; all without BENCH";

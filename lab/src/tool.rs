@@ -1,0 +1,162 @@
+//! The table of tools, and what a test says when one is missing.
+
+use std::env;
+use std::fs;
+use std::io::{self, Write};
+use std::panic::Location;
+use std::path::Path;
+use std::thread;
+
+use crate::place;
+
+/// Something that a test needs and that cargo does not build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Tool {
+    /// A D-Bus daemon, gnome-keyring and `secret-tool`.
+    SecretService,
+    /// Kills or fails a program at any of its system calls.
+    Strace,
+    /// Python with the peers that the tests compare with; see [`crate::python`].
+    Python,
+    /// A compiler with the source of its standard library, for type-checking Windows and macOS.
+    OtherTargets,
+}
+
+impl Tool {
+    /// Every tool, in the order of installation.
+    pub const ALL: &[Self] = &[Self::SecretService, Self::Strace, Self::Python, Self::OtherTargets];
+
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SecretService => "a Secret Service (dbus, gnome-keyring, secret-tool)",
+            Self::Strace => "strace",
+            Self::Python => "Python with msal and msal-extensions",
+            Self::OtherTargets => "a compiler with the standard library's source",
+        }
+    }
+
+    /// Whether it is here.
+    pub fn is_here(self) -> bool {
+        let all = |programs: &[&str]| programs.iter().all(|name| place::executable(name).is_some());
+        match self {
+            Self::SecretService => {
+                all(&["dbus-daemon", "dbus-send", "gnome-keyring-daemon", "secret-tool"])
+            }
+            Self::Strace => place::strace().is_some(),
+            Self::Python => place::python().is_some(),
+            Self::OtherTargets => {
+                Path::new(DEBIAN_RUSTC).is_file()
+                    && Path::new(DEBIAN_STD).join("std/Cargo.toml").is_file()
+            }
+        }
+    }
+
+    /// Whether this operating system can have it at all.
+    pub fn fits_this_system(self) -> bool {
+        cfg!(target_os = "linux") || self == Self::Python
+    }
+
+    /// The packages of Debian and Ubuntu that have it.
+    pub fn packages(self) -> &'static [&'static str] {
+        match self {
+            Self::SecretService => &["dbus", "gnome-keyring", "libsecret-tools"],
+            Self::Strace => &["strace"],
+            Self::Python => &["python3", "python3-venv"],
+            Self::OtherTargets => &["rustc-web", "rust-web-src"],
+        }
+    }
+
+    /// What `pip` adds in the virtual environment, each with the version that the tests were written for.
+    pub fn wheels(self) -> &'static [&'static str] {
+        match self {
+            Self::Python => &["msal==1.39.0", "msal-extensions==1.3.1", "argon2-cffi==25.1.0"],
+            _ => &[],
+        }
+    }
+}
+
+/// Whether `tool` is here. If not, says on stderr that the calling test is skipped and what installs the tool.
+///
+/// # Panics
+///
+/// When `CI` is set: there a missing tool is a failure, unless the operating system cannot have it.
+#[track_caller]
+pub fn need(tool: Tool) -> bool {
+    if !tool.fits_this_system() {
+        say(&format!("skipped: {} needs {}, which this system cannot have", caller(), tool.name()));
+        return false;
+    }
+    let here = tool.is_here();
+    if !here {
+        skip(tool.name(), &install_line(&[tool]));
+    }
+    here
+}
+
+/// Whether the run is one that nobody watches, where a missing tool is a failure: `CI` is set, and not to `false`.
+pub fn in_ci() -> bool {
+    env::var_os("CI").is_some_and(|value| !["", "0", "false"].iter().any(|no| value == *no))
+}
+
+/// The one line that installs all of `tools` on Debian and Ubuntu, run as root in the workspace.
+pub fn install_line(tools: &[Tool]) -> String {
+    let packages: Vec<_> = tools.iter().flat_map(|tool| tool.packages()).copied().collect();
+    let wheels: Vec<_> = tools.iter().flat_map(|tool| tool.wheels()).copied().collect();
+    let mut line = format!("apt-get install -y --no-install-recommends {}", packages.join(" "));
+    if !wheels.is_empty() {
+        let venv = place::venv();
+        let venv = venv.strip_prefix(place::workspace_root()).unwrap_or(&venv).display();
+        let wheels = wheels.join(" ");
+        line =
+            format!("{line} && /usr/bin/python3 -m venv {venv} && {venv}/bin/pip install {wheels}");
+    }
+    line
+}
+
+/// Where Debian's package `rustc-web` puts its compiler.
+pub const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+
+/// Where Debian's package `rust-web-src` makes the standard library's source visible to cargo.
+const DEBIAN_STD: &str = "/usr/lib/rustlib/src/rust/library";
+
+/// Whether the environment at `venv` has every wheel, in its version.
+pub(crate) fn venv_is_complete(venv: &Path) -> bool {
+    let folders =
+        |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let site = if cfg!(windows) {
+        Some(venv.join("Lib").join("site-packages"))
+    } else {
+        folders(&venv.join("lib"))
+            .map(|python| python.join("site-packages"))
+            .find(|dir| dir.is_dir())
+    };
+    site.is_some_and(|site| {
+        Tool::Python.wheels().iter().all(|wheel| {
+            let installed = wheel.replace('-', "_").replace("==", "-");
+            site.join(format!("{installed}.dist-info")).is_dir()
+        })
+    })
+}
+
+#[track_caller]
+pub(crate) fn skip(what: &str, line: &str) {
+    let test = caller();
+    assert!(!in_ci(), "{test} needs {what}; install it with: {line}");
+    say(&format!("skipped: {test} needs {what}; install it with: {line}"));
+}
+
+/// The running test, or the place in its source when it has no thread of its own.
+#[track_caller]
+fn caller() -> String {
+    match thread::current().name() {
+        Some(test) if test != "main" => test.to_owned(),
+        _ => Location::caller().to_string(),
+    }
+}
+
+/// Straight to the stream: the test runner keeps what a passing test prints with `eprintln!` to itself.
+fn say(line: &str) {
+    writeln!(io::stderr(), "{line}").ok();
+}

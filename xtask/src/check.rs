@@ -1,0 +1,91 @@
+//! `cargo xtask check`: what can be said about the code without running it, on every operating system.
+
+use std::process::Command;
+
+use tokenkeep_lab::{DEBIAN_RUSTC, Tool, target_dir};
+
+use crate::stage::{self, Failure};
+use crate::{msrv, tools};
+
+/// Runs the named stages, or all of them.
+pub(crate) fn run(names: &[String]) -> Result<(), Failure> {
+    if let Some(unknown) =
+        names.iter().find(|name| !STAGES.iter().any(|stage| stage.name == **name))
+    {
+        let known: Vec<_> = STAGES.iter().map(|stage| stage.name).collect();
+        return Err(Failure::new(format!("no stage {unknown}; there are: {}", known.join(", "))));
+    }
+    let chosen = || {
+        STAGES
+            .iter()
+            .filter(|stage| names.is_empty() || names.iter().any(|name| name == stage.name))
+    };
+    let needed = chosen().find_map(|stage| stage.needs);
+    if let Some(tool) = needed {
+        tools::provide(&[tool])?;
+    }
+    for stage in chosen() {
+        match stage.needs.filter(|tool| !tool.is_here()) {
+            Some(tool) => println!("== {}: skipped, needs {}", stage.name, tool.name()),
+            None => stage::timed(stage.name, stage.check)?,
+        }
+    }
+    Ok(())
+}
+
+struct Stage {
+    name: &'static str,
+    needs: Option<Tool>,
+    check: fn() -> Result<(), Failure>,
+}
+
+/// Quick verdicts first.
+const STAGES: &[Stage] = &[
+    Stage { name: "fmt", needs: None, check: || cargo("fmt", &["fmt", "--all", "--check"]) },
+    Stage { name: "msrv", needs: None, check: msrv::check },
+    Stage { name: "clippy", needs: None, check: clippy },
+    Stage { name: "docs", needs: None, check: docs },
+    Stage { name: "windows", needs: OTHER, check: || other_system("x86_64-pc-windows-msvc") },
+    Stage { name: "macos-arm", needs: OTHER, check: || other_system("aarch64-apple-darwin") },
+    Stage { name: "macos-intel", needs: OTHER, check: || other_system("x86_64-apple-darwin") },
+];
+
+const OTHER: Option<Tool> = Some(Tool::OtherTargets);
+
+fn clippy() -> Result<(), Failure> {
+    cargo("clippy", &["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])
+}
+
+fn docs() -> Result<(), Failure> {
+    let mut doc = stage::cargo();
+    doc.args(["doc", "--quiet", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
+    stage::finish("docs", &mut doc)
+}
+
+/// Type-checks what people run on `target`, with the standard library built from its source, because that of the other
+/// systems is not part of a Linux installation. For Windows the MSVC flavour: checking it asks for no import library,
+/// and so for no foreign linker's tools.
+fn other_system(target: &str) -> Result<(), Failure> {
+    let mut check: Command = stage::cargo();
+    check.args(["check", "--quiet", "--lib", "--bins", "--examples", "--target", target]);
+    check.args([
+        "--package",
+        "tokenkeep",
+        "--package",
+        "tokenkeep-platform",
+        "--package",
+        "tokenkeep-cli",
+    ]);
+    check
+        .args(["-Zbuild-std=std,panic_unwind", "-Zwarnings", "--target-dir"])
+        .arg(target_dir().join("other"));
+    check
+        .env("RUSTC", DEBIAN_RUSTC)
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_BUILD_WARNINGS", "deny");
+    stage::finish(target, &mut check)
+}
+
+fn cargo(name: &str, arguments: &[&str]) -> Result<(), Failure> {
+    stage::finish(name, stage::cargo().args(arguments))
+}

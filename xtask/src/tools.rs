@@ -1,0 +1,107 @@
+//! Installs what the lab's table lists, where that is allowed; elsewhere says what a person would run.
+
+use std::process::{Command, Stdio};
+
+use tokenkeep_lab::{Tool, in_ci, install_line, venv, venv_python};
+
+use crate::stage::{self, Failure};
+
+/// Makes `wanted` available, or prints the one line that does. Only with `CI` set is a tool that stays missing a failure.
+pub(crate) fn provide(wanted: &[Tool]) -> Result<(), Failure> {
+    let missing: Vec<Tool> =
+        wanted.iter().copied().filter(|tool| tool.fits_this_system() && !tool.is_here()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !may_install() {
+        println!(
+            "not everything is here; as root, this installs it:\n  {}",
+            install_line(&missing)
+        );
+        return Ok(());
+    }
+    let outcome = stage::timed("install", || install(&missing));
+    match outcome {
+        Err(failure) if !in_ci() => {
+            println!("{failure}; what needs it is skipped");
+            Ok(())
+        }
+        outcome => outcome,
+    }
+}
+
+fn install(missing: &[Tool]) -> Result<(), Failure> {
+    let packages: Vec<&str> = missing.iter().flat_map(|tool| tool.packages()).copied().collect();
+    if cfg!(target_os = "linux") {
+        println!("apt-get install {}", packages.join(" "));
+        install_packages(&packages)?;
+    }
+    for tool in missing {
+        if !tool.wheels().is_empty() {
+            install_wheels(tool.wheels())?;
+        }
+        if !tool.is_here() {
+            return Err(Failure::new(format!(
+                "{} is still missing after its installation",
+                tool.name()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// A fresh machine has no package lists, an old one outdated lists: both show as a first try that fails.
+fn install_packages(packages: &[&str]) -> Result<(), Failure> {
+    let options = ["-qq", "install", "-y", "--no-install-recommends"];
+    let quietly = apt_get().args(options).args(packages).output();
+    if quietly.is_ok_and(|output| output.status.success()) {
+        return Ok(());
+    }
+    stage::finish("apt-get update", apt_get().args(["-qq", "update"]))?;
+    stage::finish("apt-get install", apt_get().args(options).args(packages).stdout(Stdio::null()))
+}
+
+/// A new environment each time: one that an interrupted run left behind may be anything.
+fn install_wheels(wheels: &[&str]) -> Result<(), Failure> {
+    let venv = venv();
+    println!("{}: pip install {}", venv.display(), wheels.join(" "));
+    stage::finish(
+        "python -m venv",
+        Command::new(base_python()).args(["-m", "venv", "--clear"]).arg(&venv),
+    )?;
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    stage::finish("pip install", Command::new(venv_python()).args(pip).args(wheels))
+}
+
+/// On Linux the system's own, which the package `python3-venv` belongs to, whatever comes first in `PATH`.
+fn base_python() -> &'static str {
+    if cfg!(target_os = "linux") {
+        "/usr/bin/python3"
+    } else if cfg!(windows) {
+        "python"
+    } else {
+        "python3"
+    }
+}
+
+/// As root on Linux; with `CI` set everywhere, and there through `sudo` when it is not root's run.
+fn may_install() -> bool {
+    in_ci() || is_root()
+}
+
+fn apt_get() -> Command {
+    let mut command = if is_root() {
+        Command::new("apt-get")
+    } else {
+        let mut sudo = Command::new("sudo");
+        sudo.args(["--non-interactive", "--preserve-env=DEBIAN_FRONTEND", "apt-get"]);
+        sudo
+    };
+    command.env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
+    command
+}
+
+fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").stderr(Stdio::null()).output();
+    id.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
