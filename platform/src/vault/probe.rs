@@ -1,0 +1,61 @@
+//! Does a vault work here: a round trip on a random item that is removed again.
+
+use std::time::{Duration, Instant};
+
+use super::{Call, Item, Vault, VaultError};
+
+/// How long each step of a round trip took.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Probe {
+    /// Connecting, finding the collection, unlocking it if that was allowed.
+    pub unlock: Duration,
+    /// Storing 32 bytes and reading them back.
+    pub create: Duration,
+    /// Reading them again.
+    pub read: Duration,
+    /// Deleting the item.
+    pub delete: Duration,
+}
+
+pub(super) fn round_trip(vault: &Vault, call: &Call) -> Result<Probe, VaultError> {
+    let mut random = [0_u8; 48];
+    getrandom::fill(&mut random).map_err(|error| VaultError::failed(error.to_string()))?;
+    let (name, secret) = random.split_at(16);
+    let name: String = name.iter().map(|byte| format!("{byte:02x}")).collect();
+    let item = Item::new("tokenkeep: a test, safe to delete", [("tokenkeep-probe", name)]);
+
+    let started = Instant::now();
+    let left = || call.within(call.deadline.saturating_sub(started.elapsed()));
+    let ((), unlock) = timed(|| vault.unlock(&left()))?;
+    let stored = timed(|| vault.create(&item, secret, &left())).and_then(|((), create)| {
+        let (found, read) = timed(|| vault.read(&item, &left()))?;
+        match found {
+            Some(found) if *found == secret => Ok((create, read)),
+            _ => Err(VaultError::failed("the vault gave back something else than was stored")),
+        }
+    });
+    let deleted = timed(|| vault.delete(&item, call, None));
+    let (create, read) = stored?;
+    let (_, delete) = deleted?;
+    Ok(Probe { unlock, create, read, delete })
+}
+
+fn timed<T>(
+    step: impl FnOnce() -> Result<T, VaultError>,
+) -> Result<(T, Duration), VaultError> {
+    let started = Instant::now();
+    Ok((step()?, started.elapsed()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_probe_leaves_nothing_behind() {
+        let items = crate::vault::memory::Items::default();
+        Vault(crate::vault::Kind::Memory(items.clone())).probe(&Call::quiet()).unwrap();
+        assert!(items.is_empty());
+    }
+}

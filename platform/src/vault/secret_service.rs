@@ -1,0 +1,237 @@
+//! The Secret Service of Linux and the BSDs: gnome-keyring, KWallet, KeePassXC and others.
+//!
+//! Specification: <https://specifications.freedesktop.org/secret-service/>. One connection and one session are kept, and the
+//! path of each item found, for as long as that session lives: a service that is started anew forgets its sessions, so
+//! a path is never used with another service than the one that gave it.
+//!
+//! An item is created empty and then given its secret: `CreateItem` must be called by hand, because the crate would run any
+//! prompt it returns, and only the crate's own session can encrypt. No secret crosses the bus in clear unless the
+//! place asks for a plain session.
+
+mod address;
+mod bus;
+mod fault;
+mod link;
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use zbus::zvariant::OwnedObjectPath;
+
+use super::{Backend, Item, Place, Secret, Turn, VaultError};
+use fault::Fault;
+use link::{Link, Prompt};
+
+pub(super) const NAME: &str = "Secret Service";
+
+pub(super) fn open() -> Box<dyn Backend> {
+    Box::new(SecretService::default())
+}
+
+#[derive(Default)]
+struct SecretService {
+    link: Option<Link>,
+    /// Valid for the sessions of `link` only.
+    found: HashMap<(Place, Vec<(String, String)>), OwnedObjectPath>,
+}
+
+impl Backend for SecretService {
+    fn read(
+        &mut self,
+        place: &Place,
+        item: &Item,
+        turn: &Turn,
+    ) -> Result<Option<Secret>, VaultError> {
+        let secret = self.repeat(turn, |vault| vault.try_read(place, item, turn))?;
+        match secret {
+            Some(secret) if secret.is_empty() => Err(VaultError::Unfinished),
+            secret => Ok(secret),
+        }
+    }
+
+    fn create(
+        &mut self,
+        place: &Place,
+        item: &Item,
+        secret: &[u8],
+        turn: &Turn,
+    ) -> Result<(), VaultError> {
+        let (collection, plain) = self.repeat(turn, |vault| {
+            let link = vault.link(place, turn)?;
+            let collection = link.collection(&place.collection, turn)?;
+            if link.is_locked(&collection, turn)? {
+                return Err(VaultError::Locked { source: None }.into());
+            }
+            match link.search(&collection, item, turn)?.len() {
+                0 => Ok((collection, link.plain_session(turn)?)),
+                _ => Err(VaultError::Exists.into()),
+            }
+        })?;
+        let path = self.write(turn, |link| link.create_empty(&collection, item, &plain))?;
+        let filled = self.write(turn, |link| link.set_secret(&path, secret, place.session));
+        if let Err(error) = filled {
+            self.remove_unfinished(&path);
+            return Err(error);
+        }
+        let stored = self
+            .step(|vault| vault.linked()?.secret(&path, place.session, turn))
+            .map_err(|fault| fault.into_write_error(turn))?;
+        if *stored != secret {
+            return Err(VaultError::failed("the vault gave back something else than was stored"));
+        }
+        self.found.insert((place.clone(), item.attributes.clone()), path);
+        Ok(())
+    }
+
+    fn delete(&mut self, place: &Place, item: &Item, turn: &Turn) -> Result<bool, VaultError> {
+        let path = self.repeat(turn, |vault| {
+            let link = vault.link(place, turn)?;
+            let collection = link.collection(&place.collection, turn)?;
+            let path = only(link.search(&collection, item, turn)?)?;
+            // Also asked when nothing was found: a locked collection cannot say that an item is absent.
+            match link.is_locked(&collection, turn)? {
+                true => Err(VaultError::Locked { source: None }.into()),
+                false => Ok(path),
+            }
+        })?;
+        self.found.remove(&(place.clone(), item.attributes.clone()));
+        let Some(path) = path else { return Ok(false) };
+        self.write_or_gone(turn, |link| link.delete(&path)).map(|deleted| deleted.is_some())
+    }
+
+    fn unlock(&mut self, place: &Place, turn: &Turn) -> Result<(), VaultError> {
+        self.repeat(turn, |vault| {
+            let link = vault.link(place, turn)?;
+            let collection = link.collection(&place.collection, turn)?;
+            if !link.is_locked(&collection, turn)? {
+                return Ok(());
+            }
+            if turn.may_prompt() {
+                link.unlock(&collection, place.session, turn)?;
+            }
+            match link.is_locked(&collection, turn)? {
+                true => Err(VaultError::Locked { source: None }.into()),
+                false => Ok(()),
+            }
+        })
+    }
+}
+
+impl SecretService {
+    fn try_read(
+        &mut self,
+        place: &Place,
+        item: &Item,
+        turn: &Turn,
+    ) -> Result<Option<Secret>, Fault> {
+        self.link(place, turn)?;
+        let key = (place.clone(), item.attributes.clone());
+        let path = match self.found.get(&key) {
+            Some(path) => path.clone(),
+            None => {
+                let link = self.linked()?;
+                let collection = link.collection(&place.collection, turn)?;
+                match only(link.search(&collection, item, turn)?)? {
+                    Some(path) => path,
+                    None if link.is_locked(&collection, turn)? => {
+                        return Err(VaultError::Locked { source: None }.into());
+                    }
+                    None => return Ok(None),
+                }
+            }
+        };
+        let secret = self.linked()?.secret(&path, place.session, turn)?;
+        self.found.insert(key, path);
+        Ok(Some(secret))
+    }
+
+    /// Steps that only read, once more if the service was replaced or an object vanished beneath them.
+    fn repeat<T>(
+        &mut self,
+        turn: &Turn,
+        mut steps: impl FnMut(&mut Self) -> Result<T, Fault>,
+    ) -> Result<T, VaultError> {
+        match self.step(&mut steps) {
+            Err(Fault::Gone(_)) => self.found.clear(),
+            Err(Fault::Stale(_) | Fault::Lost(_)) => {}
+            other => return other.map_err(|fault| fault.into_error(turn)),
+        }
+        turn.remaining()?;
+        self.step(&mut steps).map_err(|fault| fault.into_error(turn))
+    }
+
+    /// A step that writes. Waited for until it returns; what the service would prompt for is `Locked`.
+    fn write<T>(
+        &mut self,
+        turn: &Turn,
+        step: impl FnOnce(&Link) -> Result<Prompt<T>, Fault>,
+    ) -> Result<T, VaultError> {
+        match self.write_or_gone(turn, step)? {
+            Some(value) => Ok(value),
+            None => Err(VaultError::failed("the vault removed the object during the call")),
+        }
+    }
+
+    /// The same; `None` if the object to change is not there.
+    fn write_or_gone<T>(
+        &mut self,
+        turn: &Turn,
+        step: impl FnOnce(&Link) -> Result<Prompt<T>, Fault>,
+    ) -> Result<Option<T>, VaultError> {
+        turn.begin_write()?;
+        let result = self.step(|vault| step(vault.linked()?));
+        turn.end_write();
+        match result {
+            Ok(Prompt::NotNeeded(value)) => Ok(Some(value)),
+            Ok(Prompt::Needed(prompt)) => {
+                let dismissed = self.step(|vault| vault.linked()?.dismiss(&prompt, cleanup_end()));
+                drop(dismissed);
+                Err(VaultError::Locked { source: None })
+            }
+            Err(Fault::Gone(_)) => Ok(None),
+            Err(fault) => Err(fault.into_write_error(turn)),
+        }
+    }
+
+    /// Takes back what `create` could not finish. May run after the deadline, when nobody waits any more.
+    fn remove_unfinished(&mut self, path: &OwnedObjectPath) {
+        let removed = self.step(|vault| vault.linked()?.delete_within(path, cleanup_end()));
+        drop(removed);
+    }
+
+    fn step<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
+        let result = step(self);
+        if result.as_ref().is_err_and(Fault::ends_connection) {
+            self.link = None;
+            self.found.clear();
+        }
+        result
+    }
+
+    fn link(&mut self, place: &Place, turn: &Turn) -> Result<&Link, Fault> {
+        if self.link.is_none() {
+            self.found.clear();
+            self.link = Some(Link::connect(turn)?);
+        }
+        let link = self.link.as_mut().expect("it was set right above");
+        link.open(place.session, turn)?;
+        Ok(link)
+    }
+
+    /// The link that an earlier step of the same chain made.
+    fn linked(&self) -> Result<&Link, Fault> {
+        let ended = || std::io::Error::from(std::io::ErrorKind::NotConnected);
+        self.link.as_ref().ok_or_else(|| Fault::Lost(ended().into()))
+    }
+}
+
+fn only(mut paths: Vec<OwnedObjectPath>) -> Result<Option<OwnedObjectPath>, VaultError> {
+    match paths.len() {
+        0 | 1 => Ok(paths.pop()),
+        _ => Err(VaultError::Ambiguous),
+    }
+}
+
+fn cleanup_end() -> Instant {
+    Instant::now() + Duration::from_millis(250)
+}

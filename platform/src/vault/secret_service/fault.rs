@@ -1,0 +1,156 @@
+//! Errors of the bus and the service, sorted by what to do next.
+
+use secret_service::Error as CrateError;
+
+use super::bus::Stopped;
+use crate::vault::{Turn, VaultError};
+
+/// Why a step did not succeed.
+#[derive(Debug)]
+pub(super) enum Fault {
+    /// The deadline passed during the step.
+    Elapsed,
+    /// The object is not there any more: search again.
+    Gone(zbus::Error),
+    /// The session is not known to the service, which has been started anew: connect again.
+    Stale(zbus::Error),
+    /// The connection or the service ended during the step: whether it took effect is unknown.
+    Lost(zbus::Error),
+    /// An answer.
+    Said(VaultError),
+}
+
+impl Fault {
+    /// What the caller is told when nothing more is tried.
+    pub(super) fn into_error(self, turn: &Turn) -> VaultError {
+        match self {
+            Self::Elapsed => VaultError::TimedOut { waited: turn.waited() },
+            Self::Gone(error) | Self::Stale(error) | Self::Lost(error) => VaultError::failed(error),
+            Self::Said(error) => error,
+        }
+    }
+
+    /// The same for a step that writes.
+    pub(super) fn into_write_error(self, turn: &Turn) -> VaultError {
+        match self {
+            Self::Elapsed | Self::Lost(_) => VaultError::OutcomeUnknown { waited: turn.waited() },
+            other => other.into_error(turn),
+        }
+    }
+
+    /// Whether the connection is of no more use.
+    pub(super) fn ends_connection(&self) -> bool {
+        matches!(self, Self::Elapsed | Self::Stale(_) | Self::Lost(_))
+    }
+}
+
+impl From<VaultError> for Fault {
+    fn from(error: VaultError) -> Self {
+        Self::Said(error)
+    }
+}
+
+impl From<Stopped> for Fault {
+    fn from(stopped: Stopped) -> Self {
+        match stopped {
+            Stopped::Elapsed => Self::Elapsed,
+            Stopped::Failed(error) => error.into(),
+        }
+    }
+}
+
+impl From<zbus::Error> for Fault {
+    fn from(error: zbus::Error) -> Self {
+        use zbus::Error as E;
+        match &error {
+            E::MethodError(name, ..) => match kind(name.as_str()) {
+                Kind::Locked => VaultError::Locked { source: Some(error.into()) }.into(),
+                Kind::Denied => VaultError::AccessDenied { source: error.into() }.into(),
+                Kind::NoService => VaultError::Missing {
+                    reason: NO_SERVICE.into(),
+                    source: Some(error.into()),
+                }
+                .into(),
+                Kind::Gone => Self::Gone(error),
+                Kind::Stale => Self::Stale(error),
+                Kind::Lost => Self::Lost(error),
+                Kind::Other => VaultError::failed(error).into(),
+            },
+            E::InputOutput(_) | E::Connection(..) => Self::Lost(error),
+            _ => VaultError::failed(error).into(),
+        }
+    }
+}
+
+impl From<CrateError> for Fault {
+    fn from(error: CrateError) -> Self {
+        match error {
+            CrateError::Zbus(error) => error.into(),
+            CrateError::ZbusFdo(zbus::fdo::Error::ZBus(error)) => error.into(),
+            CrateError::Locked => VaultError::Locked { source: None }.into(),
+            CrateError::Prompt => VaultError::PromptDismissed.into(),
+            other => VaultError::failed(other).into(),
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Kind {
+    Locked,
+    Denied,
+    NoService,
+    Gone,
+    Stale,
+    Lost,
+    Other,
+}
+
+/// Error names of the Secret Service specification and of the D-Bus daemon.
+fn kind(name: &str) -> Kind {
+    match name {
+        "org.freedesktop.Secret.Error.IsLocked" => Kind::Locked,
+        "org.freedesktop.Secret.Error.NoSession" => Kind::Stale,
+        "org.freedesktop.Secret.Error.NoSuchObject"
+        | "org.freedesktop.DBus.Error.UnknownObject"
+        | "org.freedesktop.DBus.Error.UnknownInterface"
+        | "org.freedesktop.DBus.Error.UnknownMethod" => Kind::Gone,
+        "org.freedesktop.DBus.Error.AccessDenied" | "org.freedesktop.DBus.Error.AuthFailed" => {
+            Kind::Denied
+        }
+        "org.freedesktop.DBus.Error.ServiceUnknown"
+        | "org.freedesktop.DBus.Error.NameHasNoOwner" => Kind::NoService,
+        // The daemon's answers when it was asked to start the service and could not.
+        name if name.starts_with("org.freedesktop.DBus.Error.Spawn.") => Kind::NoService,
+        "org.freedesktop.DBus.Error.NoReply"
+        | "org.freedesktop.DBus.Error.Disconnected"
+        | "org.freedesktop.DBus.Error.Timeout"
+        | "org.freedesktop.DBus.Error.TimedOut" => Kind::Lost,
+        _ => Kind::Other,
+    }
+}
+
+const NO_SERVICE: &str = "no secret service is on the session bus; install and start one, for instance \
+                          gnome-keyring, KWallet or KeePassXC";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_name_the_service_may_send_has_its_meaning() {
+        for (name, meaning) in [
+            ("org.freedesktop.Secret.Error.IsLocked", Kind::Locked),
+            ("org.freedesktop.Secret.Error.NoSession", Kind::Stale),
+            ("org.freedesktop.Secret.Error.NoSuchObject", Kind::Gone),
+            ("org.freedesktop.DBus.Error.UnknownMethod", Kind::Gone),
+            ("org.freedesktop.DBus.Error.UnknownObject", Kind::Gone),
+            ("org.freedesktop.DBus.Error.AccessDenied", Kind::Denied),
+            ("org.freedesktop.DBus.Error.ServiceUnknown", Kind::NoService),
+            ("org.freedesktop.DBus.Error.Spawn.ChildExited", Kind::NoService),
+            ("org.freedesktop.DBus.Error.NoReply", Kind::Lost),
+            ("org.freedesktop.DBus.Error.InvalidArgs", Kind::Other),
+        ] {
+            assert_eq!(kind(name), meaning, "{name}");
+        }
+    }
+}

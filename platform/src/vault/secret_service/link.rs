@@ -1,0 +1,271 @@
+//! The calls of the Secret Service, each one step with one deadline.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use secret_service::{EncryptionType, SecretService};
+use serde::Serialize;
+use zbus::zvariant::{DynamicType, ObjectPath, OwnedObjectPath, OwnedValue, Value};
+use zeroize::Zeroizing;
+
+use super::address;
+use super::bus::Bus;
+use super::fault::Fault;
+use crate::vault::{Collection, Item, Secret, Session, Turn, VaultError};
+
+/// A connection and the sessions opened on it.
+pub(super) struct Link {
+    encrypted: Option<SecretService<'static>>,
+    plain: Option<SecretService<'static>>,
+    bus: Bus,
+}
+
+/// What a call that may want a prompt answered.
+pub(super) enum Prompt<T> {
+    NotNeeded(T),
+    Needed(OwnedObjectPath),
+}
+
+impl Link {
+    pub(super) fn connect(turn: &Turn) -> Result<Self, Fault> {
+        turn.remaining()?;
+        let bus = Bus::greet(address::connect()?, turn.until())?;
+        Ok(Self { encrypted: None, plain: None, bus })
+    }
+
+    /// Opens a session of this kind if there is none yet.
+    pub(super) fn open(&mut self, kind: Session, turn: &Turn) -> Result<(), Fault> {
+        let (session, encryption) = match kind {
+            Session::Encrypted => (&mut self.encrypted, EncryptionType::Dh),
+            Session::Plain => (&mut self.plain, EncryptionType::Plain),
+        };
+        if session.is_none() {
+            turn.remaining()?;
+            let connection = self.bus.connection().clone();
+            let open = SecretService::connect_with_existing(encryption, connection);
+            *session = Some(self.bus.run(Some(turn.until()), open)??);
+        }
+        Ok(())
+    }
+
+    pub(super) fn collection(
+        &self,
+        collection: &Collection,
+        turn: &Turn,
+    ) -> Result<OwnedObjectPath, Fault> {
+        let alias = match collection {
+            Collection::Default => "default",
+            Collection::Session => "session",
+            Collection::Named(label) => return self.labelled(label, turn),
+        };
+        let path: OwnedObjectPath = self.ask(turn, SERVICE, SERVICE_INTERFACE, "ReadAlias", &alias)?;
+        if path.as_str() != NOTHING {
+            return Ok(path);
+        }
+        let reason = format!(
+            "the secret service has no {alias} collection; create one in its own program, for instance \
+             Passwords and Keys, or log in once with a password"
+        );
+        Err(VaultError::Missing { reason, source: None }.into())
+    }
+
+    /// The items of a collection with these attributes. Works while it is locked on gnome-keyring.
+    pub(super) fn search(
+        &self,
+        collection: &OwnedObjectPath,
+        item: &Item,
+        turn: &Turn,
+    ) -> Result<Vec<OwnedObjectPath>, Fault> {
+        let attributes = attributes(item);
+        self.ask(turn, collection, COLLECTION_INTERFACE, "SearchItems", &attributes)
+    }
+
+    pub(super) fn is_locked(&self, collection: &OwnedObjectPath, turn: &Turn) -> Result<bool, Fault> {
+        self.property(turn, collection, COLLECTION_INTERFACE, "Locked")
+    }
+
+    /// Exactly one call over the bus.
+    pub(super) fn secret(
+        &self,
+        path: &OwnedObjectPath,
+        kind: Session,
+        turn: &Turn,
+    ) -> Result<Secret, Fault> {
+        turn.remaining()?;
+        let session = self.session(kind)?;
+        let secret = self.bus.run(Some(turn.until()), async {
+            session.get_item_by_path(path.clone()).await?.get_secret().await
+        })??;
+        Ok(Zeroizing::new(secret))
+    }
+
+    /// Asks the person to unlock the collection.
+    pub(super) fn unlock(
+        &self,
+        collection: &OwnedObjectPath,
+        kind: Session,
+        turn: &Turn,
+    ) -> Result<(), Fault> {
+        turn.remaining()?;
+        let session = self.session(kind)?;
+        self.bus.run(Some(turn.until()), async {
+            session.get_collection_by_path(collection.clone()).await?.unlock().await
+        })??;
+        Ok(())
+    }
+
+    /// A session that no secret is sent over: `CreateItem` wants one even for an empty secret.
+    pub(super) fn plain_session(&self, turn: &Turn) -> Result<OwnedObjectPath, Fault> {
+        let input = ("plain", Value::from(""));
+        let (_, session): (OwnedValue, OwnedObjectPath) =
+            self.ask(turn, SERVICE, SERVICE_INTERFACE, "OpenSession", &input)?;
+        Ok(session)
+    }
+
+    pub(super) fn create_empty(
+        &self,
+        collection: &OwnedObjectPath,
+        item: &Item,
+        session: &OwnedObjectPath,
+    ) -> Result<Prompt<OwnedObjectPath>, Fault> {
+        let properties: HashMap<&str, Value<'_>> = HashMap::from([
+            ("org.freedesktop.Secret.Item.Label", Value::from(item.label.as_str())),
+            ("org.freedesktop.Secret.Item.Attributes", Value::from(attributes(item))),
+        ]);
+        let nothing: &[u8] = &[];
+        let body = (properties, (session, nothing, nothing, CONTENT_TYPE), false);
+        let (path, prompt): (OwnedObjectPath, OwnedObjectPath) =
+            self.call(None, collection, COLLECTION_INTERFACE, "CreateItem", &body)?;
+        Ok(match path.as_str() {
+            NOTHING => Prompt::Needed(prompt),
+            _ => Prompt::NotNeeded(path),
+        })
+    }
+
+    pub(super) fn set_secret(
+        &self,
+        path: &OwnedObjectPath,
+        secret: &[u8],
+        kind: Session,
+    ) -> Result<Prompt<()>, Fault> {
+        let session = self.session(kind)?;
+        self.bus.run(None, async {
+            session.get_item_by_path(path.clone()).await?.set_secret(secret, CONTENT_TYPE).await
+        })??;
+        Ok(Prompt::NotNeeded(()))
+    }
+
+    pub(super) fn delete(&self, path: &OwnedObjectPath) -> Result<Prompt<()>, Fault> {
+        self.delete_until(path, None)
+    }
+
+    pub(super) fn delete_within(&self, path: &OwnedObjectPath, until: Instant) -> Result<(), Fault> {
+        match self.delete_until(path, Some(until))? {
+            Prompt::NotNeeded(()) => Ok(()),
+            Prompt::Needed(prompt) => self.dismiss(&prompt, until),
+        }
+    }
+
+    pub(super) fn dismiss(&self, prompt: &OwnedObjectPath, until: Instant) -> Result<(), Fault> {
+        self.call(Some(until), prompt, "org.freedesktop.Secret.Prompt", "Dismiss", &())
+    }
+
+    fn delete_until(
+        &self,
+        path: &OwnedObjectPath,
+        until: Option<Instant>,
+    ) -> Result<Prompt<()>, Fault> {
+        let prompt: OwnedObjectPath =
+            self.call(until, path, "org.freedesktop.Secret.Item", "Delete", &())?;
+        Ok(match prompt.as_str() {
+            NOTHING => Prompt::NotNeeded(()),
+            _ => Prompt::Needed(prompt),
+        })
+    }
+
+    fn labelled(&self, label: &str, turn: &Turn) -> Result<OwnedObjectPath, Fault> {
+        let paths: Vec<OwnedObjectPath> =
+            self.property(turn, SERVICE, SERVICE_INTERFACE, "Collections")?;
+        let mut found = None;
+        for path in paths {
+            let theirs: String = self.property(turn, &path, COLLECTION_INTERFACE, "Label")?;
+            if theirs == label && found.replace(path).is_some() {
+                return Err(VaultError::Ambiguous.into());
+            }
+        }
+        found.ok_or_else(|| {
+            let reason = format!(
+                "the secret service has no collection labelled {label:?}; create it in its own program"
+            );
+            VaultError::Missing { reason, source: None }.into()
+        })
+    }
+
+    fn session(&self, kind: Session) -> Result<&SecretService<'static>, Fault> {
+        let session = match kind {
+            Session::Encrypted => &self.encrypted,
+            Session::Plain => &self.plain,
+        };
+        session.as_ref().ok_or_else(|| VaultError::failed("no session is open").into())
+    }
+
+    fn property<'p, T>(
+        &self,
+        turn: &Turn,
+        path: impl TryInto<ObjectPath<'p>, Error: Into<zbus::Error>>,
+        interface: &str,
+        name: &str,
+    ) -> Result<T, Fault>
+    where
+        T: TryFrom<OwnedValue, Error: Into<zbus::Error>>,
+    {
+        let value: OwnedValue =
+            self.ask(turn, path, "org.freedesktop.DBus.Properties", "Get", &(interface, name))?;
+        T::try_from(value).map_err(|error| Fault::from(error.into()))
+    }
+
+    /// A step that only reads.
+    fn ask<'p, T>(
+        &self,
+        turn: &Turn,
+        path: impl TryInto<ObjectPath<'p>, Error: Into<zbus::Error>>,
+        interface: &str,
+        method: &str,
+        body: &(impl Serialize + DynamicType),
+    ) -> Result<T, Fault>
+    where
+        T: for<'d> zbus::zvariant::DynamicDeserialize<'d>,
+    {
+        turn.remaining()?;
+        self.call(Some(turn.until()), path, interface, method, body)
+    }
+
+    fn call<'p, T>(
+        &self,
+        until: Option<Instant>,
+        path: impl TryInto<ObjectPath<'p>, Error: Into<zbus::Error>>,
+        interface: &str,
+        method: &str,
+        body: &(impl Serialize + DynamicType),
+    ) -> Result<T, Fault>
+    where
+        T: for<'d> zbus::zvariant::DynamicDeserialize<'d>,
+    {
+        let connection = self.bus.connection();
+        let call = connection.call_method(Some(NAME), path, Some(interface), method, body);
+        let reply = self.bus.run(until, call)??;
+        Ok(reply.body().deserialize()?)
+    }
+}
+
+fn attributes(item: &Item) -> HashMap<&str, &str> {
+    item.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
+
+const NAME: &str = "org.freedesktop.secrets";
+const SERVICE: &str = "/org/freedesktop/secrets";
+const SERVICE_INTERFACE: &str = "org.freedesktop.Secret.Service";
+const COLLECTION_INTERFACE: &str = "org.freedesktop.Secret.Collection";
+/// What the service answers in place of a path.
+const NOTHING: &str = "/";
+const CONTENT_TYPE: &str = "application/octet-stream";

@@ -1,0 +1,29 @@
+//! Stands where this build has no vault for the operating system: every call says so.
+
+use super::{Backend, Item, Place, Secret, Turn, VaultError};
+
+pub(super) const NAME: &str = "no vault";
+
+pub(super) fn open() -> Box<dyn Backend> {
+    Box::new(Unsupported)
+}
+
+struct Unsupported;
+
+impl Backend for Unsupported {
+    fn read(&mut self, _: &Place, _: &Item, _: &Turn) -> Result<Option<Secret>, VaultError> {
+        Err(VaultError::NotBuilt)
+    }
+
+    fn create(&mut self, _: &Place, _: &Item, _: &[u8], _: &Turn) -> Result<(), VaultError> {
+        Err(VaultError::NotBuilt)
+    }
+
+    fn delete(&mut self, _: &Place, _: &Item, _: &Turn) -> Result<bool, VaultError> {
+        Err(VaultError::NotBuilt)
+    }
+
+    fn unlock(&mut self, _: &Place, _: &Turn) -> Result<(), VaultError> {
+        Err(VaultError::NotBuilt)
+    }
+}

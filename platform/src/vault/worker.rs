@@ -1,0 +1,246 @@
+//! One thread per vault and process runs every call, so that no caller waits longer than its deadline.
+//!
+//! A stuck thread is never replaced: calls fail at once until it is back. The thread is detached, so a
+//! process can exit while its vault is stuck.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, Mutex, TryLockError};
+use std::time::{Duration, Instant};
+
+use super::{Backend, Call, Interaction, VaultError};
+
+/// The thread of one vault, started by the first call.
+pub(super) struct Worker {
+    open: fn() -> Box<dyn Backend>,
+    running: Mutex<Option<Running>>,
+}
+
+impl Worker {
+    pub(super) const fn new(open: fn() -> Box<dyn Backend>) -> Self {
+        Self { open, running: Mutex::new(None) }
+    }
+
+    /// Runs `job` on the worker and waits for it, a little longer than its deadline at most.
+    ///
+    /// `hold` is dropped when the job has returned, however long ago the caller gave up.
+    pub(super) fn call<T: Send + 'static>(
+        &self,
+        call: &Call,
+        hold: Option<Box<dyn Send>>,
+        job: impl FnOnce(&mut dyn Backend, &Turn) -> Result<T, VaultError> + Send + 'static,
+    ) -> Result<T, VaultError> {
+        let turn = Arc::new(Turn::new(call));
+        let (reply, answer) = mpsc::sync_channel(1);
+        let theirs = Arc::clone(&turn);
+        let (state, number) = self.submit(&turn, move |backend| {
+            let result = match theirs.remaining() {
+                Ok(_) => job(backend, &theirs),
+                Err(late) => Err(late),
+            };
+            drop(hold);
+            let silent = matches!(
+                result,
+                Err(VaultError::TimedOut { .. } | VaultError::OutcomeUnknown { .. })
+            );
+            (silent, Box::new(move || drop(reply.send(result))))
+        })?;
+        let grace = (call.deadline / 20).clamp(MIN_GRACE, MAX_GRACE);
+        let wait = turn.until.saturating_duration_since(Instant::now()) + grace;
+        match answer.recv_timeout(wait) {
+            Ok(result) => result,
+            Err(RecvTimeoutError::Timeout) => {
+                state.abandoned.fetch_max(number, Ordering::SeqCst);
+                Err(turn.abandon())
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                Err(VaultError::failed("the thread that serves the vault has ended"))
+            }
+        }
+    }
+
+    fn submit(
+        &self,
+        turn: &Turn,
+        run: impl FnOnce(&mut dyn Backend) -> (bool, Box<dyn FnOnce()>) + Send + 'static,
+    ) -> Result<(Arc<State>, u64), VaultError> {
+        let mut running = self.lock(turn)?;
+        let pid = std::process::id();
+        if running.as_ref().is_some_and(|worker| worker.pid != pid) {
+            // A forked child must not touch the parent's channel: its lock may be held for ever.
+            std::mem::forget(running.take());
+        }
+        if running.as_ref().is_some_and(|worker| worker.thread.is_finished()) {
+            *running = None;
+        }
+        let worker = match &mut *running {
+            Some(worker) => worker,
+            none => none.insert(Running::start(pid, self.open)?),
+        };
+        if worker.state.is_silent() {
+            return Err(VaultError::TimedOut { waited: Duration::ZERO });
+        }
+        worker.sent += 1;
+        let (number, state) = (worker.sent, Arc::clone(&worker.state));
+        let (theirs, deadline) = (Arc::clone(&state), turn.deadline);
+        let job: Job = Box::new(move |backend| {
+            let (silent, reply) = run(backend);
+            theirs.finished(number, silent.then_some(deadline));
+            reply();
+        });
+        worker.jobs.send(job).map_err(|_| VaultError::failed("the vault's thread has ended"))?;
+        Ok((state, number))
+    }
+
+    /// Bounded, because a fork can copy the lock while another thread holds it.
+    fn lock(
+        &self,
+        turn: &Turn,
+    ) -> Result<std::sync::MutexGuard<'_, Option<Running>>, VaultError> {
+        loop {
+            match self.running.try_lock() {
+                Ok(running) => return Ok(running),
+                Err(TryLockError::Poisoned(poisoned)) => return Ok(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => {
+                    turn.remaining()?;
+                    std::thread::yield_now();
+                }
+            }
+        }
+    }
+}
+
+struct Running {
+    pid: u32,
+    jobs: mpsc::Sender<Job>,
+    thread: std::thread::JoinHandle<()>,
+    state: Arc<State>,
+    sent: u64,
+}
+
+type Job = Box<dyn FnOnce(&mut dyn Backend) + Send>;
+
+impl Running {
+    fn start(pid: u32, open: fn() -> Box<dyn Backend>) -> Result<Self, VaultError> {
+        let (jobs, queue) = mpsc::channel::<Job>();
+        let thread = std::thread::Builder::new()
+            .name("vault".into())
+            .spawn(move || {
+                let mut backend = open();
+                for job in queue {
+                    job(&mut *backend);
+                }
+            })
+            .map_err(VaultError::failed)?;
+        Ok(Self { pid, jobs, thread, state: Arc::default(), sent: 0 })
+    }
+}
+
+/// What callers must know before they queue another call.
+#[derive(Default)]
+struct State {
+    /// The newest call whose caller has given up.
+    abandoned: AtomicU64,
+    /// The newest call that has returned.
+    done: AtomicU64,
+    silent_until: Mutex<Option<Instant>>,
+}
+
+impl State {
+    fn is_silent(&self) -> bool {
+        let stuck = self.abandoned.load(Ordering::SeqCst) > self.done.load(Ordering::SeqCst);
+        let silent = self.silent_until.lock().map_or(None, |until| *until);
+        stuck || silent.is_some_and(|until| Instant::now() < until)
+    }
+
+    fn finished(&self, number: u64, silent_for: Option<Duration>) {
+        if let Ok(mut until) = self.silent_until.lock() {
+            *until = silent_for.map(|deadline| Instant::now() + deadline.min(MAX_SILENCE));
+        }
+        self.done.store(number, Ordering::SeqCst);
+    }
+}
+
+/// One call's right to go on: checked before each step of its chain.
+pub(crate) struct Turn {
+    started: Instant,
+    until: Instant,
+    deadline: Duration,
+    interaction: Interaction,
+    phase: AtomicU8,
+}
+
+impl Turn {
+    pub(super) fn new(call: &Call) -> Self {
+        let started = Instant::now();
+        let deadline = call.deadline.min(MAX_DEADLINE);
+        Self {
+            started,
+            until: started + deadline,
+            deadline,
+            interaction: call.interaction,
+            phase: AtomicU8::new(READING),
+        }
+    }
+
+    /// Whether this call may prompt.
+    pub(crate) fn may_prompt(&self) -> bool {
+        self.interaction == Interaction::Allow
+    }
+
+    /// The moment after which no step may start.
+    pub(crate) fn until(&self) -> Instant {
+        self.until
+    }
+
+    pub(crate) fn waited(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The time left.
+    ///
+    /// # Errors
+    /// `TimedOut` if there is none, so that the next step of a chain does not start.
+    pub(crate) fn remaining(&self) -> Result<Duration, VaultError> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() || self.phase.load(Ordering::SeqCst) == ABANDONED {
+            return Err(VaultError::TimedOut { waited: self.waited() });
+        }
+        Ok(left)
+    }
+
+    /// Marks the start of a write. From here to [`end_write`](Self::end_write) a caller who stops waiting
+    /// gets `OutcomeUnknown`.
+    pub(crate) fn begin_write(&self) -> Result<(), VaultError> {
+        self.remaining()?;
+        match self.phase.compare_exchange(READING, WRITING, Ordering::SeqCst, Ordering::SeqCst) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(VaultError::TimedOut { waited: self.waited() }),
+        }
+    }
+
+    /// Marks that the write has returned.
+    pub(crate) fn end_write(&self) {
+        self.phase.store(READING, Ordering::SeqCst);
+    }
+
+    fn abandon(&self) -> VaultError {
+        let waited = self.waited();
+        match self.phase.compare_exchange(READING, ABANDONED, Ordering::SeqCst, Ordering::SeqCst) {
+            Ok(_) => VaultError::TimedOut { waited },
+            Err(_) => VaultError::OutcomeUnknown { waited },
+        }
+    }
+}
+
+const READING: u8 = 0;
+const WRITING: u8 = 1;
+const ABANDONED: u8 = 2;
+
+/// A vault ends its call at the deadline by itself; the grace lets its own error arrive.
+const MIN_GRACE: Duration = Duration::from_millis(5);
+const MAX_GRACE: Duration = Duration::from_millis(250);
+/// How long calls fail at once after one that got no answer.
+const MAX_SILENCE: Duration = Duration::from_secs(3);
+/// Longer deadlines would overflow the clock's arithmetic on some systems.
+const MAX_DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
