@@ -12,6 +12,8 @@
 //! }
 //! ```
 
+#[cfg(unix)]
+pub mod keyring;
 mod place;
 mod tool;
 

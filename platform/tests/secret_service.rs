@@ -1,0 +1,259 @@
+//! The Secret Service vault against a real gnome-keyring.
+#![cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))]
+
+use std::time::{Duration, Instant};
+
+use tokenkeep_lab::keyring::{State, inside};
+use tokenkeep_platform::vault::{Call, Collection, Item, Place, Session, Vault, VaultError};
+
+/// Every byte value class a text-only vault would damage.
+const SECRET: [u8; 32] = *b"\x00\x01\xff\xfe\x80binary \xc3\x28 secret\n\r\t\x7f\x00\xf0\x9f\xaa\xe2\xc0\xc1";
+
+fn item(name: &str) -> Item {
+    Item::new(format!("label of {name}"), [("xdg:schema", "tests"), ("name", name)])
+}
+
+fn quiet() -> Call {
+    Call::quiet()
+}
+
+#[test]
+fn a_binary_secret_comes_back_and_is_in_no_file() {
+    inside("a_binary_secret_comes_back_and_is_in_no_file", State::Unlocked, |keyring| {
+        let (vault, key) = (Vault::os(), item("key"));
+        assert!(vault.read(&key, &quiet()).unwrap().is_none());
+        vault.create(&key, &SECRET, &quiet()).unwrap();
+        assert_eq!(*vault.read(&key, &quiet()).unwrap().unwrap(), SECRET);
+        for place in [Session::Plain, Session::Encrypted] {
+            let mut at = Place::default();
+            at.session = place;
+            assert_eq!(*Vault::os_at(at).read(&key, &quiet()).unwrap().unwrap(), SECRET);
+        }
+        let mut files = 0;
+        for file in std::fs::read_dir(keyring.files()).unwrap() {
+            let bytes = std::fs::read(file.unwrap().path()).unwrap();
+            files += 1;
+            assert!(!bytes.windows(8).any(|window| SECRET.windows(8).any(|part| part == window)));
+        }
+        assert!(files > 0);
+    });
+}
+
+#[test]
+fn another_program_reads_what_was_created() {
+    inside("another_program_reads_what_was_created", State::Unlocked, |keyring| {
+        let key = item("key");
+        Vault::os().create(&key, b"for all to see", &quiet()).unwrap();
+        let output = keyring.command("secret-tool").args(["lookup", "name", "key"]).output();
+        assert_eq!(output.unwrap().stdout, b"for all to see");
+    });
+}
+
+#[test]
+fn a_second_creation_is_refused_and_changes_nothing() {
+    inside("a_second_creation_is_refused_and_changes_nothing", State::Unlocked, |_| {
+        let (vault, key) = (Vault::os(), item("key"));
+        vault.create(&key, b"first", &quiet()).unwrap();
+        assert!(matches!(vault.create(&key, b"second", &quiet()), Err(VaultError::Exists)));
+        assert_eq!(*vault.read(&key, &quiet()).unwrap().unwrap(), b"first");
+        assert!(vault.create(&item("empty"), b"", &quiet()).is_err());
+    });
+}
+
+#[test]
+fn several_matches_are_ambiguous_and_none_is_deleted() {
+    inside("several_matches_are_ambiguous_and_none_is_deleted", State::Unlocked, |_| {
+        let vault = Vault::os();
+        for part in ["1", "2"] {
+            let key = Item::new("a half", [("name", "both"), ("part", part)]);
+            vault.create(&key, b"secret", &quiet()).unwrap();
+        }
+        let both = Item::new("both", [("name", "both")]);
+        assert!(matches!(vault.read(&both, &quiet()), Err(VaultError::Ambiguous)));
+        assert!(matches!(vault.delete(&both, &quiet(), None), Err(VaultError::Ambiguous)));
+        let one = Item::new("one", [("part", "1")]);
+        assert!(vault.read(&one, &quiet()).unwrap().is_some());
+    });
+}
+
+#[test]
+fn deleting_twice_says_true_then_false_and_drops_what_it_holds() {
+    let name = "deleting_twice_says_true_then_false_and_drops_what_it_holds";
+    inside(name, State::Unlocked, |_| {
+        let (vault, key) = (Vault::os(), item("key"));
+        vault.create(&key, &SECRET, &quiet()).unwrap();
+        let guard = std::sync::Arc::new(());
+        let hold = || Some(Box::new(std::sync::Arc::clone(&guard)) as Box<dyn Send>);
+        assert!(vault.delete(&key, &quiet(), hold()).unwrap());
+        assert!(!vault.delete(&key, &quiet(), hold()).unwrap());
+        assert_eq!(std::sync::Arc::strong_count(&guard), 1);
+        assert!(vault.read(&key, &quiet()).unwrap().is_none());
+    });
+}
+
+#[test]
+fn a_read_through_another_handle_sees_what_was_deleted_and_created_anew() {
+    let name = "a_read_through_another_handle_sees_what_was_deleted_and_created_anew";
+    inside(name, State::Unlocked, |keyring| {
+        let (vault, key) = (Vault::os(), item("key"));
+        vault.create(&key, b"old", &quiet()).unwrap();
+        assert!(vault.read(&key, &quiet()).unwrap().is_some());
+        let cleared = keyring.command("secret-tool").args(["clear", "name", "key"]).status();
+        assert!(cleared.unwrap().success());
+        assert!(vault.read(&key, &quiet()).unwrap().is_none());
+        vault.create(&key, b"new", &quiet()).unwrap();
+        assert_eq!(*vault.read(&key, &quiet()).unwrap().unwrap(), b"new");
+    });
+}
+
+#[test]
+fn a_locked_collection_is_locked_and_never_empty() {
+    inside("a_locked_collection_is_locked_and_never_empty", State::Unlocked, |keyring| {
+        let (vault, key) = (Vault::os(), item("key"));
+        vault.create(&key, &SECRET, &quiet()).unwrap();
+        keyring.lock().unwrap();
+        let locked = |result: Result<(), VaultError>| {
+            assert!(matches!(result, Err(VaultError::Locked { .. })), "{result:?}");
+        };
+        let started = Instant::now();
+        locked(vault.read(&key, &quiet()).map(drop));
+        let took = started.elapsed();
+        println!("measured: a locked read says so after {took:?}");
+        assert!(took < Duration::from_millis(50));
+        locked(vault.read(&item("never made"), &quiet()).map(drop));
+        locked(vault.create(&item("another"), &SECRET, &quiet()));
+        locked(vault.delete(&key, &quiet(), None).map(drop));
+        locked(vault.delete(&item("never made"), &quiet(), None).map(drop));
+        locked(vault.unlock(&quiet()));
+        locked(vault.probe(&quiet()).map(drop));
+        keyring.unlock().unwrap();
+        vault.unlock(&quiet()).unwrap();
+        assert_eq!(*vault.read(&key, &quiet()).unwrap().unwrap(), SECRET);
+    });
+}
+
+#[test]
+fn a_killed_service_is_never_an_absent_item() {
+    inside("a_killed_service_is_never_an_absent_item", State::Unlocked, |keyring| {
+        let (vault, key) = (Vault::os(), item("key"));
+        vault.create(&key, &SECRET, &quiet()).unwrap();
+        assert!(vault.read(&key, &quiet()).unwrap().is_some());
+        keyring.kill_daemon().unwrap();
+        for _ in 0..20 {
+            let result = vault.read(&key, &quiet());
+            assert!(
+                matches!(
+                    result,
+                    Err(VaultError::Locked { .. }
+                        | VaultError::Missing { .. }
+                        | VaultError::Failed { .. })
+                ),
+                "{result:?}"
+            );
+        }
+        keyring.wait_for_daemon().unwrap();
+        keyring.unlock().unwrap();
+        assert_eq!(*vault.read(&key, &quiet()).unwrap().unwrap(), SECRET);
+    });
+}
+
+#[test]
+fn a_read_after_the_first_is_one_call_over_the_bus() {
+    inside("a_read_after_the_first_is_one_call_over_the_bus", State::Unlocked, |keyring| {
+        let (vault, key) = (Vault::os(), item("key"));
+        vault.create(&key, &SECRET, &quiet()).unwrap();
+        let mut monitor = keyring
+            .command("dbus-monitor")
+            .arg("destination='org.freedesktop.secrets',type='method_call'")
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut lines = {
+            use std::io::BufRead;
+            std::io::BufReader::new(monitor.stdout.take().unwrap()).lines().map(Result::unwrap)
+        };
+        // It prints the name it was given and then loses: from here on it sees everything.
+        assert!(lines.any(|line| line.contains("member=NameLost")));
+        let mark = || {
+            let (name, path) = ("org.freedesktop.secrets", "/org/freedesktop/secrets");
+            keyring.send(name, path, "org.freedesktop.DBus.Peer.Ping", &[]).unwrap();
+        };
+        mark();
+        for _ in 0..10 {
+            assert!(vault.read(&key, &quiet()).unwrap().is_some());
+        }
+        mark();
+        assert!(lines.any(|line| line.contains("member=Ping")));
+        let between: Vec<String> = lines
+            .by_ref()
+            .filter(|line| line.contains("method call"))
+            .take_while(|line| !line.contains("member=Ping"))
+            .collect();
+        monitor.kill().unwrap();
+        monitor.wait().unwrap();
+        assert_eq!(between.len(), 10, "{between:#?}");
+        assert!(between.iter().all(|line| line.contains("member=GetSecret")));
+    });
+}
+
+#[test]
+fn a_collection_of_the_session_and_a_named_one_can_be_chosen() {
+    let name = "a_collection_of_the_session_and_a_named_one_can_be_chosen";
+    inside(name, State::Unlocked, |_| {
+        let at = |collection| {
+            let mut place = Place::default();
+            place.collection = collection;
+            Vault::os_at(place)
+        };
+        let key = item("key");
+        let session = at(Collection::Session);
+        session.create(&key, b"until logout", &quiet()).unwrap();
+        assert_eq!(*session.read(&key, &quiet()).unwrap().unwrap(), b"until logout");
+        assert!(Vault::os().read(&key, &quiet()).unwrap().is_none());
+        let login = at(Collection::Named("Login".into()));
+        login.create(&key, b"for ever", &quiet()).unwrap();
+        assert_eq!(*Vault::os().read(&key, &quiet()).unwrap().unwrap(), b"for ever");
+        let nowhere = at(Collection::Named("nowhere".into())).read(&key, &quiet());
+        assert!(matches!(nowhere, Err(VaultError::Missing { .. })));
+    });
+}
+
+#[test]
+fn a_probe_works_and_leaves_nothing() {
+    inside("a_probe_works_and_leaves_nothing", State::Unlocked, |keyring| {
+        let probe = Vault::os().probe(&quiet()).unwrap();
+        println!("measured: {probe:?}");
+        let path = "/org/freedesktop/secrets/collection/login";
+        let arguments = ["string:org.freedesktop.Secret.Collection", "string:Items"];
+        let method = "org.freedesktop.DBus.Properties.Get";
+        let items = keyring.send("org.freedesktop.secrets", path, method, &arguments).unwrap();
+        assert!(!items.contains("/login/"), "{items}");
+    });
+}
+
+#[test]
+fn an_item_whose_creation_was_cut_off_is_unfinished_and_can_be_deleted() {
+    let name = "an_item_whose_creation_was_cut_off_is_unfinished_and_can_be_deleted";
+    inside(name, State::Unlocked, |keyring| {
+        let tool = keyring
+            .command("sh")
+            .args(["-c", "printf '' | secret-tool store --label=cut xdg:schema tests name key"])
+            .status();
+        assert!(tool.unwrap().success());
+        let (vault, key) = (Vault::os(), item("key"));
+        assert!(matches!(vault.read(&key, &quiet()), Err(VaultError::Unfinished)));
+        assert!(matches!(vault.create(&key, &SECRET, &quiet()), Err(VaultError::Exists)));
+        assert!(vault.delete(&key, &quiet(), None).unwrap());
+        vault.create(&key, &SECRET, &quiet()).unwrap();
+    });
+}
+
+#[test]
+fn a_bus_without_a_service_is_named_as_the_missing_link() {
+    inside("a_bus_without_a_service_is_named_as_the_missing_link", State::Absent, |_| {
+        let error = Vault::os().read(&item("key"), &quiet()).unwrap_err();
+        assert!(matches!(error, VaultError::Missing { .. }), "{error:?}");
+        assert!(error.to_string().starts_with("no secret service is on the session bus"));
+    });
+}

@@ -1,0 +1,230 @@
+//! The Secret Service vault against a service that is silent, wants prompts, or dies.
+#![cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))]
+
+mod mock;
+
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mock::{Act, Mock};
+use tokenkeep_lab::keyring::{State, inside};
+use tokenkeep_platform::vault::{Call, Item, Place, Session, Vault, VaultError};
+
+/// The mock cannot agree on a key, so its sessions are plain.
+fn vault() -> Vault {
+    let mut place = Place::default();
+    place.session = Session::Plain;
+    Vault::os_at(place)
+}
+
+fn item() -> Item {
+    Item::new("label", [("name", "key")])
+}
+
+fn soon() -> Call {
+    Call::quiet().within(Duration::from_millis(400))
+}
+
+fn at(method: &'static str, act: Act) -> impl Fn(&str) -> Act + Send + 'static {
+    move |member| if member == method { act } else { Act::Answer }
+}
+
+#[test]
+fn a_silent_service_times_out_once_and_then_at_once_on_one_thread() {
+    let name = "a_silent_service_times_out_once_and_then_at_once_on_one_thread";
+    inside(name, State::Absent, |_| {
+        let _mock = Mock::start(None, |_| Act::Silence);
+        let threads = || std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
+        let before = threads();
+        let started = Instant::now();
+        let first = Vault::os().read(&item(), &soon());
+        let took = started.elapsed();
+        assert!(matches!(first, Err(VaultError::TimedOut { .. })), "{first:?}");
+        assert!(took >= soon().deadline && took <= soon().deadline.mul_f64(1.1), "{took:?}");
+        let started = Instant::now();
+        let second = Vault::os().read(&item(), &soon());
+        let fast = started.elapsed();
+        assert!(matches!(second, Err(VaultError::TimedOut { waited: Duration::ZERO })));
+        assert!(fast < Duration::from_millis(10), "{fast:?}");
+        for _ in 0..98 {
+            assert!(Vault::os().read(&item(), &soon()).is_err());
+        }
+        println!("measured: silence {took:?} of {:?}, then {fast:?}", soon().deadline);
+        assert!(threads() <= before + 1, "{} threads after {before}", threads());
+    });
+}
+
+#[test]
+fn a_service_that_speaks_again_is_asked_again() {
+    inside("a_service_that_speaks_again_is_asked_again", State::Absent, |_| {
+        let mock = Mock::start(Some(b"secret"), at("GetSecret", Act::Hold));
+        let call = Call::quiet().within(Duration::from_millis(50));
+        assert!(matches!(vault().read(&item(), &call), Err(VaultError::TimedOut { .. })));
+        mock.release();
+        mock.release();
+        let end = Instant::now() + Duration::from_secs(10);
+        while vault().read(&item(), &Call::quiet()).is_err() {
+            assert!(Instant::now() < end, "calls still fail");
+        }
+    });
+}
+
+#[test]
+fn a_write_that_outlives_its_caller_keeps_the_guard_until_it_returns() {
+    let name = "a_write_that_outlives_its_caller_keeps_the_guard_until_it_returns";
+    inside(name, State::Absent, |_| {
+        let mock = Mock::start(Some(b"secret"), at("Delete", Act::Hold));
+        let (dropped, returned) = std::sync::mpsc::channel::<()>();
+        let started = Instant::now();
+        let result = vault().delete(&item(), &soon(), Some(Box::new(dropped)));
+        let took = started.elapsed();
+        assert!(matches!(result, Err(VaultError::OutcomeUnknown { .. })), "{result:?}");
+        assert!(took <= soon().deadline.mul_f64(1.1), "{took:?}");
+        assert!(matches!(
+            returned.try_recv(),
+            Err(std::sync::mpsc::TryRecvError::Empty)
+        ));
+        let stuck = vault().read(&item(), &soon());
+        assert!(matches!(stuck, Err(VaultError::TimedOut { waited: Duration::ZERO })));
+        mock.release();
+        assert!(returned.recv_timeout(Duration::from_secs(5)).is_err());
+        assert!(matches!(
+            returned.try_recv(),
+            Err(std::sync::mpsc::TryRecvError::Disconnected)
+        ));
+    });
+}
+
+#[test]
+fn a_prompt_that_is_not_allowed_is_locked_and_never_shown() {
+    inside("a_prompt_that_is_not_allowed_is_locked_and_never_shown", State::Absent, |_| {
+        let mock = Mock::start(None, at("CreateItem", Act::Prompt));
+        let result = vault().create(&item(), b"secret", &Call::prompting());
+        assert!(matches!(result, Err(VaultError::Locked { .. })), "{result:?}");
+        let calls = mock.calls();
+        assert!(calls.iter().any(|call| call == "Dismiss"), "{calls:?}");
+        assert!(!calls.iter().any(|call| call == "Prompt" || call == "SetSecret"), "{calls:?}");
+    });
+}
+
+#[test]
+fn a_deletion_that_wants_a_prompt_is_locked_and_deletes_nothing() {
+    inside("a_deletion_that_wants_a_prompt_is_locked_and_deletes_nothing", State::Absent, |_| {
+        let mock = Mock::start(Some(b"secret"), at("Delete", Act::Prompt));
+        let result = vault().delete(&item(), &soon(), None);
+        assert!(matches!(result, Err(VaultError::Locked { .. })), "{result:?}");
+        assert!(!mock.calls().iter().any(|call| call == "Prompt"));
+        assert!(vault().read(&item(), &soon()).unwrap().is_some());
+    });
+}
+
+#[test]
+fn unlocking_prompts_only_when_the_call_allows_it() {
+    inside("unlocking_prompts_only_when_the_call_allows_it", State::Absent, |_| {
+        let mock = Mock::start(None, |member| match member {
+            "Get" => Act::Locked,
+            "Unlock" => Act::Prompt,
+            _ => Act::Answer,
+        });
+        assert!(matches!(vault().unlock(&soon()), Err(VaultError::Locked { .. })));
+        assert!(!mock.calls().iter().any(|call| call == "Unlock" || call == "Prompt"));
+        let result = vault().unlock(&Call::prompting());
+        assert!(matches!(result, Err(VaultError::PromptDismissed)), "{result:?}");
+        assert!(mock.calls().iter().any(|call| call == "Prompt"));
+    });
+}
+
+#[test]
+fn a_creation_whose_second_half_fails_leaves_nothing() {
+    inside("a_creation_whose_second_half_fails_leaves_nothing", State::Absent, |_| {
+        let mock = Mock::start(None, at("SetSecret", Act::Locked));
+        let result = vault().create(&item(), b"secret", &soon());
+        assert!(matches!(result, Err(VaultError::Locked { .. })), "{result:?}");
+        assert_eq!(mock.calls().last().map(String::as_str), Some("Delete"));
+        assert!(vault().read(&item(), &soon()).unwrap().is_none());
+    });
+}
+
+#[test]
+fn a_service_that_dies_during_a_read_is_missing() {
+    inside("a_service_that_dies_during_a_read_is_missing", State::Absent, |_| {
+        let _mock = Mock::start(Some(b"secret"), at("GetSecret", Act::Die));
+        let result = vault().read(&item(), &soon());
+        assert!(matches!(result, Err(VaultError::Missing { .. })), "{result:?}");
+    });
+}
+
+#[test]
+fn a_service_that_dies_during_a_write_leaves_the_outcome_unknown() {
+    inside("a_service_that_dies_during_a_write_leaves_the_outcome_unknown", State::Absent, |_| {
+        let _mock = Mock::start(Some(b"secret"), at("Delete", Act::Die));
+        let result = vault().delete(&item(), &soon(), None);
+        assert!(matches!(result, Err(VaultError::OutcomeUnknown { .. })), "{result:?}");
+    });
+}
+
+#[test]
+fn an_answer_of_the_wrong_type_is_a_failure() {
+    inside("an_answer_of_the_wrong_type_is_a_failure", State::Absent, |_| {
+        for method in ["GetSecret", "SearchItems", "ReadAlias"] {
+            let _mock = Mock::start(Some(b"secret"), at(method, Act::Nonsense));
+            let result = vault().read(&item(), &soon());
+            assert!(matches!(result, Err(VaultError::Failed { .. })), "{method}: {result:?}");
+            break;
+        }
+    });
+}
+
+#[test]
+fn a_process_exits_while_its_vault_is_stuck() {
+    let name = "a_process_exits_while_its_vault_is_stuck";
+    const LEAVING: &str = "TOKENKEEP_LEAVING";
+    if std::env::var_os(LEAVING).is_some() {
+        let result = vault().delete(&item(), &soon(), None);
+        assert!(matches!(result, Err(VaultError::OutcomeUnknown { .. })), "{result:?}");
+        println!("leaving");
+        return;
+    }
+    inside(name, State::Absent, |_| {
+        use std::io::{BufRead, BufReader, Read};
+        let _mock = Mock::start(Some(b"secret"), at("Delete", Act::Silence));
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args([name, "--exact", "--nocapture", "--test-threads=1"])
+            .env(LEAVING, "1")
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("leaving") {
+            line.clear();
+            assert!(out.read_line(&mut line).unwrap() > 0, "it never said that it leaves");
+        }
+        let started = Instant::now();
+        out.read_to_string(&mut line).unwrap();
+        assert!(child.wait().unwrap().success());
+        let took = started.elapsed();
+        println!("measured: exit with a stuck vault {took:?}");
+        assert!(took < Duration::from_secs(1));
+    });
+}
+
+#[test]
+fn many_threads_share_one_vault() {
+    inside("many_threads_share_one_vault", State::Absent, |_| {
+        let mock = Mock::start(Some(b"secret"), |_| Act::Answer);
+        let start = Arc::new(std::sync::Barrier::new(16));
+        let threads: Vec<_> = (0..16)
+            .map(|_| {
+                let start = Arc::clone(&start);
+                std::thread::spawn(move || {
+                    start.wait();
+                    vault().read(&item(), &Call::quiet()).unwrap().unwrap().to_vec()
+                })
+            })
+            .collect();
+        threads.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), b"secret"));
+        assert_eq!(mock.calls().iter().filter(|call| *call == "OpenSession").count(), 1);
+    });
+}
