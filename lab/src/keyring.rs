@@ -267,7 +267,8 @@ pub fn inside(test: &str, state: State, body: impl FnOnce(&Keyring)) {
 /// The first program missing that a session needs.
 pub fn missing_program() -> Option<&'static str> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there = |name: &str| std::env::split_paths(&path).any(|folder| folder.join(name).exists());
+    let is_there =
+        |name: &str| std::env::split_paths(&path).any(|folder| folder.join(name).exists());
     PROGRAMS.into_iter().find(|name| !is_there(name))
 }
 

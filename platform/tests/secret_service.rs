@@ -1,13 +1,17 @@
 //! The Secret Service vault against a real gnome-keyring.
 #![cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))]
 
+use std::io::{BufRead, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tokenkeep_lab::keyring::{State, inside};
 use tokenkeep_platform::vault::{Call, Collection, Item, Place, Session, Vault, VaultError};
 
 /// Every byte value class a text-only vault would damage.
-const SECRET: [u8; 32] = *b"\x00\x01\xff\xfe\x80binary \xc3\x28 secret\n\r\t\x7f\x00\xf0\x9f\xaa\xe2\xc0\xc1";
+const SECRET: [u8; 32] =
+    *b"\x00\x01\xff\xfe\x80binary \xc3\x28 secret\n\r\t\x7f\x00\xf0\x9f\xaa\xe2\xc0\xc1";
 
 fn item(name: &str) -> Item {
     Item::new(format!("label of {name}"), [("xdg:schema", "tests"), ("name", name)])
@@ -165,14 +169,12 @@ fn a_read_after_the_first_is_one_call_over_the_bus() {
         let mut monitor = keyring
             .command("dbus-monitor")
             .arg("destination='org.freedesktop.secrets',type='method_call'")
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut lines = {
-            use std::io::BufRead;
-            std::io::BufReader::new(monitor.stdout.take().unwrap()).lines().map(Result::unwrap)
-        };
+        let out = std::io::BufReader::new(monitor.stdout.take().unwrap());
+        let mut lines = out.lines().map(Result::unwrap);
         // It prints the name it was given and then loses: from here on it sees everything.
         assert!(lines.any(|line| line.contains("member=NameLost")));
         let mark = || {
@@ -256,4 +258,121 @@ fn a_bus_without_a_service_is_named_as_the_missing_link() {
         assert!(matches!(error, VaultError::Missing { .. }), "{error:?}");
         assert!(error.to_string().starts_with("no secret service is on the session bus"));
     });
+}
+
+#[test]
+fn no_bus_is_named_within_100_ms_and_none_is_started() {
+    const NO_BUS: &str = "TOKENKEEP_NO_BUS";
+    if std::env::var_os(NO_BUS).is_some() {
+        let started = Instant::now();
+        let error = Vault::os().read(&item("key"), &quiet()).unwrap_err();
+        let took = started.elapsed();
+        println!("measured: no bus, said so after {took:?}");
+        assert!(matches!(error, VaultError::Missing { .. }), "{error:?}");
+        assert!(error.to_string().starts_with("DBUS_SESSION_BUS_ADDRESS is not set"), "{error}");
+        assert!(took < Duration::from_millis(100), "{took:?}");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let (launcher, mark) = (folder.path().join("dbus-launch"), folder.path().join("launched"));
+    let script = format!("#!/bin/sh\n: > '{}'\n", mark.display());
+    std::fs::File::create(&launcher).unwrap().write_all(script.as_bytes()).unwrap();
+    std::fs::set_permissions(&launcher, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["no_bus_is_named_within_100_ms_and_none_is_started", "--exact", "--nocapture"])
+        .env_remove("DBUS_SESSION_BUS_ADDRESS")
+        .env("XDG_RUNTIME_DIR", folder.path())
+        .env("PATH", folder.path())
+        .env(NO_BUS, "1")
+        .output()
+        .unwrap();
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{out}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(!mark.exists());
+}
+
+#[test]
+fn a_forked_child_reads_over_a_connection_of_its_own() {
+    inside("a_forked_child_reads_over_a_connection_of_its_own", State::Unlocked, |_| {
+        let (vault, key) = (Vault::os(), item("key"));
+        vault.create(&key, &SECRET, &quiet()).unwrap();
+        let read =
+            |vault: &Vault| matches!(vault.read(&key, &quiet()), Ok(Some(s)) if *s == SECRET);
+        assert!(read(&vault));
+        assert!(child_says_yes(|| read(&vault)));
+        assert!(read(&vault), "the parent's own connection still works");
+        assert!(child_says_yes(|| read(&vault) && child_says_yes(|| read(&vault))));
+    });
+}
+
+#[test]
+fn reads_are_measured_against_a_bare_get_secret() {
+    inside("reads_are_measured_against_a_bare_get_secret", State::Unlocked, |_| {
+        let key = item("key");
+        Vault::os().create(&key, &SECRET, &quiet()).unwrap();
+        for (name, kind, bare) in [
+            ("encrypted", Session::Encrypted, secret_service::EncryptionType::Dh),
+            ("plain", Session::Plain, secret_service::EncryptionType::Plain),
+        ] {
+            let started = Instant::now();
+            let service = secret_service::blocking::SecretService::connect(bare).unwrap();
+            let attributes = [("name", "key")].into();
+            let theirs = service.search_items(attributes).unwrap().unlocked.remove(0);
+            assert_eq!(theirs.get_secret().unwrap(), SECRET);
+            let bare_first = started.elapsed();
+
+            let mut place = Place::default();
+            place.session = kind;
+            let vault = Vault::os_at(place);
+            // The worker's thread is warm and its connection too: only this kind of session is new for the second row.
+            let started = Instant::now();
+            assert!(vault.read(&key, &quiet()).unwrap().is_some());
+            let first = started.elapsed();
+
+            let (mut ours, mut floor) = (Vec::new(), Vec::new());
+            for _ in 0..500 {
+                let started = Instant::now();
+                assert_eq!(*vault.read(&key, &quiet()).unwrap().unwrap(), SECRET);
+                ours.push(started.elapsed());
+                let started = Instant::now();
+                assert_eq!(theirs.get_secret().unwrap(), SECRET);
+                floor.push(started.elapsed());
+            }
+            let (ours, floor) = (median(ours), median(floor));
+            println!(
+                "measured: {name}: first read {first:?} (bare connect, search and get {bare_first:?}), \
+                 later {ours:?}, bare GetSecret {floor:?}, ratio {:.2}",
+                ours.as_secs_f64() / floor.as_secs_f64()
+            );
+        }
+    });
+}
+
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort();
+    times[times.len() / 2]
+}
+
+/// Forks; the child's answer, `false` if it gives none within 10 s.
+#[expect(unsafe_code, reason = "std cannot fork")]
+fn child_says_yes(question: impl FnOnce() -> bool) -> bool {
+    // SAFETY: the child only runs `question` and leaves by `_exit`; glibc keeps its allocator usable in it.
+    let pid = unsafe { libc::fork() };
+    assert!(pid >= 0, "fork failed");
+    if pid == 0 {
+        let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(question));
+        // SAFETY: `_exit` may be called in a forked child and does not return.
+        unsafe { libc::_exit(i32::from(!answer.unwrap_or(false))) }
+    }
+    let end = Instant::now() + Duration::from_secs(10);
+    let mut status = 0;
+    // SAFETY: `pid` is a child of this process and `status` is a valid place for its status.
+    while unsafe { libc::waitpid(pid, &raw mut status, libc::WNOHANG) } == 0 {
+        if Instant::now() > end {
+            // SAFETY: the child has not been waited for, so its pid is still its own.
+            unsafe { libc::kill(pid, libc::SIGKILL) };
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    status == 0
 }

@@ -81,18 +81,12 @@ fn a_write_that_outlives_its_caller_keeps_the_guard_until_it_returns() {
         let took = started.elapsed();
         assert!(matches!(result, Err(VaultError::OutcomeUnknown { .. })), "{result:?}");
         assert!(took <= soon().deadline.mul_f64(1.1), "{took:?}");
-        assert!(matches!(
-            returned.try_recv(),
-            Err(std::sync::mpsc::TryRecvError::Empty)
-        ));
+        assert!(matches!(returned.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty)));
         let stuck = vault().read(&item(), &soon());
         assert!(matches!(stuck, Err(VaultError::TimedOut { waited: Duration::ZERO })));
         mock.release();
         assert!(returned.recv_timeout(Duration::from_secs(5)).is_err());
-        assert!(matches!(
-            returned.try_recv(),
-            Err(std::sync::mpsc::TryRecvError::Disconnected)
-        ));
+        assert!(matches!(returned.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected)));
     });
 }
 
@@ -127,7 +121,8 @@ fn unlocking_prompts_only_when_the_call_allows_it() {
             "Unlock" => Act::Prompt,
             _ => Act::Answer,
         });
-        assert!(matches!(vault().unlock(&soon()), Err(VaultError::Locked { .. })));
+        let result = vault().unlock(&soon());
+        assert!(matches!(result, Err(VaultError::Locked { .. })), "{result:?}");
         assert!(!mock.calls().iter().any(|call| call == "Unlock" || call == "Prompt"));
         let result = vault().unlock(&Call::prompting());
         assert!(matches!(result, Err(VaultError::PromptDismissed)), "{result:?}");
@@ -167,11 +162,15 @@ fn a_service_that_dies_during_a_write_leaves_the_outcome_unknown() {
 #[test]
 fn an_answer_of_the_wrong_type_is_a_failure() {
     inside("an_answer_of_the_wrong_type_is_a_failure", State::Absent, |_| {
-        for method in ["GetSecret", "SearchItems", "ReadAlias"] {
-            let _mock = Mock::start(Some(b"secret"), at(method, Act::Nonsense));
+        let method = Arc::new(std::sync::Mutex::new(""));
+        let theirs = Arc::clone(&method);
+        let _mock = Mock::start(Some(b"secret"), move |member| {
+            if member == *theirs.lock().unwrap() { Act::Nonsense } else { Act::Answer }
+        });
+        for wrong in ["OpenSession", "ReadAlias", "SearchItems", "GetSecret"] {
+            *method.lock().unwrap() = wrong;
             let result = vault().read(&item(), &soon());
-            assert!(matches!(result, Err(VaultError::Failed { .. })), "{method}: {result:?}");
-            break;
+            assert!(matches!(result, Err(VaultError::Failed { .. })), "{wrong}: {result:?}");
         }
     });
 }

@@ -57,13 +57,17 @@ pub enum VaultError {
     PromptDismissed,
     /// No answer in time, and nothing was written. `waited` is zero when the call failed at once because
     /// the vault had just been silent.
-    #[error("the vault did not answer within {waited:?}; see whether a prompt is open, then try again")]
+    #[error(
+        "the vault did not answer within {waited:?}; see whether a prompt is open, then try again"
+    )]
     TimedOut {
         /// How long the caller waited.
         waited: Duration,
     },
     /// The secret is larger than the vault takes. Found before any call.
-    #[error("the secret has {size} bytes and the vault takes {limit}; keep a key in the vault instead")]
+    #[error(
+        "the secret has {size} bytes and the vault takes {limit}; keep a key in the vault instead"
+    )]
     TooLarge {
         /// Bytes given.
         size: usize,

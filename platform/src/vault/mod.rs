@@ -174,8 +174,12 @@ pub type Secret = Zeroizing<Vec<u8>>;
 
 /// What a vault file implements; every call runs on the vault's own thread.
 trait Backend {
-    fn read(&mut self, place: &Place, item: &Item, turn: &Turn)
-    -> Result<Option<Secret>, VaultError>;
+    fn read(
+        &mut self,
+        place: &Place,
+        item: &Item,
+        turn: &Turn,
+    ) -> Result<Option<Secret>, VaultError>;
     fn create(
         &mut self,
         place: &Place,

@@ -41,9 +41,7 @@ pub(super) fn round_trip(vault: &Vault, call: &Call) -> Result<Probe, VaultError
     Ok(Probe { unlock, create, read, delete })
 }
 
-fn timed<T>(
-    step: impl FnOnce() -> Result<T, VaultError>,
-) -> Result<(T, Duration), VaultError> {
+fn timed<T>(step: impl FnOnce() -> Result<T, VaultError>) -> Result<(T, Duration), VaultError> {
     let started = Instant::now();
     Ok((step()?, started.elapsed()))
 }

@@ -56,18 +56,18 @@ impl Backend for SecretService {
         secret: &[u8],
         turn: &Turn,
     ) -> Result<(), VaultError> {
-        let (collection, plain) = self.repeat(turn, |vault| {
+        let collection = self.repeat(turn, |vault| {
             let link = vault.link(place, turn)?;
             let collection = link.collection(&place.collection, turn)?;
             if link.is_locked(&collection, turn)? {
                 return Err(VaultError::Locked { source: None }.into());
             }
             match link.search(&collection, item, turn)?.len() {
-                0 => Ok((collection, link.plain_session(turn)?)),
+                0 => link.prepare_creation(turn).map(|()| collection),
                 _ => Err(VaultError::Exists.into()),
             }
         })?;
-        let path = self.write(turn, |link| link.create_empty(&collection, item, &plain))?;
+        let path = self.write(turn, |link| link.create_empty(&collection, item))?;
         let filled = self.write(turn, |link| link.set_secret(&path, secret, place.session));
         if let Err(error) = filled {
             self.remove_unfinished(&path);
@@ -208,7 +208,7 @@ impl SecretService {
         result
     }
 
-    fn link(&mut self, place: &Place, turn: &Turn) -> Result<&Link, Fault> {
+    fn link(&mut self, place: &Place, turn: &Turn) -> Result<&mut Link, Fault> {
         if self.link.is_none() {
             self.found.clear();
             self.link = Some(Link::connect(turn)?);

@@ -34,16 +34,15 @@ impl Worker {
         let (reply, answer) = mpsc::sync_channel(1);
         let theirs = Arc::clone(&turn);
         let (state, number) = self.submit(&turn, move |backend| {
-            let result = match theirs.remaining() {
-                Ok(_) => job(backend, &theirs),
-                Err(late) => Err(late),
-            };
+            let late = theirs.remaining().err();
+            let was_asked = late.is_none();
+            let result = late.map_or_else(|| job(backend, &theirs), Err);
             drop(hold);
-            let silent = matches!(
+            let no_answer = matches!(
                 result,
                 Err(VaultError::TimedOut { .. } | VaultError::OutcomeUnknown { .. })
             );
-            (silent, Box::new(move || drop(reply.send(result))))
+            (was_asked && no_answer, Box::new(move || drop(reply.send(result))))
         })?;
         let grace = (call.deadline / 20).clamp(MIN_GRACE, MAX_GRACE);
         let wait = turn.until.saturating_duration_since(Instant::now()) + grace;
@@ -93,10 +92,7 @@ impl Worker {
     }
 
     /// Bounded, because a fork can copy the lock while another thread holds it.
-    fn lock(
-        &self,
-        turn: &Turn,
-    ) -> Result<std::sync::MutexGuard<'_, Option<Running>>, VaultError> {
+    fn lock(&self, turn: &Turn) -> Result<std::sync::MutexGuard<'_, Option<Running>>, VaultError> {
         loop {
             match self.running.try_lock() {
                 Ok(running) => return Ok(running),

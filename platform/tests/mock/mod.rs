@@ -3,13 +3,13 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use zbus::blocking::{Connection, MessageIterator, connection::Builder};
+use zbus::blocking::{Connection, MessageIterator};
 use zbus::message::{Message, Type};
 use zbus::zvariant::{ObjectPath, OwnedObjectPath, OwnedValue, Value};
 
 /// What the service does when a method is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Act {
+pub(crate) enum Act {
     /// Answers as a service with one unlocked collection.
     Answer,
     /// Never answers.
@@ -26,22 +26,23 @@ pub enum Act {
     Die,
 }
 
-pub struct Mock {
+pub(crate) struct Mock {
     calls: Arc<Mutex<Vec<String>>>,
     release: Sender<()>,
 }
 
 impl Mock {
     /// Takes the service's name on this process's session bus. `act` is asked at each call, by the method's name.
-    pub fn start(secret: Option<&[u8]>, act: impl Fn(&str) -> Act + Send + 'static) -> Self {
-        let connection =
-            Builder::session().unwrap().name("org.freedesktop.secrets").unwrap().build().unwrap();
+    pub(crate) fn start(secret: Option<&[u8]>, act: impl Fn(&str) -> Act + Send + 'static) -> Self {
+        let connection = Connection::session().unwrap();
+        // Listens before anybody can call.
+        let mut messages = MessageIterator::from(&connection);
+        connection.request_name("org.freedesktop.secrets").unwrap();
         let calls = Arc::new(Mutex::new(Vec::new()));
         let (release, held) = channel();
         let mut service = Service { secret: secret.map(<[u8]>::to_vec), held };
         let theirs = Arc::clone(&calls);
         std::thread::spawn(move || {
-            let mut messages = MessageIterator::from(&connection);
             while let Some(Ok(message)) = messages.next() {
                 if message.message_type() != Type::MethodCall {
                     continue;
@@ -58,12 +59,12 @@ impl Mock {
     }
 
     /// The methods called so far.
-    pub fn calls(&self) -> Vec<String> {
+    pub(crate) fn calls(&self) -> Vec<String> {
         self.calls.lock().unwrap().clone()
     }
 
     /// Lets one held call be answered.
-    pub fn release(&self) {
+    pub(crate) fn release(&self) {
         self.release.send(()).unwrap();
     }
 }
@@ -136,7 +137,13 @@ impl Service {
                 bus.reply(&header, &()).unwrap();
                 let result = OwnedValue::from(true);
                 let interface = "org.freedesktop.Secret.Prompt";
-                bus.emit_signal(header.sender(), "/prompt", interface, "Completed", &(true, result))
+                bus.emit_signal(
+                    header.sender().cloned(),
+                    "/prompt",
+                    interface,
+                    "Completed",
+                    &(true, result),
+                )
             }
             _ => bus.reply(&header, &()),
         }

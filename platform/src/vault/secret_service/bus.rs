@@ -233,9 +233,7 @@ impl WriteHalf for WriteEnd {
             if !fds.is_empty() {
                 return Poll::Ready(Err(io::ErrorKind::InvalidInput.into()));
             }
-            attempt(&self.0.writer, context, || {
-                send(&self.0.stream, buffer, SendFlags::NOSIGNAL)
-            })
+            attempt(&self.0.writer, context, || send(&self.0.stream, buffer, SendFlags::NOSIGNAL))
         }))
     }
 

@@ -66,11 +66,10 @@ impl From<zbus::Error> for Fault {
             E::MethodError(name, ..) => match kind(name.as_str()) {
                 Kind::Locked => VaultError::Locked { source: Some(error.into()) }.into(),
                 Kind::Denied => VaultError::AccessDenied { source: error.into() }.into(),
-                Kind::NoService => VaultError::Missing {
-                    reason: NO_SERVICE.into(),
-                    source: Some(error.into()),
+                Kind::NoService => {
+                    VaultError::Missing { reason: NO_SERVICE.into(), source: Some(error.into()) }
+                        .into()
                 }
-                .into(),
                 Kind::Gone => Self::Gone(error),
                 Kind::Stale => Self::Stale(error),
                 Kind::Lost => Self::Lost(error),

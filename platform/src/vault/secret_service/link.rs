@@ -17,6 +17,8 @@ use crate::vault::{Collection, Item, Secret, Session, Turn, VaultError};
 pub(super) struct Link {
     encrypted: Option<SecretService<'static>>,
     plain: Option<SecretService<'static>>,
+    /// A session that no secret is sent over: `CreateItem` wants one even for an empty secret.
+    bare: Option<OwnedObjectPath>,
     bus: Bus,
 }
 
@@ -30,7 +32,7 @@ impl Link {
     pub(super) fn connect(turn: &Turn) -> Result<Self, Fault> {
         turn.remaining()?;
         let bus = Bus::greet(address::connect()?, turn.until())?;
-        Ok(Self { encrypted: None, plain: None, bus })
+        Ok(Self { encrypted: None, plain: None, bare: None, bus })
     }
 
     /// Opens a session of this kind if there is none yet.
@@ -58,7 +60,8 @@ impl Link {
             Collection::Session => "session",
             Collection::Named(label) => return self.labelled(label, turn),
         };
-        let path: OwnedObjectPath = self.ask(turn, SERVICE, SERVICE_INTERFACE, "ReadAlias", &alias)?;
+        let path: OwnedObjectPath =
+            self.ask(turn, SERVICE, SERVICE_INTERFACE, "ReadAlias", &alias)?;
         if path.as_str() != NOTHING {
             return Ok(path);
         }
@@ -80,7 +83,11 @@ impl Link {
         self.ask(turn, collection, COLLECTION_INTERFACE, "SearchItems", &attributes)
     }
 
-    pub(super) fn is_locked(&self, collection: &OwnedObjectPath, turn: &Turn) -> Result<bool, Fault> {
+    pub(super) fn is_locked(
+        &self,
+        collection: &OwnedObjectPath,
+        turn: &Turn,
+    ) -> Result<bool, Fault> {
         self.property(turn, collection, COLLECTION_INTERFACE, "Locked")
     }
 
@@ -114,20 +121,23 @@ impl Link {
         Ok(())
     }
 
-    /// A session that no secret is sent over: `CreateItem` wants one even for an empty secret.
-    pub(super) fn plain_session(&self, turn: &Turn) -> Result<OwnedObjectPath, Fault> {
-        let input = ("plain", Value::from(""));
-        let (_, session): (OwnedValue, OwnedObjectPath) =
-            self.ask(turn, SERVICE, SERVICE_INTERFACE, "OpenSession", &input)?;
-        Ok(session)
+    /// Makes [`create_empty`](Self::create_empty) possible.
+    pub(super) fn prepare_creation(&mut self, turn: &Turn) -> Result<(), Fault> {
+        if self.bare.is_none() {
+            let input = ("plain", Value::from(""));
+            let (_, session): (OwnedValue, OwnedObjectPath) =
+                self.ask(turn, SERVICE, SERVICE_INTERFACE, "OpenSession", &input)?;
+            self.bare = Some(session);
+        }
+        Ok(())
     }
 
     pub(super) fn create_empty(
         &self,
         collection: &OwnedObjectPath,
         item: &Item,
-        session: &OwnedObjectPath,
     ) -> Result<Prompt<OwnedObjectPath>, Fault> {
+        let session = self.bare.as_ref().ok_or_else(|| VaultError::failed("no session is open"))?;
         let properties: HashMap<&str, Value<'_>> = HashMap::from([
             ("org.freedesktop.Secret.Item.Label", Value::from(item.label.as_str())),
             ("org.freedesktop.Secret.Item.Attributes", Value::from(attributes(item))),
@@ -159,7 +169,11 @@ impl Link {
         self.delete_until(path, None)
     }
 
-    pub(super) fn delete_within(&self, path: &OwnedObjectPath, until: Instant) -> Result<(), Fault> {
+    pub(super) fn delete_within(
+        &self,
+        path: &OwnedObjectPath,
+        until: Instant,
+    ) -> Result<(), Fault> {
         match self.delete_until(path, Some(until))? {
             Prompt::NotNeeded(()) => Ok(()),
             Prompt::Needed(prompt) => self.dismiss(&prompt, until),
