@@ -30,6 +30,7 @@ cfg_if::cfg_if! {
     }
 }
 
+pub(crate) use self::os::{Identity, read_at, write_at};
 pub use self::{
     error::FileError,
     folder::Folder,
@@ -37,7 +38,6 @@ pub use self::{
     os::FileStamp,
     place::{Parents, Place},
 };
-pub(crate) use self::os::{Identity, read_at, write_at};
 
 /// Tells what lies at `path` now, by one system call; `None` where nothing lies there.
 ///

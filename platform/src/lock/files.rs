@@ -100,7 +100,8 @@ impl LockFile {
 
     /// Whether the path still leads to this file.
     pub(super) fn is_at(&self, path: &Path) -> Result<bool, FileError> {
-        let now = Identity::at(path).map_err(|source| FileError::from_io("look at", path, source))?;
+        let now =
+            Identity::at(path).map_err(|source| FileError::from_io("look at", path, source))?;
         Ok(now == Some(self.identity))
     }
 

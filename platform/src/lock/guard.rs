@@ -30,7 +30,7 @@ impl LockGuard {
         match &self.files {
             Some(files) if files.pid() == process::id() => {
                 files.lock.is_at(&self.shared.names.lock)
-            },
+            }
             _ => Ok(false),
         }
     }

@@ -29,7 +29,11 @@ use std::{
 };
 
 use self::files::Files;
-pub use self::{error::LockError, guard::LockGuard, wait::Wait};
+pub use self::{
+    error::LockError,
+    guard::LockGuard,
+    wait::{Notify, Wait},
+};
 use crate::file::Place;
 
 /// A lock that excludes every other thread and process that acquires it by the same path.

@@ -12,8 +12,11 @@ pub struct Wait<'a> {
     pub notify_after: Duration,
     /// Told who holds the lock, where known, and how long this process has waited. While it runs nobody
     /// behind this process in the queue moves on.
-    pub notify: Option<&'a dyn Fn(Option<&str>, Duration)>,
+    pub notify: Option<Notify<'a>>,
 }
+
+/// Told who holds the lock, where known, and how long this process has waited.
+pub type Notify<'a> = &'a dyn Fn(Option<&str>, Duration);
 
 impl<'a> Wait<'a> {
     /// Waits at most for `timeout`.
@@ -24,7 +27,7 @@ impl<'a> Wait<'a> {
 
     /// Calls `notify` once if the wait lasts longer than `after`.
     #[must_use]
-    pub fn notify(self, after: Duration, notify: &'a dyn Fn(Option<&str>, Duration)) -> Self {
+    pub fn notify(self, after: Duration, notify: Notify<'a>) -> Self {
         Self { notify_after: after, notify: Some(notify), ..self }
     }
 }
