@@ -52,6 +52,11 @@ impl Files {
         self.pid
     }
 
+    #[cfg(test)]
+    pub(super) fn pretend_forked(&mut self) {
+        self.pid += 1;
+    }
+
     /// Says who holds the lock. Only a hint, so a failure changes nothing.
     pub(super) fn write_note(&self) {
         write_at(&self.holder, &self.note, 0).ok();
@@ -119,6 +124,13 @@ impl LockFile {
 fn program_name() -> String {
     let program = env::args_os().next().unwrap_or_default();
     Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+#[cfg(test)]
+impl LockFile {
+    pub(super) fn share(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
 }
 
 /// Of one size always, so that a shorter one leaves no tail of a longer one.
