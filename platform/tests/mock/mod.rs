@@ -1,4 +1,5 @@
 //! A Secret Service that does on purpose what a real one cannot be made to do.
+#![expect(clippy::unwrap_used, reason = "only tests use it")]
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
