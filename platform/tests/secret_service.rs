@@ -148,15 +148,9 @@ fn a_killed_service_is_never_an_absent_item() {
         keyring.kill_daemon().unwrap();
         for _ in 0..20 {
             let result = vault.read(&key, &quiet());
-            assert!(
-                matches!(
-                    result,
-                    Err(VaultError::Locked { .. }
-                        | VaultError::Missing { .. }
-                        | VaultError::Failed { .. })
-                ),
-                "{result:?}"
-            );
+            let said =
+                matches!(result, Err(VaultError::Locked { .. } | VaultError::Missing { .. }));
+            assert!(said, "{result:?}");
         }
         keyring.wait_for_daemon().unwrap();
         keyring.unlock().unwrap();
@@ -169,6 +163,9 @@ fn a_read_after_the_first_is_one_call_over_the_bus() {
     inside("a_read_after_the_first_is_one_call_over_the_bus", State::Unlocked, |keyring| {
         let (vault, key) = (Vault::os(), item("key"));
         vault.create(&key, &SECRET, &quiet()).unwrap();
+        // Other attributes than those of the creation, so that the search of a read is what is remembered.
+        let key = Item::new("found", [("name", "key")]);
+        assert!(vault.read(&key, &quiet()).unwrap().is_some());
         let mut monitor = keyring
             .command("dbus-monitor")
             .arg("destination='org.freedesktop.secrets',type='method_call'")
