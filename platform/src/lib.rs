@@ -2,6 +2,12 @@
 //!
 //! Nothing here knows what a token is. Every module offers the same names on every system.
 
+pub mod clock;
 pub mod file;
 pub mod lock;
+pub mod process;
+pub mod random;
 pub mod vault;
+mod wiping_allocator;
+
+pub use wiping_allocator::WipingAllocator;
