@@ -57,7 +57,9 @@ fn install_packages(packages: &[&str]) -> Result<(), Failure> {
     if quietly.is_ok_and(|output| output.status.success()) {
         return Ok(());
     }
-    stage::finish("apt-get update", apt_get().args(["-qq", "update"]))?;
+    if let Err(failure) = stage::finish("apt-get update", apt_get().args(["-qq", "update"])) {
+        println!("{failure}; trying with the lists there are");
+    }
     stage::finish("apt-get install", apt_get().args(options).args(packages).stdout(Stdio::null()))
 }
 
