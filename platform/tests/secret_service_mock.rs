@@ -27,6 +27,11 @@ fn soon() -> Call {
     Call::quiet().within(Duration::from_millis(400))
 }
 
+/// Long enough that a tenth of it is more than a busy machine's delays.
+fn patient() -> Call {
+    Call::quiet().within(Duration::from_secs(2))
+}
+
 fn at(method: &'static str, act: Act) -> impl Fn(&str) -> Act + Send + 'static {
     move |member| if member == method { act } else { Act::Answer }
 }
@@ -39,19 +44,19 @@ fn a_silent_service_times_out_once_and_then_at_once_on_one_thread() {
         let threads = || std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count);
         let before = threads();
         let started = Instant::now();
-        let first = Vault::os().read(&item(), &soon());
+        let first = Vault::os().read(&item(), &patient());
         let took = started.elapsed();
         assert!(matches!(first, Err(VaultError::TimedOut { .. })), "{first:?}");
-        assert!(took >= soon().deadline && took <= soon().deadline.mul_f64(1.1), "{took:?}");
+        assert!(took >= patient().deadline && took <= patient().deadline.mul_f64(1.1), "{took:?}");
         let started = Instant::now();
-        let second = Vault::os().read(&item(), &soon());
+        let second = Vault::os().read(&item(), &patient());
         let fast = started.elapsed();
         assert!(matches!(second, Err(VaultError::TimedOut { waited: Duration::ZERO })));
         assert!(fast < Duration::from_millis(10), "{fast:?}");
         for _ in 0..98 {
-            assert!(Vault::os().read(&item(), &soon()).is_err());
+            assert!(Vault::os().read(&item(), &patient()).is_err());
         }
-        println!("measured: silence {took:?} of {:?}, then {fast:?}", soon().deadline);
+        println!("measured: silence {took:?} of {:?}, then {fast:?}", patient().deadline);
         assert!(threads() <= before + 1, "{} threads after {before}", threads());
     });
 }
@@ -78,12 +83,12 @@ fn a_write_that_outlives_its_caller_keeps_the_guard_until_it_returns() {
         let mock = Mock::start(Some(b"secret"), at("Delete", Act::Hold));
         let (dropped, returned) = std::sync::mpsc::channel::<()>();
         let started = Instant::now();
-        let result = vault().delete(&item(), &soon(), Some(Box::new(dropped)));
+        let result = vault().delete(&item(), &patient(), Some(Box::new(dropped)));
         let took = started.elapsed();
         assert!(matches!(result, Err(VaultError::OutcomeUnknown { .. })), "{result:?}");
-        assert!(took <= soon().deadline.mul_f64(1.1), "{took:?}");
+        assert!(took <= patient().deadline.mul_f64(1.1), "{took:?}");
         assert!(matches!(returned.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty)));
-        let stuck = vault().read(&item(), &soon());
+        let stuck = vault().read(&item(), &patient());
         assert!(matches!(stuck, Err(VaultError::TimedOut { waited: Duration::ZERO })));
         mock.release();
         assert!(returned.recv_timeout(Duration::from_secs(5)).is_err());

@@ -2,7 +2,7 @@
 //!
 //! # The contract every vault file fulfils
 //!
-//! - It exports `NAME`, what people call the vault, and `open()`, which does no I/O and returns its [`Backend`].
+//! - It exports `NAME`, what people call the vault, and `open()`, which does no I/O and returns its `Backend`.
 //! - What is locked is `Locked`, never "not found". `Ok(None)` means that the vault was asked and has no such
 //!   item; when it cannot say that for certain, the answer is an error.
 //! - Several matches are `Ambiguous`: none is chosen, and none is deleted.
@@ -13,7 +13,7 @@
 //!   `Unfinished`.
 //! - `delete` of an absent item is `Ok(false)`.
 //! - Only `unlock` prompts, and only when the call allows it.
-//! - Before each step of a chain the [`Turn`] is asked; after the deadline no step starts, but that a half-made item is
+//! - Before each step of a chain the `Turn` is asked; after the deadline no step starts, but that a half-made item is
 //!   removed. A write is marked, waited for until it has returned, and ends with `OutcomeUnknown` if the vault
 //!   went away meanwhile.
 
@@ -21,6 +21,10 @@ mod call;
 mod error;
 mod memory;
 mod probe;
+#[cfg_attr(
+    not(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android")))),
+    expect(dead_code, reason = "only a vault with a chain of steps asks its turn")
+)]
 mod worker;
 
 use std::fmt;
@@ -119,7 +123,7 @@ impl Vault {
     /// Deletes `item`; `false` if there was none. An unfinished item is deleted too.
     ///
     /// `hold`, the guard of a file lock for instance, is dropped when the write has returned, not when the caller stops
-    /// waiting: a late delete cannot meet the next holder's work.
+    /// waiting: a late delete cannot meet the next holder's work. A vault that hangs for ever keeps it until the process ends.
     ///
     /// # Errors
     /// `Ambiguous`, `Locked`, `OutcomeUnknown` and the others of [`VaultError`].

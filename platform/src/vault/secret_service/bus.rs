@@ -51,7 +51,7 @@ impl Bus {
 
 impl Drop for Bus {
     fn drop(&mut self) {
-        // Tasks of the connection hold its socket too; the service must see the end now.
+        // A forked child may hold a copy of the socket; the service must see the end all the same.
         drop(self.wire.stream.shutdown(std::net::Shutdown::Both));
     }
 }
