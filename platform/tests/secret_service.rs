@@ -7,8 +7,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use secret_service::EncryptionType;
-use secret_service::blocking::SecretService;
 use tokenkeep_lab::keyring::{State, inside};
 use tokenkeep_platform::vault::{Call, Collection, Item, Place, Session, Vault, VaultError};
 
@@ -303,85 +301,6 @@ fn a_forked_child_reads_over_a_connection_of_its_own() {
         assert!(read(&vault), "the parent's own connection still works");
         assert!(child_says_yes(|| read(&vault) && child_says_yes(|| read(&vault))));
     });
-}
-
-#[test]
-fn reads_are_measured_against_bare_calls_of_the_same_kind() {
-    const FIRST: &str = "TOKENKEEP_FIRST_READ";
-    const NAME: &str = "reads_are_measured_against_bare_calls_of_the_same_kind";
-    let key = item("key");
-    let ours = |session| {
-        let mut place = Place::default();
-        place.session = session;
-        Vault::os_at(place)
-    };
-    let bare = |session| {
-        let kind = match session {
-            Session::Plain => EncryptionType::Plain,
-            _ => EncryptionType::Dh,
-        };
-        SecretService::connect(kind).unwrap()
-    };
-    let kinds = [("encrypted", Session::Encrypted), ("plain", Session::Plain)];
-    if let Ok(mode) = std::env::var(FIRST) {
-        let (who, kind) = mode.split_once(' ').unwrap();
-        let (_, session) = kinds.into_iter().find(|(name, _)| *name == kind).unwrap();
-        let started = Instant::now();
-        if who == "ours" {
-            assert!(ours(session).read(&key, &quiet()).unwrap().is_some());
-        } else {
-            let service = bare(session);
-            let found = service.search_items([("name", "key")].into()).unwrap();
-            assert_eq!(found.unlocked[0].get_secret().unwrap(), SECRET);
-        }
-        println!("\ntook {}", started.elapsed().as_micros());
-        return;
-    }
-    inside(NAME, State::Unlocked, |_| {
-        Vault::os().create(&key, &SECRET, &quiet()).unwrap();
-        let in_a_new_process = |mode: String| {
-            let output = Command::new(std::env::current_exe().unwrap())
-                .args([NAME, "--exact", "--nocapture"])
-                .env(FIRST, mode)
-                .output()
-                .unwrap();
-            let out = String::from_utf8(output.stdout).unwrap();
-            let took = out.lines().find_map(|line| line.strip_prefix("took ")).unwrap();
-            Duration::from_micros(took.parse().unwrap())
-        };
-        for (name, session) in kinds {
-            let (mut first, mut bare_first) = (Vec::new(), Vec::new());
-            for _ in 0..21 {
-                first.push(in_a_new_process(format!("ours {name}")));
-                bare_first.push(in_a_new_process(format!("bare {name}")));
-            }
-            report(name, "first read", first, "connect, session, search and get", bare_first);
-
-            let (vault, service) = (ours(session), bare(session));
-            let found = service.search_items([("name", "key")].into()).unwrap();
-            let (mut later, mut bare_later) = (Vec::new(), Vec::new());
-            for _ in 0..500 {
-                let started = Instant::now();
-                assert_eq!(*vault.read(&key, &quiet()).unwrap().unwrap(), SECRET);
-                later.push(started.elapsed());
-                let started = Instant::now();
-                assert_eq!(found.unlocked[0].get_secret().unwrap(), SECRET);
-                bare_later.push(started.elapsed());
-            }
-            report(name, "later read", later, "GetSecret", bare_later);
-        }
-    });
-}
-
-fn report(kind: &str, ours: &str, times: Vec<Duration>, bare: &str, floor: Vec<Duration>) {
-    let (median, floor) = (median(times), median(floor));
-    let ratio = median.as_secs_f64() / floor.as_secs_f64();
-    println!("\nmeasured: {kind}: {ours} {median:?}, bare {bare} {floor:?}, ratio {ratio:.2}");
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() / 2]
 }
 
 /// Forks; the child's answer, `false` if it gives none within 10 s.
