@@ -1,5 +1,6 @@
 //! Folders and files: what is created, what is refused, what survives.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests report and panic")]
 
 use std::{
     fs::{self, File},
@@ -347,14 +348,16 @@ fn an_open_file_is_read_as_it_was_even_after_it_was_replaced() {
 #[test]
 fn a_stamp_differs_after_every_replacement_and_is_equal_until_then() {
     let store = Store::new();
-    let mut stamps = Vec::new();
+    let (mut stamps, mut inodes) = (Vec::new(), Vec::new());
     for _ in 0..200 {
         let written = store.folder.replace("cache", b"same bytes").unwrap();
         assert_eq!(stamp(&store.at("cache")).unwrap().as_ref(), Some(&written));
         assert_eq!(store.folder.open_file("cache").unwrap().unwrap().stamp(), written);
-        // All are kept, so no inode can be used twice and every stamp is another.
         assert!(!stamps.contains(&written), "a stamp came back");
         stamps.push(written);
+        let inode = fs::metadata(store.at("cache")).unwrap().ino();
+        assert!(!inodes.contains(&inode), "the inode of a stamp that is kept was used again");
+        inodes.push(inode);
     }
 }
 

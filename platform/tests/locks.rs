@@ -1,4 +1,5 @@
 //! The lock between threads and processes.
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests report and panic")]
 
 use std::{
     env, fs,

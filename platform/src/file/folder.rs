@@ -209,7 +209,7 @@ impl Folder {
             _ => FileError::from_io("create", &path, source),
         })?;
         let mut temporary = Temporary { folder: self, name, file: Some(file) };
-        temporary.fill(bytes).map_err(|source| FileError::from_io("write", &path, source))?;
+        temporary.fill(bytes, &path)?;
         Ok(temporary)
     }
 
@@ -241,10 +241,10 @@ struct Temporary<'a> {
 }
 
 impl Temporary<'_> {
-    fn fill(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn fill(&mut self, bytes: &[u8], path: &Path) -> Result<(), FileError> {
         let file = self.file.as_mut().expect("the file is taken by a rename only");
-        file.write_all(bytes)?;
-        os::sync_file(file)
+        file.write_all(bytes).map_err(|source| FileError::from_io("write", path, source))?;
+        os::sync_file(file).map_err(|source| FileError::from_io("sync", path, source))
     }
 
     /// Returns the file where the operating system lets it stay open.

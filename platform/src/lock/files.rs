@@ -57,9 +57,13 @@ impl Files {
         self.pid += 1;
     }
 
-    /// Says who holds the lock. Only a hint, so a failure changes nothing.
+    /// Says who holds the lock. Only a hint, so a failure changes nothing. Written only where it says
+    /// something else, for a write makes the next sync on this file system dearer.
     pub(super) fn write_note(&self) {
-        write_at(&self.holder, &self.note, 0).ok();
+        let mut bytes = [0; NOTE_BYTES];
+        if !read_at(&self.holder, &mut bytes, 0).is_ok_and(|_| bytes == self.note) {
+            write_at(&self.holder, &self.note, 0).ok();
+        }
     }
 
     /// Who said last that it holds the lock.

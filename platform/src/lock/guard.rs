@@ -50,7 +50,6 @@ impl Drop for LockGuard {
 mod tests {
     use std::time::Duration;
 
-    use super::*;
     use crate::{
         file::{Folder, Parents},
         lock::{CrossProcessLock, Wait},
