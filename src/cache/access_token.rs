@@ -1,0 +1,144 @@
+//! An access token, borrowed from a cache or owned.
+
+use std::{borrow::Cow, fmt};
+
+use zeroize::Zeroizing;
+
+use crate::cache::entry::Entry;
+
+/// An access token in a cache. `Debug` shows no secret.
+#[derive(Clone, Copy)]
+pub struct AccessTokenRef<'c> {
+    entry: &'c Entry,
+    secret: &'c str,
+    expires_on: i64,
+    is_aging: bool,
+}
+
+impl<'c> AccessTokenRef<'c> {
+    pub(crate) fn new(entry: &'c Entry, secret: &'c str, expires_on: i64, is_aging: bool) -> Self {
+        Self { entry, secret, expires_on, is_aging }
+    }
+
+    /// The token itself.
+    pub fn secret(&self) -> &'c str {
+        self.secret
+    }
+
+    /// When it expires, in Unix seconds.
+    pub fn expires_on(&self) -> i64 {
+        self.expires_on
+    }
+
+    /// It is valid, but the provider asks for it to be renewed by now.
+    pub fn is_aging(&self) -> bool {
+        self.is_aging
+    }
+
+    /// `Bearer` if the entry does not say.
+    pub fn token_type(&self) -> Cow<'c, str> {
+        self.entry.text("token_type").unwrap_or(Cow::Borrowed("Bearer"))
+    }
+
+    /// The whole entry.
+    pub fn entry(&self) -> &'c Entry {
+        self.entry
+    }
+
+    /// A copy that outlives the cache.
+    pub fn to_owned(&self) -> AccessToken {
+        AccessToken {
+            secret: Zeroizing::new(self.secret.to_owned()),
+            expires_on: self.expires_on,
+            is_aging: self.is_aging,
+            token_type: self.token_type().into_owned(),
+            source: TokenSource::Cache,
+            is_stored: true,
+        }
+    }
+}
+
+impl fmt::Debug for AccessTokenRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessTokenRef")
+            .field("expires_on", &self.expires_on)
+            .field("is_aging", &self.is_aging)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An access token that a program can use. Wiped when dropped; `Debug` shows no secret.
+#[derive(Clone)]
+pub struct AccessToken {
+    secret: Zeroizing<String>,
+    expires_on: i64,
+    is_aging: bool,
+    token_type: String,
+    source: TokenSource,
+    is_stored: bool,
+}
+
+impl AccessToken {
+    /// The token itself.
+    pub fn secret(&self) -> &str {
+        &self.secret
+    }
+
+    /// When it expires, in Unix seconds.
+    pub fn expires_on(&self) -> i64 {
+        self.expires_on
+    }
+
+    /// It is valid, but the provider asks for it to be renewed by now.
+    pub fn is_aging(&self) -> bool {
+        self.is_aging
+    }
+
+    /// How to send it; `Bearer` as a rule.
+    pub fn token_type(&self) -> &str {
+        &self.token_type
+    }
+
+    /// Where it came from.
+    pub fn source(&self) -> TokenSource {
+        self.source
+    }
+
+    /// The cache keeps it.
+    pub fn is_stored(&self) -> bool {
+        self.is_stored
+    }
+
+    pub(crate) fn from_provider(mut self) -> Self {
+        self.source = TokenSource::Provider;
+        self
+    }
+
+    // Silent sign-in returns tokens that could not be kept.
+    #[allow(dead_code, reason = "silent sign-in sets it")]
+    pub(crate) fn stored(mut self, is_stored: bool) -> Self {
+        self.is_stored = is_stored;
+        self
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessToken")
+            .field("expires_on", &self.expires_on)
+            .field("is_aging", &self.is_aging)
+            .field("source", &self.source)
+            .field("is_stored", &self.is_stored)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where an access token came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenSource {
+    /// The cache had it.
+    Cache,
+    /// The provider issued it just now.
+    Provider,
+}

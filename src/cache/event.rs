@@ -1,0 +1,220 @@
+//! A sign-in as an event, and the entries that it makes.
+
+use std::fmt;
+
+use zeroize::Zeroizing;
+
+use crate::{
+    Error,
+    cache::{
+        credential::{AuthorityType, CredentialType},
+        entry::{Draft, Entry},
+        json::quoted,
+    },
+};
+
+/// What one sign-in, or one renewal of tokens, brought.
+///
+/// Read it from msal's event shape with [`from_json`](Self::from_json), or make it from a provider's
+/// response with [`from_response`](Self::from_response). `Debug` shows no secret.
+#[derive(Default)]
+pub struct SignInEvent {
+    pub(super) client_id: Option<String>,
+    pub(super) scopes: Vec<String>,
+    pub(super) environment: Option<String>,
+    pub(super) realm: Option<String>,
+    pub(super) grant_type: Option<String>,
+    pub(super) username: Option<String>,
+    pub(super) authority_type: Option<Option<String>>,
+    pub(super) local_account_id: Option<Option<String>>,
+    pub(super) skip_account: bool,
+    /// The key id of a bound token, as a canonical token.
+    pub(super) key_id: Option<String>,
+    pub(super) ext_cache_key: Option<String>,
+    pub(super) response: Response,
+    pub(super) identity: Identity,
+}
+
+/// What a token endpoint answered.
+#[derive(Default)]
+pub(super) struct Response {
+    pub(super) access_token: Option<Zeroizing<String>>,
+    pub(super) refresh_token: Option<Zeroizing<String>>,
+    pub(super) id_token: Option<Zeroizing<String>>,
+    pub(super) token_type: Option<Option<String>>,
+    pub(super) expires_in: Option<i64>,
+    pub(super) expires_on: Option<i64>,
+    pub(super) ext_expires_in: Option<i64>,
+    pub(super) refresh_in: Option<i64>,
+    pub(super) family_id: Option<Option<String>>,
+}
+
+/// Who signed in.
+#[derive(Default)]
+pub(super) struct Identity {
+    pub(super) home_account_id: Option<String>,
+    pub(super) is_person: bool,
+    pub(super) local_account_id: Option<String>,
+    pub(super) username: Option<String>,
+}
+
+impl SignInEvent {
+    /// How the person signed in, such as `authorization_code`.
+    #[must_use]
+    pub fn grant_type(mut self, grant_type: impl Into<String>) -> Self {
+        self.grant_type = Some(grant_type.into());
+        self
+    }
+
+    /// The name to show if the provider's response has none.
+    #[must_use]
+    pub fn username(mut self, username: impl Into<String>) -> Self {
+        self.username = Some(username.into());
+        self
+    }
+
+    /// Tokens alone: makes no account entry, as for a renewal.
+    #[must_use]
+    pub fn without_account(mut self) -> Self {
+        self.skip_account = true;
+        self
+    }
+
+    /// The entries that the event makes at `now`, in the order in which they are written.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if a time is out of range.
+    pub(super) fn entries(&self, now: u64) -> Result<Vec<Entry>, Error> {
+        let now = i64::try_from(now).map_err(|_| out_of_range())?;
+        let mut scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
+        scopes.sort_unstable();
+        let target = scopes.join(" ");
+        let mut entries = Vec::with_capacity(5);
+        if let Some(secret) = &self.response.access_token {
+            entries.push(self.access_token(secret, &target, now)?);
+        }
+        if self.identity.is_person && !self.skip_account {
+            entries.push(self.account());
+        }
+        if let Some(secret) = &self.response.id_token {
+            let mut draft = self.credential(CredentialType::IdToken, secret);
+            draft.optional("realm", self.realm.as_deref());
+            draft.optional("client_id", self.client_id.as_deref());
+            entries.push(draft.finish());
+        }
+        if let Some(secret) = &self.response.refresh_token {
+            let mut draft = self.credential(CredentialType::RefreshToken, secret);
+            draft.optional("client_id", self.client_id.as_deref());
+            draft.text("target", &target);
+            draft.text("last_modification_time", &now.to_string());
+            self.family(&mut draft);
+            entries.push(draft.finish());
+        }
+        let mut draft = Draft::new(CredentialType::AppMetadata);
+        draft.optional("client_id", self.client_id.as_deref());
+        draft.optional("environment", self.environment.as_deref());
+        self.family(&mut draft);
+        entries.push(draft.finish());
+        Ok(entries)
+    }
+
+    fn access_token(&self, secret: &str, target: &str, now: i64) -> Result<Entry, Error> {
+        let response = &self.response;
+        let from_now = |seconds: i64| {
+            now.checked_add(seconds).map(|time| time.to_string()).ok_or_else(out_of_range)
+        };
+        let lifetime = match (response.expires_in, response.expires_on) {
+            (Some(seconds), _) => seconds,
+            (None, Some(end)) => end.checked_sub(now).ok_or_else(out_of_range)?,
+            (None, None) => DEFAULT_LIFETIME,
+        };
+        let mut draft = self.credential(CredentialType::AccessToken, secret);
+        draft.optional("client_id", self.client_id.as_deref());
+        draft.text("target", target);
+        draft.optional("realm", self.realm.as_deref());
+        let token_type = response.token_type.as_ref();
+        draft.optional("token_type", token_type.map_or(Some("Bearer"), |stated| stated.as_deref()));
+        draft.text("cached_at", &now.to_string());
+        draft.text("expires_on", &from_now(lifetime)?);
+        draft.text("extended_expires_on", &from_now(response.ext_expires_in.unwrap_or(lifetime))?);
+        if let Some(token) = &self.key_id {
+            draft.member(&quoted("key_id"), token);
+        }
+        if let Some(key) = &self.ext_cache_key {
+            draft.text("ext_cache_key", key);
+        }
+        if let Some(seconds) = response.refresh_in {
+            draft.text("refresh_on", &from_now(seconds)?);
+        }
+        Ok(draft.finish())
+    }
+
+    fn account(&self) -> Entry {
+        let stated = self.username.as_deref().unwrap_or_default();
+        let username = self.identity.username.as_deref().filter(|name| !name.is_empty());
+        let local = match &self.local_account_id {
+            Some(stated) => stated.as_deref(),
+            None => self.identity.local_account_id.as_deref(),
+        };
+        let kind = match self.realm.as_deref() {
+            Some("adfs") => AuthorityType::Adfs,
+            _ => AuthorityType::Mssts,
+        };
+        let mut draft = Draft::new(CredentialType::Account);
+        draft.optional("home_account_id", self.identity.home_account_id.as_deref());
+        draft.optional("environment", self.environment.as_deref());
+        draft.optional("realm", self.realm.as_deref());
+        draft.optional("local_account_id", local);
+        draft.text("username", username.unwrap_or(stated));
+        let authority_type = self.authority_type.as_ref();
+        let authority_type = authority_type.map_or(Some(kind.as_str()), |stated| stated.as_deref());
+        draft.optional("authority_type", authority_type);
+        if let Some(grant) = self.grant_type.as_deref().filter(|grant| SIGN_INS.contains(grant)) {
+            draft.text("account_source", grant);
+        }
+        draft.finish()
+    }
+
+    /// The first fields of every credential.
+    fn credential(&self, kind: CredentialType, secret: &str) -> Draft {
+        let mut draft = Draft::new(kind);
+        draft.text("credential_type", kind.as_str());
+        draft.text("secret", secret);
+        draft.optional("home_account_id", self.identity.home_account_id.as_deref());
+        draft.optional("environment", self.environment.as_deref());
+        draft
+    }
+
+    fn family(&self, draft: &mut Draft) {
+        if let Some(family) = &self.response.family_id {
+            draft.optional("family_id", family.as_deref());
+        }
+    }
+}
+
+impl fmt::Debug for SignInEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignInEvent")
+            .field("client_id", &self.client_id)
+            .field("environment", &self.environment)
+            .field("realm", &self.realm)
+            .finish_non_exhaustive()
+    }
+}
+
+fn out_of_range() -> Error {
+    Error::Invalid { detail: "a time in the sign-in event is out of range".to_owned() }
+}
+
+/// Seconds that an access token lives if the provider does not say.
+const DEFAULT_LIFETIME: i64 = 600;
+
+/// The grant types that sign a person in, as the reference lists them.
+const SIGN_INS: [&str; 5] = [
+    "broker",
+    "authorization_code",
+    "password",
+    "urn:ietf:params:oauth:grant-type:device_code",
+    "user_fic",
+];

@@ -1,0 +1,170 @@
+//! Finding an access token: the authority's own host first, then the other names of its cloud.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    Error,
+    cache::{
+        TokenCache,
+        access_token::AccessTokenRef,
+        credential::CredentialType,
+        entry::{EXTENSION_FIELDS, Entry, KEY_FIELDS},
+        json::decode,
+        request::{Lookup, TokenRequest},
+        section::{Section, lookup_token},
+    },
+};
+
+impl TokenCache {
+    /// The access token for a request, if the cache has one that is valid at `now` (Unix seconds)
+    /// and for 300 seconds more.
+    ///
+    /// A token with exactly the scopes of the request is preferred to one that has more. A token
+    /// that is bound to a key or was issued for further parameters is found only by a request that
+    /// names the same ones. A token whose times or scopes cannot be read is not found.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AccountAmbiguous`] if the request names no account and tokens of several match,
+    /// expired ones included, so that the answer does not change with the time.
+    /// [`Error::Invalid`] if the request's authority is no https address.
+    pub fn find_access_token(
+        &self,
+        request: &TokenRequest,
+        now: u64,
+    ) -> Result<Option<AccessTokenRef<'_>>, Error> {
+        let lookup = request.lookup()?;
+        let Some(section) = self.section(CredentialType::AccessToken) else { return Ok(None) };
+        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        if let Some(home) = &lookup.home {
+            let found = usable(section.indexed(&lookup.exact), request, now)
+                .or_else(|| first_covering(section, lookup, &lookup.each, request, now));
+            return Ok(found.or_else(|| under_names(section, lookup, 1, home, request, now)));
+        }
+        match self.only_owner(section, lookup, request)? {
+            Some(home) => Ok(under_names(section, lookup, 0, &home, request, now)),
+            None => Ok(None),
+        }
+    }
+
+    /// The one account, as a canonical token, that has a token for the request.
+    fn only_owner(
+        &self,
+        section: &Section,
+        lookup: &Lookup,
+        request: &TokenRequest,
+    ) -> Result<Option<String>, Error> {
+        let mut owners = BTreeSet::new();
+        for environment in &lookup.environments {
+            let reach = lookup.reach(environment);
+            let each = lookup.scopes.iter().map(|scope| reach.of_anybody(scope));
+            let rarest = each.min_by_key(|name| section.count(name));
+            let matching = |entry: &&Entry| {
+                let field = |name| lookup_token(entry.token(name));
+                covers(entry, &lookup.scopes)
+                    && answers(entry, request)
+                    && field("client_id") == lookup.client
+                    && field("realm") == lookup.realm
+                    && field("environment").eq_ignore_ascii_case(environment)
+            };
+            let owner = |entry: &Entry| lookup_token(entry.token("home_account_id")).to_owned();
+            match &rarest {
+                Some(name) => owners.extend(section.indexed(name).filter(matching).map(owner)),
+                None => owners.extend(section.entries().filter(matching).map(owner)),
+            }
+        }
+        if owners.len() > 1 {
+            return Err(self.ambiguous(&owners));
+        }
+        Ok(owners.pop_first())
+    }
+
+    /// The error that names the accounts to choose from.
+    pub(crate) fn ambiguous(&self, owners: &BTreeSet<String>) -> Error {
+        let accounts = self.accounts();
+        let name = |token: &String| {
+            let home = decode(token).unwrap_or("no account".into()).into_owned();
+            let known = accounts.iter().find(|account| account.home_account_id() == home);
+            let username = known.map(|account| account.username()).filter(|name| !name.is_empty());
+            username.map_or(home.clone(), str::to_owned)
+        };
+        Error::AccountAmbiguous { usernames: owners.iter().map(name).collect() }
+    }
+}
+
+/// Looks under the names of the cloud, from the `first` one on.
+fn under_names<'c>(
+    section: &'c Section,
+    lookup: &Lookup,
+    first: usize,
+    home: &str,
+    request: &TokenRequest,
+    now: i64,
+) -> Option<AccessTokenRef<'c>> {
+    lookup.environments[first..].iter().find_map(|environment| {
+        let reach = lookup.reach(environment);
+        let each: Vec<String> =
+            lookup.scopes.iter().map(|scope| reach.with_scope(home, scope)).collect();
+        usable(section.indexed(&reach.exactly(home, &lookup.joined)), request, now)
+            .or_else(|| first_covering(section, lookup, &each, request, now))
+    })
+}
+
+/// The first usable token that has all scopes, looked up by the rarest of them.
+fn first_covering<'c>(
+    section: &'c Section,
+    lookup: &Lookup,
+    each: &[String],
+    request: &TokenRequest,
+    now: i64,
+) -> Option<AccessTokenRef<'c>> {
+    let rarest = match each {
+        [only] => only,
+        _ => each.iter().min_by_key(|name| section.count(name))?,
+    };
+    let covering = |entry: &&Entry| each.len() == 1 || covers(entry, &lookup.scopes);
+    usable(section.indexed(rarest).filter(covering), request, now)
+}
+
+fn usable<'c>(
+    candidates: impl Iterator<Item = &'c Entry>,
+    request: &TokenRequest,
+    now: i64,
+) -> Option<AccessTokenRef<'c>> {
+    for entry in candidates {
+        let Some(expires_on) = entry.expires_on() else { continue };
+        if expires_on.saturating_sub(now) < MARGIN || !answers(entry, request) {
+            continue;
+        }
+        if let Some(secret) = entry.secret() {
+            let is_aging = entry.refresh_on().is_some_and(|refresh_on| refresh_on < now);
+            return Some(AccessTokenRef::new(entry, secret, expires_on, is_aging));
+        }
+    }
+    None
+}
+
+/// The entry has the scopes.
+fn covers(entry: &Entry, scopes: &[String]) -> bool {
+    let granted = entry.scopes();
+    scopes.iter().all(|scope| granted.contains(scope))
+}
+
+/// The entry is bound to what the request names, and to nothing else.
+fn answers(entry: &Entry, request: &TokenRequest) -> bool {
+    let agrees = |is_bound: bool, fields: [&str; 3], named: Option<&str>| match named {
+        None => !is_bound,
+        Some(named) => {
+            is_bound
+                && fields.into_iter().all(|field| match entry.token(field) {
+                    None | Some("null" | "\"\"") => true,
+                    Some(token) => decode(token).is_some_and(|text| text == named),
+                })
+        }
+    };
+    agrees(entry.is_bound_to_key(), KEY_FIELDS, request.bound_key())
+        && agrees(entry.is_extended(), EXTENSION_FIELDS, request.extension())
+}
+
+/// A token with less than this many seconds left counts as expired, as in the reference.
+const MARGIN: i64 = 300;

@@ -1,0 +1,326 @@
+//! Reads JSON and prints it in canonical form in the same pass.
+
+use std::collections::HashMap;
+
+use zeroize::Zeroizing;
+
+use crate::{
+    Error,
+    cache::json::text::{Buffer, push_char, push_unit},
+};
+
+/// A reader of one document that appends what it reads, in canonical form, to a buffer.
+///
+/// Numbers are copied as they stand. Strings are escaped as Python escapes them, which loses
+/// nothing. Of members with the same name the last one counts and takes the first one's place.
+pub(crate) struct Printer<'s> {
+    source: &'s str,
+    at: usize,
+    pub(crate) out: Buffer,
+}
+
+impl<'s> Printer<'s> {
+    /// A reader at the first token of `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] if the bytes are not UTF-8 or begin with a byte order mark.
+    pub(crate) fn new(bytes: &'s [u8]) -> Result<Self, Error> {
+        let source = std::str::from_utf8(bytes)
+            .map_err(|error| corrupt(format!("it is not UTF-8 at byte {}", error.valid_up_to())))?;
+        if source.starts_with('\u{feff}') {
+            return Err(corrupt("it begins with a byte order mark".to_owned()));
+        }
+        let mut reader = Self { source, at: 0, out: Buffer::with_capacity(8 << 10) };
+        reader.skip_space();
+        Ok(reader)
+    }
+
+    /// The next byte that is not white space.
+    pub(crate) fn peek(&self) -> Option<u8> {
+        self.source.as_bytes().get(self.at).copied()
+    }
+
+    /// Steps over `byte` and the white space behind it, if it is next.
+    pub(crate) fn take(&mut self, byte: u8) -> bool {
+        let found = self.peek() == Some(byte);
+        if found {
+            self.at += 1;
+            self.skip_space();
+        }
+        found
+    }
+
+    /// Steps over `byte`.
+    pub(crate) fn expect(&mut self, byte: u8) -> Result<(), Error> {
+        if self.take(byte) { Ok(()) } else { Err(self.unexpected()) }
+    }
+
+    /// The document ends here.
+    pub(crate) fn end(&self) -> Result<(), Error> {
+        if self.at == self.source.len() { Ok(()) } else { Err(self.unexpected()) }
+    }
+
+    /// Prints the next value, whose members stand `depth` + 1 levels deep.
+    pub(crate) fn value(&mut self, depth: usize) -> Result<(), Error> {
+        if depth > MAX_DEPTH {
+            return Err(corrupt(format!("more than {MAX_DEPTH} levels at {}", self.place())));
+        }
+        match self.peek() {
+            Some(b'{') => self.object(depth)?,
+            Some(b'[') => self.array(depth)?,
+            Some(b'"') => return self.string(),
+            Some(b'-' | b'0'..=b'9') => self.number()?,
+            Some(b't') => self.word("true")?,
+            Some(b'f') => self.word("false")?,
+            Some(b'n') => self.word("null")?,
+            _ => return Err(self.unexpected()),
+        }
+        self.skip_space();
+        Ok(())
+    }
+
+    /// Prints the next string with its quotes.
+    pub(crate) fn string(&mut self) -> Result<(), Error> {
+        if self.peek() != Some(b'"') {
+            return Err(self.unexpected());
+        }
+        self.out.push('"');
+        self.at += 1;
+        loop {
+            let rest = &self.source[self.at..];
+            let plain = rest
+                .bytes()
+                .position(|byte| !matches!(byte, b' '..=b'~') || byte == b'"' || byte == b'\\')
+                .ok_or_else(|| self.unexpected_end())?;
+            self.out.push_str(&rest[..plain]);
+            self.at += plain;
+            match rest.as_bytes()[plain] {
+                b'"' => break,
+                b'\\' => self.escape()?,
+                0x00..=0x1f => return Err(self.unexpected()),
+                _ => {
+                    let c = rest[plain..].chars().next().ok_or_else(|| self.unexpected_end())?;
+                    push_char(c, &mut self.out);
+                    self.at += c.len_utf8();
+                }
+            }
+        }
+        self.out.push('"');
+        self.at += 1;
+        self.skip_space();
+        Ok(())
+    }
+
+    fn escape(&mut self) -> Result<(), Error> {
+        let code = self.source.as_bytes().get(self.at + 1).copied();
+        let c = match code {
+            Some(b'"') => '"',
+            Some(b'\\') => '\\',
+            Some(b'/') => '/',
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => {
+                let digits = self.source.as_bytes().get(self.at + 2..self.at + 6);
+                let unit = digits
+                    .filter(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+                    .and_then(|digits| std::str::from_utf8(digits).ok())
+                    .and_then(|digits| u16::from_str_radix(digits, 16).ok())
+                    .ok_or_else(|| self.unexpected())?;
+                match u8::try_from(unit) {
+                    Ok(byte) if byte < 0x80 => push_char(char::from(byte), &mut self.out),
+                    _ => push_unit(unit, &mut self.out),
+                }
+                self.at += 6;
+                return Ok(());
+            }
+            _ => return Err(self.unexpected()),
+        };
+        push_char(c, &mut self.out);
+        self.at += 2;
+        Ok(())
+    }
+
+    fn number(&mut self) -> Result<(), Error> {
+        let start = self.at;
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        if self.peek() == Some(b'0') {
+            self.at += 1;
+        } else {
+            self.digits()?;
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.peek(), Some(b'e' | b'E')) {
+            self.at += 1;
+            if matches!(self.peek(), Some(b'+' | b'-')) {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        self.out.push_str(&self.source[start..self.at]);
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), Error> {
+        let start = self.at;
+        while matches!(self.peek(), Some(b'0'..=b'9')) {
+            self.at += 1;
+        }
+        if self.at == start { Err(self.unexpected()) } else { Ok(()) }
+    }
+
+    fn word(&mut self, word: &str) -> Result<(), Error> {
+        if !self.source[self.at..].starts_with(word) {
+            return Err(self.unexpected());
+        }
+        self.out.push_str(word);
+        self.at += word.len();
+        Ok(())
+    }
+
+    fn array(&mut self, depth: usize) -> Result<(), Error> {
+        self.expect(b'[')?;
+        self.out.push('[');
+        if self.peek() != Some(b']') {
+            loop {
+                self.out.new_line(depth + 1);
+                self.value(depth + 1)?;
+                if !self.take(b',') {
+                    break;
+                }
+                self.out.push(',');
+            }
+            self.out.new_line(depth);
+        }
+        self.expect(b']')?;
+        self.out.push(']');
+        Ok(())
+    }
+
+    fn object(&mut self, depth: usize) -> Result<(), Error> {
+        self.expect(b'{')?;
+        self.out.push('{');
+        let start = self.out.as_str().len();
+        let mut members = Members::default();
+        if self.peek() != Some(b'}') {
+            loop {
+                self.out.new_line(depth + 1);
+                let begin = self.out.as_str().len();
+                self.string()?;
+                let name = (begin, self.out.as_str().len());
+                self.expect(b':')?;
+                self.out.push_str(": ");
+                self.value(depth + 1)?;
+                let end = self.out.as_str().len();
+                members.add(self.out.as_str(), name, end);
+                if !self.take(b',') {
+                    break;
+                }
+                self.out.push(',');
+            }
+            self.out.new_line(depth);
+        }
+        self.expect(b'}')?;
+        self.out.push('}');
+        if members.repeated {
+            self.drop_repeated(start, depth, &members);
+        }
+        Ok(())
+    }
+
+    /// Prints an object whose text begins at `start` once more, without the superseded members.
+    fn drop_repeated(&mut self, start: usize, depth: usize, members: &Members) {
+        let old = Zeroizing::new(self.out.as_str().to_owned());
+        self.out.truncate(start);
+        for (nth, &(begin, end)) in members.kept.iter().enumerate() {
+            if nth > 0 {
+                self.out.push(',');
+            }
+            self.out.new_line(depth + 1);
+            self.out.push_str(&old[begin..end]);
+        }
+        self.out.new_line(depth);
+        self.out.push('}');
+    }
+
+    fn skip_space(&mut self) {
+        while matches!(self.peek(), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+            self.at += 1;
+        }
+    }
+
+    fn unexpected(&self) -> Error {
+        let rest = &self.source[self.at.min(self.source.len())..];
+        let number =
+            ["NaN", "Infinity", "-Infinity"].into_iter().find(|word| rest.starts_with(word));
+        match number {
+            Some(word) => corrupt(format!("{word}, which is not JSON, at {}", self.place())),
+            None if rest.is_empty() => self.unexpected_end(),
+            None => corrupt(format!("unexpected text at {}", self.place())),
+        }
+    }
+
+    fn unexpected_end(&self) -> Error {
+        corrupt(format!("it ends in the middle, at byte {}", self.source.len()))
+    }
+
+    fn place(&self) -> String {
+        let line = 1 + self.source[..self.at].bytes().filter(|&byte| byte == b'\n').count();
+        format!("byte {} (line {line})", self.at)
+    }
+}
+
+/// Where the members of one object stand in the output.
+#[derive(Default)]
+struct Members {
+    kept: Vec<(usize, usize)>,
+    names: Vec<(usize, usize)>,
+    by_name: HashMap<String, usize>,
+    repeated: bool,
+}
+
+impl Members {
+    fn add(&mut self, out: &str, name: (usize, usize), end: usize) {
+        let text = &out[name.0..name.1];
+        let earlier = if self.names.len() < FEW {
+            self.names.iter().position(|&(from, to)| &out[from..to] == text)
+        } else {
+            if self.by_name.is_empty() {
+                let names = self.names.iter().enumerate();
+                self.by_name = names.map(|(nth, &(a, b))| (out[a..b].to_owned(), nth)).collect();
+            }
+            self.by_name.get(text).copied()
+        };
+        match earlier {
+            Some(nth) => {
+                self.kept[nth] = (name.0, end);
+                self.repeated = true;
+            }
+            None => {
+                if !self.by_name.is_empty() {
+                    self.by_name.insert(text.to_owned(), self.names.len());
+                }
+                self.names.push(name);
+                self.kept.push((name.0, end));
+            }
+        }
+    }
+}
+
+fn corrupt(detail: String) -> Error {
+    Error::Corrupt { what: "the token cache".to_owned(), detail }
+}
+
+/// Values may be nested this deep; what peers write is four deep.
+const MAX_DEPTH: usize = 128;
+
+/// So many members are compared one by one.
+const FEW: usize = 24;

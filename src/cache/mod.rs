@@ -1,0 +1,156 @@
+//! The token cache in memory: no input or output, and no clock of its own.
+//!
+//! Entries are kept as text ([`entry`]) in sections ([`section`]) that share their memory between
+//! clones of a cache until one of them is changed.
+
+mod access_token;
+mod accounts;
+mod authority;
+mod claims;
+mod credential;
+mod document;
+mod entry;
+mod event;
+mod event_json;
+mod ext_key;
+mod find;
+mod index;
+mod json;
+mod key;
+mod query;
+mod refresh;
+mod request;
+mod section;
+mod serializable;
+mod sign_out;
+mod time;
+mod write;
+
+use std::{fmt, sync::Arc};
+
+use zeroize::Zeroizing;
+
+pub use access_token::{AccessToken, AccessTokenRef, TokenSource};
+pub use accounts::Account;
+pub use credential::{AuthorityType, CredentialType};
+pub use entry::Entry;
+pub use event::SignInEvent;
+pub use ext_key::ext_cache_key;
+pub use query::Query;
+pub use request::TokenRequest;
+pub use serializable::SerializableTokenCache;
+
+use crate::{
+    Error,
+    cache::{document::section_name, section::Section},
+};
+
+/// Tokens and accounts in the MSAL unified schema, in memory.
+///
+/// A clone costs next to nothing; memory is shared until one of the two is changed. Entries stay
+/// in the order in which they were added. Nothing expires by itself: a write drops only what it
+/// replaces, and [`remove_expired`](Self::remove_expired) is a call.
+#[derive(Clone, Default)]
+pub struct TokenCache {
+    members: Vec<Member>,
+    touched: bool,
+}
+
+/// One member of the root object; the name is a canonical token.
+#[derive(Clone)]
+struct Member {
+    name: Box<str>,
+    content: Content,
+}
+
+#[derive(Clone)]
+enum Content {
+    Entries(Arc<Section>),
+    Raw(Arc<Zeroizing<Box<str>>>),
+}
+
+impl TokenCache {
+    /// An empty cache.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Every entry of a kind, in order, expired ones included.
+    pub fn entries(&self, kind: CredentialType) -> impl Iterator<Item = &Entry> {
+        self.section(kind).into_iter().flat_map(|section| section.entries())
+    }
+
+    /// How many entries there are of all kinds.
+    pub fn len(&self) -> usize {
+        CredentialType::ALL.iter().filter_map(|&kind| self.section(kind)).map(Section::len).sum()
+    }
+
+    /// There is no entry of any kind.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Both caches print the same JSON. Cheap for a clone and what it was cloned from.
+    pub fn has_same_content(&self, other: &Self) -> bool {
+        self.members.len() == other.members.len()
+            && self.members.iter().zip(&other.members).all(|(a, b)| {
+                a.name == b.name
+                    && match (&a.content, &b.content) {
+                        (Content::Entries(a), Content::Entries(b)) => {
+                            Arc::ptr_eq(a, b) || a.is_same(b)
+                        }
+                        (Content::Raw(a), Content::Raw(b)) => Arc::ptr_eq(a, b) || a == b,
+                        _ => false,
+                    }
+            })
+    }
+
+    fn section(&self, kind: CredentialType) -> Option<&Section> {
+        let member =
+            self.members.iter().find(|member| entry::inside(&member.name) == kind.as_str())?;
+        match &member.content {
+            Content::Entries(section) => Some(section),
+            Content::Raw(_) => None,
+        }
+    }
+
+    /// The section to write to; it is made if there is none.
+    fn section_mut(&mut self, kind: CredentialType) -> Result<&mut Section, Error> {
+        self.can_write(kind)?;
+        self.touched = true;
+        let known = |member: &Member| entry::inside(&member.name) == kind.as_str();
+        let at = self.members.iter().position(known).unwrap_or_else(|| {
+            let content = Content::Entries(Arc::default());
+            self.members.push(Member { name: section_name(kind), content });
+            self.members.len() - 1
+        });
+        match &mut self.members[at].content {
+            Content::Entries(section) => Ok(Arc::make_mut(section)),
+            Content::Raw(_) => Err(not_a_section(kind)),
+        }
+    }
+
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] if the section of this kind is not a JSON object.
+    fn can_write(&self, kind: CredentialType) -> Result<(), Error> {
+        let raw = self.members.iter().any(|member| {
+            entry::inside(&member.name) == kind.as_str()
+                && matches!(member.content, Content::Raw(_))
+        });
+        if raw { Err(not_a_section(kind)) } else { Ok(()) }
+    }
+}
+
+impl fmt::Debug for TokenCache {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenCache").field("entries", &self.len()).finish_non_exhaustive()
+    }
+}
+
+fn not_a_section(kind: CredentialType) -> Error {
+    Error::Corrupt {
+        what: "the token cache".to_owned(),
+        detail: format!("its section {kind} is not a JSON object"),
+    }
+}

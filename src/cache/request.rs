@@ -1,0 +1,203 @@
+//! What an access token is wanted for.
+
+use std::fmt;
+
+use crate::{
+    Error,
+    cache::{
+        accounts::Account,
+        authority::{Authority, aliases},
+        ext_key::ext_cache_key,
+        json::quoted,
+        section::{Reach, lookup_token},
+    },
+};
+
+/// What an access token is wanted for: a program, an authority, scopes, and perhaps an account.
+///
+/// Make it once and use it often; what lookups need is worked out when it is made.
+#[derive(Clone)]
+pub struct TokenRequest {
+    client_id: String,
+    authority: String,
+    place: Option<Authority>,
+    scopes: Vec<String>,
+    home_account_id: Option<String>,
+    key_id: Option<String>,
+    ext_cache_key: Option<String>,
+    lookup: Option<Lookup>,
+}
+
+/// A request as canonical tokens.
+#[derive(Clone)]
+pub(crate) struct Lookup {
+    pub(crate) client: String,
+    pub(crate) realm: String,
+    pub(crate) home: Option<String>,
+    /// The authority's host first, then its other names.
+    pub(crate) environments: Vec<String>,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) joined: String,
+    /// For the authority's host: the index names of the exact scopes, and of each scope.
+    pub(crate) exact: String,
+    pub(crate) each: Vec<String>,
+}
+
+impl TokenRequest {
+    /// A request of the program `client_id` to `authority`, such as
+    /// `https://login.microsoftonline.com/TENANT`, for a token that has all `scopes`.
+    ///
+    /// An authority that is no https address is reported by the call that uses the request.
+    pub fn new<S: Into<String>>(
+        client_id: impl Into<String>,
+        authority: impl Into<String>,
+        scopes: impl IntoIterator<Item = S>,
+    ) -> Self {
+        let authority = authority.into();
+        Self {
+            client_id: client_id.into(),
+            place: Authority::parse(&authority).ok(),
+            authority,
+            scopes: scopes.into_iter().map(Into::into).collect(),
+            home_account_id: None,
+            key_id: None,
+            ext_cache_key: None,
+            lookup: None,
+        }
+        .prepared()
+    }
+
+    /// For this account, named by its home account id.
+    ///
+    /// Without it, a token of anybody is found as long as only one account has one.
+    #[must_use]
+    pub fn account(mut self, home_account_id: impl Into<String>) -> Self {
+        self.home_account_id = Some(home_account_id.into());
+        self.prepared()
+    }
+
+    /// For this account.
+    #[must_use]
+    pub fn for_account(self, account: &Account) -> Self {
+        self.account(account.home_account_id())
+    }
+
+    /// For a token bound to this key. Without it no token that is bound to a key is found.
+    #[must_use]
+    pub fn key_id(mut self, key_id: impl Into<String>) -> Self {
+        self.key_id = Some(key_id.into());
+        self
+    }
+
+    /// With these further parameters in the request's body; see [`ext_cache_key`].
+    #[must_use]
+    pub fn data<'d>(mut self, data: impl IntoIterator<Item = (&'d str, &'d str)>) -> Self {
+        self.ext_cache_key = ext_cache_key(data);
+        self
+    }
+
+    /// With this extended cache key, as it stands in the cache.
+    #[must_use]
+    pub fn ext_cache_key(mut self, key: impl Into<String>) -> Self {
+        self.ext_cache_key = Some(key.into()).filter(|key: &String| !key.is_empty());
+        self
+    }
+
+    /// The program.
+    pub fn client_id(&self) -> &str {
+        &self.client_id
+    }
+
+    /// The authority as it was given.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// The scopes as they were given.
+    pub fn scopes(&self) -> &[String] {
+        &self.scopes
+    }
+
+    /// The account's home account id, if the request names one.
+    pub fn home_account_id(&self) -> Option<&str> {
+        self.home_account_id.as_deref()
+    }
+
+    pub(crate) fn bound_key(&self) -> Option<&str> {
+        self.key_id.as_deref()
+    }
+
+    pub(crate) fn extension(&self) -> Option<&str> {
+        self.ext_cache_key.as_deref()
+    }
+
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if the authority is no https address.
+    pub(crate) fn place(&self) -> Result<&Authority, Error> {
+        match &self.place {
+            Some(place) => Ok(place),
+            None => Err(Authority::parse(&self.authority)
+                .err()
+                .unwrap_or(Error::Invalid { detail: "the authority cannot be used".to_owned() })),
+        }
+    }
+
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if the authority is no https address.
+    pub(crate) fn lookup(&self) -> Result<&Lookup, Error> {
+        match &self.lookup {
+            Some(lookup) => Ok(lookup),
+            None => Err(self
+                .place()
+                .err()
+                .unwrap_or(Error::Invalid { detail: "the authority cannot be used".to_owned() })),
+        }
+    }
+
+    fn prepared(mut self) -> Self {
+        self.lookup = self.place.as_ref().map(|place| {
+            let token = |text: &str| lookup_token(Some(&quoted(text))).to_owned();
+            let mut scopes = self.scopes.clone();
+            scopes.sort_unstable();
+            scopes.dedup();
+            let mut lookup = Lookup {
+                client: token(&self.client_id),
+                realm: token(place.realm.as_deref().unwrap_or_default()),
+                home: self.home_account_id.as_deref().map(token),
+                environments: aliases(&place.environment).map(quoted).collect(),
+                joined: scopes.join(" "),
+                exact: String::new(),
+                each: Vec::new(),
+                scopes,
+            };
+            if let Some(home) = &lookup.home {
+                let reach = lookup.reach(&lookup.environments[0]);
+                let exact = reach.exactly(home, &lookup.joined);
+                let each =
+                    lookup.scopes.iter().map(|scope| reach.with_scope(home, scope)).collect();
+                (lookup.exact, lookup.each) = (exact, each);
+            }
+            lookup
+        });
+        self
+    }
+}
+
+impl Lookup {
+    pub(crate) fn reach<'l>(&'l self, environment: &'l str) -> Reach<'l> {
+        Reach { client: &self.client, realm: &self.realm, environment }
+    }
+}
+
+impl fmt::Debug for TokenRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenRequest")
+            .field("client_id", &self.client_id)
+            .field("authority", &self.authority)
+            .field("scopes", &self.scopes)
+            .field("home_account_id", &self.home_account_id)
+            .finish_non_exhaustive()
+    }
+}

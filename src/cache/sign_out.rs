@@ -1,0 +1,110 @@
+//! Signing out: everything that an account owns goes at once, under all names of its cloud.
+
+use crate::{
+    Error,
+    cache::{
+        TokenCache, accounts::Account, authority::aliases, credential::CredentialType,
+        entry::Entry, json::quoted,
+    },
+};
+
+impl TokenCache {
+    /// Signs an account out of a program and its family: removes the program's and the family's
+    /// refresh tokens, and every access token, ID token and account entry of the account.
+    ///
+    /// All names of the cloud count, and access tokens for further parameters go too. Refresh
+    /// tokens of other programs and the app metadata stay. Returns how many entries went.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] if one of the sections is not a JSON object; nothing is removed then.
+    pub fn sign_out(&mut self, account: &Account, client_id: &str) -> Result<usize, Error> {
+        let client = quoted(client_id);
+        let names: Vec<String> = aliases(account.environment()).map(quoted).collect();
+        let families: Vec<String> = self
+            .entries(CredentialType::AppMetadata)
+            .filter(|entry| {
+                entry.token("client_id") == Some(&client)
+                    && entry
+                        .token("environment")
+                        .is_some_and(|host| names.iter().any(|n| n == host))
+            })
+            .filter_map(|entry| entry.token("family_id"))
+            .filter(|family| !matches!(*family, "null" | "\"\""))
+            .map(str::to_owned)
+            .collect();
+        self.remove_owned(account, |entry| {
+            entry.token("client_id") == Some(&client)
+                || entry
+                    .token("family_id")
+                    .is_some_and(|family| families.iter().any(|known| known == family))
+        })
+    }
+
+    /// Signs an account out of every program: as [`sign_out`](Self::sign_out), and all its refresh
+    /// tokens go.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] if one of the sections is not a JSON object; nothing is removed then.
+    pub fn sign_out_everywhere(&mut self, account: &Account) -> Result<usize, Error> {
+        self.remove_owned(account, |_| true)
+    }
+
+    /// Removes the access tokens that expired before `now` (Unix seconds), and tells how many.
+    ///
+    /// One whose expiry cannot be read stays.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] if the section of access tokens is not a JSON object.
+    pub fn remove_expired(&mut self, now: u64) -> Result<usize, Error> {
+        let now = i64::try_from(now).unwrap_or(i64::MAX);
+        self.remove_where(CredentialType::AccessToken, |entry| {
+            entry.expires_on().is_some_and(|end| end < now)
+        })
+    }
+
+    fn remove_owned(
+        &mut self,
+        account: &Account,
+        may_go: impl Fn(&Entry) -> bool,
+    ) -> Result<usize, Error> {
+        for kind in OWNED {
+            self.can_write(kind)?;
+        }
+        let names: Vec<String> = aliases(account.environment()).map(quoted).collect();
+        let home = quoted(account.home_account_id());
+        let mut removed = 0;
+        for kind in OWNED {
+            removed += self.remove_where(kind, |entry| {
+                entry.token("home_account_id") == Some(&home)
+                    && entry.token("environment").is_some_and(|host| {
+                        names.iter().any(|name| name.eq_ignore_ascii_case(host))
+                    })
+                    && (kind != CredentialType::RefreshToken || may_go(entry))
+            })?;
+        }
+        Ok(removed)
+    }
+
+    fn remove_where(
+        &mut self,
+        kind: CredentialType,
+        is_gone: impl Fn(&Entry) -> bool,
+    ) -> Result<usize, Error> {
+        self.can_write(kind)?;
+        if !self.entries(kind).any(&is_gone) {
+            return Ok(0);
+        }
+        Ok(self.section_mut(kind)?.remove_where(is_gone))
+    }
+}
+
+/// What an account owns. Refresh tokens go first, the account last.
+const OWNED: [CredentialType; 4] = [
+    CredentialType::RefreshToken,
+    CredentialType::AccessToken,
+    CredentialType::IdToken,
+    CredentialType::Account,
+];

@@ -1,0 +1,167 @@
+//! Adding, changing and removing entries.
+
+use crate::{
+    Error,
+    cache::{
+        TokenCache,
+        access_token::{AccessToken, AccessTokenRef},
+        credential::CredentialType,
+        entry::Entry,
+        event::SignInEvent,
+        json::quoted,
+        key,
+        request::TokenRequest,
+    },
+};
+
+impl TokenCache {
+    /// Keeps what a sign-in at `now` (Unix seconds) brought: an access token, account, ID token and
+    /// refresh token as far as they are there, and the program's metadata. All or nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if the event's times are out of range, [`Error::Corrupt`] if a section
+    /// that it belongs to is not a JSON object.
+    pub fn add(&mut self, event: &SignInEvent, now: u64) -> Result<(), Error> {
+        let entries = event.entries(now)?;
+        for entry in &entries {
+            self.can_write(entry.kind())?;
+        }
+        self.touched = true;
+        for entry in entries {
+            let kind = entry.kind();
+            self.section_mut(kind)?.replace(None, entry);
+        }
+        Ok(())
+    }
+
+    /// Keeps the JSON with which a provider's token endpoint answered the request at `now` (Unix
+    /// seconds), and returns the access token in it.
+    ///
+    /// If the response does not say whose it is, the tokens belong to the request's account.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if it is no such answer, says `error`, or has no access token;
+    /// [`Error::Corrupt`] as for [`add`](Self::add). Nothing is changed then.
+    pub fn add_response(
+        &mut self,
+        request: &TokenRequest,
+        response: &[u8],
+        now: u64,
+    ) -> Result<AccessToken, Error> {
+        let event = SignInEvent::from_response(request, response)?;
+        let entries = event.entries(now)?;
+        let token = entries
+            .iter()
+            .find(|entry| entry.kind() == CredentialType::AccessToken)
+            .and_then(|entry| {
+                let (secret, expires_on) = (entry.secret()?, entry.expires_on()?);
+                Some(AccessTokenRef::new(entry, secret, expires_on, false).to_owned())
+            })
+            .ok_or_else(|| Error::Invalid {
+                detail: "the provider's response has no access token".to_owned(),
+            })?;
+        self.add(&event, now)?;
+        Ok(token.from_provider())
+    }
+
+    /// Stores an entry, in the place of the one with the same key if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] if the section it belongs to is not a JSON object.
+    pub fn put(&mut self, entry: &Entry) -> Result<(), Error> {
+        let entry = match key::own(entry) {
+            Some(key) => entry.respelled(&key),
+            None => entry.clone(),
+        };
+        self.section_mut(entry.kind())?.replace(None, entry);
+        Ok(())
+    }
+
+    /// Stores an entry with some fields set to text, or to null; its other fields stay.
+    ///
+    /// It takes the place of the entry as it was before, also if the key changes. If the cache did
+    /// not hold the entry any more, it does now, as in the reference.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] if the section it belongs to is not a JSON object.
+    pub fn modify(&mut self, entry: &Entry, changes: &[(&str, Option<&str>)]) -> Result<(), Error> {
+        let changes: Vec<(String, String)> = changes
+            .iter()
+            .map(|(name, value)| (quoted(name), value.map_or("null".to_owned(), quoted)))
+            .collect();
+        let changed = entry.with(&changes);
+        let changed = match key::own(&changed) {
+            Some(key) => changed.respelled(&key),
+            None => changed,
+        };
+        let old = key::own(entry);
+        self.section_mut(entry.kind())?.replace(old.as_deref(), changed);
+        Ok(())
+    }
+
+    /// Removes a refresh token, whatever its key is; false if it was not there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if the entry is no refresh token, [`Error::Corrupt`] if the section is
+    /// not a JSON object.
+    pub fn remove_refresh_token(&mut self, entry: &Entry) -> Result<bool, Error> {
+        self.remove(entry, CredentialType::RefreshToken)
+    }
+
+    /// Removes an access token, whatever its key is; false if it was not there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if the entry is no access token, [`Error::Corrupt`] if the section is
+    /// not a JSON object.
+    pub fn remove_access_token(&mut self, entry: &Entry) -> Result<bool, Error> {
+        self.remove(entry, CredentialType::AccessToken)
+    }
+
+    /// Removes an ID token, whatever its key is; false if it was not there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if the entry is no ID token, [`Error::Corrupt`] if the section is not a
+    /// JSON object.
+    pub fn remove_id_token(&mut self, entry: &Entry) -> Result<bool, Error> {
+        self.remove(entry, CredentialType::IdToken)
+    }
+
+    /// Removes an account's entry, whatever its key is, and none of its tokens; false if it was
+    /// not there. To sign out, see [`sign_out`](Self::sign_out).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if the entry is no account, [`Error::Corrupt`] if the section is not a
+    /// JSON object.
+    pub fn remove_account(&mut self, entry: &Entry) -> Result<bool, Error> {
+        self.remove(entry, CredentialType::Account)
+    }
+
+    fn remove(&mut self, entry: &Entry, kind: CredentialType) -> Result<bool, Error> {
+        check_type(entry, kind)?;
+        Ok(self.section_mut(kind)?.remove(entry) > 0)
+    }
+}
+
+/// # Errors
+///
+/// [`Error::Invalid`] if the entry is of another kind, or says so.
+pub(super) fn check_type(entry: &Entry, kind: CredentialType) -> Result<(), Error> {
+    let says_so = match kind {
+        CredentialType::Account => entry.token("authority_type").is_some(),
+        _ => entry.text("credential_type").is_some_and(|text| text == kind.as_str()),
+    };
+    if says_so && entry.kind() == kind {
+        return Ok(());
+    }
+    Err(Error::Invalid {
+        detail: format!("the entry is not of kind {kind}; search for one that is"),
+    })
+}
