@@ -1,0 +1,72 @@
+//! The reference, msal 1.39.0 for Python, as a process that answers questions.
+
+#[allow(dead_code, reason = "only random sequences need it")]
+pub(crate) mod random;
+
+use std::{
+    env,
+    io::{BufRead as _, BufReader, Write as _},
+    path::PathBuf,
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
+
+use serde_json::{Value, json};
+
+pub(crate) struct Oracle {
+    process: Child,
+    questions: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Oracle {
+    /// Starts the reference; none, with a printed reason, where it is not installed.
+    pub(crate) fn start() -> Option<Self> {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+        let python = env::var_os("TOKENKEEP_TEST_PYTHON")
+            .map_or_else(|| root.join("target/lab/venv/bin/python"), PathBuf::from);
+        if !python.exists() {
+            let reason = "skipped: no Python with msal; install it with `cargo xtask test` as root";
+            assert!(env::var("CI").as_deref() != Ok("true"), "{reason}");
+            eprintln!("{reason}");
+            return None;
+        }
+        let mut process = Command::new(python)
+            .arg(root.join("tests/oracle/oracle.py"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the Python interpreter starts");
+        let questions = process.stdin.take();
+        let answers = BufReader::new(process.stdout.take().expect("its stdout is piped"));
+        let mut oracle = Self { process, questions, answers };
+        assert_eq!(oracle.ask(&json!({"op": "version"})), Ok(json!("1.39.0")));
+        Some(oracle)
+    }
+
+    /// Asks one question; the error is the name of the exception.
+    pub(crate) fn ask(&mut self, question: &Value) -> Result<Value, String> {
+        let questions = self.questions.as_mut().expect("open until drop");
+        writeln!(questions, "{question}").expect("the reference takes questions");
+        let mut line = String::new();
+        self.answers.read_line(&mut line).expect("the reference answers");
+        let mut answer: Value = serde_json::from_str(&line).expect("the answer is JSON");
+        match answer["error"].as_str() {
+            Some(error) => Err(error.to_owned()),
+            None => Ok(answer["ok"].take()),
+        }
+    }
+
+    /// What the reference prints of its cache.
+    #[allow(dead_code, reason = "not every test asks for it")]
+    pub(crate) fn text(&mut self) -> String {
+        let state = self.ask(&json!({"op": "state"})).expect("a cache prints");
+        state[1].as_str().expect("its text").to_owned()
+    }
+}
+
+impl Drop for Oracle {
+    fn drop(&mut self) {
+        self.questions.take();
+        drop(self.process.wait());
+    }
+}
