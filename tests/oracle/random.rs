@@ -84,6 +84,12 @@ impl Random {
 
     fn query(&mut self) -> Map<String, Value> {
         let mut query = Map::new();
+        if self.one_in(3) {
+            for (name, value) in USUAL {
+                query.insert(name.to_owned(), value.into());
+            }
+            return query;
+        }
         let pools: [(&str, &[&str]); 9] = [
             ("home_account_id", &HOMES),
             ("environment", &HOSTS),
@@ -141,6 +147,16 @@ impl Random {
         if self.one_in(5) {
             let skip = self.one_in(2);
             set(self, 9, "skip_account_creation", skip.into());
+        }
+        if self.one_in(2) {
+            event.insert("client_id".to_owned(), CLIENTS[0].into());
+            event.insert("token_endpoint".to_owned(), ENDPOINTS[0].into());
+            event.insert("scope".to_owned(), json!(self.scopes()));
+            event.remove("environment");
+            if let Some(Value::Object(response)) = event.get_mut("response") {
+                let info = URL_SAFE_NO_PAD.encode(r#"{"uid": "uid", "utid": "utid"}"#);
+                response.insert("client_info".to_owned(), info.into());
+            }
         }
         Value::Object(event)
     }
@@ -234,6 +250,13 @@ impl Random {
     }
 }
 
+/// Where half of the sign-ins belong, so that searches meet several entries.
+const USUAL: [(&str, &str); 4] = [
+    ("home_account_id", HOMES[0]),
+    ("environment", HOSTS[1]),
+    ("client_id", CLIENTS[0]),
+    ("realm", REALMS[0]),
+];
 const KINDS: [&str; 5] = ["AccessToken", "RefreshToken", "IdToken", "Account", "AppMetadata"];
 const SCOPES: [&str; 8] =
     ["s1", "s2", "S1", "openid", "https://api/.default", "größe", "a b", "\u{1F511}"];
