@@ -160,3 +160,32 @@ fn caller() -> String {
 fn say(line: &str) {
     writeln!(io::stderr(), "{line}").ok();
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_installs_several_tools_at_once() {
+        let line = install_line(&[Tool::SecretService, Tool::Strace]);
+        let packages = "dbus gnome-keyring libsecret-tools strace";
+        assert_eq!(line, format!("apt-get install -y --no-install-recommends {packages}"));
+    }
+
+    #[test]
+    fn an_environment_lacking_one_wheel_is_not_complete() {
+        let venv = tempfile::tempdir().unwrap();
+        let site = if cfg!(windows) { "Lib/site-packages" } else { "lib/python3.11/site-packages" };
+        let site = venv.path().join(site);
+        let folders = [
+            "msal-1.39.0.dist-info",
+            "msal_extensions-1.3.1.dist-info",
+            "argon2_cffi-25.1.0.dist-info",
+        ];
+        for folder in folders {
+            assert!(!venv_is_complete(venv.path()), "complete before {folder}");
+            fs::create_dir_all(site.join(folder)).unwrap();
+        }
+        assert!(venv_is_complete(venv.path()));
+    }
+}

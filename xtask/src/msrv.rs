@@ -70,3 +70,20 @@ fn release(text: &str) -> Option<(u32, u32)> {
     let mut numbers = text.split(|c: char| !c.is_ascii_digit());
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_is_told_from_its_dependencies_and_targets() {
+        let metadata = r#"{"packages":[
+            {"name":"a","version":"1.0.0","dependencies":[{"name":"b","source":null,"req":"^2"}],
+             "targets":[{"name":"a","edition":"2024"}],"rust_version":"1.89.0"},
+            {"name":"b","version":"2.1.0","dependencies":[],"targets":[{"name":"b"}],"rust_version":null}]}"#
+            .replace("\n             ", "");
+        let found: Vec<_> =
+            packages(&metadata).iter().map(|p| (p.name, p.version, p.rust)).collect();
+        assert_eq!(found, [("a", "1.0.0", Some((1, 89))), ("b", "2.1.0", None)]);
+    }
+}
