@@ -1,9 +1,13 @@
-//! tokenkeep keeps OAuth sign-ins across runs of a program.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
 mod cache;
 mod error;
-#[allow(dead_code, unused_imports, reason = "the format is whole before its callers are")]
+mod failure;
+mod interaction;
+mod next_step;
+mod persisted;
+mod persistence;
 mod seal;
 mod secret;
 
@@ -12,5 +16,12 @@ pub use cache::{
     SerializableTokenCache, SignInEvent, TokenCache, TokenRequest, TokenSource, ext_cache_key,
 };
 pub use error::Error;
+pub use interaction::Interaction;
+pub use persisted::PersistedTokenCache;
+pub use persistence::{
+    Hold, Intent, KeyCallback, KeyRequest, KeySource, Loaded, MemoryPersistence, Persistence,
+    PersistenceBuilder, PlaintextPersistence, Protection, Saved, SealedPersistence, Stamp,
+};
 pub use seal::KeyId;
 pub use secret::Secret;
+pub use tokenkeep_platform::lock::CrossProcessLock;

@@ -1,0 +1,99 @@
+//! What the platform says, as this crate's error.
+
+use tokenkeep_platform::{file::FileError, lock::LockError, vault::VaultError};
+
+use crate::Error;
+
+impl From<FileError> for Error {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Io { operation, path, source } => {
+                Self::Io { operation, path, source: source.into() }
+            }
+            FileError::MissingParent { path } => Self::MissingParent { path },
+            FileError::NoSpace { path, source } => Self::NoSpace { path, source: source.into() },
+            FileError::NotDurable { path, source } => {
+                Self::DurabilityUnknown { path, source: source.into() }
+            }
+            FileError::PermissionDenied { operation, path, source } => Self::PermissionDenied {
+                what: format!("`{}` ({operation})", path.display()),
+                source: source.into(),
+            },
+            FileError::ReadOnly { path, source } => Self::ReadOnly { path, source: source.into() },
+            FileError::TooLarge { path, size, limit } => {
+                Self::TooLarge { what: format!("`{}`", path.display()), size, limit }
+            }
+            FileError::Unsafe { path, found, mend } => Self::UnsafePath { path, found, mend },
+            _ => Self::Callback { what: "a file operation", source: error.into() },
+        }
+    }
+}
+
+impl From<LockError> for Error {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::File(error) => error.into(),
+            LockError::TimedOut { path, waited, holder } => {
+                Self::LockTimeout { path, waited, holder }
+            }
+            _ => Self::Callback { what: "the lock", source: error.into() },
+        }
+    }
+}
+
+impl Error {
+    /// What the vault called `vault` said.
+    pub(crate) fn from_vault(vault: &'static str, error: VaultError) -> Self {
+        match error {
+            VaultError::AccessDenied { source } => {
+                Self::PermissionDenied { what: format!("the {vault}"), source }
+            }
+            VaultError::Locked { source } => Self::VaultLocked { vault, source },
+            VaultError::Missing { reason, source } => Self::VaultMissing { vault, reason, source },
+            VaultError::NotBuilt => Self::VaultMissing {
+                vault: "operating system's vault",
+                reason: "this build has none for this system".into(),
+                source: None,
+            },
+            VaultError::OutcomeUnknown { waited } => Self::OutcomeUnknown { vault, waited },
+            VaultError::PromptDismissed => Self::PromptDismissed { vault },
+            VaultError::TimedOut { waited } => Self::VaultTimeout { vault, waited },
+            VaultError::TooLarge { size, limit } => {
+                let what = format!("a secret for the {vault}");
+                Self::TooLarge { what, size: size as u64, limit: limit as u64 }
+            }
+            VaultError::Unfinished => Self::Corrupt {
+                what: format!("the key item in the {vault}"),
+                detail: "it is empty; its creation was cut off".into(),
+            },
+            VaultError::Failed { source } => Self::VaultFailed { vault, source },
+            other => Self::VaultFailed { vault, source: other.into() },
+        }
+    }
+
+    /// Whether a person has to sign in again: nothing else mends this.
+    pub fn is_sign_in_needed(&self) -> bool {
+        matches!(self, Self::KeyGone { .. })
+    }
+
+    /// Whether the same call may succeed a little later with nothing else done.
+    pub fn is_retryable(&self) -> bool {
+        matches!(
+            self,
+            Self::DurabilityUnknown { .. }
+                | Self::LockTimeout { .. }
+                | Self::OutcomeUnknown { .. }
+                | Self::VaultTimeout { .. }
+        )
+    }
+
+    pub(crate) fn is_not_found(&self) -> bool {
+        match self {
+            Self::MissingParent { .. } => true,
+            Self::Io { source, .. } => source
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound),
+            _ => false,
+        }
+    }
+}

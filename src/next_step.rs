@@ -1,0 +1,42 @@
+//! What a person can do about an error, in one line.
+
+use crate::Error;
+
+impl Error {
+    /// What to do next, for a program to show beside the error.
+    pub fn next_step(&self) -> &'static str {
+        match self {
+            Self::AccountAmbiguous { .. } => "name the account",
+            Self::Callback { .. } => "mend what its source says, then try again",
+            Self::Corrupt { .. } => "set it aside with `quarantine`, or start over with `reset`",
+            Self::DurabilityUnknown { .. } => "save again",
+            Self::Invalid { .. } => "correct the input",
+            Self::InvalidKeyFile { .. } => "restore the key file, or name the right one",
+            Self::Io { .. } => "mend what its source says, then try again",
+            Self::KeyGone { .. } => "bring the key's vault back, or `reset` and sign in again",
+            Self::LockTimeout { .. } => "end the program that holds the lock, then try again",
+            Self::MissingParent { .. } => "create the folder, or name another place",
+            Self::Nested => "use the cache that the outer closure was given",
+            Self::NoSpace { .. } => "make room, then save again",
+            Self::OtherBackend { .. } => "open it as what it is, or name another place",
+            Self::OtherStore { .. } => "open it under its own store name",
+            Self::OutcomeUnknown { .. } => "look again before repeating the write",
+            Self::PermissionDenied { .. } => "allow this user or this program, then try again",
+            Self::PromptDismissed { .. } => "try again and answer the prompt",
+            Self::ReadOnly { .. } => "mount the file system for writing, or name another place",
+            Self::RolledBack { .. } => {
+                "find out who restored an old copy, or start over with `reset`"
+            }
+            Self::TooLarge { .. } => "remove sign-ins, or raise the limit",
+            Self::UnsafePath { .. } => "run the command that the error names",
+            Self::UnsupportedVersion { .. } => "update the program",
+            Self::VaultFailed { .. } => "run `tokenkeep doctor`",
+            Self::VaultLocked { .. } => "unlock the vault, or allow prompts",
+            Self::VaultMissing { .. } => {
+                "start the vault, or choose a passphrase, a key file, a callback or memory"
+            }
+            Self::VaultTimeout { .. } => "look for an open prompt, or restart the vault's service",
+            Self::WrongKey { .. } => "check the passphrase, the key file or the callback",
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What is done to a store as a whole.
+
+use std::path::PathBuf;
+
+use super::{PersistedTokenCache, nesting::Nesting};
+use crate::{
+    Error, Protection,
+    persistence::{Hold, Intent, Persistence},
+};
+
+impl PersistedTokenCache {
+    /// What guards the kept bytes.
+    pub fn protection(&self) -> Protection {
+        self.persistence.protection()
+    }
+
+    /// Proves that the cache can be read and written here and now: the key source answers, the
+    /// lock can be had, what is kept can be read, a file can be written. Nothing that is kept
+    /// changes.
+    ///
+    /// # Errors
+    /// The first thing that does not work.
+    pub fn verify(&self) -> Result<Protection, Error> {
+        self.snapshot()?;
+        self.persistence.verify()?;
+        self.with_lock(|_, _| Ok(()))?;
+        Ok(self.protection())
+    }
+
+    /// Removes the cache, its key and temporary files. Lock files stay: another process may be
+    /// waiting at them. An absent cache is no error.
+    ///
+    /// # Errors
+    /// A cache that cannot be recognised is left for [`reset`](Self::reset) or
+    /// [`quarantine`](Self::quarantine). [`Error::VaultLocked`] and the like before anything is
+    /// removed.
+    pub fn clear(&self) -> Result<(), Error> {
+        self.persistence.prepare(Intent::Read)?;
+        self.with_lock(|persistence, hold| persistence.delete(hold))?;
+        self.forget();
+        Ok(())
+    }
+
+    /// Gives up what is kept even if it cannot be read, and starts over empty.
+    ///
+    /// # Errors
+    /// Whatever keeps the file from being removed.
+    pub fn reset(&self) -> Result<(), Error> {
+        self.with_lock(|persistence, hold| persistence.reset(hold))?;
+        self.forget();
+        Ok(())
+    }
+
+    /// Sets what is kept aside under another name in the same folder, and starts over empty. The
+    /// key stays, so what was set aside can still be examined. `None` if nothing was kept.
+    ///
+    /// # Errors
+    /// Whatever keeps the file from being renamed.
+    pub fn quarantine(&self) -> Result<Option<PathBuf>, Error> {
+        let aside = self.with_lock(|persistence, hold| persistence.quarantine(hold))?;
+        self.forget();
+        Ok(aside.flatten())
+    }
+
+    /// `None` if there is no place that could be locked, so nothing is kept there either.
+    fn with_lock<T>(
+        &self,
+        work: impl FnOnce(&dyn Persistence, &Hold) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        let _nesting = Nesting::enter(self.lock.store())?;
+        let held = match self.lock.acquire() {
+            Err(error) if error.is_not_found() => return Ok(None),
+            held => held?,
+        };
+        work(&*self.persistence, held.hold()).map(Some)
+    }
+}

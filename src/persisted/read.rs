@@ -1,0 +1,101 @@
+//! Reads: one look at the store, and a load only if it moved.
+
+use std::sync::{Arc, PoisonError};
+
+use tokenkeep_platform::clock;
+
+use super::{PersistedTokenCache, State, transaction::ATTEMPTS};
+use crate::{
+    AccessToken, Account, CredentialType, Entry, Error, Query, TokenCache, TokenRequest,
+    persistence::Intent,
+};
+
+impl PersistedTokenCache {
+    /// The access token for `request`, if one is kept that is valid for another 300 s.
+    ///
+    /// # Errors
+    /// [`Error::AccountAmbiguous`] if the request names no account and several have a token;
+    /// whatever keeps the store from being read.
+    pub fn find_access_token(&self, request: &TokenRequest) -> Result<Option<AccessToken>, Error> {
+        self.find_access_token_at(request, clock::unix_seconds())
+    }
+
+    /// [`find_access_token`](Self::find_access_token) at the time `now`, in Unix seconds.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn find_access_token_at(
+        &self,
+        request: &TokenRequest,
+        now: u64,
+    ) -> Result<Option<AccessToken>, Error> {
+        let cache = self.current()?;
+        Ok(cache.find_access_token(request, now)?.map(|token| token.to_owned()))
+    }
+
+    /// The entries of one kind that match `query`, in the order of the cache. Expired access
+    /// tokens do not match.
+    ///
+    /// # Errors
+    /// Whatever keeps the store from being read.
+    pub fn search(&self, kind: CredentialType, query: &Query) -> Result<Vec<Entry>, Error> {
+        self.search_at(kind, query, clock::unix_seconds())
+    }
+
+    /// [`search`](Self::search) at the time `now`, in Unix seconds.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn search_at(
+        &self,
+        kind: CredentialType,
+        query: &Query,
+        now: u64,
+    ) -> Result<Vec<Entry>, Error> {
+        Ok(self.current()?.find(kind, query, now))
+    }
+
+    /// Who is signed in.
+    ///
+    /// # Errors
+    /// Whatever keeps the store from being read.
+    pub fn accounts(&self) -> Result<Vec<Account>, Error> {
+        Ok(self.current()?.accounts())
+    }
+
+    /// The whole cache as it is now. It does not change any more.
+    ///
+    /// # Errors
+    /// Whatever keeps the store from being read.
+    pub fn snapshot(&self) -> Result<Arc<TokenCache>, Error> {
+        self.current()
+    }
+
+    /// The newest saved state.
+    pub(super) fn current(&self) -> Result<Arc<TokenCache>, Error> {
+        if let Some(cache) = self.unchanged()? {
+            return Ok(cache);
+        }
+        let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 0..ATTEMPTS {
+            if let Some(cache) = self.unchanged()? {
+                return Ok(cache);
+            }
+            self.persistence.prepare(Intent::Read)?;
+            let known = self.state.read().unwrap_or_else(PoisonError::into_inner).clone();
+            if let Some(state) = self.load_after(known)? {
+                let cache = Arc::clone(&state.cache);
+                *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+                return Ok(cache);
+            }
+        }
+        Err(self.restless())
+    }
+
+    fn unchanged(&self) -> Result<Option<Arc<TokenCache>>, Error> {
+        let now = self.persistence.stamp()?;
+        let State { cache, stamp, loaded } =
+            &*self.state.read().unwrap_or_else(PoisonError::into_inner);
+        Ok((*loaded && *stamp == now).then(|| Arc::clone(cache)))
+    }
+}

@@ -1,0 +1,92 @@
+//! Transactions of one step.
+
+use tokenkeep_platform::clock;
+
+use super::PersistedTokenCache;
+use crate::{AccessToken, Account, Entry, Error, SignInEvent, TokenRequest};
+
+impl PersistedTokenCache {
+    /// Keeps a sign-in: every token and the account of one token response.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for an event that cannot be kept; as
+    /// [`transaction`](Self::transaction).
+    pub fn add(&self, event: &SignInEvent) -> Result<(), Error> {
+        self.add_at(event, clock::unix_seconds())
+    }
+
+    /// [`add`](Self::add) at the time `now`, in Unix seconds.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn add_at(&self, event: &SignInEvent, now: u64) -> Result<(), Error> {
+        self.transaction(|cache| cache.add(event, now))
+    }
+
+    /// Keeps the provider's JSON answer to `request`, and gives the access token in it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for an answer without an access token, such as an error response; as
+    /// [`transaction`](Self::transaction).
+    pub fn add_response(
+        &self,
+        request: &TokenRequest,
+        response: &[u8],
+    ) -> Result<AccessToken, Error> {
+        self.add_response_at(request, response, clock::unix_seconds())
+    }
+
+    /// [`add_response`](Self::add_response) at the time `now`, in Unix seconds.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn add_response_at(
+        &self,
+        request: &TokenRequest,
+        response: &[u8],
+        now: u64,
+    ) -> Result<AccessToken, Error> {
+        self.transaction(|cache| cache.add_response(request, response, now))
+    }
+
+    /// Replaces fields of an entry; `None` removes a field. Other fields stay as they are.
+    ///
+    /// # Errors
+    /// As [`transaction`](Self::transaction).
+    pub fn modify(&self, entry: &Entry, changes: &[(&str, Option<&str>)]) -> Result<(), Error> {
+        self.transaction(|cache| cache.modify(entry, changes))
+    }
+
+    /// Signs `account` out of one client: its access and id tokens, the account, and the refresh
+    /// tokens of this client and its family. Other clients keep their refresh tokens.
+    ///
+    /// # Errors
+    /// As [`transaction`](Self::transaction).
+    pub fn sign_out(&self, account: &Account, client_id: &str) -> Result<(), Error> {
+        self.transaction(|cache| cache.sign_out(account, client_id).map(drop))
+    }
+
+    /// Signs `account` out of every client, under every name of its cloud.
+    ///
+    /// # Errors
+    /// As [`transaction`](Self::transaction).
+    pub fn sign_out_everywhere(&self, account: &Account) -> Result<(), Error> {
+        self.transaction(|cache| cache.sign_out_everywhere(account).map(drop))
+    }
+
+    /// Removes access tokens that are no longer valid. Nothing expires by itself.
+    ///
+    /// # Errors
+    /// As [`transaction`](Self::transaction).
+    pub fn remove_expired(&self) -> Result<(), Error> {
+        self.remove_expired_at(clock::unix_seconds())
+    }
+
+    /// [`remove_expired`](Self::remove_expired) at the time `now`, in Unix seconds.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn remove_expired_at(&self, now: u64) -> Result<(), Error> {
+        self.transaction(|cache| cache.remove_expired(now).map(drop))
+    }
+}

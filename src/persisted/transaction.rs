@@ -1,0 +1,90 @@
+//! The one way to write.
+
+use std::sync::{Arc, PoisonError};
+
+use super::{PersistedTokenCache, State, nesting::Nesting};
+use crate::{
+    Error, TokenCache,
+    persistence::{Intent, Loaded, Saved},
+};
+
+impl PersistedTokenCache {
+    /// Reads the newest state, lets `change` work on it, and saves it: all of it, or nothing.
+    ///
+    /// Other processes wait meanwhile, so `change` should not call a network. It may run more than
+    /// once, each time on a fresh state. If it fails or panics, nothing is changed; if it changes
+    /// nothing, nothing is written. When this returns `Ok`, the change is durable.
+    ///
+    /// # Errors
+    /// What `change` returns. [`Error::Nested`] inside another transaction of the same store,
+    /// [`Error::LockTimeout`], and whatever keeps the store from being read or written; the old
+    /// state is intact then. After [`Error::DurabilityUnknown`] the new state is visible.
+    pub fn transaction<T>(
+        &self,
+        mut change: impl FnMut(&mut TokenCache) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let _nesting = Nesting::enter(self.lock.store())?;
+        for _ in 0..ATTEMPTS {
+            self.persistence.prepare(Intent::Write)?;
+            let held = self.lock.acquire()?;
+            let Some(base) = self.load_locked()? else { continue };
+            let mut cache = TokenCache::clone(&base.cache);
+            let value = change(&mut cache)?;
+            if cache.has_same_content(&base.cache) {
+                self.publish(base);
+                return Ok(value);
+            }
+            let content = cache.to_json();
+            let saved =
+                self.persistence.save(content.expose(), base.stamp.as_ref(), held.hold())?;
+            if let Saved::Done(stamp) = saved {
+                let cache = Arc::new(cache);
+                self.publish(State { cache, stamp: Some(stamp), loaded: true });
+                return Ok(value);
+            }
+        }
+        Err(self.restless())
+    }
+
+    /// The newest state, read with the lock held; `None` if that needs another `prepare`.
+    pub(super) fn load_locked(&self) -> Result<Option<State>, Error> {
+        let known = self.state.read().unwrap_or_else(PoisonError::into_inner).clone();
+        self.load_after(known)
+    }
+
+    /// The state that the store holds now, given what is known of it.
+    pub(super) fn load_after(&self, known: State) -> Result<Option<State>, Error> {
+        Ok(Some(match self.persistence.load(known.stamp.as_ref())? {
+            Loaded::Absent => State { loaded: true, ..State::default() },
+            Loaded::Content(content, stamp) => State {
+                cache: Arc::new(TokenCache::from_json(&content)?),
+                stamp: Some(stamp),
+                loaded: true,
+            },
+            Loaded::Unchanged(stamp) => State { stamp: Some(stamp), ..known },
+            Loaded::NeedsPrepare => return Ok(None),
+        }))
+    }
+
+    pub(super) fn publish(&self, state: State) {
+        let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    pub(super) fn forget(&self) {
+        self.publish(State::default());
+    }
+
+    pub(super) fn restless(&self) -> Error {
+        Error::Invalid {
+            detail: format!(
+                "{} was removed and made anew {ATTEMPTS} times while it was being opened; try again",
+                self.lock.store()
+            ),
+        }
+    }
+}
+
+/// How often a store may be removed, or get another key, under one call. Each time takes another
+/// process a whole transaction.
+pub(super) const ATTEMPTS: usize = 32;

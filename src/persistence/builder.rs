@@ -1,0 +1,182 @@
+//! The few choices there are when a cache is opened.
+
+use std::{path::PathBuf, time::Duration};
+
+use tokenkeep_platform::{
+    file::{Parents, Place as FolderPlace},
+    lock::CrossProcessLock,
+};
+
+use super::{
+    DEFAULT_SIZE_LIMIT, Persistence, PlaintextPersistence, SealedPersistence,
+    key::{KeySource, lies_in},
+    location,
+};
+use crate::{
+    Error, Interaction, PersistedTokenCache,
+    persisted::{DEFAULT_LOCK_TIMEOUT, LockNotice, StoreLock},
+};
+
+/// Opens a cache with other choices than the defaults.
+///
+/// ```no_run
+/// # use std::time::Duration;
+/// # use tokenkeep::{KeySource, PersistedTokenCache};
+/// let cache = PersistedTokenCache::builder("com.example.mytool")
+///     .folder("/srv/mytool/sign-ins")
+///     .key_source(KeySource::KeyFile("/srv/mytool/key/mytool.key".into()))
+///     .lock_timeout(Duration::from_secs(10))
+///     .open()?;
+/// # Ok::<(), tokenkeep::Error>(())
+/// ```
+#[derive(Debug)]
+#[must_use]
+pub struct PersistenceBuilder {
+    name: String,
+    place: Place,
+    key_source: KeySource,
+    interaction: Interaction,
+    lock_timeout: Duration,
+    on_lock_wait: Option<LockNotice>,
+    size_limit: u64,
+}
+
+#[derive(Debug)]
+enum Place {
+    Data,
+    Folder(PathBuf),
+    LoginSession,
+}
+
+impl PersistenceBuilder {
+    /// Begins with the defaults: the user's data folder, a key in the operating system's vault, no
+    /// prompts, 60 s for the lock, 16 MiB.
+    ///
+    /// `name` tells stores apart: letters, digits, `.`, `_` and `-`, at most 100. It is bound into
+    /// the ciphertext, so a cache does not open under another name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            place: Place::Data,
+            key_source: KeySource::OsVault,
+            interaction: Interaction::Never,
+            lock_timeout: DEFAULT_LOCK_TIMEOUT,
+            on_lock_wait: None,
+            size_limit: DEFAULT_SIZE_LIMIT,
+        }
+    }
+
+    /// Keeps the cache in `folder`, which belongs to this store alone. It is created 0700 if it is
+    /// missing; the folder above it has to exist.
+    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.place = Place::Folder(folder.into());
+        self
+    }
+
+    /// Keeps the cache in the login session's folder, `$XDG_RUNTIME_DIR`: gone at logout.
+    pub fn for_login_session(mut self) -> Self {
+        self.place = Place::LoginSession;
+        self
+    }
+
+    /// Where the key comes from.
+    pub fn key_source(mut self, key_source: KeySource) -> Self {
+        self.key_source = key_source;
+        self
+    }
+
+    /// Whether the vault may ask the person something, and how long to wait for an answer.
+    pub fn interaction(mut self, interaction: Interaction) -> Self {
+        self.interaction = interaction;
+        self
+    }
+
+    /// How long to wait for other processes before [`Error::LockTimeout`].
+    pub fn lock_timeout(mut self, timeout: Duration) -> Self {
+        self.lock_timeout = timeout;
+        self
+    }
+
+    /// Calls `notice` once a wait for other processes has lasted a second, with what is known of the
+    /// process that holds the lock and how long the wait has lasted.
+    pub fn on_lock_wait(
+        mut self,
+        notice: impl Fn(Option<&str>, Duration) + Send + Sync + 'static,
+    ) -> Self {
+        self.on_lock_wait = Some(LockNotice::new(notice));
+        self
+    }
+
+    /// Reads and writes files of at most `bytes` bytes.
+    pub fn size_limit(mut self, bytes: u64) -> Self {
+        self.size_limit = bytes;
+        self
+    }
+
+    /// Opens the sealed cache: checks the folder and reaches the key source. Nothing is created
+    /// before the first save.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a bad name or place, [`Error::UnsafePath`] for a folder that others
+    /// can use, [`Error::VaultMissing`], [`Error::VaultLocked`] and the other errors of the key
+    /// source.
+    pub fn open(self) -> Result<PersistedTokenCache, Error> {
+        let (timeout, notice) = (self.lock_timeout, self.on_lock_wait.clone());
+        let persistence = self.sealed()?;
+        persistence.reach()?;
+        let lock = CrossProcessLock::new(persistence.folder(), LOCK_NAME);
+        let lock = StoreLock::files(lock, timeout, notice);
+        Ok(PersistedTokenCache::new(Box::new(persistence), lock))
+    }
+
+    /// Opens a cache in PLAIN TEXT in the file `path`. See [`PlaintextPersistence`].
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if `path` names no file; [`Error::UnsafePath`] if others can write it.
+    pub fn open_plaintext(
+        self,
+        path: impl AsRef<std::path::Path>,
+    ) -> Result<PersistedTokenCache, Error> {
+        let persistence = PlaintextPersistence::new(path)?.size_limit(self.size_limit);
+        persistence.stamp()?;
+        let (folder, name) = persistence.lock_place();
+        let lock = CrossProcessLock::in_place(folder, name, FolderPlace::Shared);
+        let lock = StoreLock::files(lock, self.lock_timeout, self.on_lock_wait);
+        Ok(PersistedTokenCache::new(Box::new(persistence), lock))
+    }
+
+    /// The sealed persistence alone, unopened: no vault is asked. With
+    /// [`PersistedTokenCache::with_persistence`] it gives a cache that can be set aside or reset
+    /// while its vault is out of reach.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a bad name, place or key source.
+    pub fn sealed(self) -> Result<SealedPersistence, Error> {
+        location::check_name(&self.name)?;
+        let (folder, parents) = match self.place {
+            Place::Data => (location::data_folder(&self.name)?, Parents::Create),
+            Place::Folder(folder) if folder.as_os_str().is_empty() => {
+                return Err(Error::Invalid { detail: "the cache's folder has no name".into() });
+            }
+            Place::Folder(folder) => (folder, Parents::Require),
+            Place::LoginSession => (location::login_session_folder(&self.name)?, Parents::Create),
+        };
+        let folder = std::path::absolute(&folder).unwrap_or(folder);
+        if let KeySource::KeyFile(key) = &self.key_source
+            && lies_in(key, &folder)
+        {
+            return Err(Error::Invalid {
+                detail: format!(
+                    "the key file would lie beside the cache in `{}`; who copies one copies both, \
+                     so give it a folder of its own",
+                    folder.display()
+                ),
+            });
+        }
+        let keys = self.key_source.into_keys(&self.name, self.interaction)?;
+        Ok(SealedPersistence::new(self.name, folder, parents, keys, self.size_limit))
+    }
+}
+
+/// Gives `cache.lock`, `cache.queue` and `cache.holder` in the store's folder.
+const LOCK_NAME: &str = "cache";

@@ -1,0 +1,89 @@
+//! A key that the program supplies.
+
+use std::{error::Error as StdError, fmt, sync::Arc};
+
+use super::{Candidate, random_key_id};
+use crate::{
+    Error, Secret,
+    seal::{Header, Key, KeyId, KeyParameters},
+};
+
+/// A function of the program that supplies the 32 bytes of a key.
+#[derive(Clone)]
+pub struct KeyCallback(Arc<Function>);
+
+type Function =
+    dyn Fn(&KeyRequest) -> Result<Secret, Box<dyn StdError + Send + Sync>> + Send + Sync;
+
+/// Which key is asked for.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct KeyRequest {
+    /// The store's name.
+    pub store: String,
+    /// The key's identifier in hexadecimal; for a new cache the one it will have.
+    pub key_id: String,
+    /// Whether the cache is new, so that a fresh key may be made.
+    pub is_new: bool,
+}
+
+impl KeyCallback {
+    /// Wraps `function`. It is called before any lock is taken, at most once for each key.
+    pub fn new(
+        function: impl Fn(&KeyRequest) -> Result<Secret, Box<dyn StdError + Send + Sync>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        Self(Arc::new(function))
+    }
+}
+
+impl fmt::Debug for KeyCallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeyCallback")
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Keys {
+    store: String,
+    callback: KeyCallback,
+}
+
+impl Keys {
+    pub(super) fn new(store: &str, callback: KeyCallback) -> Self {
+        Self { store: store.to_owned(), callback }
+    }
+
+    fn ask(&self, id: &KeyId, is_new: bool) -> Result<Key, Error> {
+        let request = KeyRequest { store: self.store.clone(), key_id: id.to_string(), is_new };
+        let secret = (self.callback.0)(&request)
+            .map_err(|source| Error::Callback { what: "the program's key callback", source })?;
+        Key::from_slice(secret.expose()).ok_or_else(|| Error::Invalid {
+            detail: format!(
+                "the program's key callback gave {} bytes, a key has 32",
+                secret.expose().len()
+            ),
+        })
+    }
+}
+
+impl super::Keys for Keys {
+    fn name(&self) -> &'static str {
+        "callback"
+    }
+
+    fn sealed(&self, parameters: &KeyParameters) -> bool {
+        matches!(parameters, KeyParameters::Callback)
+    }
+
+    fn fetch(&self, header: &Header) -> Result<Option<Key>, Error> {
+        self.ask(&header.key_id, false).map(Some)
+    }
+
+    fn candidate(&self) -> Result<Candidate, Error> {
+        let id = random_key_id()?;
+        Ok(Candidate { key: self.ask(&id, true)?, id, parameters: KeyParameters::Callback })
+    }
+}

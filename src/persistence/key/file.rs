@@ -1,0 +1,111 @@
+//! A key in a file of its own.
+
+use std::path::{Path, PathBuf};
+
+use tokenkeep_platform::file::{Folder, Parents};
+
+use super::{Candidate, random_key};
+use crate::{
+    Error,
+    persistence::Hold,
+    seal::{Header, Key, KeyFile, KeyId, KeyParameters},
+};
+
+#[derive(Debug)]
+pub(super) struct Keys {
+    store: String,
+    path: PathBuf,
+    folder: PathBuf,
+    name: String,
+}
+
+impl Keys {
+    pub(super) fn new(store: &str, path: PathBuf) -> Result<Self, Error> {
+        let path = std::path::absolute(&path).unwrap_or(path);
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|n| n.to_str()))
+        else {
+            return Err(Error::Invalid {
+                detail: format!(
+                    "`{}` names no file; give the key file's full path",
+                    path.display()
+                ),
+            });
+        };
+        let (folder, name) = (folder.to_owned(), name.to_owned());
+        Ok(Self { store: store.to_owned(), path, folder, name })
+    }
+
+    pub(super) fn read(&self) -> Result<Option<KeyFile>, Error> {
+        let Some(folder) = Folder::open(&self.folder)? else { return Ok(None) };
+        let Some(file) = folder.open_file(&self.name)? else { return Ok(None) };
+        let text = file.read_all(MAX_SIZE)?;
+        let key_file = KeyFile::parse(&text).map_err(|e| e.at(&self.path, &self.store))?;
+        if !key_file.belongs_to(&self.store) {
+            return Err(Error::OtherStore { path: self.path.clone(), name: self.store.clone() });
+        }
+        Ok(Some(key_file))
+    }
+
+    fn write(&self, candidate: &Candidate) -> Result<bool, Error> {
+        let text = KeyFile::new(&self.store, candidate.id, candidate.key.clone()).print();
+        let folder = Folder::create(&self.folder, Parents::Require)?;
+        Ok(folder.create_new(&self.name, &text)?)
+    }
+}
+
+impl super::Keys for Keys {
+    fn name(&self) -> &'static str {
+        "key file"
+    }
+
+    fn sealed(&self, parameters: &KeyParameters) -> bool {
+        matches!(parameters, KeyParameters::KeyFile)
+    }
+
+    fn reach(&self) -> Result<(), Error> {
+        self.read().map(drop)
+    }
+
+    fn fetch(&self, header: &Header) -> Result<Option<Key>, Error> {
+        match self.read()? {
+            Some(file) if file.key_id == header.key_id => Ok(Some(file.key)),
+            Some(_) => Err(Error::WrongKey { path: self.path.clone() }),
+            None => Ok(None),
+        }
+    }
+
+    fn candidate(&self) -> Result<Candidate, Error> {
+        let (id, key) = match self.read()? {
+            Some(file) => (file.key_id, file.key),
+            None => random_key()?,
+        };
+        Ok(Candidate { id, key, parameters: KeyParameters::KeyFile })
+    }
+
+    /// The file is made here, with the lock held, so that two first runs never make two keys.
+    fn confirm(&self, candidate: &Candidate) -> Result<bool, Error> {
+        if self.write(candidate)? {
+            return Ok(true);
+        }
+        Ok(self.read()?.is_some_and(|file| file.key_id == candidate.id))
+    }
+
+    fn delete(&self, id: &KeyId, _hold: &Hold) -> Result<(), Error> {
+        if self.read()?.is_some_and(|file| file.key_id == *id)
+            && let Some(folder) = Folder::open(&self.folder)?
+        {
+            folder.remove(&self.name)?;
+            folder.sweep(&self.name)?;
+        }
+        Ok(())
+    }
+}
+
+/// A key file has about 200 bytes.
+const MAX_SIZE: u64 = 4096;
+
+/// Whether a key file at `key` would lie beside the cache in `folder`.
+pub(in crate::persistence) fn lies_in(key: &Path, folder: &Path) -> bool {
+    std::path::absolute(key).ok().as_deref().and_then(Path::parent)
+        == std::path::absolute(folder).ok().as_deref()
+}

@@ -1,0 +1,128 @@
+//! Where the key of a sealed cache comes from.
+
+mod callback;
+mod file;
+mod passphrase;
+mod vault;
+
+use std::{fmt, path::PathBuf};
+
+pub use callback::{KeyCallback, KeyRequest};
+pub(super) use file::lies_in;
+
+use crate::{
+    Error, Interaction, Secret,
+    error::Source,
+    persistence::Hold,
+    seal::{Header, Key, KeyId, KeyParameters},
+};
+
+/// Where the 256-bit key of a sealed cache comes from. The default is [`KeySource::OsVault`].
+///
+/// A cache remembers the kind of its key. Opening it with another kind is
+/// [`Error::OtherBackend`], never a silent change.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum KeySource {
+    /// The program supplies the key: from its environment, a file descriptor, a key service.
+    Callback(KeyCallback),
+    /// A key file, created 0600 at the first save, in a folder of its own with mode 0700. Keep it
+    /// elsewhere than the cache: who copies both can read the cache. One file serves one cache.
+    KeyFile(PathBuf),
+    /// The operating system's vault: the Secret Service on Linux. On Windows and macOS this build
+    /// has none yet, and says so.
+    OsVault,
+    /// The key is derived with argon2id from a passphrase and parameters in the cache's header.
+    Passphrase(Secret),
+}
+
+/// A key for a cache that does not exist yet.
+pub(super) struct Candidate {
+    pub(super) id: KeyId,
+    pub(super) key: Key,
+    pub(super) parameters: KeyParameters,
+}
+
+/// What every source of keys can do. Only `fetch` and `candidate` may prompt.
+pub(super) trait Keys: fmt::Debug + Send + Sync {
+    /// Its name for people.
+    fn name(&self) -> &'static str;
+
+    /// Whether keys of this kind sealed the cache.
+    fn sealed(&self, parameters: &KeyParameters) -> bool;
+
+    /// Reaches the source, unlocks it where that is allowed.
+    fn reach(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// The key that the header names; `None` if it is gone.
+    fn fetch(&self, header: &Header) -> Result<Option<Key>, Error>;
+
+    /// A key for a new cache.
+    fn candidate(&self) -> Result<Candidate, Error>;
+
+    /// Makes sure, with the lock held, that the candidate can be found again; `false` if it was
+    /// removed meanwhile.
+    fn confirm(&self, candidate: &Candidate) -> Result<bool, Error> {
+        let _ = candidate;
+        Ok(true)
+    }
+
+    /// Removes a key that no cache names.
+    fn discard(&self, candidate: Candidate) {
+        drop(candidate);
+    }
+
+    /// Removes the key of a cache that was removed.
+    fn delete(&self, id: &KeyId, hold: &Hold) -> Result<(), Error> {
+        let _ = (id, hold);
+        Ok(())
+    }
+
+    /// Proves that the source works, on material of its own.
+    fn verify(&self) -> Result<(), Error> {
+        self.reach()
+    }
+}
+
+impl KeySource {
+    /// Proves that keys can be had from here: in a vault, an item of its own makes the round trip
+    /// and is removed again. No cache is touched.
+    ///
+    /// # Errors
+    /// Why it does not work.
+    pub fn verify(&self, store: &str, interaction: Interaction) -> Result<(), Error> {
+        self.clone().into_keys(store, interaction)?.verify()
+    }
+
+    pub(super) fn into_keys(
+        self,
+        store: &str,
+        interaction: Interaction,
+    ) -> Result<Box<dyn Keys>, Error> {
+        Ok(match self {
+            Self::Callback(callback) => Box::new(callback::Keys::new(store, callback)),
+            Self::KeyFile(path) => Box::new(file::Keys::new(store, path)?),
+            Self::OsVault => Box::new(vault::Keys::new(store, interaction)),
+            Self::Passphrase(passphrase) => Box::new(passphrase::Keys::new(passphrase)?),
+        })
+    }
+}
+
+pub(super) fn fill_random(bytes: &mut [u8]) -> Result<(), Source> {
+    Ok(tokenkeep_platform::random::fill(bytes)?)
+}
+
+pub(super) fn random_failed(source: Source) -> Error {
+    Error::Callback { what: "the operating system's random generator", source }
+}
+
+fn random_key() -> Result<(KeyId, Key), Error> {
+    let key = Key::random(&mut fill_random).map_err(random_failed)?;
+    Ok((random_key_id()?, key))
+}
+
+pub(super) fn random_key_id() -> Result<KeyId, Error> {
+    KeyId::random(&mut fill_random).map_err(random_failed)
+}

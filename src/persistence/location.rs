@@ -1,0 +1,99 @@
+//! Which folder a store lies in, and which names a store may have.
+
+use std::path::PathBuf;
+
+use directories::BaseDirs;
+
+use crate::Error;
+
+/// Checks that `name` can be a folder's name on every system, and is the same name everywhere.
+pub(super) fn check_name(name: &str) -> Result<(), Error> {
+    let fault = if name.is_empty() {
+        "is empty"
+    } else if name.len() > MAX_NAME_LEN {
+        "has more than 100 characters"
+    } else if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) {
+        "has characters other than letters, digits, `.`, `_` and `-`"
+    } else if name.starts_with(['.', '-']) || name.ends_with('.') {
+        "begins with `.` or `-`, or ends with `.`"
+    } else if is_windows_device(name) {
+        "is a device's name on Windows"
+    } else {
+        return Ok(());
+    };
+    Err(Error::Invalid {
+        detail: format!(
+            "the store name {name:?} {fault}; use your program's identifier, such as com.example.mytool"
+        ),
+    })
+}
+
+/// `~/.local/share/tokenkeep/NAME` on Linux, `%LOCALAPPDATA%\tokenkeep\NAME` on Windows,
+/// `~/Library/Application Support/tokenkeep/NAME` on macOS.
+pub(super) fn data_folder(name: &str) -> Result<PathBuf, Error> {
+    Ok(base()?.data_local_dir().join("tokenkeep").join(name))
+}
+
+/// `$XDG_RUNTIME_DIR/tokenkeep/NAME`: gone at logout. Only some systems have one.
+pub(super) fn login_session_folder(name: &str) -> Result<PathBuf, Error> {
+    match base()?.runtime_dir() {
+        Some(runtime) => Ok(runtime.join("tokenkeep").join(name)),
+        None => Err(Error::Invalid {
+            detail: "there is no folder for the login session (XDG_RUNTIME_DIR is not set); \
+                     name a folder, or keep the cache in memory"
+                .into(),
+        }),
+    }
+}
+
+fn base() -> Result<BaseDirs, Error> {
+    BaseDirs::new().ok_or_else(|| Error::Invalid {
+        detail: "this user has no home folder; name a folder for the cache".into(),
+    })
+}
+
+/// <https://learn.microsoft.com/windows/win32/fileio/naming-a-file>
+fn is_windows_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or(name).to_ascii_uppercase();
+    let numbered = |prefix: &str| {
+        stem.strip_prefix(prefix)
+            .is_some_and(|rest| rest.len() == 1 && rest.as_bytes()[0].is_ascii_digit())
+    };
+    matches!(&*stem, "CON" | "PRN" | "AUX" | "NUL") || numbered("COM") || numbered("LPT")
+}
+
+const MAX_NAME_LEN: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::check_name;
+
+    #[test]
+    fn names_are_plain_identifiers_or_refused_with_the_reason() {
+        for good in ["com.example.mytool", "a", "Tool_2-x"] {
+            assert!(check_name(good).is_ok(), "{good:?}");
+        }
+        let long = "x".repeat(101);
+        for bad in [
+            "",
+            ".",
+            "..",
+            ".x",
+            "x.",
+            "-x",
+            "a/b",
+            "a\\b",
+            "a\0b",
+            "a\r\nb",
+            "a b",
+            "é",
+            "CON",
+            "nul.txt",
+            "com1",
+            "\u{202e}x",
+            &long,
+        ] {
+            assert!(check_name(bad).is_err(), "{bad:?}");
+        }
+    }
+}

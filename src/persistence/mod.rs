@@ -1,0 +1,154 @@
+//! Where the bytes of a cache live: sealed, in plain text, in memory, or in a place of your own.
+
+mod builder;
+mod key;
+mod location;
+mod memory;
+mod plaintext;
+mod protection;
+mod sealed;
+mod stamp;
+
+use std::{fmt, sync::Arc};
+
+use tokenkeep_platform::lock::LockGuard;
+use zeroize::Zeroizing;
+
+pub use builder::PersistenceBuilder;
+pub use key::{KeyCallback, KeyRequest, KeySource};
+pub use memory::MemoryPersistence;
+pub use plaintext::PlaintextPersistence;
+pub use protection::Protection;
+pub use sealed::SealedPersistence;
+pub use stamp::Stamp;
+
+use crate::Error;
+
+/// The largest cache that is read or written unless the program says otherwise: 16 MiB.
+pub(crate) const DEFAULT_SIZE_LIMIT: u64 = 16 * 1024 * 1024;
+
+/// A place that keeps one cache. Five calls, small enough to write your own.
+///
+/// [`PersistedTokenCache`](crate::PersistedTokenCache) calls them in this order: `prepare`, then
+/// (for a write) it takes the lock, then `load`, then `save` or `delete`. Reads call `stamp`, and
+/// `load` only if the stamp moved.
+///
+/// What an implementation must hold to:
+/// - `save` is atomic: a reader sees the old content or the new, never a part.
+/// - What cannot be read is an error, never [`Loaded::Absent`].
+/// - No call but `prepare` may ask a person for anything or wait for one.
+pub trait Persistence: fmt::Debug + Send + Sync {
+    /// Does everything that may prompt or take long, before any lock is held.
+    ///
+    /// # Errors
+    /// Whatever keeps the coming `load` or `save` from working: the vault is locked or missing, the
+    /// place is not safe.
+    fn prepare(&self, intent: Intent) -> Result<(), Error> {
+        let _ = intent;
+        Ok(())
+    }
+
+    /// Reads what is kept. [`Loaded::Unchanged`] only if the kept bytes are proven to be those that
+    /// came with `known`; a file's times and size alone are no proof.
+    ///
+    /// # Errors
+    /// Whatever cannot be read. The bytes stay as they are.
+    fn load(&self, known: Option<&Stamp>) -> Result<Loaded, Error>;
+
+    /// Replaces what is kept by `content`, atomically. The caller holds the lock; `base` is what
+    /// its `load` under that lock found, `None` if nothing. A write that is handed to another thread keeps a clone of `hold`, so that
+    /// the lock outlives the write.
+    ///
+    /// # Errors
+    /// Whatever kept the content from being written; the old content is intact.
+    fn save(&self, content: &[u8], base: Option<&Stamp>, hold: &Hold) -> Result<Saved, Error>;
+
+    /// Removes what is kept, with its keys and temporary files. Nothing there is no error. The
+    /// caller holds the lock.
+    ///
+    /// # Errors
+    /// Whatever could not be removed.
+    fn delete(&self, hold: &Hold) -> Result<(), Error>;
+
+    /// A cheap mark of what is kept now; `None` if nothing is. Equal stamps mean that a reader need
+    /// not load again.
+    ///
+    /// # Errors
+    /// Whatever keeps the place from being looked at.
+    fn stamp(&self) -> Result<Option<Stamp>, Error>;
+
+    /// What guards the bytes.
+    fn protection(&self) -> Protection {
+        Protection::Other
+    }
+
+    /// Proves that the place can be read and written now, on material of its own that it removes
+    /// again.
+    ///
+    /// # Errors
+    /// Whatever failed.
+    fn verify(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Removes what is kept even if it cannot be read. The caller holds the lock.
+    ///
+    /// # Errors
+    /// Whatever could not be removed.
+    fn reset(&self, hold: &Hold) -> Result<(), Error> {
+        self.delete(hold)
+    }
+
+    /// Sets what is kept aside under another name, and says which. The caller holds the lock.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the place cannot do that.
+    fn quarantine(&self, hold: &Hold) -> Result<Option<std::path::PathBuf>, Error> {
+        let _ = hold;
+        Err(Error::Invalid { detail: "this persistence cannot set a cache aside".into() })
+    }
+}
+
+/// What a caller of [`Persistence::prepare`] is about to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Intent {
+    /// Only read: nothing may be created.
+    Read,
+    /// Read, change and save.
+    Write,
+}
+
+/// What [`Persistence::load`] found.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Loaded {
+    /// Nothing is kept here.
+    Absent,
+    /// The content, and the stamp of exactly these bytes.
+    Content(Zeroizing<Vec<u8>>, Stamp),
+    /// It changed since `prepare`, and reading it needs another `prepare` without the lock.
+    NeedsPrepare,
+    /// Still the content of the known stamp; the stamp to compare with from now on.
+    Unchanged(Stamp),
+}
+
+/// What [`Persistence::save`] did.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Saved {
+    /// The content is kept, under this stamp.
+    Done(Stamp),
+    /// Nothing was written: `prepare` has to be repeated without the lock.
+    NeedsPrepare,
+}
+
+/// Keeps the store's lock for as long as a clone of it lives.
+#[derive(Clone, Debug, Default)]
+pub struct Hold(#[allow(dead_code, reason = "held for its drop")] Option<Arc<LockGuard>>);
+
+impl Hold {
+    pub(crate) fn new(guard: LockGuard) -> Self {
+        Self(Some(Arc::new(guard)))
+    }
+}

@@ -1,0 +1,104 @@
+//! The plain text layout, for places where a program chose it by name.
+
+use std::path::{Path, PathBuf};
+
+use tokenkeep_platform::file::{self, Folder, OpenFile, Parents};
+
+use super::{DEFAULT_SIZE_LIMIT, Hold, Intent, Loaded, Persistence, Protection, Saved, Stamp};
+use crate::Error;
+
+/// A cache in PLAIN TEXT: whoever reads the file can use the sign-ins.
+///
+/// Nothing falls back to this type by itself. The file is MSAL's JSON, created 0600 and replaced
+/// as a whole; it may lie in a folder that others can read, not in one that others can write. A
+/// file that others can read becomes 0600 at the next save.
+#[derive(Debug)]
+pub struct PlaintextPersistence {
+    folder: PathBuf,
+    name: String,
+    path: PathBuf,
+    size_limit: u64,
+}
+
+impl PlaintextPersistence {
+    /// The cache in the file `path`, which need not exist yet; its folder is created 0700 if the
+    /// folder above exists.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] if `path` names no file.
+    pub fn new(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = std::path::absolute(path.as_ref()).unwrap_or_else(|_| path.as_ref().into());
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|n| n.to_str()))
+        else {
+            return Err(Error::Invalid {
+                detail: format!("`{}` names no file; give the cache's full path", path.display()),
+            });
+        };
+        let (folder, name) = (folder.to_owned(), name.to_owned());
+        Ok(Self { folder, name, path, size_limit: DEFAULT_SIZE_LIMIT })
+    }
+
+    /// Reads and writes at most `bytes` bytes.
+    #[must_use]
+    pub fn size_limit(mut self, bytes: u64) -> Self {
+        self.size_limit = bytes;
+        self
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn lock_place(&self) -> (&Path, &str) {
+        (&self.folder, &self.name)
+    }
+
+    fn open_file(&self) -> Result<Option<OpenFile>, Error> {
+        match Folder::open_shared(&self.folder)? {
+            Some(folder) => Ok(folder.open_file(&self.name)?),
+            None => Ok(None),
+        }
+    }
+}
+
+impl Persistence for PlaintextPersistence {
+    fn prepare(&self, intent: Intent) -> Result<(), Error> {
+        if intent == Intent::Write {
+            Folder::create_shared(&self.folder, Parents::Require)?;
+        }
+        Ok(())
+    }
+
+    fn load(&self, _known: Option<&Stamp>) -> Result<Loaded, Error> {
+        let Some(file) = self.open_file()? else { return Ok(Loaded::Absent) };
+        let stamp = Stamp::of_file(file.stamp());
+        Ok(Loaded::Content(file.read_all(self.size_limit)?, stamp))
+    }
+
+    fn save(&self, content: &[u8], _base: Option<&Stamp>, _hold: &Hold) -> Result<Saved, Error> {
+        let size = content.len() as u64;
+        if size > self.size_limit {
+            let what = format!("`{}`", self.path.display());
+            return Err(Error::TooLarge { what, size, limit: self.size_limit });
+        }
+        let folder = Folder::create_shared(&self.folder, Parents::Require)?;
+        Ok(Saved::Done(Stamp::of_file(folder.replace(&self.name, content)?)))
+    }
+
+    fn delete(&self, _hold: &Hold) -> Result<(), Error> {
+        if let Some(folder) = Folder::open_shared(&self.folder)? {
+            folder.remove(&self.name)?;
+            folder.sweep(&self.name)?;
+        }
+        Ok(())
+    }
+
+    fn stamp(&self) -> Result<Option<Stamp>, Error> {
+        Ok(file::stamp(&self.path)?.map(Stamp::of_file))
+    }
+
+    fn protection(&self) -> Protection {
+        Protection::Plaintext { path: self.path.clone() }
+    }
+}

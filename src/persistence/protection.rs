@@ -1,0 +1,45 @@
+//! What guards a cache, for a program to show.
+
+use std::{fmt, path::PathBuf};
+
+/// What guards a cache at rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Protection {
+    /// Nothing is kept: the sign-ins end with the process.
+    Memory,
+    /// A persistence of the program's own, which says nothing of its protection.
+    Other,
+    /// Anyone who can read the file can use the sign-ins.
+    Plaintext {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Authenticated encryption; the key lies elsewhere.
+    Sealed {
+        /// The folder of the cache.
+        folder: PathBuf,
+        /// Where the key is: "Secret Service", "key file", "passphrase", "callback".
+        key: &'static str,
+    },
+}
+
+impl Protection {
+    /// Whether bytes at rest are encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        matches!(self, Self::Sealed { .. })
+    }
+}
+
+impl fmt::Display for Protection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => f.write_str("in memory only, gone when the program ends"),
+            Self::Other => f.write_str("kept by the program's own persistence"),
+            Self::Plaintext { path } => write!(f, "PLAIN TEXT in {}", path.display()),
+            Self::Sealed { folder, key } => {
+                write!(f, "encrypted in {}, key: {key}", folder.display())
+            }
+        }
+    }
+}

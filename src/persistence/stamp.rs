@@ -1,0 +1,47 @@
+//! The mark by which a reader knows that nothing changed.
+
+use tokenkeep_platform::file::FileStamp;
+
+/// A mark of kept bytes. Two equal stamps mean: the same bytes, no need to read them again.
+///
+/// A stamp never decides what is written; inside a transaction the bytes themselves are looked at.
+#[derive(Clone, Debug)]
+pub struct Stamp {
+    place: Place,
+    /// What the content says of itself; proves sameness where `place` only hints at it.
+    content: Option<Box<[u8]>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    File(FileStamp),
+    Opaque(Box<[u8]>),
+}
+
+impl Stamp {
+    /// A stamp for a persistence of your own: a version number, an ETag, a hash.
+    pub fn new(mark: impl Into<Vec<u8>>) -> Self {
+        Self { place: Place::Opaque(mark.into().into_boxed_slice()), content: None }
+    }
+
+    pub(crate) fn of_file(stamp: FileStamp) -> Self {
+        Self { place: Place::File(stamp), content: None }
+    }
+
+    pub(crate) fn of_content(stamp: FileStamp, content: impl Into<Vec<u8>>) -> Self {
+        Self { place: Place::File(stamp), content: Some(content.into().into_boxed_slice()) }
+    }
+
+    pub(crate) fn content(&self) -> Option<&[u8]> {
+        self.content.as_deref()
+    }
+}
+
+impl PartialEq for Stamp {
+    /// Compares the places alone: a stamp taken without reading knows nothing of the content.
+    fn eq(&self, other: &Self) -> bool {
+        self.place == other.place
+    }
+}
+
+impl Eq for Stamp {}

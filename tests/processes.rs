@@ -1,0 +1,295 @@
+//! Many processes on one cache: nothing acknowledged is lost, nobody starves, a kill tears nothing.
+//!
+//! Each test starts this binary again as its workers; a worker says `ack N` once an update returned.
+
+mod support;
+
+use std::{
+    env,
+    io::{self, BufRead, BufReader, Lines, Write},
+    process::{Child, ChildStdout},
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use support::{Place, event, token};
+use tokenkeep::{Error, KeySource, PersistedTokenCache, TokenCache};
+
+const WORKER: &str = "TOKENKEEP_TEST_WORKER";
+const PLACE: &str = "TOKENKEEP_TEST_PLACE";
+const ROUNDS: &str = "TOKENKEEP_TEST_ROUNDS";
+
+/// One at a time: each of these tests wants the whole machine.
+static MACHINE: Mutex<()> = Mutex::new(());
+
+#[test]
+fn sixty_four_processes_lose_no_update() {
+    let _machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    let place = Place::new();
+    place.open().add(&event("first", "0")).unwrap();
+    let begun = Instant::now();
+    let mut workers: Vec<Worker> =
+        (0..64).map(|number| Worker::start(&place, number, 100)).collect();
+    workers.iter_mut().for_each(Worker::go);
+    let acknowledged: usize = workers.iter_mut().map(Worker::finish).sum();
+    let took = begun.elapsed();
+
+    assert_eq!(acknowledged, 6400);
+    let cache = place.open();
+    for number in 0..64 {
+        assert_eq!(token(&cache, &client(number)).as_deref(), Some("99"), "the last of {number}");
+    }
+    println!(
+        "64 processes x 100 updates: {acknowledged} acknowledged, 0 lost, 0 errors, {took:.1?}"
+    );
+}
+
+#[test]
+fn no_process_starves_while_sixty_four_hammer_the_cache() {
+    let _machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    const HAMMERING: Duration = Duration::from_secs(20);
+    let place = Place::new();
+    place.open().add(&event("first", "0")).unwrap();
+    let mut workers: Vec<Worker> =
+        (0..64).map(|number| Worker::start(&place, number, usize::MAX)).collect();
+    workers.iter_mut().for_each(Worker::go);
+    let begun = Instant::now();
+    // The promise is about a stretch of time, so one is let pass; the counts are judged, not it.
+    let (_never, wait) = std::sync::mpsc::channel::<()>();
+    wait.recv_timeout(HAMMERING.saturating_sub(begun.elapsed())).ok();
+    drop(_never);
+    let counts: Vec<usize> = workers.iter_mut().map(Worker::kill).collect();
+    let (fewest, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
+    println!(
+        "20 s of 64 processes: {} updates, fewest {fewest}, most {most}, ratio {:.2}",
+        counts.iter().sum::<usize>(),
+        *most as f64 / (*fewest).max(1) as f64
+    );
+    assert!(fewest * 3 >= *most, "fewest {fewest}, most {most}");
+}
+
+#[test]
+fn a_killed_writer_tears_nothing_loses_nothing_and_stops_nobody() {
+    let _machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    let kills: usize = env::var("TOKENKEEP_KILLS").map_or(1000, |text| text.parse().unwrap());
+    let place = Place::new();
+    let cache = place.open();
+    cache.add(&event("bystander", "kept")).unwrap();
+    let mut random = Random::new();
+    let mut slowest = Duration::ZERO;
+    let mut most_left = 0;
+    for kill in 0..kills {
+        let mut worker = Worker::start(&place, 0, usize::MAX);
+        worker.go();
+        for _ in 0..=random.below(4) {
+            worker.acknowledged();
+        }
+        spin(Duration::from_nanos(random.below(1_500_000)));
+        let last = worker.kill_at_once();
+
+        let begun = Instant::now();
+        cache.add(&event("after", &kill.to_string())).expect("the next write works");
+        let recovered = begun.elapsed();
+        slowest = slowest.max(recovered);
+        assert!(recovered < Duration::from_millis(50), "kill {kill}: next write {recovered:?}");
+
+        let found: usize = token(&cache, &client(0)).expect("torn or lost").parse().unwrap();
+        assert!(found == last || found == last + 1, "acknowledged {last}, found {found}");
+        assert_eq!(token(&cache, "bystander").as_deref(), Some("kept"));
+        most_left = most_left.max(leftovers(&place));
+        assert_eq!(leftovers(&place), 0, "the write after the kill sweeps: {:?}", place.names());
+    }
+    println!("{kills} kills: 0 torn, 0 lost, slowest next write {slowest:.1?}");
+}
+
+#[test]
+fn a_kill_leaves_one_file_at_most() {
+    let _machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    let place = Place::new();
+    place.open().add(&event("bystander", "kept")).unwrap();
+    let mut random = Random::new();
+    let mut most = 0;
+    for _ in 0..100 {
+        let mut worker = Worker::start(&place, 0, usize::MAX);
+        worker.go();
+        worker.acknowledged();
+        spin(Duration::from_nanos(random.below(1_500_000)));
+        worker.kill_at_once();
+        most = most.max(leftovers(&place));
+    }
+    println!("100 kills in a row: at most {most} leftover file");
+    assert!(most <= 1);
+}
+
+#[test]
+fn clear_by_one_process_while_another_adds_leaves_a_readable_cache() {
+    let _machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
+    let place = Place::new();
+    let mut worker = Worker::start(&place, 0, 200);
+    worker.go();
+    worker.acknowledged();
+    for _ in 0..50 {
+        place.open().clear().expect("clear works while another process adds");
+    }
+    worker.finish_anyway();
+    let cache = place.open();
+    cache.accounts().expect("readable afterwards");
+    cache.add(&event("client", "anew")).unwrap();
+    assert_eq!(token(&place.open(), "client").as_deref(), Some("anew"));
+}
+
+/// The worker's side; in a plain run of this binary it does nothing.
+#[test]
+fn work() {
+    let Ok(number) = env::var(WORKER) else { return };
+    let number: usize = number.parse().unwrap();
+    let place = env::var(PLACE).unwrap();
+    let rounds: usize = env::var(ROUNDS).unwrap().parse().unwrap();
+    let cache = PersistedTokenCache::builder(support::STORE)
+        .folder(format!("{place}/cache"))
+        .key_source(KeySource::KeyFile(format!("{place}/key/tests.key").into()))
+        .open()
+        .unwrap();
+    println!("ready");
+    io::stdin().lock().read_line(&mut String::new()).unwrap();
+    let from = token(&cache, &client(number)).map_or(0, |last| last.parse::<usize>().unwrap() + 1);
+    for round in from..from.saturating_add(rounds) {
+        cache.transaction(|cache| update(cache, number, round)).unwrap();
+        if writeln!(io::stdout(), "ack {round}").is_err() {
+            return;
+        }
+    }
+    println!("done");
+}
+
+/// The next update of a worker, on a state that has to hold its last one, unless it was cleared.
+fn update(cache: &mut TokenCache, number: usize, round: usize) -> Result<(), Error> {
+    let now = tokenkeep_platform::clock::unix_seconds();
+    let before = cache.find_access_token(&support::request(&client(number)), now)?;
+    let cleared = cache.accounts().is_empty();
+    let expected = round.checked_sub(1).map(|last| last.to_string());
+    assert!(
+        cleared || before.as_ref().map(|token| token.secret()) == expected.as_deref(),
+        "an acknowledged update was lost before round {round}"
+    );
+    cache.add(&event(&client(number), &round.to_string()), now)
+}
+
+fn client(number: usize) -> String {
+    format!("client-{number}")
+}
+
+fn leftovers(place: &Place) -> usize {
+    let known = ["cache.holder", "cache.lock", "cache.queue", "cache.sealed"];
+    place.names().iter().filter(|name| !known.contains(&name.as_str())).count()
+}
+
+/// Passes a stretch too short for a timer.
+fn spin(time: Duration) {
+    let begun = Instant::now();
+    while begun.elapsed() < time {
+        std::hint::spin_loop();
+    }
+}
+
+struct Worker {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    last: Option<usize>,
+    count: usize,
+}
+
+impl Worker {
+    fn start(place: &Place, number: usize, rounds: usize) -> Self {
+        let mut child = support::worker(
+            "work",
+            &[
+                (WORKER, number.to_string()),
+                (PLACE, place.path().display().to_string()),
+                (ROUNDS, rounds.min(1_000_000_000).to_string()),
+            ],
+        )
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut worker = Self { child, lines, last: None, count: 0 };
+        while worker.line().expect("the worker starts") != "ready" {}
+        worker
+    }
+
+    fn go(&mut self) {
+        self.child.stdin.as_mut().unwrap().write_all(b"\n").unwrap();
+    }
+
+    fn line(&mut self) -> Option<String> {
+        let line = self.lines.next()?.ok()?;
+        if let Some(round) = line.strip_prefix("ack ") {
+            self.last = round.parse().ok();
+            self.count += 1;
+        }
+        Some(line)
+    }
+
+    fn acknowledged(&mut self) -> usize {
+        let before = self.count;
+        while self.count == before {
+            self.line().expect("the worker goes on");
+        }
+        self.last.unwrap()
+    }
+
+    /// Waits for the end; every round has to succeed.
+    fn finish(&mut self) -> usize {
+        while self.line().is_some() {}
+        assert!(self.child.wait().unwrap().success(), "a worker failed");
+        self.count
+    }
+
+    fn finish_anyway(&mut self) {
+        self.finish();
+    }
+
+    /// SIGKILL, and the last update that it acknowledged.
+    fn kill_at_once(&mut self) -> usize {
+        self.child.kill().unwrap();
+        while self.line().is_some() {}
+        self.child.wait().unwrap();
+        self.last.unwrap()
+    }
+
+    fn kill(&mut self) -> usize {
+        self.child.kill().unwrap();
+        while self.line().is_some() {}
+        self.child.wait().unwrap();
+        self.count
+    }
+}
+
+/// splitmix64; its seed is printed, and `TOKENKEEP_SEED` repeats a run.
+struct Random(u64);
+
+impl Random {
+    fn new() -> Self {
+        let seed = env::var("TOKENKEEP_SEED").map_or_else(
+            |_| {
+                u64::from_ne_bytes({
+                    let mut bytes = [0; 8];
+                    tokenkeep_platform::random::fill(&mut bytes).unwrap();
+                    bytes
+                })
+            },
+            |text| text.parse().unwrap(),
+        );
+        println!("TOKENKEEP_SEED={seed}");
+        Self(seed)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % limit
+    }
+}

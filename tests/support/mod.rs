@@ -1,0 +1,93 @@
+//! What the tests of the persisted cache share.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+use tokenkeep::{KeySource, PersistedTokenCache, PersistenceBuilder, SignInEvent, TokenRequest};
+
+pub(crate) const STORE: &str = "com.example.tests";
+pub(crate) const AUTHORITY: &str = "https://login.example.com/contoso";
+
+/// A folder of its own for a test, with a sealed cache in `cache` and its key in `key`.
+pub(crate) struct Place(TempDir);
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Self(tempfile::tempdir().expect("a temporary folder"))
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.path().join("cache")
+    }
+
+    pub(crate) fn file(&self) -> PathBuf {
+        self.folder().join("cache.sealed")
+    }
+
+    pub(crate) fn key_file(&self) -> PathBuf {
+        self.path().join("key").join("tests.key")
+    }
+
+    pub(crate) fn builder(&self) -> PersistenceBuilder {
+        PersistedTokenCache::builder(STORE)
+            .folder(self.folder())
+            .key_source(KeySource::KeyFile(self.key_file()))
+    }
+
+    pub(crate) fn open(&self) -> PersistedTokenCache {
+        self.builder().open().expect("the cache opens")
+    }
+
+    /// The names in the cache's folder, sorted.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = std::fs::read_dir(self.folder())
+            .map(|entries| {
+                entries
+                    .map(|entry| {
+                        entry.expect("an entry").file_name().to_string_lossy().into_owned()
+                    })
+                    .collect()
+            })
+            .unwrap_or_default();
+        names.sort();
+        names
+    }
+}
+
+/// A sign-in of `client_id` whose access token is `secret`.
+pub(crate) fn event(client_id: &str, secret: &str) -> SignInEvent {
+    let json = format!(
+        r#"{{"client_id": "{client_id}", "scope": ["s1"],
+            "token_endpoint": "{AUTHORITY}/oauth2/v2.0/token",
+            "response": {{"access_token": "{secret}", "expires_in": 3600, "token_type": "Bearer",
+                "refresh_token": "rt-{secret}",
+                "id_token_claims": {{"sub": "subject", "preferred_username": "ada@example.com"}}}}}}"#
+    );
+    SignInEvent::from_json(json.as_bytes()).expect("an event")
+}
+
+pub(crate) fn request(client_id: &str) -> TokenRequest {
+    TokenRequest::new(client_id, AUTHORITY, ["s1"])
+}
+
+/// The access token kept for `client_id`, as text.
+pub(crate) fn token(cache: &PersistedTokenCache, client_id: &str) -> Option<String> {
+    let found = cache.find_access_token(&request(client_id)).expect("the cache can be read");
+    found.map(|token| token.secret().to_owned())
+}
+
+/// A child that runs the test `name` of this binary again, as the worker it finds in its
+/// environment. Its lines reach the parent one by one.
+pub(crate) fn worker(name: &str, variables: &[(&str, String)]) -> std::process::Command {
+    let mut command = std::process::Command::new(std::env::current_exe().expect("this program"));
+    command
+        .args([name, "--exact", "--nocapture", "--test-threads=1", "--quiet"])
+        .envs(variables.iter().map(|(name, value)| (name, value)))
+        .stdout(std::process::Stdio::piped());
+    command
+}
