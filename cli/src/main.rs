@@ -1,2 +1,32 @@
-//! The program.
-fn main() {}
+//! The program `tokenkeep`: keeps sign-ins, prints tokens, says what protects them.
+
+mod args;
+mod command;
+mod failure;
+mod key;
+mod open;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokenkeep_platform::{WipingAllocator, process};
+
+use self::args::Arguments;
+
+/// Copies of tokens that a parser leaves on the heap are gone once freed.
+#[global_allocator]
+static ALLOCATOR: WipingAllocator = WipingAllocator::new();
+
+fn main() -> ExitCode {
+    process::refuse_dumps();
+    let arguments = Arguments::parse();
+    match command::run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::note(&failure::explain(&failure));
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}

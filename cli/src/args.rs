@@ -1,0 +1,155 @@
+//! What can be typed.
+
+use std::{path::PathBuf, str::FromStr};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Keeps OAuth sign-ins: adds them, prints tokens, says what protects them.
+///
+/// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing there (sign in), 4 vault locked, missing
+/// or silent, 5 lock timeout, 6 cache unreadable.
+#[derive(Debug, Parser)]
+#[command(name = "tokenkeep", version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    pub(crate) store: Store,
+
+    /// Print JSON with stable field names
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// Which cache is meant and what opens it.
+#[derive(Args, Debug)]
+pub(crate) struct Store {
+    /// The store's name
+    #[arg(long, global = true, value_name = "STORE", default_value = "tokenkeep")]
+    pub(crate) name: String,
+
+    /// Where the cache is: a folder of its own for a sealed cache, a file for a plain text one
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) cache: Option<PathBuf>,
+
+    /// How the cache is kept
+    #[arg(long = "store", global = true, value_name = "LAYOUT", default_value = "sealed")]
+    pub(crate) layout: Layout,
+
+    /// Where the key of a sealed cache is: vault, env:NAME, fd:N, passphrase or file:PATH
+    ///
+    /// env and fd give 32 bytes as 64 hexadecimal digits or in base64. A passphrase is asked for on
+    /// the terminal, or taken from TOKENKEEP_PASSPHRASE. file:PATH makes the key file if the cache
+    /// does not exist yet.
+    #[arg(long, global = true, value_name = "SOURCE", default_value = "vault")]
+    pub(crate) key: KeyChoice,
+
+    /// Let the vault ask you something, and wait so many seconds for the answer
+    #[arg(long, global = true, value_name = "SECONDS")]
+    pub(crate) allow_prompt: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Layout {
+    /// Encrypted, with the key elsewhere
+    Sealed,
+    /// Readable by anyone who can read the file
+    Plaintext,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum KeyChoice {
+    Environment(String),
+    File(PathBuf),
+    FileDescriptor(u32),
+    Passphrase,
+    Vault,
+}
+
+impl FromStr for KeyChoice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            None if text == "vault" => Ok(Self::Vault),
+            None if text == "passphrase" => Ok(Self::Passphrase),
+            Some(("env", name)) if !name.is_empty() => Ok(Self::Environment(name.into())),
+            Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
+            Some(("fd", number)) => number
+                .parse()
+                .map(Self::FileDescriptor)
+                .map_err(|_| format!("`{number}` is not a file descriptor")),
+            _ => Err("expected vault, env:NAME, fd:N, passphrase or file:PATH".into()),
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Who is signed in
+    Accounts,
+    /// Keep one sign-in event, read as JSON from standard input
+    Add,
+    /// Remove the cache, its key and temporary files
+    Clear,
+    /// What protects this cache, which key sources work here, which not, why, and what to do
+    Doctor,
+    /// Print the cache as MSAL JSON
+    Export {
+        /// Really print every token
+        #[arg(long)]
+        reveal_secrets: bool,
+    },
+    /// Every entry with its scopes, client and expiry; secrets hidden
+    List {
+        /// Show the secrets too
+        #[arg(long)]
+        reveal_secrets: bool,
+    },
+    /// Sign one account out
+    SignOut(SignOut),
+    /// Print a valid access token
+    Token(Token),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SignOut {
+    /// User name or home account id; may be left out if one account is signed in
+    #[arg(long, value_name = "USERNAME|ID")]
+    pub(crate) account: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) scope: SignOutScope,
+}
+
+#[derive(Args, Debug)]
+#[group(required = true, multiple = false)]
+pub(crate) struct SignOutScope {
+    /// Of this client alone; other clients keep their refresh tokens
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: Option<String>,
+
+    /// Of every client
+    #[arg(long)]
+    pub(crate) everywhere: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Token {
+    /// The client that the token was issued to
+    #[arg(long, value_name = "ID")]
+    pub(crate) client_id: String,
+
+    /// A scope that the token must have; repeat it for more
+    #[arg(long, value_name = "S", required = true, num_args = 1..)]
+    pub(crate) scope: Vec<String>,
+
+    /// User name or home account id; may be left out if one account has a token
+    #[arg(long, value_name = "USERNAME|ID")]
+    pub(crate) account: Option<String>,
+
+    /// The authority, such as https://login.microsoftonline.com/TENANT; may be left out if one fits
+    #[arg(long, value_name = "URL")]
+    pub(crate) authority: Option<String>,
+}

@@ -1,0 +1,30 @@
+//! Keeps one sign-in event.
+
+use std::io::{self, Read};
+
+use serde_json::json;
+use tokenkeep::SignInEvent;
+use zeroize::Zeroizing;
+
+use crate::{args::Store, failure::Failure, open::open, output};
+
+/// The event is read and checked before the cache is opened, so that nothing is asked in vain.
+pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
+    let mut text = Zeroizing::new(Vec::with_capacity(64 * 1024));
+    io::stdin().lock().take(MAX_EVENT + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > MAX_EVENT {
+        return Err(Failure::Usage("standard input is larger than any sign-in event".into()));
+    }
+    let event = SignInEvent::from_json(&text)?;
+    let cache = open(store)?;
+    cache.add(&event)?;
+    if json {
+        output::json(&json!({ "added": true, "protection": cache.protection().to_string() }))
+    } else {
+        output::note(&format!("kept, {}", cache.protection()));
+        Ok(())
+    }
+}
+
+/// Token responses are a few kilobytes.
+const MAX_EVENT: u64 = 4 * 1024 * 1024;

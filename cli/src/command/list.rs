@@ -1,0 +1,100 @@
+//! Every entry with its scopes, client and expiry.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use tokenkeep::{CredentialType, Entry, PersistedTokenCache};
+
+use crate::{failure::Failure, output};
+
+/// Stable field names for `--json`.
+#[derive(Serialize)]
+struct Row {
+    credential_type: &'static str,
+    account: Option<String>,
+    home_account_id: Option<String>,
+    client_id: Option<String>,
+    environment: Option<String>,
+    realm: Option<String>,
+    scopes: Vec<String>,
+    expires_on: Option<i64>,
+    /// Only with `--reveal-secrets`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+pub(super) fn run(
+    cache: &PersistedTokenCache,
+    reveal_secrets: bool,
+    json: bool,
+) -> Result<(), Failure> {
+    let kept = cache.snapshot()?;
+    let accounts = kept.accounts();
+    let username = |entry: &Entry| {
+        let home = entry.home_account_id()?;
+        let account = accounts.iter().find(|account| account.home_account_id() == home)?;
+        Some(account.username().to_owned())
+    };
+    let rows: Vec<Row> = CredentialType::ALL
+        .into_iter()
+        .flat_map(|kind| kept.entries(kind))
+        .map(|entry| Row {
+            credential_type: entry.kind().as_str(),
+            account: username(entry),
+            home_account_id: entry.home_account_id().map(Into::into),
+            client_id: entry.client_id().map(Into::into),
+            environment: entry.environment().map(Into::into),
+            realm: entry.realm().map(Into::into),
+            scopes: entry.scopes(),
+            expires_on: entry.expires_on(),
+            secret: reveal_secrets.then(|| entry.secret().map(Into::into)).flatten(),
+        })
+        .collect();
+    if json {
+        return output::json(&rows);
+    }
+    if rows.is_empty() {
+        output::note("nothing is kept");
+        return Ok(());
+    }
+    if reveal_secrets { print_with_secrets(rows) } else { print(rows) }
+}
+
+fn print(rows: Vec<Row>) -> Result<(), Failure> {
+    output::table(
+        ["TYPE", "ACCOUNT", "CLIENT", "ENVIRONMENT", "TENANT", "SCOPES", "EXPIRES"],
+        rows.into_iter().map(Row::cells),
+    )
+}
+
+fn print_with_secrets(rows: Vec<Row>) -> Result<(), Failure> {
+    output::table(
+        ["TYPE", "ACCOUNT", "CLIENT", "ENVIRONMENT", "TENANT", "SCOPES", "EXPIRES", "SECRET"],
+        rows.into_iter().map(|mut row| {
+            let secret = row.secret.take().unwrap_or_default();
+            let [a, b, c, d, e, f, g] = row.cells();
+            [a, b, c, d, e, f, g, secret]
+        }),
+    )
+}
+
+impl Row {
+    fn cells(self) -> [String; 7] {
+        [
+            self.credential_type.into(),
+            self.account.or(self.home_account_id).unwrap_or_default(),
+            self.client_id.unwrap_or_default(),
+            self.environment.unwrap_or_default(),
+            self.realm.unwrap_or_default(),
+            self.scopes.join(" "),
+            self.expires_on.map(date).unwrap_or_default(),
+        ]
+    }
+}
+
+/// In UTC, so that two people read the same.
+pub(super) fn date(seconds: i64) -> String {
+    match Timestamp::from_second(seconds) {
+        Ok(time) => time.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+        Err(_) => seconds.to_string(),
+    }
+}

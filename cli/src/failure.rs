@@ -1,0 +1,97 @@
+//! How a command can end, and what the person reads then.
+
+use std::{error::Error as StdError, fmt, io};
+
+use tokenkeep::Error;
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The library refused or failed.
+    Cache(Error),
+    /// Nothing there: a sign-in is needed.
+    Nothing(String),
+    /// The output could not be written.
+    Output(io::Error),
+    /// What was typed cannot be meant.
+    Usage(String),
+}
+
+impl Failure {
+    /// The exit codes that `tokenkeep --help` lists.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Output(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Nothing(_) => 3,
+            Self::Cache(error) => match error {
+                Error::OutcomeUnknown { .. }
+                | Error::PromptDismissed { .. }
+                | Error::VaultFailed { .. }
+                | Error::VaultLocked { .. }
+                | Error::VaultMissing { .. }
+                | Error::VaultTimeout { .. } => 4,
+                Error::LockTimeout { .. } => 5,
+                Error::Corrupt { .. }
+                | Error::InvalidKeyFile { .. }
+                | Error::KeyGone { .. }
+                | Error::OtherBackend { .. }
+                | Error::OtherStore { .. }
+                | Error::RolledBack { .. }
+                | Error::TooLarge { .. }
+                | Error::UnsafePath { .. }
+                | Error::UnsupportedVersion { .. }
+                | Error::WrongKey { .. } => 6,
+                _ => 1,
+            },
+        }
+    }
+
+    /// Whether the reader of our output went away, as `head` does.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cache(error) => error.fmt(f),
+            Self::Nothing(text) | Self::Usage(text) => f.write_str(text),
+            Self::Output(_) => f.write_str("could not write the output"),
+        }
+    }
+}
+
+impl StdError for Failure {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match self {
+            Self::Cache(error) => error.source(),
+            Self::Output(error) => Some(error),
+            Self::Nothing(_) | Self::Usage(_) => None,
+        }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Cache(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+/// The failure and everything that led to it, one line each.
+pub(crate) fn explain(failure: &Failure) -> String {
+    let mut text = format!("tokenkeep: {failure}");
+    let mut source = failure.source();
+    while let Some(error) = source {
+        text.push_str(&format!("\n  because: {error}"));
+        source = error.source();
+    }
+    text
+}

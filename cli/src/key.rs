@@ -1,0 +1,94 @@
+//! Keys that the person hands to the program.
+
+use std::{
+    env,
+    error::Error as StdError,
+    fs::File,
+    io::{self, Read},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use tokenkeep::{KeyCallback, KeySource, Secret};
+use zeroize::Zeroizing;
+
+use crate::{args::KeyChoice, failure::Failure};
+
+/// The key source that was chosen; asks for a passphrase where one is needed.
+pub(crate) fn source(choice: &KeyChoice) -> Result<KeySource, Failure> {
+    Ok(match choice {
+        KeyChoice::Environment(name) => {
+            let name = name.clone();
+            let description = format!("the environment variable {name}");
+            callback(description, move || Ok(Zeroizing::new(env::var(&name)?)))
+        }
+        KeyChoice::File(path) => KeySource::KeyFile(path.clone()),
+        KeyChoice::FileDescriptor(number) => {
+            let number = *number;
+            callback(format!("file descriptor {number}"), move || Ok(read_descriptor(number)?))
+        }
+        KeyChoice::Passphrase => KeySource::Passphrase(passphrase()?),
+        KeyChoice::Vault => KeySource::OsVault,
+    })
+}
+
+fn callback(
+    description: String,
+    read: impl Fn() -> Result<Zeroizing<String>, Box<dyn StdError + Send + Sync>>
+    + Send
+    + Sync
+    + 'static,
+) -> KeySource {
+    KeySource::Callback(KeyCallback::new(move |_| {
+        let text = read().map_err(|error| format!("{description}: {error}"))?;
+        decode(text.trim()).ok_or_else(|| {
+            format!("{description} is not 32 bytes in hexadecimal or base64; `openssl rand -hex 32` makes such a key")
+                .into()
+        })
+    }))
+}
+
+fn decode(text: &str) -> Option<Secret> {
+    let mut key = Zeroizing::new(Vec::with_capacity(64));
+    if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        for pair in text.as_bytes().chunks(2) {
+            key.push(u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?);
+        }
+    } else {
+        STANDARD.decode_vec(text, &mut key).ok()?;
+    }
+    (key.len() == 32).then(|| Secret::from(key))
+}
+
+/// A few hundred bytes are read at most, so that a wrong descriptor does not read for ever.
+fn read_descriptor(number: u32) -> io::Result<Zeroizing<String>> {
+    let mut text = Zeroizing::new(String::with_capacity(512));
+    File::open(format!("/dev/fd/{number}"))?.take(512).read_to_string(&mut text)?;
+    Ok(text)
+}
+
+fn passphrase() -> Result<Secret, Failure> {
+    if let Ok(passphrase) = env::var("TOKENKEEP_PASSPHRASE") {
+        return Ok(Secret::new(passphrase));
+    }
+    match rpassword::prompt_password("Passphrase of the cache: ") {
+        Ok(passphrase) => Ok(Secret::new(passphrase)),
+        Err(_) => Err(Failure::Usage(
+            "there is no terminal to ask for the passphrase; set TOKENKEEP_PASSPHRASE".into(),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::decode;
+
+    #[test]
+    fn a_key_is_32_bytes_in_hexadecimal_or_base64_and_nothing_else() {
+        let hex = "00ff".repeat(16);
+        let base64 = "AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8=";
+        assert_eq!(decode(&hex).expect("64 digits"), decode(base64).expect("32 bytes"));
+        for bad in ["", "00ff", "not a key", &hex[1..], &format!("{hex}00")] {
+            assert!(decode(bad).is_none(), "{bad:?}");
+        }
+    }
+}

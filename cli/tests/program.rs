@@ -1,0 +1,193 @@
+//! The program's commands, outputs and exit codes.
+
+mod support;
+
+use std::process::Stdio;
+
+use support::{EVENT, Place, TOKEN, program, refusal, run, text};
+
+#[test]
+fn what_one_process_adds_a_new_one_prints() {
+    let place = Place::signed_in();
+    let token = place.run(&TOKEN);
+    assert_eq!(text(&token.stdout), "an-access-token\n", "{}", text(&token.stderr));
+    assert!(token.stderr.is_empty());
+}
+
+#[test]
+fn every_command_speaks_json_with_stable_names() {
+    let place = Place::new();
+    let json = |arguments: &[&str], input: &str| -> serde_json::Value {
+        let output = place.run_with(&[arguments, &["--json"]].concat(), input);
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|e| panic!("{arguments:?}: {e}: {}", text(&output.stderr)))
+    };
+    assert_eq!(json(&["add"], EVENT)["added"], true);
+    let token = json(&TOKEN, "");
+    assert_eq!(token["access_token"], "an-access-token");
+    assert_eq!(token["token_type"], "Bearer");
+    assert!(token["expires_on"].as_i64() > Some(1_700_000_000));
+    let accounts = json(&["accounts"], "");
+    assert_eq!(accounts[0]["username"], "ada@example.com");
+    assert_eq!(accounts[0]["home_account_id"], "subject");
+    let list = json(&["list"], "");
+    assert_eq!(list.as_array().map(Vec::len), Some(4));
+    assert_eq!(list[0]["credential_type"], "AccessToken");
+    assert_eq!(list[0]["scopes"][0], "s1");
+    assert!(!list.to_string().contains("an-access-token"), "secrets are hidden unless asked for");
+    assert!(json(&["list", "--reveal-secrets"], "").to_string().contains("an-access-token"));
+    let doctor = json(&["doctor"], "");
+    assert_eq!(doctor["cache"]["encrypted"], true);
+    assert_eq!(doctor["cache"]["accounts"], 1);
+    assert_eq!(doctor["key_sources"][0]["source"], "vault");
+    assert_eq!(
+        json(&["sign-out", "--everywhere"], "")["signed_out"]["username"],
+        "ada@example.com"
+    );
+    assert_eq!(json(&["clear"], "")["cleared"], true);
+}
+
+#[test]
+fn people_read_tables_without_secrets() {
+    let place = Place::signed_in();
+    let list = text(&place.run(&["list"]).stdout);
+    for word in ["AccessToken", "RefreshToken", "ada@example.com", "login.example.com", "s1"] {
+        assert!(list.contains(word), "{word} in\n{list}");
+    }
+    assert!(!list.contains("an-access-token") && !list.contains("a-refresh-token"), "{list}");
+    assert!(text(&place.run(&["accounts"]).stdout).contains("ada@example.com"));
+}
+
+#[test]
+fn export_asks_for_the_word_that_reveals() {
+    let place = Place::signed_in();
+    let (code, said) = refusal(&place.run(&["export"]));
+    assert!(code == 2 && said.contains("--reveal-secrets"), "{said}");
+    let exported = text(&place.run(&["export", "--reveal-secrets"]).stdout);
+    assert!(exported.starts_with("{\n    \"AccessToken\": {\n"), "{exported}");
+    assert!(exported.ends_with("}\n"), "{exported}");
+}
+
+#[test]
+fn pythons_msal_finds_the_token_in_an_export() {
+    if !tokenkeep_lab::need(tokenkeep_lab::Tool::Python) {
+        return;
+    }
+    let place = Place::signed_in();
+    let exported = place.run(&["export", "--reveal-secrets"]);
+    let script = "import sys, msal\n\
+        cache = msal.SerializableTokenCache()\n\
+        cache.deserialize(sys.stdin.read())\n\
+        found = list(cache.search('AccessToken', ['s1'], {'client_id': 'client'}))\n\
+        print(found[0]['secret'])";
+    let python = tokenkeep_lab::python().expect("it was there a moment ago");
+    let mut command = std::process::Command::new(python);
+    let loaded = run(command.args(["-c", script]), &text(&exported.stdout));
+    assert_eq!(text(&loaded.stdout), "an-access-token\n", "{}", text(&loaded.stderr));
+}
+
+#[test]
+fn exit_codes_tell_a_script_what_to_do() {
+    let place = Place::new();
+    let code = |arguments: &[&str]| refusal(&place.run(arguments)).0;
+    assert_eq!(code(&TOKEN), 3, "nothing there: sign in");
+    assert_eq!(code(&["sign-out", "--everywhere"]), 3);
+    assert_eq!(code(&["accounts"]), 0, "nobody is signed in, and that is an answer");
+    assert_eq!(code(&["token"]), 2);
+    assert_eq!(code(&["sign-out"]), 2);
+    assert_eq!(code(&["no-such-command"]), 2);
+    assert_eq!(code(&["--key", "fd:x", "accounts"]), 2);
+    let vault = run(program().arg("--cache").arg(place.folder()).arg("accounts"), "");
+    let (code, said) = refusal(&vault);
+    assert!(code == 4 && said.contains("DBUS_SESSION_BUS_ADDRESS"), "{said}");
+}
+
+#[test]
+fn a_sign_out_names_whom_and_takes_everything_of_theirs() {
+    let place = Place::signed_in();
+    let other =
+        EVENT.replace("ada@", "bob@").replace("subject", "other").replace("an-access", "bobs");
+    assert!(place.run_with(&["add"], &other).status.success());
+    let (code, said) = refusal(&place.run(&["sign-out", "--everywhere"]));
+    assert!(code == 2 && said.contains("2 accounts") && said.contains("--account"), "{said}");
+    let (code, said) = refusal(&place.run(&TOKEN));
+    assert!(code != 0 && said.contains("--account"), "{said}");
+
+    let out = place.run(&["sign-out", "--everywhere", "--account", "ADA@example.com"]);
+    assert!(out.status.success(), "{}", text(&out.stderr));
+    let exported = text(&place.run(&["export", "--reveal-secrets"]).stdout);
+    assert!(!exported.contains("subject") && exported.contains("bobs-token"), "{exported}");
+    assert_eq!(text(&place.run(&TOKEN).stdout), "bobs-token\n");
+}
+
+#[test]
+fn the_environment_a_passphrase_and_a_descriptor_supply_keys() {
+    let hex = "0123456789abcdef".repeat(4);
+    for (choice, variable, value) in [
+        ("env:MY_KEY", "MY_KEY", hex.as_str()),
+        ("passphrase", "TOKENKEEP_PASSPHRASE", "correct horse battery staple"),
+    ] {
+        let place = Place::new();
+        let with = |value: &str, arguments: &[&str], input: &str| {
+            let mut command = program();
+            command.arg("--cache").arg(place.folder()).args(["--key", choice]).args(arguments);
+            run(command.env(variable, value), input)
+        };
+        let added = with(value, &["add"], EVENT);
+        assert!(added.status.success(), "{}", text(&added.stderr));
+        assert_eq!(text(&with(value, &TOKEN, "").stdout), "an-access-token\n");
+        let wrong = value.replace('c', "d");
+        assert_eq!(refusal(&with(&wrong, &TOKEN, "")).0, 6, "{choice}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_key_comes_through_a_file_descriptor() {
+    let place = Place::new();
+    let key = "ab".repeat(32);
+    let command = |arguments: &str| {
+        let mut shell = std::process::Command::new("sh");
+        let line = format!(
+            "printf %s {key} | {{ {} --cache {} --key fd:3 {arguments} 3<&0 <\"$EVENT\"; }}",
+            env!("CARGO_BIN_EXE_tokenkeep"),
+            place.folder().display()
+        );
+        let event = place.0.path().join("event.json");
+        std::fs::File::create(&event)
+            .and_then(|mut file| std::io::Write::write_all(&mut file, EVENT.as_bytes()))
+            .expect("the event");
+        shell.args(["-c", &line]).env("EVENT", event).stdin(Stdio::null());
+        shell.output().expect("a shell")
+    };
+    let added = command("add");
+    assert!(added.status.success(), "{}", text(&added.stderr));
+    assert_eq!(text(&command("token --client-id client --scope s1").stdout), "an-access-token\n");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    let place = Place::signed_in();
+    let mut child = place
+        .command()
+        .args(["export", "--reveal-secrets"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    drop(child.stdout.take());
+    let output = child.wait_with_output().expect("the program ends");
+    assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));
+}
+
+#[test]
+fn plain_text_needs_its_name_and_its_place() {
+    let place = Place::new();
+    let (code, said) = refusal(&run(program().args(["--store", "plaintext", "accounts"]), ""));
+    assert!(code == 2 && said.contains("--cache"), "{said}");
+    let file = place.0.path().join("plain.json");
+    let mut command = program();
+    let added = run(command.args(["--store", "plaintext", "--cache"]).arg(&file).arg("add"), EVENT);
+    assert!(text(&added.stderr).contains("PLAIN TEXT"), "{}", text(&added.stderr));
+    assert!(std::fs::read_to_string(file).expect("the file").contains("an-access-token"));
+}
