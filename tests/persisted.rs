@@ -1,4 +1,5 @@
 //! What `PersistedTokenCache` promises, on the sealed layout with a key file.
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test may, and its workers talk")]
 
 mod support;
 

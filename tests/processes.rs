@@ -1,6 +1,7 @@
 //! Many processes on one cache: nothing acknowledged is lost, nobody starves, a kill tears nothing.
 //!
 //! Each test starts this binary again as its workers; a worker says `ack N` once an update returned.
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test may, and its workers talk")]
 
 mod support;
 
@@ -14,6 +15,7 @@ use std::{
 
 use support::{Place, event, token};
 use tokenkeep::{Error, KeySource, PersistedTokenCache, TokenCache};
+use tokenkeep_lab::say;
 
 const WORKER: &str = "TOKENKEEP_TEST_WORKER";
 const PLACE: &str = "TOKENKEEP_TEST_PLACE";
@@ -39,9 +41,9 @@ fn sixty_four_processes_lose_no_update() {
     for number in 0..64 {
         assert_eq!(token(&cache, &client(number)).as_deref(), Some("99"), "the last of {number}");
     }
-    println!(
+    say(&format!(
         "64 processes x 100 updates: {acknowledged} acknowledged, 0 lost, 0 errors, {took:.1?}"
-    );
+    ));
 }
 
 #[test]
@@ -60,11 +62,11 @@ fn no_process_starves_while_sixty_four_hammer_the_cache() {
     drop(_never);
     let counts: Vec<usize> = workers.iter_mut().map(Worker::kill).collect();
     let (fewest, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
-    println!(
+    say(&format!(
         "20 s of 64 processes: {} updates, fewest {fewest}, most {most}, ratio {:.2}",
         counts.iter().sum::<usize>(),
         *most as f64 / (*fewest).max(1) as f64
-    );
+    ));
     assert!(fewest * 3 >= *most, "fewest {fewest}, most {most}");
 }
 
@@ -99,7 +101,7 @@ fn a_killed_writer_tears_nothing_loses_nothing_and_stops_nobody() {
         most_left = most_left.max(leftovers(&place));
         assert_eq!(leftovers(&place), 0, "the write after the kill sweeps: {:?}", place.names());
     }
-    println!("{kills} kills: 0 torn, 0 lost, slowest next write {slowest:.1?}");
+    say(&format!("{kills} kills: 0 torn, 0 lost, slowest next write {slowest:.1?}"));
 }
 
 #[test]
@@ -117,7 +119,7 @@ fn a_kill_leaves_one_file_at_most() {
         worker.kill_at_once();
         most = most.max(leftovers(&place));
     }
-    println!("100 kills in a row: at most {most} leftover file");
+    say(&format!("100 kills in a row: at most {most} leftover file"));
     assert!(most <= 1);
 }
 
@@ -281,7 +283,7 @@ impl Random {
             },
             |text| text.parse().unwrap(),
         );
-        println!("TOKENKEEP_SEED={seed}");
+        say(&format!("TOKENKEEP_SEED={seed}"));
         Self(seed)
     }
 

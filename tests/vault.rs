@@ -1,4 +1,5 @@
 //! The sealed cache with its key in a real gnome-keyring.
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test may, and its workers talk")]
 #![cfg(target_os = "linux")]
 
 mod support;

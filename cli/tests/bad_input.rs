@@ -1,4 +1,5 @@
 //! Bad input of every kind: a clear error, and nothing lost.
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test may, and its workers talk")]
 #![cfg(unix)]
 
 mod support;
@@ -10,6 +11,8 @@ use std::{
     process::Command,
     time::Instant,
 };
+
+use tokenkeep_lab::say;
 
 use support::{EVENT, Place, TOKEN, exists, program, refusal, run, text};
 
@@ -42,7 +45,7 @@ fn a_gibibyte_of_nothing_is_refused_at_once() {
     fs::OpenOptions::new().write(true).open(place.file()).unwrap().set_len(1 << 30).unwrap();
     let begun = Instant::now();
     let (code, said) = refusal(&place.run(&TOKEN));
-    println!("1 GiB sparse file refused after {:?}", begun.elapsed());
+    say(&format!("1 GiB sparse file refused after {:?}", begun.elapsed()));
     assert!(code == 6 && (said.contains("16777216") || said.contains("corrupt")), "{said}");
     assert_eq!(fs::metadata(place.file()).unwrap().len(), 1 << 30, "it was left as it is");
 }
@@ -134,7 +137,7 @@ fn links_pipes_foreign_owners_and_wide_modes_are_refused_with_the_mend() {
         let place = Place::signed_in();
         plant(&place.file());
         if word == "belongs to" && fs::metadata(place.file()).unwrap().uid() != 65534 {
-            println!("skipped: only root can give a file away; run as root");
+            say("skipped: only root can give a file away; run as root");
             continue;
         }
         for arguments in [&["add"][..], &TOKEN, &["clear"]] {
@@ -199,19 +202,23 @@ fn in_a_mount(script: &str) -> Option<(i32, String)> {
     let mut options = fs::OpenOptions::new();
     let mut file = options.create_new(true).write(true).mode(0o600).open(&event).unwrap();
     std::io::Write::write_all(&mut file, EVENT.as_bytes()).unwrap();
+    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    let namespaces: &[&str] =
+        if is_root { &["--mount"] } else { &["--user", "--map-root-user", "--mount"] };
     let output = Command::new("unshare")
-        .args(["--user", "--map-root-user", "--mount", "sh", "-c", script])
+        .args(namespaces)
+        .args(["sh", "-c", script])
         .env("PLACE", &folder)
         .env("EVENT", &event)
         .env("PROGRAM", env!("CARGO_BIN_EXE_tokenkeep"))
         .output();
     let Ok(output) = output else {
-        println!("skipped: there is no unshare; install it with: apt-get install util-linux");
+        say("skipped: there is no unshare; install it with: apt-get install util-linux");
         return None;
     };
     let code = output.status.code().unwrap();
     if code == 77 || text(&output.stderr).contains("unshare") {
-        println!("skipped: this user may not mount here: {}", text(&output.stderr));
+        say(&format!("skipped: this user may not mount here: {}", text(&output.stderr)));
         return None;
     }
     let said =

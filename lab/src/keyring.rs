@@ -272,17 +272,15 @@ pub fn missing_program() -> Option<&'static str> {
     PROGRAMS.into_iter().find(|name| !is_there(name))
 }
 
-#[expect(clippy::print_stdout, reason = "a skip must be seen")]
 fn skip(test: &str, program: &str) {
     let ci = std::env::var_os("CI").is_some_and(|value| value == "true");
     assert!(!ci, "{test} needs {program}: {INSTALL}");
-    println!("skipped {test}: {program} is missing; {INSTALL}");
+    crate::say(&format!("skipped: {test} needs {program}; install it with: {INSTALL}"));
 }
 
 /// Passes on what the inner test measured.
-#[expect(clippy::print_stdout, reason = "figures are for the person who runs the test")]
 fn show(out: &str) {
-    out.lines().filter(|line| line.starts_with("measured")).for_each(|line| println!("{line}"));
+    out.lines().filter(|line| line.starts_with("measured")).for_each(crate::say);
 }
 
 /// A hanging test must not hang the run.

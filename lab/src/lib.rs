@@ -20,4 +20,4 @@ mod tool;
 pub use place::{
     example, executable, program, python, strace, target_dir, venv, venv_python, workspace_root,
 };
-pub use tool::{DEBIAN_RUSTC, Tool, in_ci, install_line, need};
+pub use tool::{DEBIAN_RUSTC, Tool, in_ci, install_line, need, say};

@@ -156,8 +156,10 @@ fn caller() -> String {
     }
 }
 
-/// Straight to the stream: the test runner keeps what a passing test prints with `eprintln!` to itself.
-fn say(line: &str) {
+/// Tells whoever runs the tests a figure or why something was left out.
+///
+/// Straight to the stream: the test runner keeps what a passing test prints with `println!` to itself.
+pub fn say(line: &str) {
     writeln!(io::stderr(), "{line}").ok();
 }
 

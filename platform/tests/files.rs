@@ -12,6 +12,7 @@ use std::{
 };
 
 use tempfile::TempDir;
+use tokenkeep_lab::say;
 use tokenkeep_platform::{
     file::{FileError, Folder, Parents, stamp},
     lock::{CrossProcessLock, LockError, Wait},
@@ -200,7 +201,7 @@ fn plant(kind: &str, path: &Path, victim: &Path) -> bool {
             fs::copy(victim, path).unwrap();
             chmod(0o600);
             if std::os::unix::fs::chown(path, Some(65534), None).is_err() {
-                eprintln!("skipped: a foreign owner needs root");
+                say("skipped: a foreign owner needs root");
                 return false;
             }
         }
@@ -415,5 +416,5 @@ fn mode(path: &Path) -> u32 {
 
 fn skip(why: &str) {
     assert!(std::env::var_os("CI").is_none(), "{why}");
-    eprintln!("skipped: {why}");
+    say(&format!("skipped: {why}"));
 }

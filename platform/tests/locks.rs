@@ -12,6 +12,7 @@ use std::{
 };
 
 use tempfile::TempDir;
+use tokenkeep_lab::say;
 use tokenkeep_platform::{
     file::{FileError, Folder, Parents},
     lock::{CrossProcessLock, LockError, LockGuard, Wait},
@@ -160,7 +161,10 @@ fn a_killed_holder_releases_within_fifty_milliseconds() {
     }
     times.sort();
     // The median, for on a busy machine any process may be late for reasons of its own.
-    eprintln!("from kill to the next acquisition: median {:?}, most {:?}", times[10], times[20]);
+    say(&format!(
+        "from kill to the next acquisition: median {:?}, most {:?}",
+        times[10], times[20]
+    ));
     assert!(times[10] < Duration::from_millis(50), "{times:?}");
 }
 
