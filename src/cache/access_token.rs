@@ -9,20 +9,20 @@ use crate::cache::entry::Entry;
 /// An access token in a cache. `Debug` shows no secret.
 #[derive(Clone, Copy)]
 pub struct AccessTokenRef<'c> {
-    entry: &'c Entry,
-    secret: &'c str,
+    place: Place<'c>,
     expires_on: i64,
     is_aging: bool,
 }
 
 impl<'c> AccessTokenRef<'c> {
-    pub(crate) fn new(entry: &'c Entry, secret: &'c str, expires_on: i64, is_aging: bool) -> Self {
-        Self { entry, secret, expires_on, is_aging }
+    /// The place holds an entry with a secret.
+    pub(crate) fn new(place: Place<'c>, expires_on: i64, is_aging: bool) -> Self {
+        Self { place, expires_on, is_aging }
     }
 
     /// The token itself.
     pub fn secret(&self) -> &'c str {
-        self.secret
+        self.entry().secret().expect("a find takes only entries with a secret")
     }
 
     /// When it expires, in Unix seconds.
@@ -37,18 +37,21 @@ impl<'c> AccessTokenRef<'c> {
 
     /// `Bearer` if the entry does not say.
     pub fn token_type(&self) -> Cow<'c, str> {
-        self.entry.text("token_type").unwrap_or(Cow::Borrowed("Bearer"))
+        self.entry().text("token_type").unwrap_or(Cow::Borrowed("Bearer"))
     }
 
     /// The whole entry.
     pub fn entry(&self) -> &'c Entry {
-        self.entry
+        match self.place {
+            Place::Entry(entry) => entry,
+            Place::Slot(slot) => slot.as_ref().expect("the index names no empty slot"),
+        }
     }
 
     /// A copy that outlives the cache.
     pub fn to_owned(&self) -> AccessToken {
         AccessToken {
-            secret: Zeroizing::new(self.secret.to_owned()),
+            secret: Zeroizing::new(self.secret().to_owned()),
             expires_on: self.expires_on,
             is_aging: self.is_aging,
             token_type: self.token_type().into_owned(),
@@ -65,6 +68,14 @@ impl fmt::Debug for AccessTokenRef<'_> {
             .field("is_aging", &self.is_aging)
             .finish_non_exhaustive()
     }
+}
+
+/// Where the entry is. A slot is not looked at before its entry is asked for, which in a large
+/// cache costs more than the find.
+#[derive(Clone, Copy)]
+pub(crate) enum Place<'c> {
+    Entry(&'c Entry),
+    Slot(&'c Option<Entry>),
 }
 
 /// An access token that a program can use. Wiped when dropped; `Debug` shows no secret.

@@ -6,7 +6,7 @@ use crate::{
     Error,
     cache::{
         TokenCache,
-        access_token::AccessTokenRef,
+        access_token::{AccessTokenRef, Place},
         credential::CredentialType,
         entry::{EXTENSION_FIELDS, Entry, KEY_FIELDS},
         json::decode,
@@ -37,7 +37,18 @@ impl TokenCache {
         let Some(section) = self.section(CredentialType::AccessToken) else { return Ok(None) };
         let now = i64::try_from(now).unwrap_or(i64::MAX);
         if let Some(home) = &lookup.home {
-            let found = usable(section.indexed(&lookup.exact), request, now)
+            if let Some((slot, times)) = section.only_exact(&lookup.exact)
+                && request.is_plain()
+                && times.expires_on.saturating_sub(now) >= MARGIN
+            {
+                let is_aging = times.refresh_on < now;
+                return Ok(Some(AccessTokenRef::new(
+                    Place::Slot(slot),
+                    times.expires_on,
+                    is_aging,
+                )));
+            }
+            let found = usable(section.indexed_exactly(&lookup.exact), request, now)
                 .or_else(|| first_covering(section, lookup, &lookup.each, request, now));
             return Ok(found.or_else(|| under_names(section, lookup, 1, home, request, now)));
         }
@@ -105,7 +116,7 @@ fn under_names<'c>(
         let reach = lookup.reach(environment);
         let each: Vec<String> =
             lookup.scopes.iter().map(|scope| reach.with_scope(home, scope)).collect();
-        usable(section.indexed(&reach.exactly(home, &lookup.joined)), request, now)
+        usable(section.indexed_exactly(&reach.exactly(home, &lookup.joined)), request, now)
             .or_else(|| first_covering(section, lookup, &each, request, now))
     })
 }
@@ -136,9 +147,9 @@ fn usable<'c>(
         if expires_on.saturating_sub(now) < MARGIN || !answers(entry, request) {
             continue;
         }
-        if let Some(secret) = entry.secret() {
+        if entry.secret().is_some() {
             let is_aging = entry.refresh_on().is_some_and(|refresh_on| refresh_on < now);
-            return Some(AccessTokenRef::new(entry, secret, expires_on, is_aging));
+            return Some(AccessTokenRef::new(Place::Entry(entry), expires_on, is_aging));
         }
     }
     None

@@ -10,91 +10,104 @@ use std::{
 };
 
 /// A map from hashed text to slot numbers, in ascending order.
-#[derive(Clone, Default)]
-pub(crate) struct Index {
+///
+/// Where there is one slot only, a copy of a fact about it lies in the same cache line.
+#[derive(Clone)]
+pub(crate) struct Index<F> {
     hashers: (RandomState, RandomState),
-    cells: Vec<Cell>,
+    cells: Vec<Cell<F>>,
     used: usize,
     lists: Vec<Vec<u32>>,
 }
 
 #[derive(Clone, Copy)]
-struct Cell {
+struct Cell<F> {
     tag: u64,
     check: u32,
     state: u32,
+    fact: F,
 }
 
-impl Index {
+impl<F: Copy + Default> Index<F> {
     /// The slots that were added under `what`.
     pub(crate) fn slots(&self, what: &str) -> &[u32] {
-        if self.cells.is_empty() {
-            return &[];
-        }
-        let (tag, check) = self.hash(what);
-        match self.place(tag, check) {
-            Ok(at) => self.content(at),
-            Err(_) => &[],
+        match self.find(what).map(|at| &self.cells[at].state) {
+            None | Some(&GONE) => &[],
+            Some(state) if state & LIST == 0 => slice::from_ref(state),
+            Some(state) => &self.lists[(state & !LIST) as usize],
         }
     }
 
-    pub(crate) fn add(&mut self, what: &str, slot: u32) {
+    /// The slot that was added under `what`, and its fact, if it is the only one.
+    pub(crate) fn only(&self, what: &str) -> Option<(u32, F)> {
+        let cell = &self.cells[self.find(what)?];
+        (cell.state & LIST == 0).then_some((cell.state, cell.fact))
+    }
+
+    pub(crate) fn add(&mut self, what: &str, slot: u32, fact: F) {
         if (self.used + 1) * 8 > self.cells.len() * 5 {
             self.grow();
         }
-        let (tag, check) = self.hash(what);
-        match self.place(tag, check) {
+        let (tag, check) = (hash(&self.hashers.0, what), check(&self.hashers.1, what));
+        let at = match self.place(tag, check) {
+            Ok(at) => at,
             Err(at) => {
                 self.used += 1;
-                self.cells[at] = Cell { tag, check, state: slot };
+                self.cells[at] = Cell { tag, check, state: GONE, fact };
+                at
             }
-            Ok(at) => {
-                let state = self.cells[at].state;
-                if state & LIST == 0 {
-                    if state == slot {
-                        return;
-                    }
-                    let list = u32::try_from(self.lists.len()).expect("fewer than 2^31 lists");
-                    self.lists.push(vec![state]);
-                    self.cells[at].state = LIST | list;
-                }
-                let list = &mut self.lists[(self.cells[at].state & !LIST) as usize];
-                if let Err(nth) = list.binary_search(&slot) {
-                    list.insert(nth, slot);
-                }
-            }
+        };
+        let cell = &mut self.cells[at];
+        if cell.state == GONE || cell.state == slot {
+            (cell.state, cell.fact) = (slot, fact);
+            return;
+        }
+        if cell.state & LIST == 0 {
+            let list = u32::try_from(self.lists.len()).expect("fewer than 2^31 lists");
+            self.lists.push(vec![cell.state]);
+            cell.state = LIST | list;
+        }
+        let list = &mut self.lists[(cell.state & !LIST) as usize];
+        if let Err(nth) = list.binary_search(&slot) {
+            list.insert(nth, slot);
         }
     }
 
     pub(crate) fn remove(&mut self, what: &str, slot: u32) {
-        let (tag, check) = self.hash(what);
-        if self.cells.is_empty() {
-            return;
-        }
-        let Ok(at) = self.place(tag, check) else { return };
+        let Some(at) = self.find(what) else { return };
         let state = self.cells[at].state;
-        if state & LIST == 0 {
-            if state == slot {
-                // The cell keeps its place in the chain, with an empty list.
-                let list = u32::try_from(self.lists.len()).expect("fewer than 2^31 lists");
-                self.lists.push(Vec::new());
-                self.cells[at].state = LIST | list;
+        if state == slot {
+            // The cell keeps its place in the chain.
+            self.cells[at].state = GONE;
+        } else if state != GONE && state & LIST != 0 {
+            let list = &mut self.lists[(state & !LIST) as usize];
+            if let Ok(nth) = list.binary_search(&slot) {
+                list.remove(nth);
             }
-            return;
-        }
-        let list = &mut self.lists[(state & !LIST) as usize];
-        if let Ok(nth) = list.binary_search(&slot) {
-            list.remove(nth);
         }
     }
 
-    fn hash(&self, what: &str) -> (u64, u32) {
-        let [tag, check] = [&self.hashers.0, &self.hashers.1].map(|keys| {
-            let mut hasher = keys.build_hasher();
-            hasher.write(what.as_bytes());
-            hasher.finish()
-        });
-        (tag, (check >> 32) as u32)
+    fn find(&self, what: &str) -> Option<usize> {
+        if self.cells.is_empty() {
+            return None;
+        }
+        // The cell is on its way from memory while the second hash is worked out.
+        let tag = hash(&self.hashers.0, what);
+        let tagged = |cell: &Cell<F>| cell.state == EMPTY || cell.tag == tag;
+        let mask = self.cells.len() - 1;
+        let mut at = tag as usize & mask;
+        while !tagged(&self.cells[at]) {
+            at = (at + 1) & mask;
+        }
+        let check = check(&self.hashers.1, what);
+        let cell = &self.cells[at];
+        if cell.state == EMPTY {
+            None
+        } else if cell.check == check {
+            Some(at)
+        } else {
+            self.place(tag, check).ok()
+        }
     }
 
     /// The cell that holds a hash, or the empty one where it belongs.
@@ -113,25 +126,14 @@ impl Index {
         }
     }
 
-    fn content(&self, at: usize) -> &[u32] {
-        let state = &self.cells[at].state;
-        if *state & LIST == 0 {
-            slice::from_ref(state)
-        } else {
-            &self.lists[(*state & !LIST) as usize]
-        }
-    }
-
     #[cold]
     fn grow(&mut self) {
-        let size = (self.cells.len() * 2).max(16);
-        let empty = Cell { tag: 0, check: 0, state: EMPTY };
+        let live = self.cells.iter().filter(|cell| cell.state < GONE).count();
+        let size = (live * 3).next_power_of_two().max(16);
+        let empty = Cell { tag: 0, check: 0, state: EMPTY, fact: F::default() };
         let old = std::mem::replace(&mut self.cells, vec![empty; size]);
         self.used = 0;
-        for cell in old {
-            if cell.state == EMPTY {
-                continue;
-            }
+        for cell in old.into_iter().filter(|cell| cell.state < GONE) {
             if let Err(at) = self.place(cell.tag, cell.check) {
                 self.cells[at] = cell;
                 self.used += 1;
@@ -140,7 +142,27 @@ impl Index {
     }
 }
 
+impl<F> Default for Index<F> {
+    fn default() -> Self {
+        let hashers = Default::default();
+        Self { hashers, cells: Vec::new(), used: 0, lists: Vec::new() }
+    }
+}
+
+fn hash(keys: &RandomState, what: &str) -> u64 {
+    let mut hasher = keys.build_hasher();
+    hasher.write(what.as_bytes());
+    hasher.finish()
+}
+
+fn check(keys: &RandomState, what: &str) -> u32 {
+    (hash(keys, what) >> 32) as u32
+}
+
 const EMPTY: u32 = u32::MAX;
+
+/// What was here is not any more.
+const GONE: u32 = u32::MAX - 1;
 
 /// The state is the number of a list, not of a slot.
 const LIST: u32 = 1 << 31;

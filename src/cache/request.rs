@@ -123,6 +123,11 @@ impl TokenRequest {
         self.home_account_id.as_deref()
     }
 
+    /// It asks for nothing beyond account, place and scopes.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.key_id.is_none() && self.ext_cache_key.is_none()
+    }
+
     pub(crate) fn bound_key(&self) -> Option<&str> {
         self.key_id.as_deref()
     }

@@ -12,7 +12,35 @@ use crate::cache::{
 pub(crate) struct Section {
     slots: Vec<Option<Entry>>,
     live: usize,
-    index: Index,
+    index: Index<()>,
+    /// Access tokens by account, place and exact scopes: what a find looks at first.
+    exact: Index<Times>,
+}
+
+/// What a find must know of an access token that is bound to nothing further.
+#[derive(Clone, Copy)]
+pub(crate) struct Times {
+    pub(crate) expires_on: i64,
+    pub(crate) refresh_on: i64,
+}
+
+impl Default for Times {
+    /// A token that no find takes.
+    fn default() -> Self {
+        Self { expires_on: i64::MIN, refresh_on: i64::MAX }
+    }
+}
+
+impl Times {
+    fn of(entry: &Entry) -> Self {
+        let usable = entry.secret().is_some() && !entry.is_bound_to_key() && !entry.is_extended();
+        match entry.expires_on() {
+            Some(expires_on) if usable => {
+                Self { expires_on, refresh_on: entry.refresh_on().unwrap_or(i64::MAX) }
+            }
+            _ => Self::default(),
+        }
+    }
 }
 
 impl Section {
@@ -27,6 +55,17 @@ impl Section {
     /// The entries that are indexed under `what`, in order.
     pub(crate) fn indexed(&self, what: &str) -> impl Iterator<Item = &Entry> + use<'_> {
         self.index.slots(what).iter().filter_map(|&slot| self.slots[slot as usize].as_ref())
+    }
+
+    /// The access tokens that are indexed under this exact name, in order.
+    pub(crate) fn indexed_exactly(&self, what: &str) -> impl Iterator<Item = &Entry> + use<'_> {
+        self.exact.slots(what).iter().filter_map(|&slot| self.slots[slot as usize].as_ref())
+    }
+
+    /// The one access token under this exact name, without a look at it.
+    pub(crate) fn only_exact(&self, what: &str) -> Option<(&Option<Entry>, Times)> {
+        let (slot, times) = self.exact.only(what)?;
+        Some((&self.slots[slot as usize], times))
     }
 
     pub(crate) fn count(&self, what: &str) -> usize {
@@ -96,7 +135,11 @@ impl Section {
     fn set(&mut self, slot: u32, entry: Entry) {
         self.clear(slot);
         for what in names(&entry) {
-            self.index.add(&what, slot);
+            if what.starts_with(EXACT) {
+                self.exact.add(&what, slot, Times::of(&entry));
+            } else {
+                self.index.add(&what, slot, ());
+            }
         }
         self.slots[slot as usize] = Some(entry);
         self.live += 1;
@@ -105,7 +148,11 @@ impl Section {
     fn clear(&mut self, slot: u32) {
         if let Some(old) = self.slots[slot as usize].take() {
             for what in names(&old) {
-                self.index.remove(&what, slot);
+                if what.starts_with(EXACT) {
+                    self.exact.remove(&what, slot);
+                } else {
+                    self.index.remove(&what, slot);
+                }
             }
             self.live -= 1;
         }
@@ -148,7 +195,7 @@ impl Reach<'_> {
     /// What an account's access tokens with exactly these scopes are indexed under.
     pub(crate) fn exactly(&self, home: &str, sorted_scopes: &str) -> String {
         let Self { client, realm, environment } = self;
-        format!("E\n{home}\n{client}\n{realm}\n{environment}\n{sorted_scopes}")
+        format!("{EXACT}\n{home}\n{client}\n{realm}\n{environment}\n{sorted_scopes}")
     }
 
     /// What an account's access tokens with this scope are indexed under.
@@ -199,3 +246,5 @@ fn names(entry: &Entry) -> Vec<String> {
     }
     names
 }
+
+const EXACT: &str = "E";

@@ -4,7 +4,7 @@ use crate::{
     Error,
     cache::{
         TokenCache,
-        access_token::{AccessToken, AccessTokenRef},
+        access_token::{AccessToken, AccessTokenRef, Place},
         credential::CredentialType,
         entry::Entry,
         event::SignInEvent,
@@ -56,8 +56,8 @@ impl TokenCache {
             .iter()
             .find(|entry| entry.kind() == CredentialType::AccessToken)
             .and_then(|entry| {
-                let (secret, expires_on) = (entry.secret()?, entry.expires_on()?);
-                Some(AccessTokenRef::new(entry, secret, expires_on, false).to_owned())
+                let expires_on = entry.secret().and(entry.expires_on())?;
+                Some(AccessTokenRef::new(Place::Entry(entry), expires_on, false).to_owned())
             })
             .ok_or_else(|| Error::Invalid {
                 detail: "the provider's response has no access token".to_owned(),
