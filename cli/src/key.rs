@@ -8,6 +8,7 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use inquire::{InquireError, Password};
 use tokenkeep::{KeyCallback, KeySource, Secret};
 use zeroize::Zeroizing;
 
@@ -70,8 +71,13 @@ fn passphrase() -> Result<Secret, Failure> {
     if let Ok(passphrase) = env::var("TOKENKEEP_PASSPHRASE") {
         return Ok(Secret::new(passphrase));
     }
-    match rpassword::prompt_password("Passphrase of the cache: ") {
+    // It reads keys, not lines, so that Ctrl-C leaves the terminal with its echo.
+    let asked = Password::new("Passphrase of the cache:").without_confirmation().prompt();
+    match asked {
         Ok(passphrase) => Ok(Secret::new(passphrase)),
+        Err(InquireError::OperationCanceled | InquireError::OperationInterrupted) => {
+            Err(Failure::Usage("no passphrase was given".into()))
+        }
         Err(_) => Err(Failure::Usage(
             "there is no terminal to ask for the passphrase; set TOKENKEEP_PASSPHRASE".into(),
         )),
