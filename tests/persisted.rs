@@ -13,8 +13,8 @@ use std::{
 
 use support::{Place, event, token};
 use tokenkeep::{
-    CrossProcessLock, Error, KeyCallback, KeyRequest, KeySource, MemoryPersistence,
-    PersistedTokenCache, PlaintextPersistence, Protection, Secret,
+    CredentialType, CrossProcessLock, Error, KeyCallback, KeyRequest, KeySource, MemoryPersistence,
+    PersistedTokenCache, PlaintextPersistence, Protection, Query, Secret,
 };
 
 #[test]
@@ -330,6 +330,31 @@ fn verify_proves_reading_and_writing_and_leaves_nothing() {
     assert_eq!((fs::read(place.file()).unwrap(), place.names()), before);
     overwrite(&place, b"");
     assert!(cache.verify().is_err());
+}
+
+#[test]
+fn steps_are_transactions_of_one_entry() {
+    let place = Place::new();
+    let cache = place.open();
+    cache.add(&event("client", "first")).unwrap();
+    let entry = |kind| {
+        let found = place.open().search(kind, &Query::new().client_id("client")).unwrap();
+        found.into_iter().next()
+    };
+    let refresh = entry(CredentialType::RefreshToken).unwrap();
+    assert!(cache.update_refresh_token(&refresh, "renewed").unwrap());
+    let renewed = entry(CredentialType::RefreshToken).unwrap();
+    assert_eq!(renewed.secret(), Some("renewed"));
+    cache.modify(&renewed, &[("family_id", Some("1"))]).unwrap();
+    let member = entry(CredentialType::RefreshToken).unwrap();
+    assert_eq!(member.text("family_id").as_deref(), Some("1"));
+    assert!(cache.remove_refresh_token(&member).unwrap());
+    assert!(!cache.update_refresh_token(&member, "late").unwrap(), "nothing is brought back");
+    assert!(entry(CredentialType::RefreshToken).is_none());
+    assert!(cache.remove_access_token(&entry(CredentialType::AccessToken).unwrap()).unwrap());
+    let account = cache.accounts().unwrap().remove(0);
+    cache.sign_out(&account, "client").unwrap();
+    assert!(place.open().accounts().unwrap().is_empty());
 }
 
 #[test]

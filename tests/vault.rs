@@ -86,6 +86,18 @@ fn without_a_vault_the_error_says_what_is_missing_and_what_the_choices_are() {
 }
 
 #[test]
+fn a_cache_for_the_login_session_lies_in_its_folder() {
+    inside("a_cache_for_the_login_session_lies_in_its_folder", State::Unlocked, |_| {
+        let open = || PersistedTokenCache::builder(STORE).for_login_session().open().unwrap();
+        open().add(&event("client", "until logout")).unwrap();
+        assert_eq!(token(&open(), "client").as_deref(), Some("until logout"));
+        let runtime = env::var("XDG_RUNTIME_DIR").unwrap();
+        let file = Path::new(&runtime).join("tokenkeep").join(STORE).join("cache.sealed");
+        assert!(file.is_file(), "{}", file.display());
+    });
+}
+
+#[test]
 fn a_key_deleted_from_the_vault_leaves_the_ciphertext_alone() {
     inside(
         "a_key_deleted_from_the_vault_leaves_the_ciphertext_alone",

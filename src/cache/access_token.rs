@@ -120,7 +120,7 @@ impl AccessToken {
         self.is_stored
     }
 
-    pub(crate) fn from_provider(mut self) -> Self {
+    pub(crate) fn issued_by_provider(mut self) -> Self {
         self.source = TokenSource::Provider;
         self
     }

@@ -63,7 +63,7 @@ impl TokenCache {
                 detail: "the provider's response has no access token".to_owned(),
             })?;
         self.add(&event, now)?;
-        Ok(token.from_provider())
+        Ok(token.issued_by_provider())
     }
 
     /// Stores an entry, in the place of the one with the same key if there is one.

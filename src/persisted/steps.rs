@@ -57,6 +57,52 @@ impl PersistedTokenCache {
         self.transaction(|cache| cache.modify(entry, changes))
     }
 
+    /// Gives a refresh token its new secret. `false` if the entry is gone: somebody signed out
+    /// meanwhile, and nothing is brought back.
+    ///
+    /// # Errors
+    /// As [`transaction`](Self::transaction).
+    pub fn update_refresh_token(&self, entry: &Entry, secret: &str) -> Result<bool, Error> {
+        self.update_refresh_token_at(entry, secret, clock::unix_seconds())
+    }
+
+    /// [`update_refresh_token`](Self::update_refresh_token) at the time `now`, in Unix seconds.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn update_refresh_token_at(
+        &self,
+        entry: &Entry,
+        secret: &str,
+        now: u64,
+    ) -> Result<bool, Error> {
+        self.transaction(|cache| cache.update_refresh_token(entry, secret, now))
+    }
+
+    /// Removes one refresh token; `false` if it is gone already.
+    ///
+    /// # Errors
+    /// As [`transaction`](Self::transaction).
+    pub fn remove_refresh_token(&self, entry: &Entry) -> Result<bool, Error> {
+        self.transaction(|cache| cache.remove_refresh_token(entry))
+    }
+
+    /// Removes one access token; `false` if it is gone already.
+    ///
+    /// # Errors
+    /// As [`transaction`](Self::transaction).
+    pub fn remove_access_token(&self, entry: &Entry) -> Result<bool, Error> {
+        self.transaction(|cache| cache.remove_access_token(entry))
+    }
+
+    /// Removes one id token; `false` if it is gone already.
+    ///
+    /// # Errors
+    /// As [`transaction`](Self::transaction).
+    pub fn remove_id_token(&self, entry: &Entry) -> Result<bool, Error> {
+        self.transaction(|cache| cache.remove_id_token(entry))
+    }
+
     /// Signs `account` out of one client: its access and id tokens, the account, and the refresh
     /// tokens of this client and its family. Other clients keep their refresh tokens.
     ///
