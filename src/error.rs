@@ -214,7 +214,7 @@ pub enum Error {
     },
     /// There is no vault to talk to.
     #[error(
-        "there is no {vault} here: {reason}; start one, or choose another key: a passphrase, a key file, a callback, or a cache in memory"
+        "there is no {vault} here: {reason}; or choose another key: a passphrase, a key file, a callback, or a cache in memory"
     )]
     VaultMissing {
         /// The vault.

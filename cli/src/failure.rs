@@ -13,6 +13,8 @@ pub(crate) enum Failure {
     Nothing(String),
     /// The output could not be written.
     Output(io::Error),
+    /// A report has said it all; only the exit code is left.
+    Reported(Box<Failure>),
     /// What was typed cannot be meant.
     Usage(String),
 }
@@ -22,6 +24,7 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Output(_) => 1,
+            Self::Reported(failure) => failure.exit_code(),
             Self::Usage(_) => 2,
             Self::Nothing(_) => 3,
             Self::Cache(error) => match error {
@@ -57,6 +60,7 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cache(error) => error.fmt(f),
+            Self::Reported(failure) => failure.fmt(f),
             Self::Nothing(text) | Self::Usage(text) => f.write_str(text),
             Self::Output(_) => f.write_str("could not write the output"),
         }
@@ -68,7 +72,7 @@ impl StdError for Failure {
         match self {
             Self::Cache(error) => error.source(),
             Self::Output(error) => Some(error),
-            Self::Nothing(_) | Self::Usage(_) => None,
+            Self::Nothing(_) | Self::Reported(_) | Self::Usage(_) => None,
         }
     }
 }

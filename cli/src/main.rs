@@ -12,7 +12,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tokenkeep_platform::{WipingAllocator, process};
 
-use self::args::Arguments;
+use self::{args::Arguments, failure::Failure};
 
 /// Copies of tokens that a parser leaves on the heap are gone once freed.
 #[global_allocator]
@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     match command::run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
+        Err(Failure::Reported(failure)) => ExitCode::from(failure.exit_code()),
         Err(failure) => {
             output::note(&failure::explain(&failure));
             ExitCode::from(failure.exit_code())

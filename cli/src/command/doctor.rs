@@ -19,7 +19,7 @@ struct Report {
     key_sources: Vec<SourceReport>,
 }
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct CacheReport {
     name: String,
     protection: Option<String>,
@@ -37,7 +37,7 @@ struct SourceReport {
     problem: Option<Problem>,
 }
 
-#[derive(Serialize)]
+#[derive(PartialEq, Serialize)]
 struct Problem {
     what: String,
     because: Vec<String>,
@@ -45,46 +45,27 @@ struct Problem {
 }
 
 pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
-    let opened = open(store);
-    let report = Report { cache: examine(store, &opened), key_sources: sources(store) };
+    let mut cache = CacheReport { name: store.name.clone(), ..CacheReport::default() };
+    let verdict = open(store).and_then(|opened| examine(&mut cache, &opened));
+    cache.problem = verdict.as_ref().err().map(Problem::new);
+    let report = Report { cache, key_sources: sources(store) };
     if json {
         output::json(&report)?;
     } else {
         print(&report)?;
     }
-    match opened {
-        Ok(cache) => cache.verify().map(drop).map_err(Failure::from),
-        Err(failure) => Err(failure),
-    }
+    verdict.map_err(|failure| Failure::Reported(Box::new(failure)))
 }
 
-fn examine(store: &Store, opened: &Result<PersistedTokenCache, Failure>) -> CacheReport {
-    let mut report = CacheReport {
-        name: store.name.clone(),
-        protection: None,
-        encrypted: None,
-        accounts: None,
-        problem: None,
-    };
-    match opened {
-        Ok(cache) => {
-            report.protection = Some(cache.protection().to_string());
-            report.encrypted = Some(cache.protection().is_encrypted());
-            match cache.accounts() {
-                Ok(accounts) => report.accounts = Some(accounts.len()),
-                Err(error) => report.problem = Some(Problem::new(&error)),
-            }
-        }
-        Err(Failure::Cache(error)) => report.problem = Some(Problem::new(error)),
-        Err(failure) => {
-            report.problem = Some(Problem {
-                what: failure.to_string(),
-                because: Vec::new(),
-                next_step: "correct the command line".into(),
-            });
-        }
+/// A cache that is empty is left alone: nothing is created for the sake of a look.
+fn examine(report: &mut CacheReport, cache: &PersistedTokenCache) -> Result<(), Failure> {
+    report.protection = Some(cache.protection().to_string());
+    report.encrypted = Some(cache.protection().is_encrypted());
+    report.accounts = Some(cache.accounts()?.len());
+    if !cache.snapshot()?.is_empty() {
+        cache.verify()?;
     }
-    report
+    Ok(())
 }
 
 fn sources(store: &Store) -> Vec<SourceReport> {
@@ -116,7 +97,7 @@ fn source(
         works: problem.is_none(),
         milliseconds: Some((took.as_secs_f64() * 10_000.0).round() / 10.0),
         note,
-        problem: problem.as_ref().map(Problem::new),
+        problem: problem.map(|error| Problem::new(&error.into())),
     }
 }
 
@@ -125,14 +106,18 @@ fn always(source: &'static str, note: &'static str) -> SourceReport {
 }
 
 impl Problem {
-    fn new(error: &Error) -> Self {
+    fn new(failure: &Failure) -> Self {
         let mut because = Vec::new();
-        let mut source = std::error::Error::source(error);
+        let mut source = std::error::Error::source(failure);
         while let Some(error) = source {
             because.push(error.to_string());
             source = error.source();
         }
-        Self { what: error.to_string(), because, next_step: error.next_step().into() }
+        let next_step = match failure {
+            Failure::Cache(error) => error.next_step(),
+            _ => "correct the command line",
+        };
+        Self { what: failure.to_string(), because, next_step: next_step.into() }
     }
 
     fn print(&self) -> Result<(), Failure> {
@@ -161,8 +146,12 @@ fn print(report: &Report) -> Result<(), Failure> {
         let took = source.milliseconds.map(|ms| format!(", {ms} ms")).unwrap_or_default();
         let verdict = if source.works { "works" } else { "does not work" };
         output::line(&format!("  --key {}: {verdict}{took} ({})", source.source, source.note))?;
-        if let Some(problem) = &source.problem {
-            problem.print()?;
+        match &source.problem {
+            Some(problem) if Some(problem) == cache.problem.as_ref() => {
+                output::line("    as said above")?;
+            }
+            Some(problem) => problem.print()?,
+            None => {}
         }
     }
     Ok(())
