@@ -10,14 +10,13 @@ use crate::cache::entry::Entry;
 #[derive(Clone, Copy)]
 pub struct AccessTokenRef<'c> {
     place: Place<'c>,
-    expires_on: i64,
     is_aging: bool,
 }
 
 impl<'c> AccessTokenRef<'c> {
-    /// The place holds an entry with a secret.
-    pub(crate) fn new(place: Place<'c>, expires_on: i64, is_aging: bool) -> Self {
-        Self { place, expires_on, is_aging }
+    /// The place holds an entry with a secret and an expiry.
+    pub(crate) fn new(place: Place<'c>, is_aging: bool) -> Self {
+        Self { place, is_aging }
     }
 
     /// The token itself.
@@ -27,7 +26,7 @@ impl<'c> AccessTokenRef<'c> {
 
     /// When it expires, in Unix seconds.
     pub fn expires_on(&self) -> i64 {
-        self.expires_on
+        self.entry().expires_on().expect("a find takes only entries with an expiry")
     }
 
     /// It is valid, but the provider asks for it to be renewed by now.
@@ -52,7 +51,7 @@ impl<'c> AccessTokenRef<'c> {
     pub fn to_owned(&self) -> AccessToken {
         AccessToken {
             secret: Zeroizing::new(self.secret().to_owned()),
-            expires_on: self.expires_on,
+            expires_on: self.expires_on(),
             is_aging: self.is_aging,
             token_type: self.token_type().into_owned(),
             source: TokenSource::Cache,
@@ -64,7 +63,7 @@ impl<'c> AccessTokenRef<'c> {
 impl fmt::Debug for AccessTokenRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccessTokenRef")
-            .field("expires_on", &self.expires_on)
+            .field("expires_on", &self.expires_on())
             .field("is_aging", &self.is_aging)
             .finish_non_exhaustive()
     }

@@ -11,7 +11,7 @@ use crate::{
         entry::{EXTENSION_FIELDS, Entry, KEY_FIELDS},
         json::decode,
         request::{Lookup, TokenRequest},
-        section::{Section, lookup_token},
+        section::{MARGIN, Section, lookup_token},
     },
 };
 
@@ -37,16 +37,10 @@ impl TokenCache {
         let Some(section) = self.section(CredentialType::AccessToken) else { return Ok(None) };
         let now = i64::try_from(now).unwrap_or(i64::MAX);
         if let Some(home) = &lookup.home {
-            if let Some((slot, times)) = section.only_exact(&lookup.exact)
-                && request.is_plain()
-                && times.expires_on.saturating_sub(now) >= MARGIN
+            if request.is_plain()
+                && let Some(slot) = section.surely_good(&lookup.exact, now)
             {
-                let is_aging = times.refresh_on < now;
-                return Ok(Some(AccessTokenRef::new(
-                    Place::Slot(slot),
-                    times.expires_on,
-                    is_aging,
-                )));
+                return Ok(Some(AccessTokenRef::new(Place::Slot(slot), false)));
             }
             let found = usable(section.indexed_exactly(&lookup.exact), request, now)
                 .or_else(|| first_covering(section, lookup, &lookup.each, request, now));
@@ -149,7 +143,7 @@ fn usable<'c>(
         }
         if entry.secret().is_some() {
             let is_aging = entry.refresh_on().is_some_and(|refresh_on| refresh_on < now);
-            return Some(AccessTokenRef::new(Place::Entry(entry), expires_on, is_aging));
+            return Some(AccessTokenRef::new(Place::Entry(entry), is_aging));
         }
     }
     None
@@ -176,6 +170,3 @@ fn answers(entry: &Entry, request: &TokenRequest) -> bool {
     agrees(entry.is_bound_to_key(), KEY_FIELDS, request.bound_key())
         && agrees(entry.is_extended(), EXTENSION_FIELDS, request.extension())
 }
-
-/// A token with less than this many seconds left counts as expired, as in the reference.
-const MARGIN: i64 = 300;

@@ -1,8 +1,9 @@
 //! An index from what is looked up to the slots that have it, one memory access per lookup.
 //!
-//! What is looked up is hashed with SipHash under two random keys of 128 bits each; 96 bits of
-//! the result are compared. Nobody who does not know the keys can make two lookups meet, and by
-//! chance they meet once in 2^76 among a million entries. So no text has to be read to be sure.
+//! What is looked up is hashed with SipHash under two random keys of 128 bits each: the first hash
+//! says where to look, the second is compared, all 64 bits of it. Two different texts in the same
+//! place are taken for one another once in 2^64, and nobody can bring it about who does not know
+//! the keys. So no text has to be read to be sure.
 
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
@@ -10,25 +11,24 @@ use std::{
 };
 
 /// A map from hashed text to slot numbers, in ascending order.
-///
-/// Where there is one slot only, a copy of a fact about it lies in the same cache line.
-#[derive(Clone)]
-pub(crate) struct Index<F> {
+#[derive(Clone, Default)]
+pub(crate) struct Index {
     hashers: (RandomState, RandomState),
-    cells: Vec<Cell<F>>,
+    cells: Vec<Cell>,
+    /// Where each cell belongs, as a fraction of all cells; needed only to grow.
+    places: Vec<u32>,
     used: usize,
     lists: Vec<Vec<u32>>,
 }
 
 #[derive(Clone, Copy)]
-struct Cell<F> {
+struct Cell {
     tag: u64,
-    check: u32,
     state: u32,
-    fact: F,
+    note: u32,
 }
 
-impl<F: Copy + Default> Index<F> {
+impl Index {
     /// The slots that were added under `what`.
     pub(crate) fn slots(&self, what: &str) -> &[u32] {
         match self.find(what).map(|at| &self.cells[at].state) {
@@ -38,28 +38,28 @@ impl<F: Copy + Default> Index<F> {
         }
     }
 
-    /// The slot that was added under `what`, and its fact, if it is the only one.
-    pub(crate) fn only(&self, what: &str) -> Option<(u32, F)> {
+    /// The slot that was added under `what`, and its note, if it is the only one.
+    pub(crate) fn only(&self, what: &str) -> Option<(u32, u32)> {
         let cell = &self.cells[self.find(what)?];
-        (cell.state & LIST == 0).then_some((cell.state, cell.fact))
+        (cell.state & LIST == 0).then_some((cell.state, cell.note))
     }
 
-    pub(crate) fn add(&mut self, what: &str, slot: u32, fact: F) {
-        if (self.used + 1) * 8 > self.cells.len() * 5 {
+    /// Adds a slot with a note that lies in the same cache line.
+    pub(crate) fn add(&mut self, what: &str, slot: u32, note: u32) {
+        if (self.used + 1) * 4 > self.cells.len() * 3 {
             self.grow();
         }
-        let (tag, check) = (hash(&self.hashers.0, what), check(&self.hashers.1, what));
-        let at = match self.place(tag, check) {
-            Ok(at) => at,
-            Err(at) => {
-                self.used += 1;
-                self.cells[at] = Cell { tag, check, state: GONE, fact };
-                at
-            }
-        };
+        let (place, tag) = (hash(&self.hashers.0, what), hash(&self.hashers.1, what));
+        let place = (place >> 32) as u32;
+        let at = self.cell(self.first(place), tag);
+        if self.cells[at].state == EMPTY {
+            self.used += 1;
+            self.cells[at] = Cell { tag, state: GONE, note };
+            self.places[at] = place;
+        }
         let cell = &mut self.cells[at];
         if cell.state == GONE || cell.state == slot {
-            (cell.state, cell.fact) = (slot, fact);
+            (cell.state, cell.note) = (slot, note);
             return;
         }
         if cell.state & LIST == 0 {
@@ -92,60 +92,49 @@ impl<F: Copy + Default> Index<F> {
             return None;
         }
         // The cell is on its way from memory while the second hash is worked out.
-        let tag = hash(&self.hashers.0, what);
-        let tagged = |cell: &Cell<F>| cell.state == EMPTY || cell.tag == tag;
-        let mask = self.cells.len() - 1;
-        let mut at = tag as usize & mask;
-        while !tagged(&self.cells[at]) {
-            at = (at + 1) & mask;
+        let first = self.first((hash(&self.hashers.0, what) >> 32) as u32);
+        if self.cells[first].state == EMPTY {
+            return None;
         }
-        let check = check(&self.hashers.1, what);
-        let cell = &self.cells[at];
-        if cell.state == EMPTY {
-            None
-        } else if cell.check == check {
-            Some(at)
-        } else {
-            self.place(tag, check).ok()
-        }
+        let at = self.cell(first, hash(&self.hashers.1, what));
+        (self.cells[at].state != EMPTY).then_some(at)
     }
 
-    /// The cell that holds a hash, or the empty one where it belongs.
-    fn place(&self, tag: u64, check: u32) -> Result<usize, usize> {
-        let mask = self.cells.len() - 1;
-        let mut at = tag as usize & mask;
+    /// Where the cells of a place begin.
+    fn first(&self, place: u32) -> usize {
+        (u64::from(place) * self.cells.len() as u64 >> 32) as usize
+    }
+
+    /// From `first` on, the cell with this tag, or the empty one where it belongs.
+    fn cell(&self, first: usize, tag: u64) -> usize {
+        let mut at = first;
         loop {
             let cell = &self.cells[at];
-            if cell.state == EMPTY {
-                return Err(at);
+            if cell.tag == tag || cell.state == EMPTY {
+                return at;
             }
-            if cell.tag == tag && cell.check == check {
-                return Ok(at);
+            at += 1;
+            if at == self.cells.len() {
+                at = 0;
             }
-            at = (at + 1) & mask;
         }
     }
 
     #[cold]
     fn grow(&mut self) {
         let live = self.cells.iter().filter(|cell| cell.state < GONE).count();
-        let size = (live * 3).next_power_of_two().max(16);
-        let empty = Cell { tag: 0, check: 0, state: EMPTY, fact: F::default() };
-        let old = std::mem::replace(&mut self.cells, vec![empty; size]);
+        let size = (live * 2).max(16);
+        let empty = Cell { tag: 0, state: EMPTY, note: 0 };
+        let cells = std::mem::replace(&mut self.cells, vec![empty; size]);
+        let places = std::mem::replace(&mut self.places, vec![0; size]);
         self.used = 0;
-        for cell in old.into_iter().filter(|cell| cell.state < GONE) {
-            if let Err(at) = self.place(cell.tag, cell.check) {
-                self.cells[at] = cell;
+        for (cell, place) in cells.into_iter().zip(places) {
+            if cell.state < GONE {
+                let at = self.cell(self.first(place), cell.tag);
+                (self.cells[at], self.places[at]) = (cell, place);
                 self.used += 1;
             }
         }
-    }
-}
-
-impl<F> Default for Index<F> {
-    fn default() -> Self {
-        let hashers = Default::default();
-        Self { hashers, cells: Vec::new(), used: 0, lists: Vec::new() }
     }
 }
 
@@ -153,10 +142,6 @@ fn hash(keys: &RandomState, what: &str) -> u64 {
     let mut hasher = keys.build_hasher();
     hasher.write(what.as_bytes());
     hasher.finish()
-}
-
-fn check(keys: &RandomState, what: &str) -> u32 {
-    (hash(keys, what) >> 32) as u32
 }
 
 const EMPTY: u32 = u32::MAX;

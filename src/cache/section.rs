@@ -12,35 +12,10 @@ use crate::cache::{
 pub(crate) struct Section {
     slots: Vec<Option<Entry>>,
     live: usize,
-    index: Index<()>,
-    /// Access tokens by account, place and exact scopes: what a find looks at first.
-    exact: Index<Times>,
-}
-
-/// What a find must know of an access token that is bound to nothing further.
-#[derive(Clone, Copy)]
-pub(crate) struct Times {
-    pub(crate) expires_on: i64,
-    pub(crate) refresh_on: i64,
-}
-
-impl Default for Times {
-    /// A token that no find takes.
-    fn default() -> Self {
-        Self { expires_on: i64::MIN, refresh_on: i64::MAX }
-    }
-}
-
-impl Times {
-    fn of(entry: &Entry) -> Self {
-        let usable = entry.secret().is_some() && !entry.is_bound_to_key() && !entry.is_extended();
-        match entry.expires_on() {
-            Some(expires_on) if usable => {
-                Self { expires_on, refresh_on: entry.refresh_on().unwrap_or(i64::MAX) }
-            }
-            _ => Self::default(),
-        }
-    }
+    index: Index,
+    /// Access tokens by account, place and exact scopes: what a find looks at first. The note is
+    /// [`good_until`].
+    exact: Index,
 }
 
 impl Section {
@@ -62,10 +37,11 @@ impl Section {
         self.exact.slots(what).iter().filter_map(|&slot| self.slots[slot as usize].as_ref())
     }
 
-    /// The one access token under this exact name, without a look at it.
-    pub(crate) fn only_exact(&self, what: &str) -> Option<(&Option<Entry>, Times)> {
-        let (slot, times) = self.exact.only(what)?;
-        Some((&self.slots[slot as usize], times))
+    /// The one access token under this exact name, if it is surely good at `now`. Only the index
+    /// is looked at.
+    pub(crate) fn surely_good(&self, what: &str, now: i64) -> Option<&Option<Entry>> {
+        let (slot, good_until) = self.exact.only(what)?;
+        (now < i64::from(good_until)).then(|| &self.slots[slot as usize])
     }
 
     pub(crate) fn count(&self, what: &str) -> usize {
@@ -136,9 +112,9 @@ impl Section {
         self.clear(slot);
         for what in names(&entry) {
             if what.starts_with(EXACT) {
-                self.exact.add(&what, slot, Times::of(&entry));
+                self.exact.add(&what, slot, good_until(&entry));
             } else {
-                self.index.add(&what, slot, ());
+                self.index.add(&what, slot, 0);
             }
         }
         self.slots[slot as usize] = Some(entry);
@@ -166,6 +142,17 @@ impl Section {
             kept.into_iter().for_each(|entry| self.push(entry));
         }
     }
+}
+
+/// Before this time, in Unix seconds, a find takes the token without a further look: it has its
+/// secret, is bound to nothing further, does not expire soon and is not aging. 0 if it never does.
+fn good_until(entry: &Entry) -> u32 {
+    if entry.secret().is_none() || entry.is_bound_to_key() || entry.is_extended() {
+        return 0;
+    }
+    let end = entry.expires_on().unwrap_or(0).saturating_sub(MARGIN);
+    let end = end.min(entry.refresh_on().unwrap_or(end)).max(0);
+    u32::try_from(end).unwrap_or(u32::MAX)
 }
 
 /// What the entry with this spelling of its key is indexed under.
@@ -246,5 +233,8 @@ fn names(entry: &Entry) -> Vec<String> {
     }
     names
 }
+
+/// A token with less than this many seconds left counts as expired, as in the reference.
+pub(crate) const MARGIN: i64 = 300;
 
 const EXACT: &str = "E";

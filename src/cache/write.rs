@@ -56,8 +56,8 @@ impl TokenCache {
             .iter()
             .find(|entry| entry.kind() == CredentialType::AccessToken)
             .and_then(|entry| {
-                let expires_on = entry.secret().and(entry.expires_on())?;
-                Some(AccessTokenRef::new(Place::Entry(entry), expires_on, false).to_owned())
+                entry.secret().and(entry.expires_on())?;
+                Some(AccessTokenRef::new(Place::Entry(entry), false).to_owned())
             })
             .ok_or_else(|| Error::Invalid {
                 detail: "the provider's response has no access token".to_owned(),
