@@ -119,7 +119,7 @@ impl AccessToken {
         self.is_stored
     }
 
-    pub(crate) fn issued_by_provider(mut self) -> Self {
+    pub(crate) fn issued_now(mut self) -> Self {
         self.source = TokenSource::Provider;
         self
     }

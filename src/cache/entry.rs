@@ -186,7 +186,7 @@ impl Entry {
     }
 
     /// This entry with some fields replaced in place, or added at its end.
-    pub(crate) fn with(&self, changes: &[(String, String)]) -> Self {
+    pub(crate) fn with(&self, changes: &[(String, Zeroizing<String>)]) -> Self {
         let mut draft = Draft::new(self.kind());
         for (name, value) in self.members() {
             let change = changes.iter().rev().find(|(changed, _)| changed == name);
@@ -236,6 +236,9 @@ impl<'e> Iterator for Members<'e> {
     type Item = (&'e str, &'e str);
 
     fn next(&mut self) -> Option<Self::Item> {
+        if !self.text.starts_with('{') {
+            return None;
+        }
         let rest = self.text.get(self.at..)?.strip_prefix(MEMBER)?;
         let mut escaped = false;
         let close = rest.bytes().skip(1).position(|byte| {

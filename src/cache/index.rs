@@ -102,7 +102,7 @@ impl Index {
 
     /// Where the cells of a place begin.
     fn first(&self, place: u32) -> usize {
-        (u64::from(place) * self.cells.len() as u64 >> 32) as usize
+        ((u64::from(place) * self.cells.len() as u64) >> 32) as usize
     }
 
     /// From `first` on, the cell with this tag, or the empty one where it belongs.

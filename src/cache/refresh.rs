@@ -2,6 +2,8 @@
 
 use std::{cmp::Reverse, collections::BTreeSet};
 
+use zeroize::Zeroizing;
+
 use crate::{
     Error,
     cache::{
@@ -132,10 +134,10 @@ impl TokenCache {
     }
 }
 
-fn renewal(secret: &str, now: u64) -> [(String, String); 2] {
+fn renewal(secret: &str, now: u64) -> [(String, Zeroizing<String>); 2] {
     [
-        (quoted("secret"), quoted(secret)),
-        (quoted("last_modification_time"), quoted(&now.to_string())),
+        (quoted("secret"), Zeroizing::new(quoted(secret))),
+        (quoted("last_modification_time"), Zeroizing::new(quoted(&now.to_string()))),
     ]
 }
 

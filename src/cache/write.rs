@@ -1,5 +1,7 @@
 //! Adding, changing and removing entries.
 
+use zeroize::Zeroizing;
+
 use crate::{
     Error,
     cache::{
@@ -63,7 +65,7 @@ impl TokenCache {
                 detail: "the provider's response has no access token".to_owned(),
             })?;
         self.add(&event, now)?;
-        Ok(token.issued_by_provider())
+        Ok(token.issued_now())
     }
 
     /// Stores an entry, in the place of the one with the same key if there is one.
@@ -89,9 +91,11 @@ impl TokenCache {
     ///
     /// [`Error::Corrupt`] if the section it belongs to is not a JSON object.
     pub fn modify(&mut self, entry: &Entry, changes: &[(&str, Option<&str>)]) -> Result<(), Error> {
-        let changes: Vec<(String, String)> = changes
+        let changes: Vec<(String, Zeroizing<String>)> = changes
             .iter()
-            .map(|(name, value)| (quoted(name), value.map_or("null".to_owned(), quoted)))
+            .map(|(name, value)| {
+                (quoted(name), Zeroizing::new(value.map_or("null".to_owned(), quoted)))
+            })
             .collect();
         let changed = entry.with(&changes);
         let changed = match key::own(&changed) {

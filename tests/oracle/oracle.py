@@ -24,6 +24,8 @@ def op_reset(args):
 
 
 def op_add(args):
+    global last_add
+    last_add = args
     cache.add(json.loads(args["event"]), now=args["now"])
 
 
@@ -38,6 +40,14 @@ def op_update(args):
         cache.update_rt(entry, args["secret"])
     finally:
         msal.token_cache.time.time = real
+
+
+def op_resurrect(args):
+    """Updates the refresh token of the last event, which was removed in the meantime."""
+    op_add(last_add)
+    entry = next(iter(cache.search("RefreshToken")))
+    cache.remove_rt(entry)
+    cache.update_rt(entry, args["secret"])
 
 
 def op_modify(args):
