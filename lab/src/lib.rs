@@ -15,6 +15,8 @@
 #[cfg(unix)]
 pub mod keyring;
 mod place;
+#[cfg(unix)]
+pub mod strace;
 mod tool;
 
 pub use place::{

@@ -1,0 +1,172 @@
+//! Every fault at every call of every operation, and how often each ended how.
+
+use std::{
+    collections::BTreeMap,
+    fmt, fs,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+use tokenkeep_lab::strace::{self, Fault, Injection};
+
+use crate::{
+    operation::Operation,
+    verdict::{self, Found},
+};
+
+#[derive(Default)]
+pub struct Tally {
+    pub problems: Vec<String>,
+    /// By operation and fault: how many runs, and how many found what.
+    rows: BTreeMap<(usize, &'static str), Row>,
+    calls: BTreeMap<usize, (&'static str, usize)>,
+    slowest: (Duration, String),
+    took: Duration,
+}
+
+#[derive(Default)]
+struct Row {
+    runs: usize,
+    old: usize,
+    new: usize,
+    done: usize,
+    leftovers: usize,
+}
+
+/// One kind of fault at all calls of one name.
+struct Series<'a> {
+    number: usize,
+    operation: &'a Operation,
+    call: &'a str,
+    first: usize,
+    fault: Fault,
+}
+
+pub fn run(operations: &[Operation]) -> Tally {
+    let began = Instant::now();
+    let series = all_series(operations);
+    let (next, tally) = (AtomicUsize::new(0), Mutex::new(Tally::default()));
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(2, usize::from).max(2) {
+            scope.spawn(|| {
+                while let Some(series) = series.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    series.run(&tally);
+                }
+            });
+        }
+    });
+    let mut tally = tally.into_inner().unwrap();
+    for (number, operation) in operations.iter().enumerate() {
+        tally.calls.insert(number, (operation.request.name, operation.count));
+    }
+    tally.took = began.elapsed();
+    tally
+}
+
+fn all_series(operations: &[Operation]) -> Vec<Series<'_>> {
+    let mut all = Vec::new();
+    for (number, operation) in operations.iter().enumerate() {
+        for (call, &first) in &operation.calls {
+            let mut faults = vec![Fault::Kill];
+            if FILE_CALLS.contains(&call.as_str()) {
+                faults.extend(ERRORS.map(Fault::Once));
+                faults.extend(LASTING.map(Fault::From));
+            }
+            let series = |fault| Series { number, operation, call, first, fault };
+            all.extend(faults.into_iter().map(series));
+        }
+    }
+    all
+}
+
+impl Series<'_> {
+    /// From the first call of the name on, until an operation has no more of them.
+    fn run(&self, tally: &Mutex<Tally>) {
+        let mut time = self.first;
+        while self.run_at(time, tally) {
+            time += 1;
+        }
+    }
+
+    /// Whether there was such a call.
+    fn run_at(&self, time: usize, tally: &Mutex<Tally>) -> bool {
+        let injection = Injection::new(self.call, time, self.fault);
+        let folder = TempDir::new().unwrap();
+        let keep = self.operation.start_in(&fs::canonicalize(folder.path()).unwrap());
+        let request = &self.operation.request;
+        let traced =
+            strace::inject(&keep.command(request), &request.input(), &injection, ALSO).unwrap();
+        let what = || format!("{}: {:?} at {} {time}", request.name, self.fault, self.call);
+        match verdict::judge(self.operation, &injection, &keep, &traced) {
+            Ok(None) => return false,
+            Ok(Some(found)) => tally.lock().unwrap().add(self, &found, what()),
+            Err(problem) => {
+                let mut tally = tally.lock().unwrap();
+                tally.problems.push(format!("{}: {problem}", what()));
+            }
+        }
+        true
+    }
+}
+
+impl Tally {
+    fn add(&mut self, series: &Series<'_>, found: &Found, what: String) {
+        let row = self.rows.entry((series.number, name(series.fault))).or_default();
+        row.runs += 1;
+        *(if found.new { &mut row.new } else { &mut row.old }) += 1;
+        row.done += usize::from(found.done);
+        row.leftovers += usize::from(found.leftover);
+        if found.next_write > self.slowest.0 {
+            self.slowest = (found.next_write, what);
+        }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "operation   calls  fault     runs   old   new  exit 0  leftover")?;
+        for ((number, fault), row) in &self.rows {
+            let (operation, calls) = self.calls[number];
+            let Row { runs, old, new, done, leftovers } = row;
+            writeln!(
+                f,
+                "{operation:11} {calls:5}  {fault:8} {runs:5} {old:5} {new:5} {done:7} {leftovers:9}"
+            )?;
+        }
+        let runs: usize = self.rows.values().map(|row| row.runs).sum();
+        let (slowest, at) = &self.slowest;
+        writeln!(f, "{runs} faults, {} problems, {:.1} s", self.problems.len(), self.took.as_secs_f64())?;
+        write!(f, "slowest next write: {:.1} ms, after {at}", slowest.as_secs_f64() * 1e3)
+    }
+}
+
+fn name(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Kill => "KILL",
+        Fault::Once(error) => error,
+        Fault::From("EIO") => "EIO+",
+        Fault::From("ENOSPC") => "ENOSPC+",
+        _ => "other",
+    }
+}
+
+const ERRORS: [&str; 6] = ["EIO", "ENOSPC", "EACCES", "EROFS", "EMFILE", "EINTR"];
+const LASTING: [&str; 2] = ["EIO", "ENOSPC"];
+
+/// The calls that reach a file, under each of the names that a C library may choose.
+const FILE_CALLS: [&str; 46] = [
+    "access", "chmod", "close", "copy_file_range", "creat", "dup", "faccessat", "faccessat2",
+    "fallocate", "fchmod", "fchmodat", "fchown", "fcntl", "fdatasync", "flock", "fstat", "fstatfs",
+    "fsync", "ftruncate", "getdents64", "link", "linkat", "lseek", "lstat", "mkdir", "mkdirat",
+    "newfstatat", "open", "openat", "pread64", "pwrite64", "pwritev", "read", "readlink",
+    "readlinkat", "readv", "rename", "renameat", "renameat2", "stat", "statx", "sync_file_range",
+    "unlink", "unlinkat", "write", "writev",
+];
+
+/// What the verdict wants to see beside the call with the fault.
+const ALSO: &str = "openat,fsync,fdatasync";
