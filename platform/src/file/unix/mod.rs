@@ -99,12 +99,15 @@ impl Directory {
         Ok(file)
     }
 
-    /// Creates a file that nobody had, 0600 whatever the umask.
+    /// Creates a file that nobody had, 0600 whatever the umask. No file is left where that fails.
     pub(crate) fn create_file(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OPEN_SAFELY;
         let file = File::from(self.open_at(name, flags)?);
-        let stat = retry_on_intr(|| rustix::fs::fstat(&file))?;
-        widen_to_owner(&file, &stat)?;
+        let stat = retry_on_intr(|| rustix::fs::fstat(&file));
+        if let Err(errno) = stat.and_then(|stat| widen_to_owner(&file, &stat)) {
+            self.unlink(name).ok();
+            return Err(errno.into());
+        }
         Ok(file)
     }
 
