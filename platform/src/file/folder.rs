@@ -121,21 +121,18 @@ impl Folder {
     }
 
     /// Creates a file as [`replace`](Self::replace) does, but never replaces one: `false` where
-    /// something lies there already.
+    /// something lies there already. That file's name is durable then, too.
     ///
     /// # Errors
     ///
     /// As [`replace`](Self::replace).
     pub fn create_new(&self, name: &str, bytes: &[u8]) -> Result<bool, FileError> {
         let path = self.path_of(name)?;
-        if self.directory.check(&path, name, self.place)? {
-            return Ok(false);
-        }
-        if !self.write_temporary(name, bytes)?.rename_new(name, &path)? {
-            return Ok(false);
-        }
+        let created = !self.directory.check(&path, name, self.place)?
+            && self.write_temporary(name, bytes)?.rename_new(name, &path)?;
+        // One that lies there already may come from a creator that was killed before its sync.
         self.settle(&path, false)?;
-        Ok(true)
+        Ok(created)
     }
 
     /// Removes a file durably; `false` where it does not exist.
