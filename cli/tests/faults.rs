@@ -34,6 +34,10 @@ fn a_kill_or_an_error_at_any_system_call_leaves_the_old_state_or_the_new() {
     let operations: Vec<Operation> = operation::all();
     let tally = campaign::run(&operations);
     println!("{tally}");
+    for (operation, kills) in operations.iter().zip(tally.kills()) {
+        let name = operation.request.name;
+        assert_eq!(kills, operation.count, "{name}: as many kills as calls");
+    }
     let Tally { problems, .. } = tally;
     assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
 }

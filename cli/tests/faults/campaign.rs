@@ -11,20 +11,21 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tempfile::TempDir;
 use tokenkeep_lab::strace::{self, Fault, Injection};
 
 use crate::{
+    keep::temporary_folder,
     operation::Operation,
     verdict::{self, Found},
 };
 
 #[derive(Default)]
-pub struct Tally {
-    pub problems: Vec<String>,
+pub(crate) struct Tally {
+    pub(crate) problems: Vec<String>,
     /// By operation and fault: how many runs, and how many found what.
     rows: BTreeMap<(usize, &'static str), Row>,
     calls: BTreeMap<usize, (&'static str, usize)>,
+    next_writes: Vec<Duration>,
     slowest: (Duration, String),
     took: Duration,
 }
@@ -47,7 +48,7 @@ struct Series<'a> {
     fault: Fault,
 }
 
-pub fn run(operations: &[Operation]) -> Tally {
+pub(crate) fn run(operations: &[Operation]) -> Tally {
     let began = Instant::now();
     let series = all_series(operations);
     let (next, tally) = (AtomicUsize::new(0), Mutex::new(Tally::default()));
@@ -64,6 +65,7 @@ pub fn run(operations: &[Operation]) -> Tally {
     for (number, operation) in operations.iter().enumerate() {
         tally.calls.insert(number, (operation.request.name, operation.count));
     }
+    tally.next_writes.sort_unstable();
     tally.took = began.elapsed();
     tally
 }
@@ -96,7 +98,7 @@ impl Series<'_> {
     /// Whether there was such a call.
     fn run_at(&self, time: usize, tally: &Mutex<Tally>) -> bool {
         let injection = Injection::new(self.call, time, self.fault);
-        let folder = TempDir::new().unwrap();
+        let folder = temporary_folder();
         let keep = self.operation.start_in(&fs::canonicalize(folder.path()).unwrap());
         let request = &self.operation.request;
         let traced =
@@ -115,12 +117,19 @@ impl Series<'_> {
 }
 
 impl Tally {
+    /// How many kills there were of each operation.
+    pub(crate) fn kills(&self) -> impl Iterator<Item = usize> {
+        let of = |number: &usize| self.rows.get(&(*number, "KILL")).map_or(0, |row| row.runs);
+        self.calls.keys().map(of)
+    }
+
     fn add(&mut self, series: &Series<'_>, found: &Found, what: String) {
         let row = self.rows.entry((series.number, name(series.fault))).or_default();
         row.runs += 1;
         *(if found.new { &mut row.new } else { &mut row.old }) += 1;
         row.done += usize::from(found.done);
         row.leftovers += usize::from(found.leftover);
+        self.next_writes.push(found.next_write);
         if found.next_write > self.slowest.0 {
             self.slowest = (found.next_write, what);
         }
@@ -140,8 +149,15 @@ impl fmt::Display for Tally {
         }
         let runs: usize = self.rows.values().map(|row| row.runs).sum();
         let (slowest, at) = &self.slowest;
-        writeln!(f, "{runs} faults, {} problems, {:.1} s", self.problems.len(), self.took.as_secs_f64())?;
-        write!(f, "slowest next write: {:.1} ms, after {at}", slowest.as_secs_f64() * 1e3)
+        writeln!(
+            f,
+            "{runs} faults, {} problems, {:.1} s",
+            self.problems.len(),
+            self.took.as_secs_f64()
+        )?;
+        let median = self.next_writes.get(self.next_writes.len() / 2).copied().unwrap_or_default();
+        let [median, slowest] = [median, *slowest].map(|time| time.as_secs_f64() * 1e3);
+        write!(f, "next write: median {median:.1} ms, slowest {slowest:.1} ms, after {at}")
     }
 }
 
@@ -158,14 +174,53 @@ fn name(fault: Fault) -> &'static str {
 const ERRORS: [&str; 6] = ["EIO", "ENOSPC", "EACCES", "EROFS", "EMFILE", "EINTR"];
 const LASTING: [&str; 2] = ["EIO", "ENOSPC"];
 
-/// The calls that reach a file, under each of the names that a C library may choose.
-const FILE_CALLS: [&str; 46] = [
-    "access", "chmod", "close", "copy_file_range", "creat", "dup", "faccessat", "faccessat2",
-    "fallocate", "fchmod", "fchmodat", "fchown", "fcntl", "fdatasync", "flock", "fstat", "fstatfs",
-    "fsync", "ftruncate", "getdents64", "link", "linkat", "lseek", "lstat", "mkdir", "mkdirat",
-    "newfstatat", "open", "openat", "pread64", "pwrite64", "pwritev", "read", "readlink",
-    "readlinkat", "readv", "rename", "renameat", "renameat2", "stat", "statx", "sync_file_range",
-    "unlink", "unlinkat", "write", "writev",
+/// The calls that reach a file, under each of the names that a C library may choose. What asks only
+/// for a descriptor's flags is left out.
+const FILE_CALLS: [&str; 44] = [
+    "access",
+    "chmod",
+    "close",
+    "copy_file_range",
+    "creat",
+    "faccessat",
+    "faccessat2",
+    "fallocate",
+    "fchmod",
+    "fchmodat",
+    "fchown",
+    "fdatasync",
+    "flock",
+    "fstat",
+    "fstatfs",
+    "fsync",
+    "ftruncate",
+    "getdents64",
+    "link",
+    "linkat",
+    "lseek",
+    "lstat",
+    "mkdir",
+    "mkdirat",
+    "newfstatat",
+    "open",
+    "openat",
+    "pread64",
+    "pwrite64",
+    "pwritev",
+    "read",
+    "readlink",
+    "readlinkat",
+    "readv",
+    "rename",
+    "renameat",
+    "renameat2",
+    "stat",
+    "statx",
+    "sync_file_range",
+    "unlink",
+    "unlinkat",
+    "write",
+    "writev",
 ];
 
 /// What the verdict wants to see beside the call with the fault.

@@ -5,29 +5,29 @@ use std::{collections::BTreeMap, fs, path::Path};
 use tempfile::TempDir;
 use tokenkeep_lab::strace::{self, Call};
 
-use crate::keep::{Contents, Keep, Request};
+use crate::keep::{Contents, Keep, Request, temporary_folder};
 
 /// One operation with the state that it starts from.
-pub struct Operation {
-    pub request: Request,
+pub(crate) struct Operation {
+    pub(crate) request: Request,
     /// For each system call of the operation, which call of its name is the first that counts.
-    pub calls: BTreeMap<String, usize>,
-    pub count: usize,
-    pub old: State,
-    pub new: State,
+    pub(crate) calls: BTreeMap<String, usize>,
+    pub(crate) count: usize,
+    pub(crate) old: State,
+    pub(crate) new: State,
     start: TempDir,
 }
 
 /// What is found in a state, and after the next write to it.
-pub struct State {
-    pub contents: Contents,
-    pub after_next: Contents,
-    pub sealed: Option<Vec<u8>>,
+pub(crate) struct State {
+    pub(crate) contents: Contents,
+    pub(crate) after_next: Contents,
+    pub(crate) sealed: Option<Vec<u8>>,
 }
 
 impl Operation {
     fn new(request: Request, before: &[Request]) -> Self {
-        let start = TempDir::new().unwrap();
+        let start = temporary_folder();
         let keep = Keep::new(start.path());
         for request in before {
             keep.must(request).unwrap();
@@ -39,14 +39,14 @@ impl Operation {
     }
 
     /// The start, copied into an empty folder.
-    pub fn start_in(&self, folder: &Path) -> Keep {
+    pub(crate) fn start_in(&self, folder: &Path) -> Keep {
         Keep::new(self.start.path()).copy_to(folder)
     }
 }
 
 impl State {
     fn of(start: &Keep, requests: &[Request]) -> Self {
-        let folder = TempDir::new().unwrap();
+        let folder = temporary_folder();
         let keep = start.copy_to(folder.path());
         for request in requests {
             keep.must(request).unwrap();
@@ -57,7 +57,7 @@ impl State {
     }
 }
 
-pub fn all() -> Vec<Operation> {
+pub(crate) fn all() -> Vec<Operation> {
     let update = Request::add("update", "ada", "two");
     let sign_out =
         Request::new("sign-out", &["sign-out", "--everywhere", "--account", "ada@example.com"]);
@@ -72,7 +72,7 @@ pub fn all() -> Vec<Operation> {
 
 /// The calls that count, of an undisturbed run.
 fn record(start: &Keep, request: &Request) -> (BTreeMap<String, usize>, usize) {
-    let folder = TempDir::new().unwrap();
+    let folder = temporary_folder();
     let root = fs::canonicalize(folder.path()).unwrap();
     let keep = start.copy_to(&root);
     let traced = strace::record(&keep.command(request), &request.input()).unwrap();
@@ -96,4 +96,4 @@ fn record(start: &Keep, request: &Request) -> (BTreeMap<String, usize>, usize) {
 const FIRST: Request = Request::add("first add", "ada", "one");
 const SECOND: Request = Request::add("second add", "bob", "one");
 /// The write that must succeed whatever happened before.
-pub const NEXT: Request = Request::add("next add", "eve", "three");
+pub(crate) const NEXT: Request = Request::add("next add", "eve", "three");

@@ -14,19 +14,19 @@ use crate::{
 };
 
 /// How a disturbed operation ended.
-pub struct Found {
+pub(crate) struct Found {
     /// Whether the state after it was found, not the one before it.
-    pub new: bool,
+    pub(crate) new: bool,
     /// Whether it said that it was done.
-    pub done: bool,
+    pub(crate) done: bool,
     /// Whether a temporary file was left.
-    pub leftover: bool,
+    pub(crate) leftover: bool,
     /// What the next write took.
-    pub next_write: Duration,
+    pub(crate) next_write: Duration,
 }
 
 /// `None` where the fault found no call to strike.
-pub fn judge(
+pub(crate) fn judge(
     operation: &Operation,
     injection: &Injection<'_>,
     keep: &Keep,
@@ -59,7 +59,11 @@ pub fn judge(
         call.name.starts_with("rename") || call.name.contains("sync") && is_temporary(call)
     };
     if let Some(call) = struck.iter().find(|call| before_the_name(call)) {
-        ensure(!new && !done, || format!("{} failed, and yet the new state is there", call.name))?;
+        // A call that was interrupted may be made again.
+        let repeated = done && matches!(injection.fault, Fault::Once("EINTR"));
+        ensure(repeated || !new && !done, || {
+            format!("{} failed, and yet the new state is there", call.name)
+        })?;
     }
     if killed && let Some(event) = operation.request.event {
         let token = keep.token(event.client)?;
@@ -73,6 +77,7 @@ pub fn judge(
     let began = Instant::now();
     keep.must(&NEXT)?;
     let next_write = began.elapsed();
+    ensure(next_write < STUCK, || format!("the next write took {next_write:?}"))?;
     ensure(keep.contents()? == state.after_next, || "the next write lost something".into())?;
     let remaining = keep.leftovers();
     ensure(remaining.is_empty(), || format!("the next write left {remaining:?}"))?;
@@ -139,4 +144,6 @@ fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String>
 }
 
 const KILL: i32 = 9;
+/// Longer than any write, shorter than the time for which a lock is waited for.
+const STUCK: Duration = Duration::from_secs(20);
 const SECRETS: [&str; 3] = ["-one", "-two", "-three"];

@@ -8,41 +8,42 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 /// Where a store is, or is going to be: `store/` and `keys/` in one folder.
-pub struct Keep {
+pub(crate) struct Keep {
     root: PathBuf,
 }
 
 /// What the program is asked to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Request {
-    pub name: &'static str,
-    pub arguments: &'static [&'static str],
-    pub event: Option<Event>,
+pub(crate) struct Request {
+    pub(crate) name: &'static str,
+    pub(crate) arguments: &'static [&'static str],
+    pub(crate) event: Option<Event>,
 }
 
 /// A sign-in that is added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Event {
-    pub client: &'static str,
-    pub secret: &'static str,
+pub(crate) struct Event {
+    pub(crate) client: &'static str,
+    pub(crate) secret: &'static str,
 }
 
 /// Everything that the cache holds, without the times at which it was written. Two runs of the same
 /// requests hold the same.
-pub type Contents = Value;
+pub(crate) type Contents = Value;
 
 impl Keep {
-    pub fn new(root: &Path) -> Self {
+    pub(crate) fn new(root: &Path) -> Self {
         Self { root: root.to_owned() }
     }
 
-    pub fn root(&self) -> &Path {
+    pub(crate) fn root(&self) -> &Path {
         &self.root
     }
 
-    pub fn command(&self, request: &Request) -> Command {
+    pub(crate) fn command(&self, request: &Request) -> Command {
         let mut key = std::ffi::OsString::from("file:");
         key.push(self.root.join(KEY_FILE));
         let mut command = Command::new(env!("CARGO_BIN_EXE_tokenkeep"));
@@ -53,7 +54,7 @@ impl Keep {
     }
 
     /// Runs the program as a person would.
-    pub fn run(&self, request: &Request) -> Output {
+    pub(crate) fn run(&self, request: &Request) -> Output {
         let mut command = self.command(request);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -63,16 +64,21 @@ impl Keep {
     }
 
     /// Runs a request that must be done.
-    pub fn must(&self, request: &Request) -> Result<(), String> {
+    pub(crate) fn must(&self, request: &Request) -> Result<(), String> {
         let output = self.run(request);
         match output.status.code() {
             Some(0) => Ok(()),
-            _ => Err(format!("{} then ended with {}: {}", request.name, output.status, text(&output.stderr))),
+            _ => Err(format!(
+                "{} then ended with {}: {}",
+                request.name,
+                output.status,
+                text(&output.stderr)
+            )),
         }
     }
 
     /// What a new process finds.
-    pub fn contents(&self) -> Result<Contents, String> {
+    pub(crate) fn contents(&self) -> Result<Contents, String> {
         let output = self.run(&EXPORT);
         if !output.status.success() {
             return Err(format!("cannot be read, {}: {}", output.status, text(&output.stderr)));
@@ -84,7 +90,7 @@ impl Keep {
     }
 
     /// The access token that a new process prints for a client; `None` if a sign-in is needed.
-    pub fn token(&self, client: &str) -> Result<Option<String>, String> {
+    pub(crate) fn token(&self, client: &str) -> Result<Option<String>, String> {
         let mut command = self.command(&TOKEN);
         let output = command.args(["--client-id", client]).stdin(Stdio::null()).output().unwrap();
         match output.status.code() {
@@ -95,12 +101,12 @@ impl Keep {
     }
 
     /// The bytes of the sealed file, if there is one.
-    pub fn sealed(&self) -> Option<Vec<u8>> {
+    pub(crate) fn sealed(&self) -> Option<Vec<u8>> {
         fs::read(self.root.join(SEALED_FILE)).ok()
     }
 
     /// Every file, by its path within the root.
-    pub fn files(&self) -> Vec<String> {
+    pub(crate) fn files(&self) -> Vec<String> {
         let mut files = Vec::new();
         list(&self.root, &self.root, &mut files).unwrap();
         files.sort();
@@ -108,30 +114,34 @@ impl Keep {
     }
 
     /// Files that are not part of a store at rest.
-    pub fn leftovers(&self) -> Vec<String> {
+    pub(crate) fn leftovers(&self) -> Vec<String> {
         let mut files = self.files();
         files.retain(|file| !AT_REST.contains(&file.as_str()));
         files
     }
 
     /// A copy in another folder, which must be there and empty.
-    pub fn copy_to(&self, root: &Path) -> Self {
+    pub(crate) fn copy_to(&self, root: &Path) -> Self {
         copy(&self.root, root).unwrap();
         Self::new(root)
     }
 }
 
 impl Request {
-    pub const fn new(name: &'static str, arguments: &'static [&'static str]) -> Self {
+    pub(crate) const fn new(name: &'static str, arguments: &'static [&'static str]) -> Self {
         Self { name, arguments, event: None }
     }
 
-    pub const fn add(name: &'static str, client: &'static str, secret: &'static str) -> Self {
+    pub(crate) const fn add(
+        name: &'static str,
+        client: &'static str,
+        secret: &'static str,
+    ) -> Self {
         Self { name, arguments: &["add"], event: Some(Event { client, secret }) }
     }
 
     /// What the program reads from standard input.
-    pub fn input(&self) -> Vec<u8> {
+    pub(crate) fn input(&self) -> Vec<u8> {
         let Some(Event { client, secret }) = self.event else { return Vec::new() };
         let event = json!({
             "client_id": client,
@@ -151,7 +161,14 @@ impl Request {
     }
 }
 
-pub fn text(bytes: &[u8]) -> String {
+/// A folder in memory where the system has one: what is tested here is not the disk, and a sync
+/// costs nothing there.
+pub(crate) fn temporary_folder() -> TempDir {
+    let memory = Path::new("/dev/shm");
+    tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()).unwrap()
+}
+
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
@@ -197,8 +214,8 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-pub const SEALED_FILE: &str = "store/cache.sealed";
-pub const KEY_FILE: &str = "keys/k.key";
+pub(crate) const SEALED_FILE: &str = "store/cache.sealed";
+pub(crate) const KEY_FILE: &str = "keys/k.key";
 const AT_REST: [&str; 5] =
     [KEY_FILE, SEALED_FILE, "store/cache.holder", "store/cache.lock", "store/cache.queue"];
 
