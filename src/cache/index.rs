@@ -1,13 +1,14 @@
 //! An index from what is looked up to the slots that have it, one memory access per lookup.
 //!
-//! What is looked up is hashed with SipHash under two random keys of 128 bits each: the first hash
-//! says where to look, the second is compared, all 64 bits of it. Two different texts in the same
-//! place are taken for one another once in 2^64, and nobody can bring it about who does not know
-//! the keys. So no text has to be read to be sure.
+//! A hash says where to look; a caller may work it out beforehand. There, 128 more bits are
+//! compared, from SipHash under two random keys of the index's own. They are worked out while the
+//! memory is on its way. By chance two texts have them in common once in 2^128, and nobody can
+//! bring it about who does not know the keys. So no text has to be read to be sure.
 
 use std::{
     hash::{BuildHasher, Hasher, RandomState},
     slice,
+    sync::OnceLock,
 };
 
 /// A map from hashed text to slot numbers, in ascending order.
@@ -23,7 +24,7 @@ pub(crate) struct Index {
 
 #[derive(Clone, Copy)]
 struct Cell {
-    tag: u64,
+    tag: [u64; 2],
     state: u32,
     note: u32,
 }
@@ -38,9 +39,10 @@ impl Index {
         }
     }
 
-    /// The slot that was added under `what`, and its note, if it is the only one.
-    pub(crate) fn only(&self, what: &str) -> Option<(u32, u32)> {
-        let cell = &self.cells[self.find(what)?];
+    /// The slot that was added under `what`, which has this [`place`], and its note, if it is the
+    /// only one.
+    pub(crate) fn only(&self, place: u32, what: &str) -> Option<(u32, u32)> {
+        let cell = &self.cells[self.find_at(place, what)?];
         (cell.state & LIST == 0).then_some((cell.state, cell.note))
     }
 
@@ -49,8 +51,7 @@ impl Index {
         if (self.used + 1) * 4 > self.cells.len() * 3 {
             self.grow();
         }
-        let (place, tag) = (hash(&self.hashers.0, what), hash(&self.hashers.1, what));
-        let place = (place >> 32) as u32;
+        let (place, tag) = (place(what), self.tag(what));
         let at = self.cell(self.first(place), tag);
         if self.cells[at].state == EMPTY {
             self.used += 1;
@@ -88,16 +89,20 @@ impl Index {
     }
 
     fn find(&self, what: &str) -> Option<usize> {
-        if self.cells.is_empty() {
+        if self.cells.is_empty() { None } else { self.find_at(place(what), what) }
+    }
+
+    fn find_at(&self, place: u32, what: &str) -> Option<usize> {
+        let first = self.first(place);
+        if self.cells.get(first)?.state == EMPTY {
             return None;
         }
-        // The cell is on its way from memory while the second hash is worked out.
-        let first = self.first((hash(&self.hashers.0, what) >> 32) as u32);
-        if self.cells[first].state == EMPTY {
-            return None;
-        }
-        let at = self.cell(first, hash(&self.hashers.1, what));
+        let at = self.cell(first, self.tag(what));
         (self.cells[at].state != EMPTY).then_some(at)
+    }
+
+    fn tag(&self, what: &str) -> [u64; 2] {
+        [hash(&self.hashers.0, what), hash(&self.hashers.1, what)]
     }
 
     /// Where the cells of a place begin.
@@ -106,7 +111,7 @@ impl Index {
     }
 
     /// From `first` on, the cell with this tag, or the empty one where it belongs.
-    fn cell(&self, first: usize, tag: u64) -> usize {
+    fn cell(&self, first: usize, tag: [u64; 2]) -> usize {
         let mut at = first;
         loop {
             let cell = &self.cells[at];
@@ -124,7 +129,7 @@ impl Index {
     fn grow(&mut self) {
         let live = self.cells.iter().filter(|cell| cell.state < GONE).count();
         let size = (live * 2).max(16);
-        let empty = Cell { tag: 0, state: EMPTY, note: 0 };
+        let empty = Cell { tag: [0; 2], state: EMPTY, note: 0 };
         let cells = std::mem::replace(&mut self.cells, vec![empty; size]);
         let places = std::mem::replace(&mut self.places, vec![0; size]);
         self.used = 0;
@@ -136,6 +141,12 @@ impl Index {
             }
         }
     }
+}
+
+/// Where a text belongs in every index of this process, as a fraction of its size.
+pub(crate) fn place(what: &str) -> u32 {
+    static KEYS: OnceLock<RandomState> = OnceLock::new();
+    (hash(KEYS.get_or_init(RandomState::new), what) >> 32) as u32
 }
 
 fn hash(keys: &RandomState, what: &str) -> u64 {
