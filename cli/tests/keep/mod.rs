@@ -1,5 +1,7 @@
 //! A store with a key file in a folder of the test's own, and the program that is tested on it.
 
+#![allow(dead_code, reason = "each test binary uses its part")]
+
 use std::{
     fs, io,
     io::Write as _,
@@ -47,7 +49,7 @@ impl Keep {
         let mut key = std::ffi::OsString::from("file:");
         key.push(self.root.join(KEY_FILE));
         let mut command = Command::new(env!("CARGO_BIN_EXE_tokenkeep"));
-        command.env_clear().current_dir(&self.root);
+        command.env_clear().current_dir("/");
         command.arg("--cache").arg(self.root.join("store")).arg("--key").arg(key);
         command.args(request.arguments);
         command
@@ -172,7 +174,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn without_times(value: &mut Value) {
+pub(crate) fn without_times(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             for (name, value) in fields {
