@@ -39,11 +39,11 @@ fn a_power_cut_leaves_the_old_state_or_the_new_and_takes_back_nothing_that_was_d
         return;
     }
     let recording = Recording::of(&[ADD, UPDATE]);
-    let report = check::check(&recording.steps, &recording.contents);
+    let report = recording.check();
     println!("two saves: {report}");
     let mut caught = Vec::new();
     for mutant in Mutant::ALL {
-        let report = check::check(&mutant.apply(&recording.steps), &recording.contents);
+        let report = check::check(&mutant.apply(&recording.steps), 0, &recording.contents);
         println!("  {mutant:?}: {report}");
         caught.push((mutant, report.violations.len()));
     }
@@ -59,7 +59,7 @@ fn a_power_cut_during_a_clear_leaves_a_cache_with_its_key_or_none() {
         return;
     }
     let recording = Recording::of(&[ADD, CLEAR, UPDATE]);
-    let report = check::check(&recording.steps, &recording.contents);
+    let report = recording.check();
     println!("add, clear, add: {report}");
     assert_sound(&report);
 }
@@ -71,10 +71,16 @@ fn what_a_killed_process_left_unsynced_harms_no_later_save() {
     }
     let mut total = Report::default();
     for recording in Recording::of_killed(&ADD, &UPDATE) {
-        total.add(check::check(&recording.steps, &recording.contents));
+        total.add(recording.check());
     }
     println!("a killed add, then another: {total}");
     assert_sound(&total);
+}
+
+impl Recording {
+    fn check(&self) -> Report {
+        check::check(&self.steps, self.from, &self.contents)
+    }
 }
 
 fn assert_sound(report: &Report) {

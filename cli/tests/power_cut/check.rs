@@ -22,9 +22,16 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Report {
     points: usize,
+    visited: usize,
     states: usize,
     pub(crate) violations: Vec<String>,
     took: Duration,
+}
+
+struct Enumerated {
+    points: usize,
+    visited: usize,
+    found: Vec<(Layout, Expected)>,
 }
 
 /// Files by path; the bytes are shared between threads.
@@ -33,10 +40,10 @@ type Layout = Vec<(String, Option<Arc<[u8]>>)>;
 /// the one that is at work. A state that several points may leave must be right for each.
 type Expected = BTreeSet<(usize, usize)>;
 
-/// Cuts the power before the first step and after each.
-pub(crate) fn check(steps: &[Step], contents: &[Contents]) -> Report {
+/// Cuts the power after each step, but for the first `from`.
+pub(crate) fn check(steps: &[Step], from: usize, contents: &[Contents]) -> Report {
     let began = Instant::now();
-    let (points, found) = enumerate(steps);
+    let Enumerated { points, visited, found } = enumerate(steps, from);
     let states = found.len();
     let (work, violations) = (Mutex::new(found.into_iter()), Mutex::new(Vec::new()));
     thread::scope(|scope| {
@@ -53,12 +60,13 @@ pub(crate) fn check(steps: &[Step], contents: &[Contents]) -> Report {
         }
     });
     let violations = violations.into_inner().unwrap();
-    Report { points, states, violations, took: began.elapsed() }
+    Report { points, visited, states, violations, took: began.elapsed() }
 }
 
 impl Report {
     pub(crate) fn add(&mut self, other: Self) {
         self.points += other.points;
+        self.visited += other.visited;
         self.states += other.states;
         self.violations.extend(other.violations);
         self.took += other.took;
@@ -67,25 +75,30 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { points, states, violations, took } = self;
+        let Self { points, visited, states, violations, took } = self;
         let (violations, took) = (violations.len(), took.as_secs_f64());
-        write!(f, "{points} points, {states} distinct states, {violations} violations, {took:.1} s")
+        write!(f, "{points} points, {visited} states, {states} distinct, ")?;
+        write!(f, "{violations} violations, {took:.1} s")
     }
 }
 
-fn enumerate(steps: &[Step]) -> (usize, Vec<(Layout, Expected)>) {
+fn enumerate(steps: &[Step], from: usize) -> Enumerated {
     let mut disk = Disk::new();
-    let (mut done, mut begun, mut points) = (0, 0, 0);
+    let (mut done, mut begun, mut points, mut visited) = (0, 0, 0, 0);
     let mut found: HashMap<State, Expected> = HashMap::new();
-    for step in steps {
+    for (at, step) in steps.iter().enumerate() {
         match step {
             Step::Begin => begun += 1,
             Step::Done => done += 1,
             _ => {}
         }
         disk.apply(step);
+        if at < from {
+            continue;
+        }
         points += 1;
         for state in disk.states() {
+            visited += 1;
             found.entry(state).or_default().insert((done, begun));
         }
     }
@@ -93,7 +106,7 @@ fn enumerate(steps: &[Step]) -> (usize, Vec<(Layout, Expected)>) {
         state.into_iter().map(|(path, bytes)| (path, bytes.map(|b| Arc::from(&b[..])))).collect()
     };
     let found = found.into_iter().map(|(state, expected)| (shared(state), expected)).collect();
-    (points, found)
+    Enumerated { points, visited, found }
 }
 
 /// The right contents, and the next write works.

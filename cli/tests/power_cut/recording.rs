@@ -1,7 +1,7 @@
 //! What the program does to the disk, from the system calls that it makes.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs,
     path::{Path, PathBuf},
 };
@@ -15,6 +15,8 @@ use crate::{
 
 pub(crate) struct Recording {
     pub(crate) steps: Vec<Step>,
+    /// The first step after which the power is cut.
+    pub(crate) from: usize,
     /// What the cache holds before the first request and after each.
     pub(crate) contents: Vec<Contents>,
 }
@@ -43,12 +45,14 @@ impl Recording {
             follower.steps.push(Step::Done);
             contents.push(keep.contents().unwrap());
         }
-        Self { steps: follower.steps, contents }
+        Self { steps: follower.steps, from: 0, contents }
     }
 
     /// One recording for each change that `first` makes: it is killed before that, and `second` runs.
     pub(crate) fn of_killed(first: &Request, second: &Request) -> Vec<Self> {
         let mut recordings = Vec::new();
+        // The program does the same in each run, so the number of its steps tells where it was killed.
+        let mut seen = BTreeSet::new();
         for call in CHANGES {
             for time in 1.. {
                 let folder = temporary_folder();
@@ -64,6 +68,10 @@ impl Recording {
                 }
                 follower.steps.push(Step::Begin);
                 follower.follow(&killed.calls);
+                let from = follower.steps.len();
+                if !seen.insert(from) {
+                    continue;
+                }
                 // What it left unsynced may still be lost while the next one works.
                 let left = keep.contents().unwrap();
                 follower.steps.push(Step::Begin);
@@ -72,7 +80,7 @@ impl Recording {
                 follower.follow(&traced.calls);
                 follower.steps.extend([Step::Done, Step::Done]);
                 let contents = vec![empty, left, keep.contents().unwrap()];
-                recordings.push(Self { steps: follower.steps, contents });
+                recordings.push(Self { steps: follower.steps, from, contents });
             }
         }
         recordings
