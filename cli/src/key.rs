@@ -1,7 +1,7 @@
 //! Keys that the person hands to the program.
 
 use std::{
-    env,
+    env::{self, VarError},
     error::Error as StdError,
     fs::File,
     io::{self, Read},
@@ -20,7 +20,12 @@ pub(crate) fn source(choice: &KeyChoice) -> Result<KeySource, Failure> {
         KeyChoice::Environment(name) => {
             let name = name.clone();
             let description = format!("the environment variable {name}");
-            callback(description, move || Ok(Zeroizing::new(env::var(&name)?)))
+            callback(description, move || match env::var(&name) {
+                Ok(text) => Ok(Zeroizing::new(text)),
+                Err(VarError::NotPresent) => Err("is not set".into()),
+                // The error itself would show the content.
+                Err(VarError::NotUnicode(_)) => Err("is not text".into()),
+            })
         }
         KeyChoice::File(path) => KeySource::KeyFile(path.clone()),
         KeyChoice::FileDescriptor(number) => {
@@ -68,8 +73,12 @@ fn read_descriptor(number: u32) -> io::Result<Zeroizing<String>> {
 }
 
 fn passphrase() -> Result<Secret, Failure> {
-    if let Ok(passphrase) = env::var("TOKENKEEP_PASSPHRASE") {
-        return Ok(Secret::new(passphrase));
+    match env::var("TOKENKEEP_PASSPHRASE") {
+        Ok(passphrase) => return Ok(Secret::new(passphrase)),
+        Err(VarError::NotUnicode(_)) => {
+            return Err(Failure::Usage("TOKENKEEP_PASSPHRASE is not text in UTF-8".into()));
+        }
+        Err(VarError::NotPresent) => {}
     }
     // It reads keys, not lines, so that Ctrl-C leaves the terminal with its echo.
     let asked = Password::new("Passphrase of the cache:").without_confirmation().prompt();
