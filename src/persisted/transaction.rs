@@ -66,8 +66,9 @@ impl PersistedTokenCache {
         }))
     }
 
+    /// Does not wait for a reader that loads, which may be asking a vault: the store's lock is held
+    /// here. Should that reader put an older state back, the next read sees that the stamp moved.
     pub(super) fn publish(&self, state: State) {
-        let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
     }
 
