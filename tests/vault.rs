@@ -124,6 +124,27 @@ fn a_key_deleted_from_the_vault_leaves_the_ciphertext_alone() {
 }
 
 #[test]
+fn a_key_that_was_made_in_vain_is_removed_again() {
+    inside("a_key_that_was_made_in_vain_is_removed_again", State::Unlocked, |keyring| {
+        let place = Place::new();
+        open(&place).unwrap().remove_expired().unwrap();
+        assert_eq!(keys(keyring).len(), 0, "nothing was saved");
+
+        let cache = open(&place).unwrap();
+        std::thread::scope(|scope| {
+            for number in 0..8 {
+                let cache = &cache;
+                let event = event(&format!("client{number}"), "kept");
+                scope.spawn(move || cache.add(&event).unwrap());
+            }
+        });
+        drop(cache);
+        assert_eq!(keys(keyring).len(), 1, "one key for one cache");
+        assert_eq!(token(&open(&place).unwrap(), "client7").as_deref(), Some("kept"));
+    });
+}
+
+#[test]
 fn clear_by_one_value_while_another_is_alive_and_adds() {
     inside("clear_by_one_value_while_another_is_alive_and_adds", State::Unlocked, |keyring| {
         let place = Place::new();

@@ -47,7 +47,7 @@ pub struct PersistedTokenCache {
     persistence: Box<dyn Persistence>,
     lock: StoreLock,
     state: RwLock<State>,
-    /// Held while the store is read for `state`, so that an older load never replaces a newer one.
+    /// Held while a reader loads, so that others wait for its result and do not load too.
     loading: Mutex<()>,
 }
 
@@ -97,12 +97,13 @@ impl PersistedTokenCache {
     }
 
     /// A cache over a persistence of your own. `lock` keeps processes apart that write the same
-    /// place; `None` if only this value writes it.
+    /// place. `None` takes the place's own lock, which the persistences of this crate that write
+    /// files have; where there is none, only this value may write the place.
     pub fn with_persistence(
         persistence: impl Persistence + 'static,
         lock: Option<CrossProcessLock>,
     ) -> Self {
-        let lock = match lock {
+        let lock = match lock.or_else(|| persistence.lock()) {
             Some(lock) => StoreLock::files(lock, DEFAULT_LOCK_TIMEOUT, None),
             None => StoreLock::value(),
         };

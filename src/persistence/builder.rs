@@ -2,10 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use tokenkeep_platform::{
-    file::{Parents, Place as FolderPlace},
-    lock::CrossProcessLock,
-};
+use tokenkeep_platform::file::Parents;
 
 use super::{
     DEFAULT_SIZE_LIMIT, Persistence, PlaintextPersistence, SealedPersistence,
@@ -124,8 +121,7 @@ impl PersistenceBuilder {
         let (timeout, notice) = (self.lock_timeout, self.on_lock_wait.clone());
         let persistence = self.sealed()?;
         persistence.reach()?;
-        let lock = CrossProcessLock::new(persistence.folder(), LOCK_NAME);
-        let lock = StoreLock::files(lock, timeout, notice);
+        let lock = StoreLock::files(persistence.file_lock(), timeout, notice);
         Ok(PersistedTokenCache::new(Box::new(persistence), lock))
     }
 
@@ -139,9 +135,7 @@ impl PersistenceBuilder {
     ) -> Result<PersistedTokenCache, Error> {
         let persistence = PlaintextPersistence::new(path)?.size_limit(self.size_limit);
         persistence.stamp()?;
-        let (folder, name) = persistence.lock_place();
-        let lock = CrossProcessLock::in_place(folder, name, FolderPlace::Shared);
-        let lock = StoreLock::files(lock, self.lock_timeout, self.on_lock_wait);
+        let lock = StoreLock::files(persistence.file_lock(), self.lock_timeout, self.on_lock_wait);
         Ok(PersistedTokenCache::new(Box::new(persistence), lock))
     }
 
@@ -177,6 +171,3 @@ impl PersistenceBuilder {
         Ok(SealedPersistence::new(self.name, folder, parents, keys, self.size_limit))
     }
 }
-
-/// Gives `cache.lock`, `cache.queue` and `cache.holder` in the store's folder.
-const LOCK_NAME: &str = "cache";

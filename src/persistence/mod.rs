@@ -11,7 +11,7 @@ mod stamp;
 
 use std::{fmt, sync::Arc};
 
-use tokenkeep_platform::lock::LockGuard;
+use tokenkeep_platform::lock::{CrossProcessLock, LockGuard};
 use zeroize::Zeroizing;
 
 pub use builder::PersistenceBuilder;
@@ -82,6 +82,12 @@ pub trait Persistence: fmt::Debug + Send + Sync {
         Protection::Other
     }
 
+    /// The lock that every writer of this place takes, if the place has one of its own. It is used
+    /// where [`with_persistence`](crate::PersistedTokenCache::with_persistence) is given none.
+    fn lock(&self) -> Option<CrossProcessLock> {
+        None
+    }
+
     /// Proves that the place can be read and written now, on material of its own that it removes
     /// again.
     ///
@@ -119,8 +125,7 @@ pub enum Intent {
     Write,
 }
 
-/// What [`Persistence::load`] found.
-#[derive(Debug)]
+/// What [`Persistence::load`] found. `Debug` shows no content.
 #[non_exhaustive]
 pub enum Loaded {
     /// Nothing is kept here.
@@ -131,6 +136,17 @@ pub enum Loaded {
     NeedsPrepare,
     /// Still the content of the known stamp; the stamp to compare with from now on.
     Unchanged(Stamp),
+}
+
+impl fmt::Debug for Loaded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Absent => "Absent",
+            Self::Content(..) => "Content(..)",
+            Self::NeedsPrepare => "NeedsPrepare",
+            Self::Unchanged(_) => "Unchanged(..)",
+        })
+    }
 }
 
 /// What [`Persistence::save`] did.

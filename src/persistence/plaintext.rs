@@ -2,9 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use tokenkeep_platform::file::{self, Folder, OpenFile, Parents};
+use tokenkeep_platform::{
+    file::{self, Folder, OpenFile, Parents, Place},
+    lock::CrossProcessLock,
+};
 
-use super::{DEFAULT_SIZE_LIMIT, Hold, Intent, Loaded, Persistence, Protection, Saved, Stamp};
+use super::{
+    DEFAULT_SIZE_LIMIT, Hold, Intent, Loaded, Persistence, Protection, Saved, Stamp,
+    key::random_key_id,
+};
 use crate::Error;
 
 /// A cache in PLAIN TEXT: whoever reads the file can use the sign-ins.
@@ -50,8 +56,8 @@ impl PlaintextPersistence {
         &self.path
     }
 
-    pub(crate) fn lock_place(&self) -> (&Path, &str) {
-        (&self.folder, &self.name)
+    pub(super) fn file_lock(&self) -> CrossProcessLock {
+        CrossProcessLock::in_place(&self.folder, &self.name, Place::Shared)
     }
 
     fn open_file(&self) -> Result<Option<OpenFile>, Error> {
@@ -100,5 +106,27 @@ impl Persistence for PlaintextPersistence {
 
     fn protection(&self) -> Protection {
         Protection::Plaintext { path: self.path.clone() }
+    }
+
+    fn lock(&self) -> Option<CrossProcessLock> {
+        Some(self.file_lock())
+    }
+
+    fn verify(&self) -> Result<(), Error> {
+        let folder = Folder::create_shared(&self.folder, Parents::Require)?;
+        let name = format!("{}.verify-{}", self.name, random_key_id()?);
+        folder.replace(&name, b"tokenkeep")?;
+        folder.remove(&name)?;
+        Ok(())
+    }
+
+    fn quarantine(&self, _hold: &Hold) -> Result<Option<PathBuf>, Error> {
+        let Some(folder) = Folder::open_shared(&self.folder)? else { return Ok(None) };
+        if folder.open_file(&self.name)?.is_none() {
+            return Ok(None);
+        }
+        let name = format!("{}.quarantine-{}", self.name, random_key_id()?);
+        folder.rename(&self.name, &name)?;
+        Ok(Some(self.folder.join(name)))
     }
 }

@@ -6,11 +6,14 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use tokenkeep_platform::file::{self, FileStamp, Folder, OpenFile, Parents};
+use tokenkeep_platform::{
+    file::{self, FileStamp, Folder, OpenFile, Parents},
+    lock::CrossProcessLock,
+};
 
 use super::{
     Hold, Intent, Loaded, Persistence, Protection, Saved, Stamp,
-    key::{Candidate, Keys, fill_random, random_key_id},
+    key::{Candidate, Fetched, Keys, fill_random, random_key_id},
 };
 use crate::{
     Error,
@@ -77,6 +80,10 @@ impl SealedPersistence {
         &self.folder
     }
 
+    pub(super) fn file_lock(&self) -> CrossProcessLock {
+        CrossProcessLock::new(&self.folder, LOCK_NAME)
+    }
+
     /// Reaches the key source, and unlocks it where that is allowed.
     pub(crate) fn reach(&self) -> Result<(), Error> {
         Folder::open(&self.folder)?;
@@ -120,17 +127,21 @@ impl SealedPersistence {
     fn fetch(&self, first: Header) -> Result<Option<(KeyId, Key)>, Error> {
         let mut header = first;
         loop {
-            if let Some(key) = self.keys.fetch(&header)? {
-                return Ok(Some((header.key_id, key)));
-            }
-            let Some(file) = self.open_file()? else { return Ok(None) };
-            let again = self.header(&file)?;
-            if again == header {
-                return Err(Error::KeyGone {
+            let fault = match self.keys.fetch(&header)? {
+                Fetched::Key(key) if key.check(&header.key_id) == header.key_check => {
+                    return Ok(Some((header.key_id, key)));
+                }
+                Fetched::Key(_) | Fetched::Another => Error::WrongKey { path: self.file.clone() },
+                Fetched::Gone => Error::KeyGone {
                     path: self.file.clone(),
                     key_id: header.key_id.to_string(),
                     vault: self.keys.name(),
-                });
+                },
+            };
+            let Some(file) = self.open_file()? else { return Ok(None) };
+            let again = self.header(&file)?;
+            if again == header {
+                return Err(fault);
             }
             header = again;
         }
@@ -150,38 +161,96 @@ impl SealedPersistence {
                 found: found.generation,
             });
         }
+        Ok(())
+    }
+
+    /// Only for a header that was authenticated: one that was forged or damaged may name any
+    /// generation, and the true file would then look like an older one.
+    fn note_generation(&self, header: &Header) {
+        let found = Seen { identity: header.identity, generation: header.generation };
         let mut state = self.state();
-        if state.seen.as_ref().is_none_or(|s| !same_store(s) || s.generation < found.generation) {
+        if state
+            .seen
+            .is_none_or(|s| s.identity != found.identity || s.generation < found.generation)
+        {
             state.seen = Some(found);
         }
-        Ok(())
     }
 
     fn plan_update(&self, base: &[u8]) -> Result<Option<Plan>, Error> {
         let base = self.parse(base)?;
+        let generation = base.generation.checked_add(1).ok_or_else(|| Error::Invalid {
+            detail: format!(
+                "`{}` cannot count another save; start over with `reset`",
+                self.file.display()
+            ),
+        })?;
         Ok(self.state().key(&base.key_id).map(|key| Plan {
             key,
             key_id: base.key_id,
             parameters: base.parameters,
             identity: base.identity,
-            generation: base.generation + 1,
+            generation,
         }))
     }
 
     fn plan_creation(&self) -> Result<Option<Plan>, Error> {
-        let mut state = self.state();
-        let Some(candidate) = &state.candidate else { return Ok(None) };
-        if !self.keys.confirm(candidate)? {
-            state.candidate = None;
-            return Ok(None);
+        // Taken out, so that no other thread can discard the key that a file is about to name.
+        let Some(candidate) = self.state().candidate.take() else { return Ok(None) };
+        match self.keys.confirm(&candidate) {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(error) => {
+                self.keep_candidate(candidate);
+                return Err(error);
+            }
         }
         Ok(Some(Plan {
-            key: candidate.key.clone(),
+            key: candidate.key,
             key_id: candidate.id,
-            parameters: candidate.parameters.clone(),
+            parameters: candidate.parameters,
             identity: *random_key_id()?.as_bytes(),
             generation: 1,
         }))
+    }
+
+    /// For the next try; one that is superfluous is removed.
+    fn keep_candidate(&self, candidate: Candidate) {
+        let superfluous = {
+            let mut state = self.state();
+            match state.candidate {
+                Some(_) => Some(candidate),
+                None => {
+                    state.candidate = Some(candidate);
+                    None
+                }
+            }
+        };
+        if let Some(candidate) = superfluous {
+            self.keys.discard(candidate);
+        }
+    }
+
+    fn write(&self, plan: &Plan, content: &[u8]) -> Result<Saved, Error> {
+        let sealing = Sealing {
+            key_id: plan.key_id,
+            key: &plan.key,
+            parameters: plan.parameters.clone(),
+            store: &self.store,
+            identity: plan.identity,
+            generation: plan.generation,
+        };
+        let sealed = seal::seal(&sealing, content, self.size_limit, &mut fill_random)
+            .map_err(|e| e.at(&self.file, &self.store))?;
+        let header = self.parse(&sealed)?;
+        let stamp = Folder::create(&self.folder, self.parents)?.replace(FILE_NAME, &sealed)?;
+        let mut state = self.state();
+        if state.key(&header.key_id).is_none() {
+            state.keys.push((header.key_id, plan.key.clone()));
+        }
+        state.seen = Some(Seen { identity: header.identity, generation: header.generation });
+        state.prepared = Some(stamp.clone());
+        Ok(Saved::Done(Stamp::of_content(stamp, mark(&header))))
     }
 
     /// Removes the file, then the key that `key_id` names; in this order, so that a kill between
@@ -213,7 +282,7 @@ impl Persistence for SealedPersistence {
             let needs_candidate = intent == Intent::Write && self.state().candidate.is_none();
             if needs_candidate {
                 let candidate = self.keys.candidate()?;
-                self.state().candidate = Some(candidate);
+                self.keep_candidate(candidate);
             }
             return Ok(());
         };
@@ -241,6 +310,7 @@ impl Persistence for SealedPersistence {
         let header = self.header(&file)?;
         self.check_generation(before, &header)?;
         let stamp = Stamp::of_content(file.stamp(), mark(&header));
+        // Equal to a header that was authenticated.
         if known.is_some_and(|known| known.content() == stamp.content()) {
             return Ok(Loaded::Unchanged(stamp));
         }
@@ -248,6 +318,7 @@ impl Persistence for SealedPersistence {
         let bytes = file.read_all(self.size_limit)?;
         let (_, content) = seal::open(bytes, &key, &self.store, self.size_limit)
             .map_err(|e| e.at(&self.file, &self.store))?;
+        self.note_generation(&header);
         Ok(Loaded::Content(content, stamp))
     }
 
@@ -257,26 +328,16 @@ impl Persistence for SealedPersistence {
             None => self.plan_creation()?,
         };
         let Some(plan) = plan else { return Ok(Saved::NeedsPrepare) };
-        let sealing = Sealing {
-            key_id: plan.key_id,
-            key: &plan.key,
-            parameters: plan.parameters,
-            store: &self.store,
-            identity: plan.identity,
-            generation: plan.generation,
-        };
-        let sealed = seal::seal(&sealing, content, self.size_limit, &mut fill_random)
-            .map_err(|e| e.at(&self.file, &self.store))?;
-        let header = self.parse(&sealed)?;
-        let stamp = Folder::create(&self.folder, self.parents)?.replace(FILE_NAME, &sealed)?;
-        let mut state = self.state();
-        state.candidate.take_if(|candidate| candidate.id == header.key_id);
-        if state.key(&header.key_id).is_none() {
-            state.keys.push((header.key_id, plan.key));
+        let saved = self.write(&plan, content);
+        // After `DurabilityUnknown` the file is there and names the key.
+        if base.is_none()
+            && let Err(error) = &saved
+            && !matches!(error, Error::DurabilityUnknown { .. })
+        {
+            let Plan { key, key_id: id, parameters, .. } = plan;
+            self.keep_candidate(Candidate { id, key, parameters });
         }
-        state.seen = Some(Seen { identity: header.identity, generation: header.generation });
-        state.prepared = Some(stamp.clone());
-        Ok(Saved::Done(Stamp::of_content(stamp, mark(&header))))
+        saved
     }
 
     fn delete(&self, hold: &Hold) -> Result<(), Error> {
@@ -291,6 +352,10 @@ impl Persistence for SealedPersistence {
 
     fn protection(&self) -> Protection {
         Protection::Sealed { folder: self.folder.clone(), key: self.keys.name() }
+    }
+
+    fn lock(&self) -> Option<CrossProcessLock> {
+        Some(self.file_lock())
     }
 
     fn verify(&self) -> Result<(), Error> {
@@ -331,6 +396,17 @@ impl Persistence for SealedPersistence {
     }
 }
 
+impl Drop for SealedPersistence {
+    /// Removes a key that was made for a new cache which was not saved after all. Should a forked
+    /// child end first, its parent notices: a candidate is looked up before it is used.
+    fn drop(&mut self) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(unused) = state.candidate.take() {
+            self.keys.discard(unused);
+        }
+    }
+}
+
 impl fmt::Debug for SealedPersistence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SealedPersistence")
@@ -365,3 +441,6 @@ impl State {
 
 /// The name of the ciphertext in its folder.
 const FILE_NAME: &str = "cache.sealed";
+
+/// Gives `cache.lock`, `cache.queue` and `cache.holder` in the store's folder.
+const LOCK_NAME: &str = "cache";

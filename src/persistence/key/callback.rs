@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt, sync::Arc};
 
-use super::{Candidate, random_key_id};
+use super::{Candidate, Fetched, random_key_id};
 use crate::{
     Error, Secret,
     seal::{Header, Key, KeyId, KeyParameters},
@@ -28,7 +28,8 @@ pub struct KeyRequest {
 }
 
 impl KeyCallback {
-    /// Wraps `function`. It is called before any lock is taken, at most once for each key.
+    /// Wraps `function`. It is called before any lock is taken, and not again once it gave the
+    /// right key.
     pub fn new(
         function: impl Fn(&KeyRequest) -> Result<Secret, Box<dyn StdError + Send + Sync>>
         + Send
@@ -78,8 +79,8 @@ impl super::Keys for Keys {
         matches!(parameters, KeyParameters::Callback)
     }
 
-    fn fetch(&self, header: &Header) -> Result<Option<Key>, Error> {
-        self.ask(&header.key_id, false).map(Some)
+    fn fetch(&self, header: &Header) -> Result<Fetched, Error> {
+        self.ask(&header.key_id, false).map(Fetched::Key)
     }
 
     fn candidate(&self) -> Result<Candidate, Error> {

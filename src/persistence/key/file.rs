@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use tokenkeep_platform::file::{Folder, Parents};
 
-use super::{Candidate, random_key};
+use super::{Candidate, Fetched, random_key};
 use crate::{
     Error,
     persistence::Hold,
-    seal::{Header, Key, KeyFile, KeyId, KeyParameters},
+    seal::{Header, KeyFile, KeyId, KeyParameters},
 };
 
 #[derive(Debug)]
@@ -66,12 +66,12 @@ impl super::Keys for Keys {
         self.read().map(drop)
     }
 
-    fn fetch(&self, header: &Header) -> Result<Option<Key>, Error> {
-        match self.read()? {
-            Some(file) if file.key_id == header.key_id => Ok(Some(file.key)),
-            Some(_) => Err(Error::WrongKey { path: self.path.clone() }),
-            None => Ok(None),
-        }
+    fn fetch(&self, header: &Header) -> Result<Fetched, Error> {
+        Ok(match self.read()? {
+            Some(file) if file.key_id == header.key_id => Fetched::Key(file.key),
+            Some(_) => Fetched::Another,
+            None => Fetched::Gone,
+        })
     }
 
     fn candidate(&self) -> Result<Candidate, Error> {
@@ -90,6 +90,14 @@ impl super::Keys for Keys {
         Ok(self.read()?.is_some_and(|file| file.key_id == candidate.id))
     }
 
+    /// A key file that is not there yet has to find its folder.
+    fn verify(&self) -> Result<(), Error> {
+        if self.read()?.is_none() {
+            Folder::create(&self.folder, Parents::Require)?;
+        }
+        Ok(())
+    }
+
     fn delete(&self, id: &KeyId, _hold: &Hold) -> Result<(), Error> {
         if self.read()?.is_some_and(|file| file.key_id == *id)
             && let Some(folder) = Folder::open(&self.folder)?
@@ -106,6 +114,8 @@ const MAX_SIZE: u64 = 4096;
 
 /// Whether a key file at `key` would lie beside the cache in `folder`.
 pub(in crate::persistence) fn lies_in(key: &Path, folder: &Path) -> bool {
-    std::path::absolute(key).ok().as_deref().and_then(Path::parent)
-        == std::path::absolute(folder).ok().as_deref()
+    match (std::path::absolute(key), std::path::absolute(folder)) {
+        (Ok(key), Ok(folder)) => key.parent() == Some(&folder),
+        _ => key.parent() == Some(folder),
+    }
 }

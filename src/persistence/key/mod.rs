@@ -43,6 +43,16 @@ pub(super) struct Candidate {
     pub(super) parameters: KeyParameters,
 }
 
+/// What a source says of the key that a header names.
+pub(super) enum Fetched {
+    /// Perhaps the key; the header tells whether it is.
+    Key(Key),
+    /// The source holds the key of another cache.
+    Another,
+    /// The source holds no such key.
+    Gone,
+}
+
 /// What every source of keys can do. Only `fetch` and `candidate` may prompt.
 pub(super) trait Keys: fmt::Debug + Send + Sync {
     /// Its name for people.
@@ -56,8 +66,8 @@ pub(super) trait Keys: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// The key that the header names; `None` if it is gone.
-    fn fetch(&self, header: &Header) -> Result<Option<Key>, Error>;
+    /// The key that the header names.
+    fn fetch(&self, header: &Header) -> Result<Fetched, Error>;
 
     /// A key for a new cache.
     fn candidate(&self) -> Result<Candidate, Error>;

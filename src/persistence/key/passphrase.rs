@@ -1,6 +1,6 @@
 //! A key derived from a passphrase.
 
-use super::{Candidate, fill_random, random_failed, random_key_id};
+use super::{Candidate, Fetched, fill_random, random_failed, random_key_id};
 use crate::{
     Error, Secret,
     seal::{self, Header, Key, KeyParameters, PassphraseParameters},
@@ -34,10 +34,10 @@ impl super::Keys for Keys {
         matches!(parameters, KeyParameters::Passphrase(_))
     }
 
-    fn fetch(&self, header: &Header) -> Result<Option<Key>, Error> {
+    fn fetch(&self, header: &Header) -> Result<Fetched, Error> {
         match &header.parameters {
-            KeyParameters::Passphrase(parameters) => self.derive(parameters).map(Some),
-            _ => Ok(None),
+            KeyParameters::Passphrase(parameters) => self.derive(parameters).map(Fetched::Key),
+            _ => Ok(Fetched::Another),
         }
     }
 

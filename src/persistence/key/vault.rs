@@ -2,7 +2,7 @@
 
 use tokenkeep_platform::vault::{Call, Item, Vault};
 
-use super::{Candidate, random_key};
+use super::{Candidate, Fetched, random_key};
 use crate::{
     Error, Interaction,
     persistence::Hold,
@@ -70,11 +70,11 @@ impl super::Keys for Keys {
         self.vault.unlock(&self.call()).map_err(|e| self.failed(e))
     }
 
-    fn fetch(&self, header: &Header) -> Result<Option<Key>, Error> {
+    fn fetch(&self, header: &Header) -> Result<Fetched, Error> {
         if self.interaction != Interaction::Never {
             self.reach()?;
         }
-        self.read(&header.key_id, &Call::quiet())
+        Ok(self.read(&header.key_id, &Call::quiet())?.map_or(Fetched::Gone, Fetched::Key))
     }
 
     fn candidate(&self) -> Result<Candidate, Error> {
