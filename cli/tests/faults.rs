@@ -13,6 +13,11 @@
 //! a call that fails after it took effect, and what a power cut takes back (see `power_cut.rs`).
 
 #![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may panic, and prints its figures"
+)]
 
 #[path = "faults/campaign.rs"]
 mod campaign;

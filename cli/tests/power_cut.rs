@@ -18,6 +18,11 @@
 //! bytes of another. Modes and owners are as the program set them.
 
 #![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may panic, and prints its figures"
+)]
 
 #[path = "power_cut/check.rs"]
 mod check;
