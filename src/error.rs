@@ -13,7 +13,7 @@ pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 #[non_exhaustive]
 pub enum Error {
     /// Several accounts have a token for the request; name one of them.
-    #[error("{} accounts have a token for this request; name one with --account or TokenRequest::account", usernames.len())]
+    #[error("{} accounts have a token for this request; name one of them", usernames.len())]
     AccountAmbiguous {
         /// Their user names, or home account ids where no name is known.
         usernames: Vec<String>,
@@ -38,7 +38,7 @@ pub enum Error {
     },
     /// The new content is visible, but the operating system could not promise that it survives a
     /// power cut. Saving again is safe.
-    #[error("`{}` was replaced, but the disk did not confirm it; save again", path.display())]
+    #[error("`{}` was written, but the disk did not confirm it; save again", path.display())]
     DurabilityUnknown {
         /// The file that was replaced.
         path: PathBuf,

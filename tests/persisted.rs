@@ -333,6 +333,53 @@ fn verify_proves_reading_and_writing_and_leaves_nothing() {
 }
 
 #[test]
+fn a_key_file_serves_the_cache_it_was_made_for_and_no_other() {
+    let place = Place::new();
+    place.open().add(&event("client", "kept")).unwrap();
+    let key = fs::read(place.key_file()).unwrap();
+    let elsewhere = || place.builder().folder(place.path().join("elsewhere")).open().unwrap();
+    let refused = elsewhere().add(&event("client", "no"));
+    assert!(matches!(refused, Err(Error::InvalidKeyFile { .. })), "{refused:?}");
+    elsewhere().clear().unwrap();
+    assert_eq!(fs::read(place.key_file()).unwrap(), key);
+
+    fs::rename(place.folder(), place.path().join("moved")).unwrap();
+    let moved = place.builder().folder(place.path().join("moved")).open().unwrap();
+    assert_eq!(token(&moved, "client").as_deref(), Some("kept"), "a moved cache is read");
+    moved.add(&event("client", "still")).unwrap();
+}
+
+#[test]
+fn a_cache_with_a_damaged_payload_is_not_cleared() {
+    let place = Place::new();
+    place.open().add(&event("client", "kept")).unwrap();
+    let mut damaged = fs::read(place.file()).unwrap();
+    *damaged.last_mut().unwrap() ^= 1;
+    overwrite(&place, &damaged);
+    assert!(matches!(place.open().clear(), Err(Error::Corrupt { .. })));
+    assert_eq!(fs::read(place.file()).unwrap(), damaged);
+}
+
+#[test]
+fn an_empty_or_sealed_file_is_no_plain_text_cache() {
+    let place = Place::new();
+    place.open().add(&event("client", "kept")).unwrap();
+    let before = fs::read(place.file()).unwrap();
+    let sealed = place.builder().open_plaintext(place.file()).unwrap();
+    assert!(matches!(sealed.add(&event("client", "no")), Err(Error::OtherBackend { .. })));
+    assert_eq!(fs::read(place.file()).unwrap(), before);
+
+    let file = place.path().join("plain.json");
+    private().create_new(true).open(&file).unwrap();
+    let empty = place.builder().open_plaintext(&file).unwrap();
+    assert!(matches!(empty.add(&event("client", "no")), Err(Error::Corrupt { .. })));
+    assert_eq!(fs::metadata(&file).unwrap().len(), 0);
+    private().open(&file).unwrap().write_all(b"{\"AccessToken\": ").unwrap();
+    let error = empty.accounts().unwrap_err();
+    assert!(error.to_string().contains("plain.json"), "{error}");
+}
+
+#[test]
 fn steps_are_transactions_of_one_entry() {
     let place = Place::new();
     let cache = place.open();

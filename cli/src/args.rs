@@ -92,7 +92,11 @@ pub(crate) enum Command {
     /// Keep one sign-in event, read as JSON from standard input
     Add,
     /// Remove the cache, its key and temporary files
-    Clear,
+    Clear {
+        /// Even if it cannot be read or its key is out of reach: every sign-in is given up
+        #[arg(long)]
+        unreadable: bool,
+    },
     /// What protects this cache, which key sources work here, which not, why, and what to do
     Doctor,
     /// Print the cache as MSAL JSON

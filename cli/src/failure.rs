@@ -97,5 +97,9 @@ pub(crate) fn explain(failure: &Failure) -> String {
         text.push_str(&format!("\n  because: {error}"));
         source = error.source();
     }
-    text
+    if failure.exit_code() == 6 {
+        text.push_str("\n  `tokenkeep clear --unreadable` gives every sign-in up and starts over");
+    }
+    let printable = |c: char| if c.is_control() && c != '\n' { '\u{fffd}' } else { c };
+    text.chars().map(printable).collect()
 }

@@ -14,8 +14,12 @@ use zeroize::Zeroizing;
 
 use crate::{args::KeyChoice, failure::Failure};
 
-/// The key source that was chosen; asks for a passphrase where one is needed.
-pub(crate) fn source(choice: &KeyChoice) -> Result<KeySource, Failure> {
+/// The key source that was chosen. Asks for a passphrase where one is needed, twice for a cache
+/// that `is_new`.
+pub(crate) fn source(
+    choice: &KeyChoice,
+    is_new: impl FnOnce() -> Result<bool, Failure>,
+) -> Result<KeySource, Failure> {
     Ok(match choice {
         KeyChoice::Environment(name) => {
             let name = name.clone();
@@ -32,7 +36,7 @@ pub(crate) fn source(choice: &KeyChoice) -> Result<KeySource, Failure> {
             let number = *number;
             callback(format!("file descriptor {number}"), move || Ok(read_descriptor(number)?))
         }
-        KeyChoice::Passphrase => KeySource::Passphrase(passphrase()?),
+        KeyChoice::Passphrase => KeySource::Passphrase(passphrase(is_new()?)?),
         KeyChoice::Vault => KeySource::OsVault,
     })
 }
@@ -72,7 +76,7 @@ fn read_descriptor(number: u32) -> io::Result<Zeroizing<String>> {
     Ok(text)
 }
 
-fn passphrase() -> Result<Secret, Failure> {
+fn passphrase(is_new: bool) -> Result<Secret, Failure> {
     match env::var("TOKENKEEP_PASSPHRASE") {
         Ok(passphrase) => return Ok(Secret::new(passphrase)),
         Err(VarError::NotUnicode(_)) => {
@@ -81,8 +85,12 @@ fn passphrase() -> Result<Secret, Failure> {
         Err(VarError::NotPresent) => {}
     }
     // It reads keys, not lines, so that Ctrl-C leaves the terminal with its echo.
-    let asked = Password::new("Passphrase of the cache:").without_confirmation().prompt();
-    match asked {
+    let question = if is_new {
+        Password::new("Passphrase of the new cache:").with_custom_confirmation_message("Once more:")
+    } else {
+        Password::new("Passphrase of the cache:").without_confirmation()
+    };
+    match question.prompt() {
         Ok(passphrase) => Ok(Secret::new(passphrase)),
         Err(InquireError::OperationCanceled | InquireError::OperationInterrupted) => {
             Err(Failure::Usage("no passphrase was given".into()))

@@ -2,33 +2,50 @@
 
 use std::time::Duration;
 
-use tokenkeep::{Interaction, PersistedTokenCache, PersistenceBuilder};
+use tokenkeep::{Interaction, KeySource, PersistedTokenCache, Persistence, PersistenceBuilder};
 
 use crate::{
-    args::{Layout, Store},
+    args::{KeyChoice, Layout, Store},
     failure::Failure,
     key,
 };
 
 pub(crate) fn open(store: &Store) -> Result<PersistedTokenCache, Failure> {
     match store.layout {
-        Layout::Plaintext => {
-            let Some(path) = &store.cache else {
-                return Err(Failure::Usage(
-                    "a plain text cache has no place of its own; name its file with --cache PATH"
-                        .into(),
-                ));
-            };
-            Ok(builder(store).open_plaintext(path)?)
-        }
+        Layout::Plaintext => open_plaintext(store),
         Layout::Sealed => {
-            let mut builder = builder(store).key_source(key::source(&store.key)?);
-            if let Some(folder) = &store.cache {
-                builder = builder.folder(folder);
-            }
-            Ok(builder.open()?)
+            let is_new = || Ok(unreached(store).sealed()?.stamp()?.is_none());
+            let key = key::source(&store.key, is_new)?;
+            Ok(builder(store).key_source(key).open()?)
         }
     }
+}
+
+/// Opens a cache to be given up: no vault is reached and no passphrase asked for.
+pub(crate) fn open_unreached(store: &Store) -> Result<PersistedTokenCache, Failure> {
+    match store.layout {
+        Layout::Plaintext => open_plaintext(store),
+        Layout::Sealed => {
+            Ok(PersistedTokenCache::with_persistence(unreached(store).sealed()?, None))
+        }
+    }
+}
+
+fn open_plaintext(store: &Store) -> Result<PersistedTokenCache, Failure> {
+    let Some(path) = &store.cache else {
+        return Err(Failure::Usage(
+            "a plain text cache has no place of its own; name its file with --cache PATH".into(),
+        ));
+    };
+    Ok(builder(store).open_plaintext(path)?)
+}
+
+/// With the key source that may have something to remove, which is not asked before.
+fn unreached(store: &Store) -> PersistenceBuilder {
+    builder(store).key_source(match &store.key {
+        KeyChoice::File(path) => KeySource::KeyFile(path.clone()),
+        _ => KeySource::OsVault,
+    })
 }
 
 pub(crate) fn interaction(store: &Store) -> Interaction {
@@ -39,10 +56,13 @@ pub(crate) fn interaction(store: &Store) -> Interaction {
 }
 
 fn builder(store: &Store) -> PersistenceBuilder {
-    PersistedTokenCache::builder(&store.name).interaction(interaction(store)).on_lock_wait(
-        |holder, waited| {
-            let holder = holder.unwrap_or("another program");
-            crate::output::note(&format!("waiting for {holder} since {} s", waited.as_secs()));
-        },
-    )
+    let builder = PersistedTokenCache::builder(&store.name).interaction(interaction(store));
+    let builder = builder.on_lock_wait(|holder, waited| {
+        let holder = holder.unwrap_or("another program");
+        crate::output::note(&format!("waiting for {holder} since {} s", waited.as_secs()));
+    });
+    match (&store.cache, store.layout) {
+        (Some(folder), Layout::Sealed) => builder.folder(folder),
+        _ => builder,
+    }
 }

@@ -110,6 +110,20 @@ fn a_key_that_is_gone_is_said_and_no_other_is_made() {
 }
 
 #[test]
+fn what_cannot_be_read_is_given_up_by_a_word_of_its_own() {
+    let place = Place::signed_in();
+    fs::remove_file(place.key()).unwrap();
+    let (code, said) = refusal(&place.run(&["clear"]));
+    assert!(code == 6 && said.contains("clear --unreadable"), "{said}");
+    assert!(place.file().exists());
+    let given_up = place.run(&["clear", "--unreadable"]);
+    assert!(given_up.status.success(), "{}", text(&given_up.stderr));
+    assert!(!place.file().exists());
+    assert!(place.run_with(&["add"], EVENT).status.success());
+    assert_eq!(text(&place.run(&TOKEN).stdout), "an-access-token\n");
+}
+
+#[test]
 fn links_pipes_foreign_owners_and_wide_modes_are_refused_with_the_mend() {
     type Plant = fn(&Path);
     let plants: [(&str, Plant); 6] = [

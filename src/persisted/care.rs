@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::{PersistedTokenCache, nesting::Nesting};
+use super::{PersistedTokenCache, nesting::Nesting, transaction::ATTEMPTS};
 use crate::{
     Error, Protection,
-    persistence::{Hold, Intent, Persistence},
+    persistence::{Hold, Intent, Loaded, Persistence},
 };
 
 impl PersistedTokenCache {
@@ -22,8 +22,8 @@ impl PersistedTokenCache {
     /// The first thing that does not work.
     pub fn verify(&self) -> Result<Protection, Error> {
         self.snapshot()?;
-        self.persistence.verify()?;
-        self.with_lock(|_, _| Ok(()))?;
+        self.persistence.prepare(Intent::Verify)?;
+        self.with_lock(|persistence, _| persistence.verify())?;
         Ok(self.protection())
     }
 
@@ -31,14 +31,24 @@ impl PersistedTokenCache {
     /// waiting at them. An absent cache is no error.
     ///
     /// # Errors
-    /// A cache that cannot be recognised is left for [`reset`](Self::reset) or
+    /// A cache that cannot be read is left for [`reset`](Self::reset) or
     /// [`quarantine`](Self::quarantine). [`Error::VaultLocked`] and the like before anything is
     /// removed.
     pub fn clear(&self) -> Result<(), Error> {
-        self.persistence.prepare(Intent::Read)?;
-        self.with_lock(|persistence, hold| persistence.delete(hold))?;
-        self.forget();
-        Ok(())
+        for _ in 0..ATTEMPTS {
+            self.persistence.prepare(Intent::Read)?;
+            let cleared = self.with_lock(|persistence, hold| {
+                if matches!(persistence.load(None)?, Loaded::NeedsPrepare) {
+                    return Ok(false);
+                }
+                persistence.delete(hold).map(|()| true)
+            })?;
+            if cleared != Some(false) {
+                self.forget();
+                return Ok(());
+            }
+        }
+        Err(self.restless())
     }
 
     /// Gives up what is kept even if it cannot be read, and starts over empty.
@@ -52,7 +62,7 @@ impl PersistedTokenCache {
     }
 
     /// Sets what is kept aside under another name in the same folder, and starts over empty. The
-    /// key stays, so what was set aside can still be examined. `None` if nothing was kept.
+    /// key stays until the next [`clear`](Self::clear), so what was set aside can be examined. `None` if nothing was kept.
     ///
     /// # Errors
     /// Whatever keeps the file from being renamed.

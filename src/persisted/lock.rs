@@ -118,6 +118,11 @@ impl ValueLock {
 }
 
 impl Held<'_> {
+    /// Whether the lock still excludes others: nobody removed or replaced its file.
+    pub(super) fn is_intact(&self) -> Result<bool, Error> {
+        self.hold().is_intact()
+    }
+
     pub(super) fn hold(&self) -> &Hold {
         match self {
             Self::Files(hold) | Self::Value(_, hold) => hold,

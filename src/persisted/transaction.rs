@@ -34,6 +34,9 @@ impl PersistedTokenCache {
                 self.publish(base);
                 return Ok(value);
             }
+            if !held.is_intact()? {
+                continue;
+            }
             let content = cache.to_json();
             let saved =
                 self.persistence.save(content.expose(), base.stamp.as_ref(), held.hold())?;
@@ -57,7 +60,7 @@ impl PersistedTokenCache {
         Ok(Some(match self.persistence.load(known.stamp.as_ref())? {
             Loaded::Absent => State { loaded: true, ..State::default() },
             Loaded::Content(content, stamp) => State {
-                cache: Arc::new(TokenCache::from_json(&content)?),
+                cache: Arc::new(TokenCache::from_json(&content).map_err(|e| self.located(e))?),
                 stamp: Some(stamp),
                 loaded: true,
             },
@@ -74,6 +77,16 @@ impl PersistedTokenCache {
 
     pub(super) fn forget(&self) {
         self.publish(State::default());
+    }
+
+    /// Names the place in what the cache says of its content.
+    fn located(&self, error: Error) -> Error {
+        match (error, self.protection().path()) {
+            (Error::Corrupt { detail, .. }, Some(path)) => {
+                Error::Corrupt { what: format!("the cache in `{}`", path.display()), detail }
+            }
+            (error, _) => error,
+        }
     }
 
     pub(super) fn restless(&self) -> Error {

@@ -167,7 +167,7 @@ impl PersistenceBuilder {
                 ),
             });
         }
-        let keys = self.key_source.into_keys(&self.name, self.interaction)?;
+        let keys = self.key_source.into_keys(&self.name, &folder, self.interaction)?;
         Ok(SealedPersistence::new(self.name, folder, parents, keys, self.size_limit))
     }
 }

@@ -89,7 +89,7 @@ pub trait Persistence: fmt::Debug + Send + Sync {
     }
 
     /// Proves that the place can be read and written now, on material of its own that it removes
-    /// again.
+    /// again. The caller has called `prepare` with [`Intent::Verify`] and holds the lock.
     ///
     /// # Errors
     /// Whatever failed.
@@ -121,6 +121,8 @@ pub trait Persistence: fmt::Debug + Send + Sync {
 pub enum Intent {
     /// Only read: nothing may be created.
     Read,
+    /// See whether it could be written: the place is made, and nothing else.
+    Verify,
     /// Read, change and save.
     Write,
 }
@@ -161,10 +163,14 @@ pub enum Saved {
 
 /// Keeps the store's lock for as long as a clone of it lives.
 #[derive(Clone, Debug, Default)]
-pub struct Hold(#[allow(dead_code, reason = "held for its drop")] Option<Arc<LockGuard>>);
+pub struct Hold(Option<Arc<LockGuard>>);
 
 impl Hold {
     pub(crate) fn new(guard: LockGuard) -> Self {
         Self(Some(Arc::new(guard)))
+    }
+
+    pub(crate) fn is_intact(&self) -> Result<bool, Error> {
+        Ok(self.0.as_ref().map_or(Ok(true), |guard| guard.is_intact())?)
     }
 }

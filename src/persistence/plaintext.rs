@@ -11,7 +11,7 @@ use super::{
     DEFAULT_SIZE_LIMIT, Hold, Intent, Loaded, Persistence, Protection, Saved, Stamp,
     key::random_key_id,
 };
-use crate::Error;
+use crate::{Error, seal::Header};
 
 /// A cache in PLAIN TEXT: whoever reads the file can use the sign-ins.
 ///
@@ -70,7 +70,7 @@ impl PlaintextPersistence {
 
 impl Persistence for PlaintextPersistence {
     fn prepare(&self, intent: Intent) -> Result<(), Error> {
-        if intent == Intent::Write {
+        if intent != Intent::Read {
             Folder::create_shared(&self.folder, Parents::Require)?;
         }
         Ok(())
@@ -79,7 +79,20 @@ impl Persistence for PlaintextPersistence {
     fn load(&self, _known: Option<&Stamp>) -> Result<Loaded, Error> {
         let Some(file) = self.open_file()? else { return Ok(Loaded::Absent) };
         let stamp = Stamp::of_file(file.stamp());
-        Ok(Loaded::Content(file.read_all(self.size_limit)?, stamp))
+        let content = file.read_all(self.size_limit)?;
+        if content.is_empty() {
+            // A writer that was cut off leaves an empty file; it must not pass for an empty cache.
+            let what = format!("`{}`", self.path.display());
+            return Err(Error::Corrupt { what, detail: "it is empty".into() });
+        }
+        if Header::parse(&content).is_ok() {
+            return Err(Error::OtherBackend {
+                path: self.path.clone(),
+                found: "a sealed cache".into(),
+                expected: "one in plain text",
+            });
+        }
+        Ok(Loaded::Content(content, stamp))
     }
 
     fn save(&self, content: &[u8], _base: Option<&Stamp>, _hold: &Hold) -> Result<Saved, Error> {
@@ -114,7 +127,7 @@ impl Persistence for PlaintextPersistence {
 
     fn verify(&self) -> Result<(), Error> {
         let folder = Folder::create_shared(&self.folder, Parents::Require)?;
-        let name = format!("{}.verify-{}", self.name, random_key_id()?);
+        let name = format!("{}.verify", self.name);
         folder.replace(&name, b"tokenkeep")?;
         folder.remove(&name)?;
         Ok(())

@@ -1,6 +1,9 @@
 //! What guards a cache, for a program to show.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 /// What guards a cache at rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +31,15 @@ impl Protection {
     /// Whether bytes at rest are encrypted.
     pub fn is_encrypted(&self) -> bool {
         matches!(self, Self::Sealed { .. })
+    }
+
+    /// The file of a plain text cache, the folder of a sealed one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Plaintext { path } => Some(path),
+            Self::Sealed { folder, .. } => Some(folder),
+            Self::Memory | Self::Other => None,
+        }
     }
 }
 

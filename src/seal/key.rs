@@ -92,6 +92,11 @@ pub(crate) fn store_tag(name: &str) -> [u8; 16] {
     first_half(Sha256::new().chain_update(STORE_NAME).chain_update(name))
 }
 
+/// What a key file says about the folder of its cache.
+pub(crate) fn place_tag(folder: &[u8]) -> [u8; 16] {
+    first_half(Sha256::new().chain_update(PLACE).chain_update(folder))
+}
+
 /// Reads lower-case hexadecimal into a buffer of exactly the right size, so that no copy of a key
 /// is left elsewhere. False if the text is anything else.
 pub(crate) fn decode_hex(text: &[u8], into: &mut [u8]) -> bool {
@@ -120,3 +125,4 @@ fn first_half(digest: Sha256) -> [u8; 16] {
 
 const KEY_CHECK: &[u8] = b"tokenkeep key check v1";
 const STORE_NAME: &[u8] = b"tokenkeep store name v1";
+const PLACE: &[u8] = b"tokenkeep place v1";

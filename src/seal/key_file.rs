@@ -1,26 +1,29 @@
-//! The key file: four lines of ASCII text that hold one key of one store.
+//! The key file: five lines of ASCII text that hold the key of one cache.
 
 use zeroize::Zeroizing;
 
 use super::{
     Key, KeyId, SealError,
-    key::{decode_hex, store_tag},
+    key::{decode_hex, place_tag, store_tag},
 };
 
 /// The content of a key file.
 #[derive(Debug)]
 pub(crate) struct KeyFile {
     pub(crate) store_tag: [u8; 16],
+    /// Of the folder that the cache was made in.
+    pub(crate) place_tag: [u8; 16],
     pub(crate) key_id: KeyId,
     pub(crate) key: Key,
 }
 
 impl KeyFile {
     /// The size of every key file in bytes, so that a reader need not read more.
-    pub(crate) const LEN: usize = 22 + (7 + 32 + 1) + (8 + 32 + 1) + (5 + 64 + 1);
+    pub(crate) const LEN: usize = 22 + 2 * (7 + 32 + 1) + (8 + 32 + 1) + (5 + 64 + 1);
 
-    pub(crate) fn new(store: &str, key_id: KeyId, key: Key) -> Self {
-        Self { store_tag: store_tag(store), key_id, key }
+    /// For the cache of the store `store` in the folder `place`, its absolute path in bytes.
+    pub(crate) fn new(store: &str, place: &[u8], key_id: KeyId, key: Key) -> Self {
+        Self { store_tag: store_tag(store), place_tag: place_tag(place), key_id, key }
     }
 
     /// Reads exactly what [`KeyFile::print`] prints.
@@ -44,20 +47,27 @@ impl KeyFile {
             &mut store_tag,
             "line 2 is not `store: ` and 32 hex digits",
         )?;
-        let mut key_id = [0; 16];
+        let mut place_tag = [0; 16];
         value(
             line(&mut rest, 3)?,
+            PLACE,
+            &mut place_tag,
+            "line 3 is not `place: ` and 32 hex digits",
+        )?;
+        let mut key_id = [0; 16];
+        value(
+            line(&mut rest, 4)?,
             KEY_ID,
             &mut key_id,
-            "line 3 is not `key-id: ` and 32 hex digits",
+            "line 4 is not `key-id: ` and 32 hex digits",
         )?;
         let mut key = Zeroizing::new([0; Key::LEN]);
-        value(line(&mut rest, 4)?, KEY, &mut key[..], "line 4 is not `key: ` and 64 hex digits")?;
+        value(line(&mut rest, 5)?, KEY, &mut key[..], "line 5 is not `key: ` and 64 hex digits")?;
         if !rest.is_empty() {
-            return Err(invalid("something follows line 4"));
+            return Err(invalid("something follows line 5"));
         }
         let key = Key::from_slice(&key[..]).expect("the buffer has the length of a key");
-        Ok(Self { store_tag, key_id: KeyId::from_bytes(key_id), key })
+        Ok(Self { store_tag, place_tag, key_id: KeyId::from_bytes(key_id), key })
     }
 
     /// The text to write into a file that only its owner can read.
@@ -66,6 +76,7 @@ impl KeyFile {
         text.extend_from_slice(FIRST_LINE);
         for (name, value) in [
             (STORE, &self.store_tag[..]),
+            (PLACE, &self.place_tag[..]),
             (KEY_ID, &self.key_id.as_bytes()[..]),
             (KEY, &self.key.expose()[..]),
         ] {
@@ -83,6 +94,11 @@ impl KeyFile {
     /// Whether this key was made for the store `name`.
     pub(crate) fn belongs_to(&self, name: &str) -> bool {
         self.store_tag == store_tag(name)
+    }
+
+    /// Whether this key was made for a cache in the folder `place`.
+    pub(crate) fn lies_for(&self, place: &[u8]) -> bool {
+        self.place_tag == place_tag(place)
     }
 }
 
@@ -115,6 +131,7 @@ fn invalid(detail: impl Into<String>) -> SealError {
 const FAMILY: &[u8] = b"tokenkeep-key-file-v";
 const FIRST_LINE: &[u8] = b"tokenkeep-key-file-v1";
 const STORE: &[u8] = b"store: ";
+const PLACE: &[u8] = b"place: ";
 const KEY_ID: &[u8] = b"key-id: ";
 const KEY: &[u8] = b"key: ";
 const DIGITS: &[u8; 16] = b"0123456789abcdef";

@@ -1,11 +1,19 @@
 //! Removes the cache, its key and temporary files.
 
 use serde_json::json;
-use tokenkeep::PersistedTokenCache;
 
-use crate::{failure::Failure, output};
+use crate::{
+    args::Store,
+    failure::Failure,
+    open::{open, open_unreached},
+    output,
+};
 
-pub(super) fn run(cache: &PersistedTokenCache, json: bool) -> Result<(), Failure> {
-    cache.clear()?;
+pub(super) fn run(store: &Store, unreadable: bool, json: bool) -> Result<(), Failure> {
+    if unreadable {
+        open_unreached(store)?.reset()?;
+    } else {
+        open(store)?.clear()?;
+    }
     if json { output::json(&json!({ "cleared": true })) } else { Ok(()) }
 }

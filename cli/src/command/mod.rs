@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match &arguments.command {
         Command::Accounts => accounts::run(&open(store)?, json),
         Command::Add => add::run(store, json),
-        Command::Clear => clear::run(&open(store)?, json),
+        Command::Clear { unreadable } => clear::run(store, *unreadable, json),
         Command::Doctor => doctor::run(store, json),
         Command::Export { reveal_secrets } => export::run(store, *reveal_secrets),
         Command::List { reveal_secrets } => list::run(&open(store)?, *reveal_secrets, json),

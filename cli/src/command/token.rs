@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::json;
-use tokenkeep::{CredentialType, PersistedTokenCache, TokenRequest};
+use tokenkeep::{CredentialType, Error, PersistedTokenCache, TokenRequest};
 
 use super::who;
 use crate::{args::Token, failure::Failure, output};
@@ -22,7 +22,15 @@ pub(super) fn run(
     if let Some(named) = &arguments.account {
         request = request.for_account(&who::find(cache, Some(named))?);
     }
-    let Some(token) = cache.find_access_token(&request)? else {
+    let found = cache.find_access_token(&request).map_err(|error| match error {
+        Error::AccountAmbiguous { usernames } => Failure::Usage(format!(
+            "{} accounts have a token for this; name one with --account: {}",
+            usernames.len(),
+            usernames.join(", ")
+        )),
+        error => error.into(),
+    })?;
+    let Some(token) = found else {
         return Err(Failure::Nothing(
             "no access token is kept that is valid for another five minutes; sign in".into(),
         ));

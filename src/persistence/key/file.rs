@@ -14,13 +14,15 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Keys {
     store: String,
+    /// The folder of the cache.
+    place: PathBuf,
     path: PathBuf,
     folder: PathBuf,
     name: String,
 }
 
 impl Keys {
-    pub(super) fn new(store: &str, path: PathBuf) -> Result<Self, Error> {
+    pub(super) fn new(store: &str, place: &Path, path: PathBuf) -> Result<Self, Error> {
         let path = std::path::absolute(&path).unwrap_or(path);
         let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|n| n.to_str()))
         else {
@@ -32,7 +34,7 @@ impl Keys {
             });
         };
         let (folder, name) = (folder.to_owned(), name.to_owned());
-        Ok(Self { store: store.to_owned(), path, folder, name })
+        Ok(Self { store: store.to_owned(), place: place.to_owned(), path, folder, name })
     }
 
     pub(super) fn read(&self) -> Result<Option<KeyFile>, Error> {
@@ -46,8 +48,13 @@ impl Keys {
         Ok(Some(key_file))
     }
 
+    fn place(&self) -> &[u8] {
+        self.place.as_os_str().as_encoded_bytes()
+    }
+
     fn write(&self, candidate: &Candidate) -> Result<bool, Error> {
-        let text = KeyFile::new(&self.store, candidate.id, candidate.key.clone()).print();
+        let (id, key) = (candidate.id, candidate.key.clone());
+        let text = KeyFile::new(&self.store, self.place(), id, key).print();
         let folder = Folder::create(&self.folder, Parents::Require)?;
         Ok(folder.create_new(&self.name, &text)?)
     }
@@ -76,7 +83,13 @@ impl super::Keys for Keys {
 
     fn candidate(&self) -> Result<Candidate, Error> {
         let (id, key) = match self.read()? {
-            Some(file) => (file.key_id, file.key),
+            Some(file) if file.lies_for(self.place()) => (file.key_id, file.key),
+            Some(_) => {
+                return Err(Error::InvalidKeyFile {
+                    path: self.path.clone(),
+                    detail: "it belongs to a cache in another folder".into(),
+                });
+            }
             None => random_key()?,
         };
         Ok(Candidate { id, key, parameters: KeyParameters::KeyFile })
@@ -99,7 +112,8 @@ impl super::Keys for Keys {
     }
 
     fn delete(&self, id: &KeyId, _hold: &Hold) -> Result<(), Error> {
-        if self.read()?.is_some_and(|file| file.key_id == *id)
+        let ours = |file: KeyFile| file.key_id == *id && file.lies_for(self.place());
+        if self.read()?.is_some_and(ours)
             && let Some(folder) = Folder::open(&self.folder)?
         {
             folder.remove(&self.name)?;

@@ -5,7 +5,10 @@ mod file;
 mod passphrase;
 mod vault;
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 pub use callback::{KeyCallback, KeyRequest};
 pub(super) use file::lies_in;
@@ -103,17 +106,19 @@ impl KeySource {
     /// # Errors
     /// Why it does not work.
     pub fn verify(&self, store: &str, interaction: Interaction) -> Result<(), Error> {
-        self.clone().into_keys(store, interaction)?.verify()
+        self.clone().into_keys(store, Path::new(""), interaction)?.verify()
     }
 
+    /// Opens the source for the store `store` whose cache lies in `place`.
     pub(super) fn into_keys(
         self,
         store: &str,
+        place: &Path,
         interaction: Interaction,
     ) -> Result<Box<dyn Keys>, Error> {
         Ok(match self {
             Self::Callback(callback) => Box::new(callback::Keys::new(store, callback)),
-            Self::KeyFile(path) => Box::new(file::Keys::new(store, path)?),
+            Self::KeyFile(path) => Box::new(file::Keys::new(store, place, path)?),
             Self::OsVault => Box::new(vault::Keys::new(store, interaction)),
             Self::Passphrase(passphrase) => Box::new(passphrase::Keys::new(passphrase)?),
         })

@@ -3,7 +3,7 @@
 use super::*;
 
 fn example() -> KeyFile {
-    KeyFile::new(STORE, KeyId::from_bytes(array("key id")), key("key"))
+    KeyFile::new(STORE, b"/a/folder", KeyId::from_bytes(array("key id")), key("key"))
 }
 
 fn refusal(text: &[u8]) -> String {
@@ -14,15 +14,17 @@ fn refusal(text: &[u8]) -> String {
 }
 
 #[test]
-fn a_key_file_is_the_four_lines_that_the_document_shows() {
+fn a_key_file_is_the_five_lines_that_the_document_shows() {
     let file = KeyFile {
         store_tag: [0x01; 16],
+        place_tag: [0x7B; 16],
         key_id: KeyId::from_bytes([0xA2; 16]),
         key: Key::from_slice(&[0x3F; 32]).unwrap(),
     };
     let expected = format!(
-        "tokenkeep-key-file-v1\nstore: {}\nkey-id: {}\nkey: {}\n",
+        "tokenkeep-key-file-v1\nstore: {}\nplace: {}\nkey-id: {}\nkey: {}\n",
         "01".repeat(16),
+        "7b".repeat(16),
         "a2".repeat(16),
         "3f".repeat(32)
     );
@@ -37,6 +39,8 @@ fn a_printed_key_file_is_read_again() {
     assert_eq!(read.key_id, example().key_id);
     assert!(read.belongs_to(STORE));
     assert!(!read.belongs_to("com.example.other"));
+    assert!(read.lies_for(b"/a/folder"));
+    assert!(!read.lies_for(b"/another"));
 }
 
 #[test]
@@ -53,13 +57,14 @@ fn the_first_wrong_line_of_a_key_file_is_named_and_no_key_is_shown() {
         (good.replace('\n', "\r\n"), "version"),
         (good.replace("store: ", "store:"), "line 2"),
         (good.replace("store: ", "Store: "), "line 2"),
-        (good.replace("key-id: ", "key-id: 0"), "line 3"),
-        (good.replace("key-id: ", "key: "), "line 3"),
-        (good.replace(&secret, &secret.to_uppercase()), "line 4"),
-        (good.replace(&secret, &secret[1..]), "line 4"),
-        (good.replace(&secret, &format!("{}g", &secret[1..])), "line 4"),
-        (good.replace(&secret, &format!("{secret} ")), "line 4"),
-        (good.trim_end().into(), "line 4"),
+        (good.replace("place: ", "place:"), "line 3"),
+        (good.replace("key-id: ", "key-id: 0"), "line 4"),
+        (good.replace("key-id: ", "key: "), "line 4"),
+        (good.replace(&secret, &secret.to_uppercase()), "line 5"),
+        (good.replace(&secret, &secret[1..]), "line 5"),
+        (good.replace(&secret, &format!("{}g", &secret[1..])), "line 5"),
+        (good.replace(&secret, &format!("{secret} ")), "line 5"),
+        (good.trim_end().into(), "line 5"),
         (format!("{good}\n"), "follows"),
         (format!("{good}{good}"), "follows"),
     ];

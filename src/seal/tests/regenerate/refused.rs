@@ -126,7 +126,8 @@ fn too_large(vectors: &mut Vectors) {
 fn not_sealed(vectors: &mut Vectors) {
     let example = Example::new("not sealed");
     let file = example.seal();
-    let key_file = KeyFile::new(STORE, KeyId::from_bytes(example.key_id), example.key()).print();
+    let key_file =
+        KeyFile::new(STORE, b"/a/folder", KeyId::from_bytes(example.key_id), example.key()).print();
     let dpapi = [
         &b"\x01\0\0\0\xD0\x8C\x9D\xDF\x01\x15\xD1\x11\x8C\x7A\0\xC0\x4F\xC2\x97\xEB"[..],
         &[7; 60],

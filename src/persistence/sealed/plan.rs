@@ -1,0 +1,100 @@
+//! What the next save is sealed with, and the save itself.
+
+use tokenkeep_platform::file::Folder;
+
+use super::{FILE_NAME, header::mark, state::Seen};
+use crate::{
+    Error,
+    persistence::{
+        Saved, SealedPersistence, Stamp,
+        key::{Candidate, fill_random, random_key_id},
+    },
+    seal::{self, Key, KeyId, KeyParameters, Sealing},
+};
+
+/// What the next save is sealed with.
+pub(super) struct Plan {
+    pub(super) key: Key,
+    pub(super) key_id: KeyId,
+    pub(super) parameters: KeyParameters,
+    pub(super) identity: [u8; 16],
+    pub(super) generation: u64,
+}
+
+impl SealedPersistence {
+    pub(super) fn plan_update(&self, base: &[u8]) -> Result<Option<Plan>, Error> {
+        let base = self.parse(base)?;
+        let generation = base.generation.checked_add(1).ok_or_else(|| Error::Invalid {
+            detail: format!(
+                "`{}` cannot count another save; start over with `reset`",
+                self.file.display()
+            ),
+        })?;
+        Ok(self.state().key(&base.key_id).map(|key| Plan {
+            key,
+            key_id: base.key_id,
+            parameters: base.parameters,
+            identity: base.identity,
+            generation,
+        }))
+    }
+
+    pub(super) fn plan_creation(&self) -> Result<Option<Plan>, Error> {
+        // Taken out, so that no other thread can discard the key that a file is about to name.
+        let Some(candidate) = self.state().candidate.take() else { return Ok(None) };
+        match self.keys.confirm(&candidate) {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(error) => {
+                self.keep_candidate(candidate);
+                return Err(error);
+            }
+        }
+        Ok(Some(Plan {
+            key: candidate.key,
+            key_id: candidate.id,
+            parameters: candidate.parameters,
+            identity: *random_key_id()?.as_bytes(),
+            generation: 1,
+        }))
+    }
+
+    /// For the next try; one that is superfluous is removed.
+    pub(super) fn keep_candidate(&self, candidate: Candidate) {
+        let superfluous = {
+            let mut state = self.state();
+            match state.candidate {
+                Some(_) => Some(candidate),
+                None => {
+                    state.candidate = Some(candidate);
+                    None
+                }
+            }
+        };
+        if let Some(candidate) = superfluous {
+            self.keys.discard(candidate);
+        }
+    }
+
+    pub(super) fn write(&self, plan: &Plan, content: &[u8]) -> Result<Saved, Error> {
+        let sealing = Sealing {
+            key_id: plan.key_id,
+            key: &plan.key,
+            parameters: plan.parameters.clone(),
+            store: &self.store,
+            identity: plan.identity,
+            generation: plan.generation,
+        };
+        let sealed = seal::seal(&sealing, content, self.size_limit, &mut fill_random)
+            .map_err(|e| e.at(&self.file, &self.store))?;
+        let header = self.parse(&sealed)?;
+        let stamp = Folder::create(&self.folder, self.parents)?.replace(FILE_NAME, &sealed)?;
+        let mut state = self.state();
+        if state.key(&header.key_id).is_none() {
+            state.keys.push((header.key_id, plan.key.clone()));
+        }
+        state.seen = Some(Seen { identity: header.identity, generation: header.generation });
+        state.prepared = Some(stamp.clone());
+        Ok(Saved::Done(Stamp::of_content(stamp, mark(&header))))
+    }
+}
