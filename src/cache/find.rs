@@ -38,7 +38,7 @@ impl TokenCache {
         let now = i64::try_from(now).unwrap_or(i64::MAX);
         if let Some(home) = &lookup.home {
             if request.is_plain()
-                && let Some(slot) = section.surely_good(lookup.place, &lookup.exact, now)
+                && let Some(slot) = section.surely_good(&lookup.exact, now)
             {
                 return Ok(Some(AccessTokenRef::new(Place::Slot(slot), false)));
             }

@@ -8,7 +8,6 @@ use crate::{
         accounts::Account,
         authority::{Authority, aliases},
         ext_key::ext_cache_key,
-        index::place,
         json::quoted,
         section::{Reach, lookup_token},
     },
@@ -41,7 +40,6 @@ pub(crate) struct Lookup {
     pub(crate) joined: String,
     /// For the authority's host: the index names of the exact scopes, and of each scope.
     pub(crate) exact: String,
-    pub(crate) place: u32,
     pub(crate) each: Vec<String>,
 }
 
@@ -164,19 +162,18 @@ impl TokenRequest {
     }
 
     fn prepared(mut self) -> Self {
-        self.lookup = self.place.as_ref().map(|authority| {
+        self.lookup = self.place.as_ref().map(|place| {
             let token = |text: &str| lookup_token(Some(&quoted(text))).to_owned();
             let mut scopes = self.scopes.clone();
             scopes.sort_unstable();
             scopes.dedup();
             let mut lookup = Lookup {
                 client: token(&self.client_id),
-                realm: token(authority.realm.as_deref().unwrap_or_default()),
+                realm: token(place.realm.as_deref().unwrap_or_default()),
                 home: self.home_account_id.as_deref().map(token),
-                environments: aliases(&authority.environment).map(quoted).collect(),
+                environments: aliases(&place.environment).map(quoted).collect(),
                 joined: scopes.join(" "),
                 exact: String::new(),
-                place: 0,
                 each: Vec::new(),
                 scopes,
             };
@@ -185,7 +182,7 @@ impl TokenRequest {
                 let exact = reach.exactly(home, &lookup.joined);
                 let each =
                     lookup.scopes.iter().map(|scope| reach.with_scope(home, scope)).collect();
-                (lookup.place, lookup.exact, lookup.each) = (place(&exact), exact, each);
+                (lookup.exact, lookup.each) = (exact, each);
             }
             lookup
         });

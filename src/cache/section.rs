@@ -37,10 +37,10 @@ impl Section {
         self.exact.slots(what).iter().filter_map(|&slot| self.slots[slot as usize].as_ref())
     }
 
-    /// The one access token under this exact name and its [`place`](super::index::place), if it is
-    /// surely good at `now`. Only the index is looked at.
-    pub(crate) fn surely_good(&self, place: u32, what: &str, now: i64) -> Option<&Option<Entry>> {
-        let (slot, good_until) = self.exact.only(place, what)?;
+    /// The one access token under this exact name, if it is surely good at `now`. Only the index
+    /// is looked at.
+    pub(crate) fn surely_good(&self, what: &str, now: i64) -> Option<&Option<Entry>> {
+        let (slot, good_until) = self.exact.only(what)?;
         (now < i64::from(good_until)).then(|| &self.slots[slot as usize])
     }
 
