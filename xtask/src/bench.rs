@@ -1,48 +1,62 @@
-//! `cargo xtask bench`: the benchmarks of the library, plain programs that print their own rows.
+//! `cargo xtask bench`: the benchmarks of the library and the program, plain programs that print their own rows.
 
 use std::path::Path;
 use std::{fs, io};
 
-use tokenkeep_lab::workspace_root;
+use tokenkeep_lab::{Tool, workspace_root};
 
 use crate::stage::{self, Failure};
+use crate::tools;
 
-/// Runs the named benchmarks, or every one in `benches/`.
+/// Runs the named benchmarks, or every one in `benches/` and `cli/benches/`.
 pub(crate) fn run(names: &[String]) -> Result<(), Failure> {
-    let found = programs(&workspace_root().join("benches"))
-        .map_err(|error| Failure::new(format!("cannot list benches/: {error}")))?;
-    if let Some(unknown) = names.iter().find(|name| !found.contains(name)) {
+    let mut found = Vec::new();
+    for (package, folder) in PACKAGES {
+        let programs = programs(&workspace_root().join(folder))
+            .map_err(|error| Failure::new(format!("cannot list {folder}: {error}")))?;
+        found.extend(programs.into_iter().map(|name| (package, name)));
+    }
+    if let Some(unknown) = names.iter().find(|name| !found.iter().any(|(_, there)| there == *name))
+    {
+        let known: Vec<_> = found.into_iter().map(|(_, name)| name).collect();
         return Err(Failure::new(format!(
             "no benchmark {unknown}; there are: {}",
-            found.join(", ")
+            known.join(", ")
         )));
     }
-    let chosen = if names.is_empty() { &found } else { names };
-    if chosen.is_empty() {
-        return Err(Failure::new("benches/ has no benchmark"));
+    found.retain(|(_, name)| names.is_empty() || names.contains(name));
+    tools::provide(&[Tool::SecretService, Tool::Python])?;
+    for (package, _) in PACKAGES {
+        let of_package = found.iter().filter(|(theirs, _)| *theirs == package);
+        let mut build = bench(package);
+        build.arg("--no-run");
+        let mut none = true;
+        for (_, name) in of_package {
+            build.args(["--bench", name]);
+            none = false;
+        }
+        if !none {
+            stage::run(&format!("build {package}"), &mut build)?;
+        }
     }
-    let mut build = stage::cargo();
-    build.args(["bench", "--quiet", "--package", "tokenkeep", "--no-run"]);
-    for name in chosen {
-        build.args(["--bench", name]);
-    }
-    stage::run("build", &mut build)?;
-    for name in chosen {
-        let mut bench = stage::cargo();
-        stage::run(
-            name,
-            bench.args(["bench", "--quiet", "--package", "tokenkeep", "--bench", name]),
-        )?;
+    for (package, name) in &found {
+        stage::run(name, bench(package).args(["--bench", name]))?;
     }
     Ok(())
+}
+
+/// The packages that have benchmarks, and where.
+const PACKAGES: [(&str, &str); 2] = [("tokenkeep", "benches"), ("tokenkeep-cli", "cli/benches")];
+
+fn bench(package: &str) -> std::process::Command {
+    let mut bench = stage::cargo();
+    bench.args(["bench", "--quiet", "--package", package]);
+    bench
 }
 
 /// The targets that cargo finds in `folder` by itself: files, and folders with a `main.rs`.
 fn programs(folder: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
-    if !folder.is_dir() {
-        return Ok(names);
-    }
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
         let is_program =
