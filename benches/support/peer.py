@@ -1,6 +1,7 @@
-"""Processes that update one cache of msal-extensions for some seconds.
+"""Processes that each make some updates of one cache of msal-extensions.
 
-Arguments: the cache's file, how many processes, how many seconds, a JSON list of an event for each process.
+Arguments: the cache's file, how many processes, how many updates each, after how many seconds to stop anyhow, a JSON
+list of an event for each process. An update that failed is tried again.
 Prints how many updates were made, how many failed, and the seconds until the last process had ended.
 """
 
@@ -12,12 +13,12 @@ import time
 from msal_extensions import FilePersistence, PersistedTokenCache
 
 
-def work(location, event, go, seconds):
+def work(location, event, go, updates, seconds):
     cache = PersistedTokenCache(FilePersistence(location))
     os.read(go, 1)
     end = time.monotonic() + seconds
     made = failed = 0
-    while time.monotonic() < end:
+    while made < updates and time.monotonic() < end:
         event["response"]["access_token"] = str(made)
         try:
             cache.add(event)
@@ -28,7 +29,7 @@ def work(location, event, go, seconds):
 
 
 def main():
-    location, processes, seconds, events = sys.argv[1:]
+    location, processes, updates, seconds, events = sys.argv[1:]
     events = json.loads(events)
     cache = PersistedTokenCache(FilePersistence(location))
     for event in events:
@@ -38,7 +39,7 @@ def main():
     for number in range(int(processes)):
         if os.fork() == 0:
             os.close(go_write)
-            made, failed = work(location, events[number], go_read, float(seconds))
+            made, failed = work(location, events[number], go_read, int(updates), float(seconds))
             os.write(told_write, b"%d %d\n" % (made, failed))
             os._exit(0)
     os.close(told_write)

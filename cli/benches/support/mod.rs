@@ -27,7 +27,8 @@ impl<C: Fn(&mut Command)> Kept<C> {
     pub(crate) fn new(place: &Path, choose: C) -> Self {
         let kept = Self { folder: place.join("cache"), choose };
         let mut add = kept.program("add");
-        let mut child = add.stdin(Stdio::piped()).spawn().expect("the program starts");
+        let mut child =
+            add.stdin(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts");
         let event = format!(
             r#"{{"client_id": "client", "scope": ["s1"],
                 "token_endpoint": "https://login.example.com/contoso/oauth2/v2.0/token",
