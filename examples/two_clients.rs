@@ -1,4 +1,4 @@
-//! Two client ids share one sealed cache; signing out of one leaves the other.
+//! Two client ids share one sealed cache; signing out everywhere ends both.
 #![allow(clippy::print_stdout, reason = "it is a program for people to read")]
 
 use tokenkeep::{KeySource, PersistedTokenCache, Secret, SignInEvent, TokenRequest};

@@ -13,7 +13,9 @@ impl Error {
             Self::Invalid { .. } => "correct the input",
             Self::InvalidKeyFile { .. } => "restore the key file, or name the right one",
             Self::Io { .. } => "mend what its source says, then try again",
-            Self::KeyGone { .. } => "bring the key's vault back, or `reset` and sign in again",
+            Self::KeyGone { .. } => {
+                "bring the key file or the vault back, or `reset` and sign in again"
+            }
             Self::LockTimeout { .. } => "end the program that holds the lock, then try again",
             Self::MissingParent { .. } => "create the folder, or name another place",
             Self::Nested => "use the cache that the outer closure was given",

@@ -45,8 +45,9 @@ pub(crate) struct Store {
     #[arg(long, global = true, value_name = "SOURCE", default_value = "vault")]
     pub(crate) key: KeyChoice,
 
-    /// Let the vault ask you something, and wait so many seconds for the answer
-    #[arg(long, global = true, value_name = "SECONDS")]
+    /// Let the vault ask you something, and wait this many seconds for the answer
+    #[arg(long, global = true, value_name = "SECONDS",
+        value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) allow_prompt: Option<u64>,
 }
 
@@ -90,6 +91,11 @@ pub(crate) enum Command {
     /// Who is signed in
     Accounts,
     /// Keep one sign-in event, read as JSON from standard input
+    ///
+    /// An event says who asked and what the provider answered, in the shape of msal's
+    /// TokenCache.add. The provider's answer goes under "response" as it came. An account comes
+    /// from its id_token or client_info.
+    #[command(after_help = EVENT)]
     Add,
     /// Remove the cache, its key and temporary files
     Clear {
@@ -146,7 +152,7 @@ pub(crate) struct Token {
     pub(crate) client_id: String,
 
     /// A scope that the token must have; repeat it for more
-    #[arg(long, value_name = "S", required = true, num_args = 1..)]
+    #[arg(long, value_name = "SCOPE", required = true, num_args = 1..)]
     pub(crate) scope: Vec<String>,
 
     /// User name or home account id; may be left out if one account has a token
@@ -157,3 +163,8 @@ pub(crate) struct Token {
     #[arg(long, value_name = "URL")]
     pub(crate) authority: Option<String>,
 }
+
+const EVENT: &str = r#"Example:
+  {"client_id": "ID", "scope": ["User.Read"],
+   "token_endpoint": "https://login.microsoftonline.com/TENANT/oauth2/v2.0/token",
+   "response": {"access_token": "…", "expires_in": 3600, "refresh_token": "…", "id_token": "…"}}"#;

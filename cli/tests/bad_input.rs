@@ -27,6 +27,8 @@ fn text_that_is_no_event_is_refused_with_its_reason() {
         ("not json", "JSON"),
         ("[]", "object"),
         ("null", "object"),
+        ("{}", "no token"),
+        ("{\"access_token\": \"a-token\"}", "`response`"),
         ("{\"response\": 5}", "response"),
         ("{\"scope\": \"s1\"}", "scope"),
         (&*without_tenant, "token endpoint"),

@@ -84,8 +84,15 @@ impl SignInEvent {
         let object = Wiped(parse(json, "the provider's response")?);
         let response = Fields { object: &object.0, path: "" };
         if response.object.contains_key("error") {
-            let detail = "the provider's response is an error and no token; sign in again";
-            return Err(Error::Invalid { detail: detail.to_owned() });
+            // A code of RFC 6749 is a word of its own; anything else stays unsaid.
+            let code = response.object.get("error").and_then(|code| code.as_str());
+            let is_word = |code: &&str| {
+                code.len() <= 64 && code.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+            };
+            let code = code.filter(is_word).map(|code| format!(" `{code}`")).unwrap_or_default();
+            return Err(Error::Invalid {
+                detail: format!("the provider's response is the error{code} and no token"),
+            });
         }
         let granted = response.optional("scope")?.flatten();
         let mut identity = identity(&response)?;

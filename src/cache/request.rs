@@ -48,6 +48,10 @@ impl TokenRequest {
     /// `https://login.microsoftonline.com/TENANT`, for a token that has all `scopes`.
     ///
     /// An authority that is no https address is reported by the call that uses the request.
+    ///
+    /// As in MSAL, the host and the first segment of the path tell authorities apart: two issuers
+    /// on one host whose addresses differ only further on, such as `/realms/a` and `/realms/b`,
+    /// share their tokens. Give each a client id or a store of its own.
     pub fn new<S: Into<String>>(
         client_id: impl Into<String>,
         authority: impl Into<String>,

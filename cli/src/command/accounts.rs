@@ -1,7 +1,7 @@
 //! Who is signed in.
 
 use serde_json::json;
-use tokenkeep::{Account, PersistedTokenCache};
+use tokenkeep::{Account, CredentialType, PersistedTokenCache};
 
 use crate::{failure::Failure, output};
 
@@ -11,7 +11,11 @@ pub(super) fn run(cache: &PersistedTokenCache, json: bool) -> Result<(), Failure
         return output::json(&accounts.iter().map(describe).collect::<Vec<_>>());
     }
     if accounts.is_empty() {
-        output::note("nobody is signed in");
+        let tokens = cache.snapshot()?.entries(CredentialType::AccessToken).count();
+        output::note(&match tokens {
+            0 => "nobody is signed in".to_owned(),
+            _ => format!("no account is known; access tokens without one: {tokens} (see `list`)"),
+        });
         return Ok(());
     }
     output::table(

@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use serde_json::json;
-use tokenkeep::SignInEvent;
+use tokenkeep::{CredentialType, Error, SignInEvent, TokenCache};
 use zeroize::Zeroizing;
 
 use crate::{args::Store, failure::Failure, open::open, output};
@@ -16,6 +16,7 @@ pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
         return Err(Failure::Usage("standard input is larger than any sign-in event".into()));
     }
     let event = SignInEvent::from_json(&text)?;
+    check_use(&event)?;
     let cache = open(store)?;
     cache.add(&event)?;
     if json {
@@ -24,6 +25,20 @@ pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
         output::note(&format!("kept, {}", cache.protection()));
         Ok(())
     }
+}
+
+/// An event without a token or an account is what a bare token response looks like.
+fn check_use(event: &SignInEvent) -> Result<(), Failure> {
+    let mut alone = TokenCache::new();
+    alone.add(event, 0)?;
+    if alone.len() > alone.entries(CredentialType::AppMetadata).count() {
+        return Ok(());
+    }
+    Err(Failure::Cache(Error::Invalid {
+        detail: "the event has no token and no account; the provider's answer goes under \
+                 `response`, `tokenkeep add --help` shows an example"
+            .into(),
+    }))
 }
 
 /// Token responses are a few kilobytes.

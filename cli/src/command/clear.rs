@@ -15,5 +15,9 @@ pub(super) fn run(store: &Store, unreadable: bool, json: bool) -> Result<(), Fai
     } else {
         open(store)?.clear()?;
     }
-    if json { output::json(&json!({ "cleared": true })) } else { Ok(()) }
+    if json {
+        return output::json(&json!({ "cleared": true }));
+    }
+    output::note("cleared");
+    Ok(())
 }

@@ -32,7 +32,8 @@ pub(super) fn run(
     })?;
     let Some(token) = found else {
         return Err(Failure::Nothing(
-            "no access token is kept that is valid for another five minutes; sign in".into(),
+            "no access token with these scopes is kept that stays valid for five minutes; sign in"
+                .into(),
         ));
     };
     if json {

@@ -40,6 +40,25 @@ use crate::file::Place;
 ///
 /// Cheap to clone and to share between threads. Nothing is opened before the first
 /// [`acquire`](Self::acquire); descriptors are kept for the next.
+///
+/// ```
+/// use std::time::Duration;
+/// use tokenkeep_platform::{
+///     file::{Folder, Parents},
+///     lock::{CrossProcessLock, Wait},
+/// };
+///
+/// let place = tempfile::tempdir()?;
+/// let folder = place.path().join("store");
+/// Folder::create(&folder, Parents::Require)?;
+///
+/// let lock = CrossProcessLock::new(&folder, "cache");
+/// let guard = lock.acquire(&Wait::default())?;
+/// assert!(lock.acquire(&Wait::at_most(Duration::ZERO)).is_err());
+/// drop(guard);
+/// assert!(lock.acquire(&Wait::at_most(Duration::ZERO)).is_ok());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct CrossProcessLock {
     shared: Arc<Shared>,
