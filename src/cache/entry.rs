@@ -253,7 +253,8 @@ impl<'e> Iterator for Members<'e> {
             let close = if value.starts_with('{') { CLOSE_OBJECT } else { CLOSE_ARRAY };
             value.find(close)? + close.len()
         } else {
-            value.find('\n')? - usize::from(value[..value.find('\n')?].ends_with(','))
+            let line = &value[..value.find('\n')?];
+            line.len() - usize::from(line.ends_with(','))
         };
         let value = &value[..end];
         self.at += MEMBER.len() + name.len() + 2 + value.len();
