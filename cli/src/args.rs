@@ -159,7 +159,7 @@ pub(crate) struct Token {
     #[arg(long, value_name = "USERNAME|ID")]
     pub(crate) account: Option<String>,
 
-    /// The authority, such as https://login.microsoftonline.com/TENANT; may be left out if one fits
+    /// The authority's address, host and tenant; may be left out if one fits
     #[arg(long, value_name = "URL")]
     pub(crate) authority: Option<String>,
 }

@@ -4,13 +4,12 @@
 pub(crate) mod random;
 
 use std::{
-    env,
     io::{BufRead as _, BufReader, Write as _},
-    path::PathBuf,
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
 };
 
 use serde_json::{Value, json};
+use tokenkeep_lab::{Tool, need, python, workspace_root};
 
 pub(crate) struct Oracle {
     process: Child,
@@ -21,17 +20,11 @@ pub(crate) struct Oracle {
 impl Oracle {
     /// Starts the reference; none, with a printed reason, where it is not installed.
     pub(crate) fn start() -> Option<Self> {
-        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-        let python = env::var_os("TOKENKEEP_TEST_PYTHON")
-            .map_or_else(|| root.join("target/lab/venv/bin/python"), PathBuf::from);
-        if !python.exists() {
-            let reason = "skipped: no Python with msal; install it with `cargo xtask test` as root";
-            assert!(env::var("CI").as_deref() != Ok("true"), "{reason}");
-            eprintln!("{reason}");
+        if !need(Tool::Python) {
             return None;
         }
-        let mut process = Command::new(python)
-            .arg(root.join("tests/oracle/oracle.py"))
+        let mut process = Command::new(python().expect("it was there a moment ago"))
+            .arg(workspace_root().join("tests/oracle/oracle.py"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
