@@ -24,4 +24,4 @@ pub use persistence::{
 };
 pub use seal::KeyId;
 pub use secret::Secret;
-pub use tokenkeep_platform::lock::CrossProcessLock;
+pub use tokenkeep_platform::lock::{CrossProcessLock, LockError, LockGuard, Wait};

@@ -59,6 +59,8 @@ struct State {
     stamp: Option<Stamp>,
     /// Whether `cache` was ever loaded.
     loaded: bool,
+    /// Whether this process knows that the disk has it.
+    confirmed: bool,
 }
 
 impl PersistedTokenCache {

@@ -94,7 +94,7 @@ impl PersistedTokenCache {
 
     fn unchanged(&self) -> Result<Option<Arc<TokenCache>>, Error> {
         let now = self.persistence.stamp()?;
-        let State { cache, stamp, loaded } =
+        let State { cache, stamp, loaded, .. } =
             &*self.state.read().unwrap_or_else(PoisonError::into_inner);
         Ok((*loaded && *stamp == now).then(|| Arc::clone(cache)))
     }

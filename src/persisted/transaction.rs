@@ -31,7 +31,10 @@ impl PersistedTokenCache {
             let mut cache = TokenCache::clone(&base.cache);
             let value = change(&mut cache)?;
             if cache.has_same_content(&base.cache) {
-                self.publish(base);
+                if base.stamp.is_some() && !base.confirmed {
+                    self.persistence.confirm()?;
+                }
+                self.publish(State { confirmed: true, ..base });
                 return Ok(value);
             }
             if !held.is_intact()? {
@@ -42,7 +45,7 @@ impl PersistedTokenCache {
                 self.persistence.save(content.expose(), base.stamp.as_ref(), held.hold())?;
             if let Saved::Done(stamp) = saved {
                 let cache = Arc::new(cache);
-                self.publish(State { cache, stamp: Some(stamp), loaded: true });
+                self.publish(State { cache, stamp: Some(stamp), loaded: true, confirmed: true });
                 return Ok(value);
             }
         }
@@ -63,6 +66,7 @@ impl PersistedTokenCache {
                 cache: Arc::new(TokenCache::from_json(&content).map_err(|e| self.located(e))?),
                 stamp: Some(stamp),
                 loaded: true,
+                confirmed: false,
             },
             Loaded::Unchanged(stamp) => State { stamp: Some(stamp), ..known },
             Loaded::NeedsPrepare => return Ok(None),

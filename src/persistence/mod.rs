@@ -63,6 +63,15 @@ pub trait Persistence: fmt::Debug + Send + Sync {
     /// Whatever kept the content from being written; the old content is intact.
     fn save(&self, content: &[u8], base: Option<&Stamp>, hold: &Hold) -> Result<Saved, Error>;
 
+    /// Makes durable what `load` found under the lock, before somebody relies on it: its writer may
+    /// have been killed before it could.
+    ///
+    /// # Errors
+    /// [`Error::DurabilityUnknown`].
+    fn confirm(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Removes what is kept, with its keys and temporary files. Nothing there is no error. The
     /// caller holds the lock.
     ///

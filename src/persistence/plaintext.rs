@@ -105,6 +105,10 @@ impl Persistence for PlaintextPersistence {
         Ok(Saved::Done(Stamp::of_file(folder.replace(&self.name, content)?)))
     }
 
+    fn confirm(&self) -> Result<(), Error> {
+        Ok(Folder::open_shared(&self.folder)?.map_or(Ok(()), |folder| folder.confirm())?)
+    }
+
     fn delete(&self, _hold: &Hold) -> Result<(), Error> {
         if let Some(folder) = Folder::open_shared(&self.folder)? {
             folder.remove(&self.name)?;

@@ -176,6 +176,16 @@ impl Folder {
         self.unlink(&temporary, &path).map(drop)
     }
 
+    /// Makes durable what the folder shows: a writer that was killed may have left a name
+    /// unconfirmed.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::NotDurable`].
+    pub fn confirm(&self) -> Result<(), FileError> {
+        self.settle(&self.path, true)
+    }
+
     /// Opens or creates a file for locking, for reading and writing, without truncation.
     pub(crate) fn open_lock_file(&self, name: &str) -> Result<File, FileError> {
         let path = self.path_of(name)?;

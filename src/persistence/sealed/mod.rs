@@ -168,6 +168,10 @@ impl Persistence for SealedPersistence {
         saved
     }
 
+    fn confirm(&self) -> Result<(), Error> {
+        Ok(Folder::open(&self.folder)?.map_or(Ok(()), |folder| folder.confirm())?)
+    }
+
     fn delete(&self, hold: &Hold) -> Result<(), Error> {
         let Some(file) = self.open_file()? else { return self.remove(hold, None) };
         let key_id = self.header(&file)?.key_id;

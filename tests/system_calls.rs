@@ -1,0 +1,85 @@
+//! Promises about system calls, seen by strace.
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test may")]
+
+mod support;
+
+use std::{env, fs, process::Command};
+
+use support::{Place, event, token};
+use tokenkeep::{KeySource, PersistedTokenCache};
+use tokenkeep_lab::{Tool, need, say, strace};
+
+const PLACE: &str = "TOKENKEEP_TEST_PLACE";
+const READS: usize = 100;
+
+#[test]
+fn an_unchanged_read_is_one_system_call() {
+    if !need(Tool::Strace) {
+        return;
+    }
+    let place = Place::new();
+    place.open().add(&event("client", "kept")).unwrap();
+    let traced = run("read", &place);
+    let marker = place.path().join("marker");
+    let is_marker = |call: &strace::Call| call.paths().contains(&marker);
+    let calls = traced.calls.iter().skip_while(|call| !is_marker(call)).skip(1);
+    let calls: Vec<&strace::Call> = calls.take_while(|call| !is_marker(call)).collect();
+    let looks = calls.iter().filter(|call| call.paths().contains(&place.file())).count();
+    say(&format!("{READS} unchanged reads: {} system calls, {looks} of the file", calls.len()));
+    assert_eq!((calls.len(), looks), (READS, READS));
+}
+
+/// Its writer may have been killed between the rename and the sync of the folder.
+#[test]
+fn a_transaction_that_changes_nothing_makes_durable_what_it_found() {
+    if !need(Tool::Strace) {
+        return;
+    }
+    let place = Place::new();
+    place.open().add(&event("client", "kept")).unwrap();
+    let traced = run("change_nothing", &place);
+    let synced = |call: &&strace::Call| {
+        call.name == "fsync" && call.descriptor(0).is_some_and(|(_, path)| path == place.folder())
+    };
+    assert_eq!(traced.calls.iter().filter(synced).count(), 1, "once, and not again");
+}
+
+/// The reader, in a process of its own; in a plain run it does nothing.
+#[test]
+fn read() {
+    let Ok(place) = env::var(PLACE) else { return };
+    let cache = open(&place);
+    let look = || fs::symlink_metadata(format!("{place}/marker")).is_ok();
+    assert!(token(&cache, "client").is_some());
+    look();
+    let found = (0..READS).filter(|_| token(&cache, "client").is_some()).count();
+    look();
+    assert_eq!(found, READS);
+}
+
+/// The writer of nothing, likewise.
+#[test]
+fn change_nothing() {
+    let Ok(place) = env::var(PLACE) else { return };
+    let cache = open(&place);
+    for _ in 0..3 {
+        cache.transaction(|_| Ok(())).unwrap();
+    }
+}
+
+fn run(worker: &str, place: &Place) -> strace::Traced {
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args([worker, "--exact", "--test-threads=1"]).env(PLACE, place.path());
+    let traced = strace::record(&command, b"").unwrap();
+    assert!(traced.status.success(), "{}", String::from_utf8_lossy(&traced.stdout));
+    traced
+}
+
+fn open(place: &str) -> PersistedTokenCache {
+    PersistedTokenCache::builder(support::STORE)
+        .folder(format!("{place}/cache"))
+        .key_source(KeySource::KeyFile(format!("{place}/key/tests.key").into()))
+        .open()
+        .unwrap()
+}
