@@ -52,7 +52,7 @@ pub enum Error {
         detail: String,
     },
     /// A file that was named as a key file is none, or is damaged. It was left as it is.
-    #[error("`{}` is not a usable key file: {detail}; restore it from a copy, or name the right one", path.display())]
+    #[error("`{}` is not a usable key file: {detail}", path.display())]
     InvalidKeyFile {
         /// The file.
         path: PathBuf,

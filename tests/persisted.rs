@@ -347,6 +347,19 @@ fn a_key_file_serves_the_cache_it_was_made_for_and_no_other() {
     let moved = place.builder().folder(place.path().join("moved")).open().unwrap();
     assert_eq!(token(&moved, "client").as_deref(), Some("kept"), "a moved cache is read");
     moved.add(&event("client", "still")).unwrap();
+
+    let together = Place::new();
+    together.open().add(&event("client", "kept")).unwrap();
+    let (home, new_home) = (place.path().join("home"), place.path().join("new-home"));
+    fs::rename(together.path(), &home).unwrap();
+    fs::rename(&home, &new_home).unwrap();
+    let restored = || {
+        let key = KeySource::KeyFile(new_home.join("key/tests.key"));
+        place.builder().folder(new_home.join("cache")).key_source(key).open().unwrap()
+    };
+    assert_eq!(token(&restored(), "client").as_deref(), Some("kept"));
+    restored().clear().unwrap();
+    assert!(!new_home.join("key/tests.key").exists(), "it is still the cache it was made for");
 }
 
 #[test]

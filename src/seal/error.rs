@@ -43,7 +43,10 @@ impl SealError {
             Self::Corrupt { detail } => {
                 Error::Corrupt { what: format!("`{}`", path.display()), detail }
             }
-            Self::InvalidKeyFile { detail } => Error::InvalidKeyFile { path, detail },
+            Self::InvalidKeyFile { detail } => Error::InvalidKeyFile {
+                path,
+                detail: format!("{detail}; restore it from a copy, or name the right one"),
+            },
             Self::NotSealed { found } => {
                 Error::OtherBackend { path, found: found.into(), expected: SEALED }
             }

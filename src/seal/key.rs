@@ -92,9 +92,9 @@ pub(crate) fn store_tag(name: &str) -> [u8; 16] {
     first_half(Sha256::new().chain_update(STORE_NAME).chain_update(name))
 }
 
-/// What a key file says about the folder of its cache.
-pub(crate) fn place_tag(folder: &[u8]) -> [u8; 16] {
-    first_half(Sha256::new().chain_update(PLACE).chain_update(folder))
+/// What a key file says about where its cache lies.
+pub(crate) fn place_tag(way: &[u8]) -> [u8; 16] {
+    first_half(Sha256::new().chain_update(PLACE).chain_update(way))
 }
 
 /// Reads lower-case hexadecimal into a buffer of exactly the right size, so that no copy of a key

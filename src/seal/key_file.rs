@@ -11,7 +11,7 @@ use super::{
 #[derive(Debug)]
 pub(crate) struct KeyFile {
     pub(crate) store_tag: [u8; 16],
-    /// Of the folder that the cache was made in.
+    /// Of the way to the folder that the cache was made in.
     pub(crate) place_tag: [u8; 16],
     pub(crate) key_id: KeyId,
     pub(crate) key: Key,
@@ -21,7 +21,8 @@ impl KeyFile {
     /// The size of every key file in bytes, so that a reader need not read more.
     pub(crate) const LEN: usize = 22 + 2 * (7 + 32 + 1) + (8 + 32 + 1) + (5 + 64 + 1);
 
-    /// For the cache of the store `store` in the folder `place`, its absolute path in bytes.
+    /// For the cache of the store `store`; `place` is the way from the key file's folder to the
+    /// cache's.
     pub(crate) fn new(store: &str, place: &[u8], key_id: KeyId, key: Key) -> Self {
         Self { store_tag: store_tag(store), place_tag: place_tag(place), key_id, key }
     }
@@ -96,7 +97,7 @@ impl KeyFile {
         self.store_tag == store_tag(name)
     }
 
-    /// Whether this key was made for a cache in the folder `place`.
+    /// Whether this key was made for a cache that lies there.
     pub(crate) fn lies_for(&self, place: &[u8]) -> bool {
         self.place_tag == place_tag(place)
     }

@@ -1,6 +1,6 @@
 //! A key in a file of its own.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use tokenkeep_platform::file::{Folder, Parents};
 
@@ -14,8 +14,8 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Keys {
     store: String,
-    /// The folder of the cache.
-    place: PathBuf,
+    /// The way from the key file's folder to the cache's.
+    way: PathBuf,
     path: PathBuf,
     folder: PathBuf,
     name: String,
@@ -34,7 +34,7 @@ impl Keys {
             });
         };
         let (folder, name) = (folder.to_owned(), name.to_owned());
-        Ok(Self { store: store.to_owned(), place: place.to_owned(), path, folder, name })
+        Ok(Self { store: store.to_owned(), way: way(&folder, place), path, folder, name })
     }
 
     pub(super) fn read(&self) -> Result<Option<KeyFile>, Error> {
@@ -49,7 +49,7 @@ impl Keys {
     }
 
     fn place(&self) -> &[u8] {
-        self.place.as_os_str().as_encoded_bytes()
+        self.way.as_os_str().as_encoded_bytes()
     }
 
     fn write(&self, candidate: &Candidate) -> Result<bool, Error> {
@@ -87,7 +87,7 @@ impl super::Keys for Keys {
             Some(_) => {
                 return Err(Error::InvalidKeyFile {
                     path: self.path.clone(),
-                    detail: "it belongs to a cache in another folder".into(),
+                    detail: "it was made for a cache in another folder; name another file, or remove it if that cache is gone".into(),
                 });
             }
             None => random_key()?,
@@ -121,6 +121,16 @@ impl super::Keys for Keys {
         }
         Ok(())
     }
+}
+
+/// The path that leads from one folder to another, so that both can be moved together.
+fn way(from: &Path, to: &Path) -> PathBuf {
+    let (mut from, mut to) = (from.components().peekable(), to.components().peekable());
+    while from.peek().is_some() && from.peek() == to.peek() {
+        from.next();
+        to.next();
+    }
+    from.map(|_| Component::ParentDir).chain(to).collect()
 }
 
 /// A key file has about 200 bytes.
