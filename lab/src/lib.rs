@@ -22,4 +22,7 @@ mod tool;
 pub use place::{
     example, executable, program, python, strace, target_dir, venv, venv_python, workspace_root,
 };
-pub use tool::{DEBIAN_RUSTC, Tool, in_ci, install_line, need, say};
+pub use tool::{
+    DEBIAN_RUSTC, MINGW_GCC, Tool, UNDER_WINE, in_ci, install_line, need, say, under_wine,
+    wine_cannot,
+};

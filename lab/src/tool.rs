@@ -21,11 +21,14 @@ pub enum Tool {
     Python,
     /// A compiler with the source of its standard library, for type-checking Windows and macOS.
     OtherTargets,
+    /// Runs programs of Windows, with the linker that makes them.
+    Wine,
 }
 
 impl Tool {
     /// Every tool, in the order of installation.
-    pub const ALL: &[Self] = &[Self::SecretService, Self::Strace, Self::Python, Self::OtherTargets];
+    pub const ALL: &[Self] =
+        &[Self::SecretService, Self::Strace, Self::Python, Self::OtherTargets, Self::Wine];
 
     /// What people call it.
     pub fn name(self) -> &'static str {
@@ -34,6 +37,7 @@ impl Tool {
             Self::Strace => "strace",
             Self::Python => "Python with msal and msal-extensions",
             Self::OtherTargets => "a compiler with the standard library's source",
+            Self::Wine => "Wine and mingw's linker",
         }
     }
 
@@ -46,6 +50,7 @@ impl Tool {
             }
             Self::Strace => place::strace().is_some(),
             Self::Python => place::python().is_some(),
+            Self::Wine => all(&["wine", MINGW_GCC]) && Self::OtherTargets.is_here(),
             Self::OtherTargets => {
                 Path::new(DEBIAN_RUSTC).is_file()
                     && Path::new(DEBIAN_STD).join("std/Cargo.toml").is_file()
@@ -65,6 +70,9 @@ impl Tool {
             Self::Strace => &["strace"],
             Self::Python => &["python3", "python3-venv"],
             Self::OtherTargets => &["rustc-web", "rust-web-src"],
+            Self::Wine => {
+                &["rustc-web", "rust-web-src", "gcc-mingw-w64-x86-64-win32", "wine", "wine64"]
+            }
         }
     }
 
@@ -95,6 +103,24 @@ pub fn need(tool: Tool) -> bool {
     here
 }
 
+/// Whether the calling test runs under Wine, which cannot do `what` as Windows can. Then it says so on stderr.
+#[track_caller]
+pub fn wine_cannot(what: &str) -> bool {
+    let wine = under_wine();
+    if wine {
+        say(&format!("skipped: {} needs more than Wine, which cannot {what}", caller()));
+    }
+    wine
+}
+
+/// Whether this process runs under Wine.
+pub fn under_wine() -> bool {
+    env::var_os(UNDER_WINE).is_some()
+}
+
+/// Set by who runs tests under Wine.
+pub const UNDER_WINE: &str = "TOKENKEEP_UNDER_WINE";
+
 /// Whether the run is one that nobody watches, where a missing tool is a failure: `CI` is set, and not to `false`.
 pub fn in_ci() -> bool {
     env::var_os("CI").is_some_and(|value| !["", "0", "false"].iter().any(|no| value == *no))
@@ -117,6 +143,9 @@ pub fn install_line(tools: &[Tool]) -> String {
 
 /// Where Debian's package `rustc-web` puts its compiler.
 pub const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+
+/// The compiler and linker of Debian's package `gcc-mingw-w64-x86-64-win32`.
+pub const MINGW_GCC: &str = "x86_64-w64-mingw32-gcc";
 
 /// Where Debian's package `rust-web-src` makes the standard library's source visible to cargo.
 const DEBIAN_STD: &str = "/usr/lib/rustlib/src/rust/library";
