@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests report and panic")]
 
 use std::{
-    env, fs,
+    env,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -188,6 +188,7 @@ fn releasing_and_acquiring_leave_the_files_where_they_are() {
     }
 }
 
+// Not on Windows: a lock file that is open cannot be removed
 #[cfg(unix)]
 #[test]
 fn a_lock_file_that_was_replaced_is_noticed_by_its_holder_and_by_the_next() {
@@ -195,7 +196,7 @@ fn a_lock_file_that_was_replaced_is_noticed_by_its_holder_and_by_the_next() {
     let lock = CrossProcessLock::new(&path, "s");
     let first = acquire(&lock);
     assert!(first.is_intact().unwrap());
-    fs::remove_file(path.join("s.lock")).unwrap();
+    std::fs::remove_file(path.join("s.lock")).unwrap();
     assert!(!first.is_intact().unwrap(), "the file is gone");
     drop(first);
     // The descriptor is kept, but it is one of a file that nobody else can find.
@@ -205,6 +206,7 @@ fn a_lock_file_that_was_replaced_is_noticed_by_its_holder_and_by_the_next() {
     assert!(elsewhere.acquire(&Wait::at_most(Duration::ZERO)).is_err(), "two hold it");
 }
 
+// Not on Windows: a lock file that is open cannot be removed
 #[cfg(unix)]
 #[test]
 fn a_waiter_does_not_take_a_lock_file_that_was_replaced_while_it_waited() {
@@ -221,9 +223,21 @@ fn a_waiter_does_not_take_a_lock_file_that_was_replaced_while_it_waited() {
         while !waiting.load(Ordering::SeqCst) {
             thread::yield_now();
         }
-        fs::remove_file(path.join("s.lock")).unwrap();
+        std::fs::remove_file(path.join("s.lock")).unwrap();
         drop(old);
         let guard = waiter.join().unwrap();
         assert!(guard.is_intact().unwrap(), "the waiter has the old file");
     });
+}
+
+#[cfg(windows)]
+#[test]
+fn a_lock_file_that_is_open_cannot_be_removed() {
+    let (_outer, path) = folder();
+    let lock = CrossProcessLock::new(&path, "s");
+    let guard = acquire(&lock);
+    for name in ["s.lock", "s.queue", "s.holder"] {
+        assert!(std::fs::remove_file(path.join(name)).is_err(), "{name} was removed");
+    }
+    assert!(guard.is_intact().unwrap());
 }

@@ -8,8 +8,8 @@
 //!
 //! Unix: owner and mode are checked, a stamp is (device, inode, size, mtime, ctime) with the
 //! descriptor kept open, so that the inode cannot be used again. Windows: a file inherits the
-//! access list of its folder, links are refused, a stamp is size, creation and write time without a
-//! handle, and the entry of a folder is as durable as the file system's own journal.
+//! access list of its folder, links are refused, a stamp is (volume, file id, size, write time) without
+//! a handle, and names are changed by calls that write through, for a folder cannot be synced.
 
 mod error;
 mod folder;
@@ -23,7 +23,7 @@ cfg_if::cfg_if! {
         #[path = "unix/mod.rs"]
         mod os;
     } else if #[cfg(windows)] {
-        #[path = "windows.rs"]
+        #[path = "windows/mod.rs"]
         mod os;
     } else {
         compile_error!("tokenkeep-platform supports Unix and Windows");

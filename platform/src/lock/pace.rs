@@ -37,6 +37,7 @@ impl Pace {
     }
 }
 
-const IN_QUEUE: Duration = Duration::from_millis(2);
+/// Windows makes and drops a timer for each pause, so many waiters that look often would hinder the holder.
+const IN_QUEUE: Duration = Duration::from_millis(if cfg!(windows) { 10 } else { 2 });
 const HEAD_FIRST: Duration = Duration::from_micros(30);
 const HEAD_LAST: Duration = Duration::from_millis(1);

@@ -2,20 +2,33 @@
 //!
 //! A virus scanner or an indexer that looks at a file makes a rename or an open fail for a moment; such
 //! failures are tried again for up to two seconds. A file is never deleted to make room for its
-//! successor. The entry of a folder cannot be synced; it is as durable as the file system's journal.
+//! successor. A folder cannot be synced, so names are changed by calls that write through.
 //! Files and folders inherit the access list of the user's profile, so no mode is checked.
+
+mod native;
+mod stamp;
 
 use std::{
     fs::{self, File, Metadata, OpenOptions},
     hash::{BuildHasher as _, RandomState},
     io::{self, ErrorKind},
-    os::windows::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _},
+    os::windows::fs::{FileExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::Arc,
     thread,
     time::{Duration, Instant},
 };
 
+use windows_sys::Win32::{
+    Foundation::{ERROR_ACCESS_DENIED, ERROR_LOCK_VIOLATION, ERROR_SHARING_VIOLATION},
+    Storage::FileSystem::{
+        FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT, FILE_SHARE_READ, FILE_SHARE_WRITE,
+    },
+};
+
+use self::native::Replace;
+pub use self::stamp::FileStamp;
+pub(crate) use self::stamp::Identity;
 use super::{FileError, Parents, Place};
 
 /// A folder that was found safe.
@@ -71,25 +84,26 @@ impl Directory {
         &self,
         path: &Path,
         _name: &str,
-        _place: Place,
+        place: Place,
     ) -> Result<Option<Opened>, FileError> {
         let failed = |source| FileError::from_io("open", path, source);
-        let open = || OpenOptions::new().read(true).custom_flags(OPEN_LINK_ITSELF).open(path);
-        let file = match patiently(open) {
+        let mut options = OpenOptions::new();
+        // A folder, which is opened only so, is told at once from a file that is in use.
+        options.read(true).custom_flags(FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_BACKUP_SEMANTICS);
+        let file = match patiently(|| options.open(path)) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(source) => {
-                return Err(match look_at(path) {
-                    Ok(Some(found)) if !found.is_file() => unexpected(path, &found),
-                    _ => failed(source),
-                });
-            }
+            Err(source) => return Err(failed(source)),
         };
         let metadata = file.metadata().map_err(failed)?;
         if !metadata.is_file() {
             return Err(unexpected(path, &metadata));
         }
-        let stamp = FileStamp::new(&metadata);
+        let information = native::information(&file).map_err(failed)?;
+        if place == Place::Private && information.nNumberOfLinks > 1 {
+            return Err(linked(path, information.nNumberOfLinks));
+        }
+        let stamp = FileStamp::new(&information);
         Ok(Some(Opened { file: Arc::new(file), stamp, readable_by_others: false }))
     }
 
@@ -98,7 +112,8 @@ impl Directory {
     pub(crate) fn open_lock_file(&self, path: &Path, _name: &str) -> Result<File, FileError> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        options.share_mode(SHARE_READ | SHARE_WRITE).custom_flags(OPEN_LINK_ITSELF);
+        options.share_mode(FILE_SHARE_READ | FILE_SHARE_WRITE);
+        options.custom_flags(FILE_FLAG_OPEN_REPARSE_POINT);
         let file = patiently(|| options.open(path)).map_err(|source| match source.kind() {
             ErrorKind::NotFound => FileError::MissingParent { path: self.path.clone() },
             _ => FileError::from_io("open", path, source),
@@ -133,26 +148,21 @@ impl Directory {
         patiently(|| fs::remove_file(&path))
     }
 
-    /// The standard library renames with POSIX semantics where the system has them, so readers that
-    /// share the file for deletion do not hinder it.
+    /// Where a reader has the file open, the plain call is refused. The standard library then renames
+    /// with POSIX semantics, which readers that share the file for deletion do not hinder; that call
+    /// cannot be told to write through.
     pub(crate) fn rename_over(&self, from: &str, to: &str) -> io::Result<()> {
         let (from, to) = (self.path.join(from), self.path.join(to));
-        patiently(|| fs::rename(&from, &to))
+        patiently(|| match native::rename(&from, &to, Replace::Yes) {
+            Err(error) if has_code(&error, ERROR_ACCESS_DENIED) => fs::rename(&from, &to),
+            done => done,
+        })
     }
 
     /// Fails with `AlreadyExists` where the name is taken.
     pub(crate) fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
-        let (source, target) = (self.path.join(from), self.path.join(to));
-        match patiently(|| fs::hard_link(&source, &target)) {
-            Ok(()) => patiently(|| fs::remove_file(&source)),
-            Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(error),
-            // A file system without hard links; the store's lock keeps the two steps together.
-            Err(_) => match fs::symlink_metadata(&target) {
-                Ok(_) => Err(ErrorKind::AlreadyExists.into()),
-                Err(error) if error.kind() == ErrorKind::NotFound => self.rename_over(from, to),
-                Err(error) => Err(error),
-            },
-        }
+        let (from, to) = (self.path.join(from), self.path.join(to));
+        patiently(|| native::rename(&from, &to, Replace::No))
     }
 
     pub(crate) fn sync(&self) -> io::Result<()> {
@@ -182,67 +192,6 @@ pub(crate) fn keep_open(file: Option<File>) -> Option<File> {
     None
 }
 
-/// What a file was at one moment: its size, creation and write time. No handle is kept, for an
-/// open handle stops every writer.
-///
-/// Two stamps that differ mean that the file was changed. The times have a resolution of 100 ns, so two
-/// replacements of equal size within that time look the same.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileStamp {
-    size: u64,
-    created: u64,
-    written: u64,
-}
-
-impl FileStamp {
-    /// The size of the file in bytes.
-    #[must_use]
-    pub fn len(&self) -> u64 {
-        self.size
-    }
-
-    /// Whether the file was empty.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.size == 0
-    }
-
-    pub(crate) fn at(path: &Path) -> io::Result<Option<Self>> {
-        match patiently(|| fs::symlink_metadata(path)) {
-            Ok(metadata) => Ok(Some(Self::new(&metadata))),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The stamp of a file after it was renamed to `path`.
-    pub(crate) fn of_renamed(path: &Path, _file: Option<File>) -> io::Result<Self> {
-        Self::at(path)?.ok_or_else(|| ErrorKind::NotFound.into())
-    }
-
-    fn new(metadata: &Metadata) -> Self {
-        Self {
-            size: metadata.file_size(),
-            created: metadata.creation_time(),
-            written: metadata.last_write_time(),
-        }
-    }
-}
-
-/// Which file it is. A lock file keeps its path while it is open here, so all are the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Identity;
-
-impl Identity {
-    pub(crate) fn of(_file: &File) -> io::Result<Self> {
-        Ok(Self)
-    }
-
-    pub(crate) fn at(_path: &Path) -> io::Result<Option<Self>> {
-        Ok(Some(Self))
-    }
-}
-
 fn look_at(path: &Path) -> Result<Option<Metadata>, FileError> {
     match patiently(|| fs::symlink_metadata(path)) {
         Ok(metadata) => Ok(Some(metadata)),
@@ -263,33 +212,40 @@ fn unexpected(path: &Path, found: &Metadata) -> FileError {
     FileError::Unsafe { path: path.to_owned(), found: found.to_owned(), mend }
 }
 
-/// Tries again while another program has the file open.
+fn linked(path: &Path, links: u32) -> FileError {
+    let mend = format!("copy `{0}` to a new file and put that in its place", path.display());
+    FileError::Unsafe { path: path.to_owned(), found: format!("has {links} hard links"), mend }
+}
+
+/// Tries again while another program has the file open. The pauses begin short, for most have it open for
+/// an instant only, and have jitter, so that two who wait for each other do not move in step.
 fn patiently<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
-    let mut began = None;
+    let (mut began, mut mean) = (None, FIRST_PAUSE);
     loop {
         match call() {
             Err(error) if is_in_use(&error) => {
                 if began.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
                     return Err(error);
                 }
-                let jitter = RandomState::new().hash_one(0) % 15;
-                thread::sleep(Duration::from_millis(1 + jitter));
+                let jitter = RandomState::new().hash_one(0) % 1024;
+                thread::sleep(mean.mul_f64(0.5 + jitter as f64 / 1024.0));
+                mean = (mean * 3 / 2).min(LAST_PAUSE);
             }
             result => return result,
         }
     }
 }
 
-/// `ERROR_ACCESS_DENIED`, `ERROR_SHARING_VIOLATION` and `ERROR_LOCK_VIOLATION` of winerror.h.
 fn is_in_use(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(5 | 32 | 33))
+    [ERROR_ACCESS_DENIED, ERROR_SHARING_VIOLATION, ERROR_LOCK_VIOLATION]
+        .iter()
+        .any(|code| has_code(error, *code))
+}
+
+fn has_code(error: &io::Error, code: u32) -> bool {
+    error.raw_os_error().is_some_and(|raw| raw.cast_unsigned() == code)
 }
 
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// `FILE_FLAG_OPEN_REPARSE_POINT` of winbase.h.
-const OPEN_LINK_ITSELF: u32 = 0x0020_0000;
-
-/// `FILE_SHARE_READ` and `FILE_SHARE_WRITE` of winnt.h.
-const SHARE_READ: u32 = 1;
-const SHARE_WRITE: u32 = 2;
+const FIRST_PAUSE: Duration = Duration::from_micros(100);
+const LAST_PAUSE: Duration = Duration::from_millis(10);

@@ -1,0 +1,89 @@
+//! The calls of Windows that the standard library does not offer.
+#![expect(unsafe_code, reason = "Win32 has no safe interface to these")]
+
+use std::{
+    fs::File,
+    io,
+    os::windows::{ffi::OsStrExt as _, io::AsRawHandle as _},
+    path::Path,
+};
+
+use windows_sys::Win32::Storage::FileSystem::{
+    BY_HANDLE_FILE_INFORMATION, GetFileInformationByHandle, MOVEFILE_REPLACE_EXISTING,
+    MOVEFILE_WRITE_THROUGH, MoveFileExW,
+};
+
+/// What the system says of an open file in one call.
+pub(super) fn information(file: &File) -> io::Result<BY_HANDLE_FILE_INFORMATION> {
+    let mut information = BY_HANDLE_FILE_INFORMATION::default();
+    // SAFETY: `file` keeps the handle open during the call, and the structure may be written to.
+    let done = unsafe { GetFileInformationByHandle(file.as_raw_handle(), &mut information) };
+    if done == 0 { Err(io::Error::last_os_error()) } else { Ok(information) }
+}
+
+/// Whether a move may replace what lies at the target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Replace {
+    Yes,
+    /// Fails with `AlreadyExists` instead.
+    No,
+}
+
+/// Renames a file in one step and returns when the change of names is on the disk.
+pub(super) fn rename(from: &Path, to: &Path, replace: Replace) -> io::Result<()> {
+    let flags = match replace {
+        Replace::Yes => MOVEFILE_WRITE_THROUGH | MOVEFILE_REPLACE_EXISTING,
+        Replace::No => MOVEFILE_WRITE_THROUGH,
+    };
+    let (from, to) = (wide(from)?, wide(to)?);
+    // SAFETY: both are texts that end with a zero and live until the call has returned.
+    let done = unsafe { MoveFileExW(from.as_ptr(), to.as_ptr(), flags) };
+    if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// UTF-16 with a zero at the end. A long path is written in its verbatim form, for without that Win32
+/// stops at 260 units.
+fn wide(path: &Path) -> io::Result<Vec<u16>> {
+    let absolute = std::path::absolute(path)?;
+    let mut units: Vec<u16> = absolute.as_os_str().encode_wide().collect();
+    if units.contains(&0) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    if units.len() >= LONGEST_PLAIN && !starts_with(&units, r"\\?\") {
+        let share = starts_with(&units, r"\\");
+        let prefix = if share { r"\\?\UNC" } else { r"\\?\" };
+        // Of `\\server` the verbatim form keeps one backslash.
+        units.splice(..usize::from(share), prefix.encode_utf16());
+    }
+    units.push(0);
+    Ok(units)
+}
+
+fn starts_with(units: &[u16], text: &str) -> bool {
+    text.encode_utf16().zip(units).filter(|(a, b)| a == *b).count() == text.len()
+}
+
+/// A folder's path ends at 248 units, so that a file name of the old form fits behind it.
+const LONGEST_PLAIN: usize = 248;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_path_takes_its_verbatim_form() {
+        let text = |path: &str| {
+            let mut units = wide(Path::new(path)).unwrap();
+            assert_eq!(units.pop(), Some(0));
+            String::from_utf16(&units).unwrap()
+        };
+        let long = "x".repeat(300);
+        assert_eq!(text(r"C:\a b\ü"), r"C:\a b\ü");
+        assert_eq!(text(&format!(r"C:\{long}")), format!(r"\\?\C:\{long}"));
+        assert_eq!(
+            text(&format!(r"\\server\share\{long}")),
+            format!(r"\\?\UNC\server\share\{long}")
+        );
+        assert_eq!(text(&format!(r"\\?\C:\{long}")), format!(r"\\?\C:\{long}"));
+    }
+}

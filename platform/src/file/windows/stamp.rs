@@ -1,0 +1,98 @@
+//! What a file was at one moment, without a handle that stays open.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, ErrorKind},
+    os::windows::fs::OpenOptionsExt as _,
+    path::Path,
+};
+
+use windows_sys::Win32::Storage::FileSystem::{
+    BY_HANDLE_FILE_INFORMATION, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT,
+    FILE_READ_ATTRIBUTES,
+};
+
+use super::{native, patiently};
+
+/// What a file was at one moment: which file on which volume, its size and its write time. No handle is
+/// kept, for an open handle stops every writer.
+///
+/// Two stamps that differ mean that the file was changed. NTFS never gives the id of a file to a later
+/// one; a file system that does so may repeat the stamp of a file that was replaced twice within the
+/// resolution of its clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileStamp {
+    identity: Identity,
+    size: u64,
+    written: u64,
+}
+
+impl FileStamp {
+    /// The size of the file in bytes.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.size
+    }
+
+    /// Whether the file was empty.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.size == 0
+    }
+
+    pub(crate) fn at(path: &Path) -> io::Result<Option<Self>> {
+        match patiently(|| look_at(path)) {
+            Ok(file) => Ok(Some(Self::new(&native::information(&file)?))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The stamp of a file after it was renamed to `path`.
+    pub(crate) fn of_renamed(path: &Path, _file: Option<File>) -> io::Result<Self> {
+        Self::at(path)?.ok_or_else(|| ErrorKind::NotFound.into())
+    }
+
+    pub(super) fn new(found: &BY_HANDLE_FILE_INFORMATION) -> Self {
+        let written = found.ftLastWriteTime;
+        Self {
+            identity: Identity::new(found),
+            size: joined(found.nFileSizeHigh, found.nFileSizeLow),
+            written: joined(written.dwHighDateTime, written.dwLowDateTime),
+        }
+    }
+}
+
+/// Which file it is: the volume's serial number and the file's id on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    volume: u32,
+    file: u64,
+}
+
+impl Identity {
+    pub(crate) fn of(file: &File) -> io::Result<Self> {
+        Ok(Self::new(&native::information(file)?))
+    }
+
+    pub(crate) fn at(path: &Path) -> io::Result<Option<Self>> {
+        Ok(FileStamp::at(path)?.map(|stamp| stamp.identity))
+    }
+
+    fn new(found: &BY_HANDLE_FILE_INFORMATION) -> Self {
+        let file = joined(found.nFileIndexHigh, found.nFileIndexLow);
+        Self { volume: found.dwVolumeSerialNumber, file }
+    }
+}
+
+/// Opens whatever lies at `path`, a link itself too, in the way that conflicts with nobody.
+fn look_at(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.access_mode(FILE_READ_ATTRIBUTES);
+    options.custom_flags(FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT);
+    options.open(path)
+}
+
+fn joined(high: u32, low: u32) -> u64 {
+    u64::from(high) << 32 | u64::from(low)
+}
