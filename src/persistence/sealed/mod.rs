@@ -114,7 +114,9 @@ impl Persistence for SealedPersistence {
             }
             return Ok(());
         };
-        let header = self.header(&file)?;
+        let (header, stamp) = (self.header(&file)?, file.stamp());
+        // The source of keys may take its time, and an open file may stop a writer.
+        drop(file);
         let key_id = header.key_id;
         let known = self.state().keys.iter().any(|(id, _)| *id == key_id);
         let fetched = if known { None } else { self.fetch(header)? };
@@ -122,7 +124,7 @@ impl Persistence for SealedPersistence {
             let mut state = self.state();
             state.keys.extend(fetched);
             if state.keys.iter().any(|(id, _)| *id == key_id) {
-                state.prepared = Some(file.stamp());
+                state.prepared = Some(stamp);
             }
             state.candidate.take()
         };
