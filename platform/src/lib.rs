@@ -6,6 +6,7 @@ pub mod clock;
 pub mod file;
 pub mod lock;
 pub mod process;
+pub mod protect;
 pub mod random;
 pub mod vault;
 mod wiping_allocator;

@@ -1,0 +1,89 @@
+//! Why bytes were not protected or not given back.
+
+use std::io;
+
+/// Why bytes were not protected or not given back. What the operating system said is the source.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProtectError {
+    /// There is nothing to give back (code 87).
+    #[error("there are no protected bytes; whoever wrote them was stopped, sign in again")]
+    Empty,
+    /// The call failed for a reason that has no name of its own here.
+    #[error("Windows could not protect or give back the bytes; see the cause")]
+    Failed {
+        /// What Windows said.
+        source: io::Error,
+    },
+    /// This operating system has no such protection.
+    #[error("data protection (DPAPI) exists on Windows alone; choose another key")]
+    Missing,
+    /// The session has no key of the person (code 0x80090345): a network logon such as SSH or
+    /// remote management, or a service.
+    #[error(
+        "this session cannot reach the person's Windows key, as over the network or in a service; \
+         sign in at the machine, or choose another key"
+    )]
+    NetworkLogon {
+        /// What Windows said.
+        source: io::Error,
+    },
+    /// The bytes are damaged, not protected at all, or protected with another entropy (code 13).
+    #[error(
+        "the bytes are damaged or protected by another program; put back the file that was there"
+    )]
+    NotData {
+        /// What Windows said.
+        source: io::Error,
+    },
+    /// The key that protected them is not this person's here and now (code 0x8009000B): the
+    /// password was reset, the profile was copied from elsewhere, or a shell runs as somebody else.
+    #[error(
+        "the bytes belong to another Windows key: the password was reset, the profile copied, or this \
+         shell runs as somebody else; run as the person who signed in, or sign in again"
+    )]
+    OtherKey {
+        /// What Windows said.
+        source: io::Error,
+    },
+}
+
+impl ProtectError {
+    /// What a code of the interface means, the same on every operating system.
+    #[must_use]
+    pub fn from_code(code: i32) -> Self {
+        let source = io::Error::from_raw_os_error(code);
+        match code.cast_unsigned() {
+            ERROR_INVALID_DATA => Self::NotData { source },
+            ERROR_INVALID_PARAMETER => Self::Empty,
+            NTE_BAD_KEY_STATE => Self::OtherKey { source },
+            SEC_E_DELEGATION_REQUIRED => Self::NetworkLogon { source },
+            _ => Self::Failed { source },
+        }
+    }
+}
+
+/// Of winerror.h.
+const ERROR_INVALID_DATA: u32 = 13;
+const ERROR_INVALID_PARAMETER: u32 = 87;
+const NTE_BAD_KEY_STATE: u32 = 0x8009_000B;
+const SEC_E_DELEGATION_REQUIRED: u32 = 0x8009_0345;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_known_code_says_what_happened_and_what_to_do() {
+        for (code, words) in [
+            (13, ["damaged", "put back"]),
+            (87, ["no protected bytes", "sign in again"]),
+            (-2_146_893_813, ["password was reset", "sign in again"]),
+            (-2_146_892_987, ["over the network", "choose another key"]),
+            (5, ["could not", "see the cause"]),
+        ] {
+            let text = ProtectError::from_code(code).to_string();
+            assert!(words.iter().all(|word| text.contains(word)), "{code}: {text}");
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The data protection of Windows (DPAPI): bytes that only this person on this machine can read again.
+//!
+//! The key belongs to the person's Windows sign-in, so there is nothing to name, to keep or to lock. It
+//! does not guard against other programs of the same person.
+//!
+//! # Platform differences
+//!
+//! Windows alone has it. Elsewhere every call is [`ProtectError::Missing`].
+
+mod error;
+
+cfg_if::cfg_if! {
+    if #[cfg(windows)] {
+        mod windows;
+        use windows as os;
+    } else {
+        mod unsupported;
+        use unsupported as os;
+    }
+}
+
+use zeroize::Zeroizing;
+
+pub use self::error::ProtectError;
+
+/// Protects `bytes` for the current person on this machine. Never asks the person.
+///
+/// Who unprotects them has to give the same `entropy`, which is no secret: a program's own value keeps
+/// other programs from reading its data by mistake. Empty is the same as none.
+///
+/// # Errors
+///
+/// [`ProtectError::NetworkLogon`] in a session without the person's key, such as over SSH;
+/// [`ProtectError::Missing`] elsewhere than on Windows; else [`ProtectError::Failed`].
+pub fn protect(bytes: &[u8], entropy: Option<&[u8]>) -> Result<Vec<u8>, ProtectError> {
+    os::protect(bytes, entropy.filter(|entropy| !entropy.is_empty()))
+}
+
+/// Gives back what was protected by the same person on the same machine. Never asks the person.
+///
+/// # Errors
+///
+/// [`ProtectError::Empty`] and [`ProtectError::NotData`] where `bytes` are not what was protected, or the
+/// entropy is another; [`ProtectError::OtherKey`] where they belong to somebody or somewhere else; else as
+/// [`protect`].
+pub fn unprotect(bytes: &[u8], entropy: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, ProtectError> {
+    if bytes.is_empty() {
+        return Err(ProtectError::Empty);
+    }
+    os::unprotect(bytes, entropy.filter(|entropy| !entropy.is_empty()))
+}

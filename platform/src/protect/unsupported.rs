@@ -1,0 +1,13 @@
+//! Stands where the operating system has no such protection: every call says so.
+
+use zeroize::Zeroizing;
+
+use super::ProtectError;
+
+pub(super) fn protect(_: &[u8], _: Option<&[u8]>) -> Result<Vec<u8>, ProtectError> {
+    Err(ProtectError::Missing)
+}
+
+pub(super) fn unprotect(_: &[u8], _: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, ProtectError> {
+    Err(ProtectError::Missing)
+}
