@@ -1,5 +1,6 @@
 //! The sealed cache with its key in a real gnome-keyring.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test may, and its workers talk")]
+// Not on Windows: the Secret Service
 #![cfg(target_os = "linux")]
 
 mod support;

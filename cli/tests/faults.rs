@@ -12,6 +12,7 @@
 //! What this does not show: a kill within a system call (the kernel finishes it or never begins),
 //! a call that fails after it took effect, and what a power cut takes back (see `power_cut.rs`).
 
+// Not on Windows: strace
 #![cfg(unix)]
 #![allow(
     clippy::unwrap_used,

@@ -17,6 +17,7 @@
 //! Assumed: a rename is atomic, a synced sector does not decay, a new file is not found with the
 //! bytes of another. Modes and owners are as the program set them.
 
+// Not on Windows: strace
 #![cfg(unix)]
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,5 @@
 //! How much a vault read costs beside the bare calls it is made of.
+// Not on Windows: the Secret Service
 #![cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))]
 #![expect(clippy::print_stdout, reason = "figures are for the person who runs the tests")]
 

@@ -1,4 +1,5 @@
 //! The Secret Service vault against a service that is silent, wants prompts, or dies.
+// Not on Windows: the Secret Service
 #![cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))]
 #![expect(clippy::print_stdout, reason = "figures are for the person who runs the tests")]
 

@@ -5,7 +5,7 @@ use std::process::Command;
 use tokenkeep_lab::{DEBIAN_RUSTC, Tool, target_dir};
 
 use crate::stage::{self, Failure};
-use crate::{msrv, tools};
+use crate::{msrv, tools, wine};
 
 /// Runs the named stages, or all of them.
 pub(crate) fn run(names: &[String]) -> Result<(), Failure> {
@@ -20,9 +20,14 @@ pub(crate) fn run(names: &[String]) -> Result<(), Failure> {
             .iter()
             .filter(|stage| names.is_empty() || names.iter().any(|name| name == stage.name))
     };
-    let needed = chosen().find_map(|stage| stage.needs);
-    if let Some(tool) = needed {
-        tools::provide(&[tool])?;
+    let mut needed: Vec<Tool> = Vec::new();
+    for tool in chosen().filter_map(|stage| stage.needs) {
+        if !needed.contains(&tool) {
+            needed.push(tool);
+        }
+    }
+    if !needed.is_empty() {
+        tools::provide(&needed)?;
     }
     for stage in chosen() {
         match stage.needs.filter(|tool| !tool.is_here()) {
@@ -48,6 +53,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "windows", needs: OTHER, check: || other_system("x86_64-pc-windows-msvc") },
     Stage { name: "macos-arm", needs: OTHER, check: || other_system("aarch64-apple-darwin") },
     Stage { name: "macos-intel", needs: OTHER, check: || other_system("x86_64-apple-darwin") },
+    Stage { name: "wine", needs: Some(Tool::Wine), check: wine::test },
 ];
 
 const OTHER: Option<Tool> = Some(Tool::OtherTargets);

@@ -7,6 +7,7 @@ mod msrv;
 mod stage;
 mod test;
 mod tools;
+mod wine;
 
 use std::env;
 use std::process::ExitCode;
@@ -38,5 +39,6 @@ usage: cargo xtask COMMAND
 
   test [CARGO TEST ARGUMENTS]   every test of the workspace. As root, or with CI set, installs what they need;
                                 else prints the line that does and skips what cannot run
-  check [STAGE…]                fmt, clippy, docs, msrv, windows, macos-arm, macos-intel; all without STAGE
+  check [STAGE…]                fmt, msrv, clippy, docs, windows, macos-arm, macos-intel, wine (the tests, built for
+                                Windows); all without STAGE
   bench [BENCH…]                the benchmarks' rows, each a ratio against its floor; all without BENCH";

@@ -1,0 +1,205 @@
+//! The tests as programs of Windows, run under Wine.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Mutex;
+use std::thread;
+
+use tokenkeep_lab::{DEBIAN_RUSTC, MINGW_GCC, UNDER_WINE, target_dir, workspace_root};
+
+use crate::stage::{self, Failure};
+
+/// Builds the tests with the standard library from its source and runs them in a Windows of their own.
+pub(crate) fn test() -> Result<(), Failure> {
+    let prefix = prefix()?;
+    let mut test = stage::cargo();
+    test.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests", "--target", TARGET]);
+    test.args(["--package", "tokenkeep-platform"]);
+    test.args(["--package", "tokenkeep", "--package", "tokenkeep-cli"]);
+    test.args(["-Zbuild-std=std,panic_unwind,test", "--target-dir"]).arg(target_dir().join("wine"));
+    test.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
+    test.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER", MINGW_GCC);
+    test.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", "wine");
+    test.env("CARGO_PROFILE_DEV_DEBUG", "0");
+    // A process starts a hundred times slower than on Linux, so the tests that start many do fewer rounds.
+    test.env(UNDER_WINE, "1").env("TOKENKEEP_KILLS", "50").env("TOKENKEEP_UPDATES", "10");
+    // There is no Python of Windows, so a test that needs one says that it is skipped.
+    test.env_remove("CI").envs(wine(&prefix));
+    let run = watch(&mut test)?;
+    for left_out in left_out()? {
+        println!("not on Windows: {left_out}");
+    }
+    for skipped in &run.skipped {
+        println!("{skipped}");
+    }
+    println!(
+        "{} tests passed under Wine, {} failed, {} are parts of others, {} said that they skipped",
+        run.passed,
+        run.failed,
+        run.ignored,
+        run.skipped.len()
+    );
+    if run.passed == 0 {
+        return Err(Failure::new("no test ran under Wine"));
+    }
+    if run.succeeded { Ok(()) } else { Err(Failure::new("the tests failed under Wine")) }
+}
+
+/// A Windows of this project's own, made once.
+fn prefix() -> Result<PathBuf, Failure> {
+    let prefix = target_dir().join("lab").join("wine");
+    let system = prefix.join("drive_c/windows/system32");
+    let shim = system.join("bcryptprimitives.dll");
+    if shim.is_file() {
+        return Ok(prefix);
+    }
+    let failed = |error| Failure::new(format!("{}: {error}", prefix.display()));
+    fs::create_dir_all(&prefix).map_err(failed)?;
+    let mut boot = Command::new("wineboot");
+    stage::run("wineboot", boot.arg("--init").envs(wine(&prefix)).stdout(Stdio::null()))?;
+    let mut wait = Command::new("wineserver");
+    stage::finish("wineserver", wait.arg("--wait").envs(wine(&prefix)))?;
+    // Moved into place last, as the mark of a Windows that is complete.
+    let unfinished = system.join("bcryptprimitives.new");
+    let mut compile = Command::new(MINGW_GCC);
+    compile.args(["-shared", "-Os", "-s", "-o"]).arg(&unfinished);
+    compile.arg(workspace_root().join("xtask/src/wine/process_prng.c")).arg("-ladvapi32");
+    stage::finish(MINGW_GCC, &mut compile)?;
+    fs::rename(&unfinished, &shim).map_err(failed)?;
+    Ok(prefix)
+}
+
+/// What keeps Wine in its own folder, silent and without questions.
+fn wine(prefix: &Path) -> [(&'static str, PathBuf); 3] {
+    let none = PathBuf::from("mscoree=;mshtml=");
+    [("WINEPREFIX", prefix.to_owned()), ("WINEDEBUG", "-all".into()), ("WINEDLLOVERRIDES", none)]
+}
+
+#[derive(Default)]
+struct Run {
+    passed: u32,
+    failed: u32,
+    ignored: u32,
+    skipped: Vec<String>,
+    succeeded: bool,
+}
+
+impl Run {
+    /// Counts what a line says and tells whether it is worth showing.
+    fn hear(&mut self, line: &str) -> bool {
+        if line.starts_with("skipped: ") {
+            self.skipped.push(line.to_owned());
+            return false;
+        }
+        if let Some(result) = line.strip_prefix("test result: ") {
+            let count = |what: &str| {
+                let before = result.split(what).next()?;
+                before.trim_end().rsplit(' ').next()?.parse::<u32>().ok()
+            };
+            self.passed += count("passed").unwrap_or(0);
+            self.failed += count("failed").unwrap_or(0);
+            self.ignored += count("ignored").unwrap_or(0);
+        }
+        !line.is_empty() && !line.ends_with(" ... ok") && !line.contains(" ... ignored")
+    }
+}
+
+/// Runs the tests, shows what they say and counts them.
+fn watch(test: &mut Command) -> Result<Run, Failure> {
+    let failed = |error| Failure::new(format!("cannot run cargo test: {error}"));
+    let mut child = test
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(failed)?;
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let run = Mutex::new(Run::default());
+    thread::scope(|scope| {
+        scope.spawn(|| listen(out, &run));
+        scope.spawn(|| listen(err, &run));
+    });
+    let mut run = run.into_inner().map_err(|_| Failure::new("a listener panicked"))?;
+    run.succeeded = child.wait().map_err(failed)?.success();
+    Ok(run)
+}
+
+fn listen(stream: Option<impl Read>, run: &Mutex<Run>) {
+    let Some(stream) = stream else { return };
+    let mut lines = BufReader::new(stream).split(b'\n');
+    while let Some(Ok(line)) = lines.next() {
+        let line = String::from_utf8_lossy(&line);
+        let line = line.trim_end();
+        let Ok(mut run) = run.lock() else { return };
+        if run.hear(line) {
+            println!("{line}");
+        }
+    }
+}
+
+/// The tests that the sources keep from Windows, each with its reason: what `// Not on Windows: ` marks, either
+/// a test or a file.
+fn left_out() -> Result<Vec<String>, Failure> {
+    let root = workspace_root();
+    let mut found = Vec::new();
+    for folder in ["tests", "cli/tests", "platform/tests", "platform/src", "src"] {
+        let failed = |error| Failure::new(format!("{folder}: {error}"));
+        let mut paths = Vec::new();
+        for entry in fs::read_dir(root.join(folder)).map_err(failed)? {
+            paths.push(entry.map_err(failed)?.path());
+        }
+        paths.sort();
+        for path in paths.iter().filter(|path| path.extension().is_some_and(|end| end == "rs")) {
+            let text = fs::read_to_string(path).map_err(failed)?;
+            let name = path.strip_prefix(&root).unwrap_or(path).display().to_string();
+            found.extend(marked(&text).map(|(what, why)| format!("{name}: {what}: {why}")));
+        }
+    }
+    Ok(found)
+}
+
+fn marked(text: &str) -> impl Iterator<Item = (String, &str)> {
+    text.match_indices(MARK).map(|(at, mark)| {
+        let rest = &text[at + mark.len()..];
+        let (reason, code) = rest.split_once('\n').unwrap_or((rest, ""));
+        let what = if code.starts_with("#!") {
+            format!("{} tests", text.matches("#[test]").count())
+        } else {
+            let name = code.split("fn ").nth(1).and_then(|name| name.split('(').next());
+            name.unwrap_or_default().to_owned()
+        };
+        (what, reason)
+    })
+}
+
+const TARGET: &str = "x86_64-pc-windows-gnu";
+const MARK: &str = "// Not on Windows: ";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_added_up_and_skips_are_kept() {
+        let mut run = Run::default();
+        assert!(run.hear(
+            "test result: ok. 22 passed; 0 failed; 1 ignored; 0 measured; finished in 4.69s"
+        ));
+        run.hear("test result: FAILED. 9 passed; 2 failed; 0 ignored; 0 measured");
+        assert!(!run.hear("skipped: a_test needs strace"));
+        assert!(!run.hear("test a_test ... ok") && run.hear("test a_test ... FAILED"));
+        assert_eq!((run.passed, run.failed, run.ignored), (31, 2, 1));
+        assert_eq!(run.skipped, ["skipped: a_test needs strace"]);
+    }
+
+    #[test]
+    fn a_mark_names_a_test_or_counts_a_file() {
+        let one = format!("x\n{MARK}a mode\n#[cfg(unix)]\n#[test]\nfn is_narrow() {{}}\n");
+        assert_eq!(marked(&one).collect::<Vec<_>>(), [("is_narrow".to_owned(), "a mode")]);
+        let all =
+            format!("{MARK}strace\n#![cfg(unix)]\n#[test]\nfn a() {{}}\n#[test]\nfn b() {{}}\n");
+        assert_eq!(marked(&all).collect::<Vec<_>>(), [("2 tests".to_owned(), "strace")]);
+    }
+}
