@@ -193,10 +193,10 @@ fn a_reader_that_never_pauses_sees_whole_contents_alone() {
                 assert!(bytes.iter().all(|byte| *byte == bytes[0]), "a torn read");
             }
         });
-        for round in 1..=50 {
-            store.folder.replace("cache", &[round; 4096]).unwrap();
-        }
+        let replace = |round| store.folder.replace("cache", &[round; 4096]).map(drop);
+        let replaced = (1..=50).try_for_each(replace);
         done.store(true, Ordering::Relaxed);
+        replaced.unwrap();
     });
 }
 
