@@ -78,7 +78,7 @@ fn no_process_starves_while_many_hammer_the_cache() {
 fn a_killed_writer_tears_nothing_loses_nothing_and_stops_nobody() {
     let _machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
     let kills: usize = env::var("TOKENKEEP_KILLS").map_or(1000, |text| text.parse().unwrap());
-    let place = Place::new();
+    let place = Place::in_memory();
     let cache = place.open();
     cache.add(&event("bystander", "kept")).unwrap();
     // Wine's one server is slow to start and to bury processes; a write must not wait for a dead one there either.

@@ -17,6 +17,14 @@ impl Place {
         Self(tempfile::tempdir().expect("a temporary folder"))
     }
 
+    /// In memory where the system has a folder for that: for times that are not to be the disk's.
+    pub(crate) fn in_memory() -> Self {
+        match tempfile::tempdir_in("/dev/shm") {
+            Ok(folder) => Self(folder),
+            Err(_) => Self::new(),
+        }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
