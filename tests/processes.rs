@@ -7,32 +7,38 @@ mod support;
 
 use std::{
     env,
+    ffi::OsString,
     io::{self, BufRead, BufReader, Lines, Write},
-    process::{Child, ChildStdout},
+    process::{Child, ChildStdout, Command, Stdio},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use support::{Place, event, token};
 use tokenkeep::{Error, KeySource, PersistedTokenCache, TokenCache};
-use tokenkeep_lab::{say, under_wine};
+use tokenkeep_lab::{again, say, task, under_wine};
 
-const WORKER: &str = "TOKENKEEP_TEST_WORKER";
+/// Of a worker, beside its number: the place, the rounds, and whether the cache may be cleared.
 const PLACE: &str = "TOKENKEEP_TEST_PLACE";
 const ROUNDS: &str = "TOKENKEEP_TEST_ROUNDS";
+const CLEARED: &str = "TOKENKEEP_TEST_CLEARED";
 
 /// One at a time: each of these tests wants the whole machine.
 static MACHINE: Mutex<()> = Mutex::new(());
 
 #[test]
 fn sixty_four_processes_lose_no_update() {
+    if let Some(number) = task() {
+        return work(number);
+    }
     let _machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
     let updates: usize = env::var("TOKENKEEP_UPDATES").map_or(100, |text| text.parse().unwrap());
     let place = Place::new();
     place.open().add(&event("first", "0")).unwrap();
     let begun = Instant::now();
-    let mut workers: Vec<Worker> =
-        (0..64).map(|number| Worker::start(&place, number, updates)).collect();
+    let mut workers: Vec<Worker> = (0..64)
+        .map(|number| Worker::start(sixty_four_processes_lose_no_update, &place, number, updates))
+        .collect();
     workers.iter_mut().for_each(Worker::go);
     let acknowledged: usize = workers.iter_mut().map(Worker::finish).sum();
     let took = begun.elapsed();
@@ -50,14 +56,25 @@ fn sixty_four_processes_lose_no_update() {
 
 #[test]
 fn no_process_starves_while_many_hammer_the_cache() {
+    if let Some(number) = task() {
+        return work(number);
+    }
     let _machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
     const HAMMERING: Duration = Duration::from_secs(20);
     // Wine's one server gives 64 processes too few turns in that time to be compared.
     let processes = if under_wine() { 16 } else { 64 };
     let place = Place::new();
     place.open().add(&event("first", "0")).unwrap();
-    let mut workers: Vec<Worker> =
-        (0..processes).map(|number| Worker::start(&place, number, usize::MAX)).collect();
+    let mut workers: Vec<Worker> = (0..processes)
+        .map(|number| {
+            Worker::start(
+                no_process_starves_while_many_hammer_the_cache,
+                &place,
+                number,
+                usize::MAX,
+            )
+        })
+        .collect();
     workers.iter_mut().for_each(Worker::go);
     let begun = Instant::now();
     // The promise is about a stretch of time, so one is let pass; the counts are judged, not it.
@@ -76,6 +93,9 @@ fn no_process_starves_while_many_hammer_the_cache() {
 
 #[test]
 fn a_killed_writer_tears_nothing_loses_nothing_and_stops_nobody() {
+    if let Some(number) = task() {
+        return work(number);
+    }
     let _machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
     let kills: usize = env::var("TOKENKEEP_KILLS").map_or(1000, |text| text.parse().unwrap());
     let place = Place::in_memory();
@@ -85,9 +105,13 @@ fn a_killed_writer_tears_nothing_loses_nothing_and_stops_nobody() {
     let soon = Duration::from_millis(if under_wine() { 2000 } else { 50 });
     let mut random = Random::new();
     let mut slowest = Duration::ZERO;
-    let mut most_left = 0;
     for kill in 0..kills {
-        let mut worker = Worker::start(&place, 0, usize::MAX);
+        let mut worker = Worker::start(
+            a_killed_writer_tears_nothing_loses_nothing_and_stops_nobody,
+            &place,
+            0,
+            usize::MAX,
+        );
         worker.go();
         for _ in 0..=random.below(4) {
             worker.acknowledged();
@@ -104,7 +128,6 @@ fn a_killed_writer_tears_nothing_loses_nothing_and_stops_nobody() {
         let found: usize = token(&cache, &client(0)).expect("torn or lost").parse().unwrap();
         assert!(found == last || found == last + 1, "acknowledged {last}, found {found}");
         assert_eq!(token(&cache, "bystander").as_deref(), Some("kept"));
-        most_left = most_left.max(leftovers(&place));
         assert_eq!(leftovers(&place), 0, "the write after the kill sweeps: {:?}", place.names());
     }
     say(&format!("{kills} kills: 0 torn, 0 lost, slowest next write {slowest:.1?}"));
@@ -112,13 +135,16 @@ fn a_killed_writer_tears_nothing_loses_nothing_and_stops_nobody() {
 
 #[test]
 fn a_kill_leaves_one_file_at_most() {
+    if let Some(number) = task() {
+        return work(number);
+    }
     let _machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
     let place = Place::new();
     place.open().add(&event("bystander", "kept")).unwrap();
     let mut random = Random::new();
     let mut most = 0;
     for _ in 0..100 {
-        let mut worker = Worker::start(&place, 0, usize::MAX);
+        let mut worker = Worker::start(a_kill_leaves_one_file_at_most, &place, 0, usize::MAX);
         worker.go();
         worker.acknowledged();
         spin(Duration::from_nanos(random.below(1_500_000)));
@@ -131,28 +157,36 @@ fn a_kill_leaves_one_file_at_most() {
 
 #[test]
 fn clear_by_one_process_while_another_adds_leaves_a_readable_cache() {
+    if let Some(number) = task() {
+        return work(number);
+    }
     let _machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
     let place = Place::new();
-    let mut worker = Worker::start(&place, 0, 200);
+    let mut command = Worker::command(
+        clear_by_one_process_while_another_adds_leaves_a_readable_cache,
+        &place,
+        0,
+        200,
+    );
+    let mut worker = Worker::spawn(command.env(CLEARED, "1"));
     worker.go();
     worker.acknowledged();
     for _ in 0..50 {
         place.open().clear().expect("clear works while another process adds");
     }
-    worker.finish_anyway();
+    worker.finish();
     let cache = place.open();
     cache.accounts().expect("readable afterwards");
     cache.add(&event("client", "anew")).unwrap();
     assert_eq!(token(&place.open(), "client").as_deref(), Some("anew"));
 }
 
-/// The worker's side; in a plain run of this binary it does nothing.
-#[test]
-fn work() {
-    let Ok(number) = env::var(WORKER) else { return };
-    let number: usize = number.parse().unwrap();
+/// The worker's side.
+fn work(number: OsString) {
+    let number: usize = number.into_string().unwrap().parse().unwrap();
     let place = env::var(PLACE).unwrap();
     let rounds: usize = env::var(ROUNDS).unwrap().parse().unwrap();
+    let may_be_cleared = env::var_os(CLEARED).is_some();
     let cache = PersistedTokenCache::builder(support::STORE)
         .folder(format!("{place}/cache"))
         .key_source(KeySource::KeyFile(format!("{place}/key/tests.key").into()))
@@ -162,7 +196,7 @@ fn work() {
     io::stdin().lock().read_line(&mut String::new()).unwrap();
     let from = token(&cache, &client(number)).map_or(0, |last| last.parse::<usize>().unwrap() + 1);
     for round in from..from.saturating_add(rounds) {
-        cache.transaction(|cache| update(cache, number, round)).unwrap();
+        cache.transaction(|cache| update(cache, number, round, may_be_cleared)).unwrap();
         if writeln!(io::stdout(), "ack {round}").is_err() {
             return;
         }
@@ -170,11 +204,16 @@ fn work() {
     println!("done");
 }
 
-/// The next update of a worker, on a state that has to hold its last one, unless it was cleared.
-fn update(cache: &mut TokenCache, number: usize, round: usize) -> Result<(), Error> {
+/// The next update of a worker, on a state that has to hold its last one.
+fn update(
+    cache: &mut TokenCache,
+    number: usize,
+    round: usize,
+    may_be_cleared: bool,
+) -> Result<(), Error> {
     let now = tokenkeep_platform::clock::unix_seconds();
     let before = cache.find_access_token(&support::request(&client(number)), now)?;
-    let cleared = cache.accounts().is_empty();
+    let cleared = may_be_cleared && cache.is_empty();
     let expected = round.checked_sub(1).map(|last| last.to_string());
     assert!(
         cleared || before.as_ref().map(|token| token.secret()) == expected.as_deref(),
@@ -208,18 +247,19 @@ struct Worker {
 }
 
 impl Worker {
-    fn start(place: &Place, number: usize, rounds: usize) -> Self {
-        let mut child = support::worker(
-            "work",
-            &[
-                (WORKER, number.to_string()),
-                (PLACE, place.path().display().to_string()),
-                (ROUNDS, rounds.min(1_000_000_000).to_string()),
-            ],
-        )
-        .stdin(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
+    /// A worker of `test`, which begins with [`work`].
+    fn start(test: impl Fn(), place: &Place, number: usize, rounds: usize) -> Self {
+        Self::spawn(&mut Self::command(test, place, number, rounds))
+    }
+
+    fn command(test: impl Fn(), place: &Place, number: usize, rounds: usize) -> Command {
+        let mut command = again(test, number.to_string());
+        command.env(PLACE, place.path()).env(ROUNDS, rounds.min(1_000_000_000).to_string());
+        command
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut worker = Self { child, lines, last: None, count: 0 };
         while worker.line().expect("the worker starts") != "ready" {}
@@ -252,10 +292,6 @@ impl Worker {
         while self.line().is_some() {}
         assert!(self.child.wait().unwrap().success(), "a worker failed");
         self.count
-    }
-
-    fn finish_anyway(&mut self) {
-        self.finish();
     }
 
     /// SIGKILL, and the last update that it acknowledged.

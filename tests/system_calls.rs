@@ -4,23 +4,25 @@
 
 mod support;
 
-use std::{env, fs, process::Command};
+use std::fs;
 
 use support::{Place, event, token};
 use tokenkeep::{KeySource, PersistedTokenCache};
-use tokenkeep_lab::{Tool, need, say, strace};
+use tokenkeep_lab::{Tool, again, need, say, strace, task};
 
-const PLACE: &str = "TOKENKEEP_TEST_PLACE";
 const READS: usize = 100;
 
 #[test]
 fn an_unchanged_read_is_one_system_call() {
+    if let Some(place) = task() {
+        return read(&place.into_string().unwrap());
+    }
     if !need(Tool::Strace) {
         return;
     }
     let place = Place::new();
     place.open().add(&event("client", "kept")).unwrap();
-    let traced = run("read", &place);
+    let traced = run(an_unchanged_read_is_one_system_call, &place);
     let marker = place.path().join("marker");
     let is_marker = |call: &strace::Call| call.paths().contains(&marker);
     let calls = traced.calls.iter().skip_while(|call| !is_marker(call)).skip(1);
@@ -33,23 +35,23 @@ fn an_unchanged_read_is_one_system_call() {
 /// Its writer may have been killed between the rename and the sync of the folder.
 #[test]
 fn a_transaction_that_changes_nothing_makes_durable_what_it_found() {
+    if let Some(place) = task() {
+        return change_nothing(&place.into_string().unwrap());
+    }
     if !need(Tool::Strace) {
         return;
     }
     let place = Place::new();
     place.open().add(&event("client", "kept")).unwrap();
-    let traced = run("change_nothing", &place);
+    let traced = run(a_transaction_that_changes_nothing_makes_durable_what_it_found, &place);
     let synced = |call: &&strace::Call| {
         call.name == "fsync" && call.descriptor(0).is_some_and(|(_, path)| path == place.folder())
     };
     assert_eq!(traced.calls.iter().filter(synced).count(), 1, "once, and not again");
 }
 
-/// The reader, in a process of its own; in a plain run it does nothing.
-#[test]
-fn read() {
-    let Ok(place) = env::var(PLACE) else { return };
-    let cache = open(&place);
+fn read(place: &str) {
+    let cache = open(place);
     let look = || fs::symlink_metadata(format!("{place}/marker")).is_ok();
     assert!(token(&cache, "client").is_some());
     look();
@@ -58,20 +60,15 @@ fn read() {
     assert_eq!(found, READS);
 }
 
-/// The writer of nothing, likewise.
-#[test]
-fn change_nothing() {
-    let Ok(place) = env::var(PLACE) else { return };
-    let cache = open(&place);
+fn change_nothing(place: &str) {
+    let cache = open(place);
     for _ in 0..3 {
         cache.transaction(|_| Ok(())).unwrap();
     }
 }
 
-fn run(worker: &str, place: &Place) -> strace::Traced {
-    let mut command = Command::new(env::current_exe().unwrap());
-    command.args([worker, "--exact", "--test-threads=1"]).env(PLACE, place.path());
-    let traced = strace::record(&command, b"").unwrap();
+fn run(test: impl Fn(), place: &Place) -> strace::Traced {
+    let traced = strace::record(&again(test, place.path()), b"").unwrap();
     assert!(traced.status.success(), "{}", String::from_utf8_lossy(&traced.stdout));
     traced
 }

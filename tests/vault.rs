@@ -14,10 +14,11 @@ use std::{
 
 use support::{Place, STORE, event, token};
 use tokenkeep::{Error, KeySource, PersistedTokenCache};
-use tokenkeep_lab::keyring::{Keyring, State, inside};
-
-const WORKER: &str = "TOKENKEEP_TEST_WORKER";
-const PLACE: &str = "TOKENKEEP_TEST_PLACE";
+use tokenkeep_lab::{
+    again,
+    keyring::{Keyring, State, inside},
+    task,
+};
 
 fn open(place: &Place) -> Result<PersistedTokenCache, Error> {
     place.builder().key_source(KeySource::OsVault).open()
@@ -162,6 +163,9 @@ fn clear_by_one_value_while_another_is_alive_and_adds() {
 
 #[test]
 fn two_first_runs_at_once_keep_both_sign_ins_under_one_key() {
+    if let Some(client) = task() {
+        return first_runs(&client.into_string().unwrap());
+    }
     inside("two_first_runs_at_once_keep_both_sign_ins_under_one_key", State::Unlocked, |keyring| {
         let rounds: usize = env::var("TOKENKEEP_FIRST_RUNS").map_or(500, |n| n.parse().unwrap());
         let mut workers: Vec<Child> = ["a", "b"].into_iter().map(first_runner).collect();
@@ -189,11 +193,8 @@ fn two_first_runs_at_once_keep_both_sign_ins_under_one_key() {
     });
 }
 
-/// The side of `two_first_runs…` that runs in a process of its own: for each folder it is given,
-/// it starts the program's work from the beginning.
-#[test]
-fn first_run() {
-    let Ok(client) = env::var(WORKER) else { return };
+/// For each folder that it is given, begins a program's work anew.
+fn first_runs(client: &str) {
     println!("ready");
     for place in std::io::stdin().lock().lines() {
         let place = place.unwrap();
@@ -202,7 +203,7 @@ fn first_run() {
             .key_source(KeySource::OsVault)
             .open()
             .unwrap();
-        match cache.add(&event(&client, "secret")) {
+        match cache.add(&event(client, "secret")) {
             Ok(()) => println!("kept"),
             Err(error) => println!("{error:?}"),
         }
@@ -210,11 +211,11 @@ fn first_run() {
 }
 
 fn first_runner(client: &str) -> Child {
-    let mut child =
-        support::worker("first_run", &[(WORKER, client.to_owned()), (PLACE, String::new())])
-            .stdin(Stdio::piped())
-            .spawn()
-            .unwrap();
+    let mut child = again(two_first_runs_at_once_keep_both_sign_ins_under_one_key, client)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
     while line(&mut child) != "ready" {}
     child
 }

@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::again::rerun;
+
 /// What the session's keyring is like at the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -249,10 +251,9 @@ pub fn inside(test: &str, state: State, body: impl FnOnce(&Keyring)) {
         return skip(test, program);
     }
     let session = Session::start(state).expect("a private session starts");
-    let program = std::env::current_exe().expect("a test knows its own program");
-    let output = session
-        .command(program)
-        .args([test, "--exact", "--nocapture", "--test-threads=1"])
+    let output = rerun(test)
+        .env_remove(ADDRESS)
+        .envs(session.envs())
         .env(INSIDE, "1")
         .stdin(Stdio::null())
         .output()

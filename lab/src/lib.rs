@@ -12,6 +12,7 @@
 //! }
 //! ```
 
+mod again;
 #[cfg(unix)]
 pub mod keyring;
 mod place;
@@ -19,6 +20,7 @@ mod place;
 pub mod strace;
 mod tool;
 
+pub use again::{again, task};
 pub use place::{
     example, executable, program, python, strace, target_dir, venv, venv_python, workspace_root,
 };

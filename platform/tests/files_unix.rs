@@ -8,13 +8,13 @@ mod store;
 use std::{
     fs::{self, File},
     os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink},
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use store::Store;
-use tokenkeep_lab::say;
+use tokenkeep_lab::{again, say, task};
 use tokenkeep_platform::{
     file::{FileError, Folder, Parents, stamp},
     lock::{CrossProcessLock, LockError, Wait},
@@ -32,17 +32,16 @@ fn folders_above_a_new_one_are_private_too() {
 
 #[test]
 fn modes_are_narrow_whatever_the_umask() {
+    if let Some(outer) = task() {
+        return create_everything(Path::new(&outer));
+    }
     for umask in ["000", "077", "777"] {
         let outer = tempfile::tempdir().unwrap();
         // The umask belongs to the process, so each has one of its own.
-        let script = format!("umask {umask}; exec \"$0\" --exact create_for_umask --ignored");
-        let status = Command::new("sh")
-            .args(["-c", &script])
-            .arg(std::env::current_exe().unwrap())
-            .env("STORE_OF_UMASK_TEST", outer.path())
-            .stdout(Stdio::null())
-            .status()
-            .unwrap();
+        let this = again(modes_are_narrow_whatever_the_umask, outer.path());
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")]);
+        let status = handing_over(shell, &this).stdout(Stdio::null()).status().unwrap();
         assert!(status.success(), "umask {umask}");
         for (name, expected) in [
             ("a", 0o700),
@@ -58,11 +57,8 @@ fn modes_are_narrow_whatever_the_umask() {
     }
 }
 
-#[test]
-#[ignore = "runs in a process of its own, with a umask"]
-fn create_for_umask() {
-    let Some(outer) = std::env::var_os("STORE_OF_UMASK_TEST") else { return };
-    let path = Path::new(&outer).join("a/store");
+fn create_everything(outer: &Path) {
+    let path = outer.join("a/store");
     let folder = Folder::create(&path, Parents::Create).unwrap();
     folder.replace("cache", b"bytes").unwrap();
     folder.create_new("key", b"bytes").unwrap();
@@ -252,16 +248,15 @@ fn a_file_that_was_changed_in_place_with_its_old_times_has_another_stamp() {
 
 #[test]
 fn a_full_disk_is_named_and_leaves_the_old_content() {
+    if let Some(path) = task() {
+        return fill_the_disk(Path::new(&path));
+    }
     let outer = tempfile::tempdir().unwrap();
-    let script = r#"mount -t tmpfs -o size=64k,mode=700 none "$1" || exit 77
-        exec "$0" --exact fill_the_disk --ignored"#;
-    let status = Command::new("unshare")
-        .args(["-rm", "sh", "-c", script])
-        .arg(std::env::current_exe().unwrap())
-        .arg(outer.path())
-        .env("STORE_ON_A_FULL_DISK", outer.path())
-        .stdout(Stdio::null())
-        .status();
+    let this = again(a_full_disk_is_named_and_leaves_the_old_content, outer.path());
+    let script = r#"mount -t tmpfs -o size=64k,mode=700 none "$PLACE" || exit 77; exec "$0" "$@""#;
+    let mut shell = Command::new("unshare");
+    shell.args(["-rm", "sh", "-c", script]).env("PLACE", outer.path());
+    let status = handing_over(shell, &this).stdout(Stdio::null()).status();
     match status.map(|status| status.code()) {
         Ok(Some(0)) => {}
         Ok(Some(101)) => panic!("the test on the full disk failed"),
@@ -269,11 +264,8 @@ fn a_full_disk_is_named_and_leaves_the_old_content() {
     }
 }
 
-#[test]
-#[ignore = "runs on a file system of its own"]
-fn fill_the_disk() {
-    let Some(path) = std::env::var_os("STORE_ON_A_FULL_DISK").map(PathBuf::from) else { return };
-    let folder = Folder::open(&path).unwrap().unwrap();
+fn fill_the_disk(path: &Path) {
+    let folder = Folder::open(path).unwrap().unwrap();
     folder.replace("cache", b"old content").unwrap();
     let error = folder.replace("cache", &[1; 100_000]).unwrap_err();
     assert!(matches!(error, FileError::NoSpace { .. }), "{error:?}");
@@ -281,8 +273,15 @@ fn fill_the_disk() {
     assert!(matches!(error, FileError::NoSpace { .. }), "{error:?}");
     let old = folder.open_file("cache").unwrap().unwrap();
     assert_eq!(*old.read_all(100).unwrap(), b"old content");
-    assert_eq!(fs::read_dir(&path).unwrap().count(), 1, "no temporary file is left");
+    assert_eq!(fs::read_dir(path).unwrap().count(), 1, "no temporary file is left");
     folder.replace("cache", b"new content").unwrap();
+}
+
+/// A shell that ends by becoming `command`.
+fn handing_over(mut shell: Command, command: &Command) -> Command {
+    shell.arg(command.get_program()).args(command.get_args());
+    shell.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    shell
 }
 
 fn mode(path: &Path) -> u32 {

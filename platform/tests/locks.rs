@@ -2,17 +2,17 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests report and panic")]
 
 use std::{
-    env,
+    ffi::OsString,
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
     thread,
     time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
-use tokenkeep_lab::say;
+use tokenkeep_lab::{again, say, task};
 use tokenkeep_platform::{
     file::{FileError, Folder, Parents},
     lock::{CrossProcessLock, LockError, LockGuard, Wait},
@@ -29,19 +29,9 @@ fn acquire(lock: &CrossProcessLock) -> LockGuard {
     lock.acquire(&Wait::default()).unwrap()
 }
 
-/// Starts this test program anew to run one of the ignored tests below.
-fn start(role: &str, path: &Path) -> Child {
-    Command::new(env::current_exe().unwrap())
-        .args(["--exact", role, "--ignored", "--nocapture"])
-        .env("FOLDER_OF_LOCK_TEST", path)
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap()
-}
-
-/// A process that holds the lock by the time this returns.
-fn holder(path: &Path) -> Child {
-    let mut child = start("hold", path);
+/// A process that holds the lock by the time this returns; `test` begins with [`hold`].
+fn holder(test: impl Fn(), path: &Path) -> Child {
+    let mut child = again(test, path).stdout(Stdio::piped()).spawn().unwrap();
     let mut output = BufReader::new(child.stdout.as_mut().unwrap());
     let mut line = String::new();
     while !line.contains("held") {
@@ -51,11 +41,8 @@ fn holder(path: &Path) -> Child {
     child
 }
 
-#[test]
-#[ignore = "runs in a process of its own"]
 #[expect(clippy::print_stdout, reason = "tells the parent")]
-fn hold() {
-    let Some(path) = env::var_os("FOLDER_OF_LOCK_TEST") else { return };
+fn hold(path: OsString) -> ! {
     let _guard = acquire(&CrossProcessLock::new(&path, "s"));
     println!("held");
     loop {
@@ -63,10 +50,7 @@ fn hold() {
     }
 }
 
-#[test]
-#[ignore = "runs in a process of its own"]
-fn count_up() {
-    let Some(path) = env::var_os("FOLDER_OF_LOCK_TEST") else { return };
+fn count_up(path: OsString) {
     let folder = Folder::open(Path::new(&path)).unwrap().unwrap();
     let lock = CrossProcessLock::new(&path, "s");
     for _ in 0..50 {
@@ -79,10 +63,20 @@ fn count_up() {
 
 #[test]
 fn no_update_of_eight_processes_is_lost() {
+    if let Some(path) = task() {
+        return count_up(path);
+    }
     let (_outer, path) = folder();
     let folder = Folder::open(&path).unwrap().unwrap();
     folder.replace("count", b"0").unwrap();
-    let children: Vec<_> = (0..8).map(|_| start("count_up", &path)).collect();
+    let children: Vec<_> = (0..8)
+        .map(|_| {
+            again(no_update_of_eight_processes_is_lost, &path)
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
     for child in children {
         assert!(child.wait_with_output().unwrap().status.success());
     }
@@ -116,8 +110,11 @@ fn threads_that_share_a_lock_or_have_their_own_exclude_each_other() {
 
 #[test]
 fn a_wait_that_times_out_names_the_holder() {
+    if let Some(path) = task() {
+        hold(path);
+    }
     let (_outer, path) = folder();
-    let mut child = holder(&path);
+    let mut child = holder(a_wait_that_times_out_names_the_holder, &path);
     let lock = CrossProcessLock::new(&path, "s");
     let told = std::cell::RefCell::new(Vec::new());
     let tell = |holder: Option<&str>, _: Duration| {
@@ -142,11 +139,14 @@ fn a_wait_that_times_out_names_the_holder() {
 
 #[test]
 fn a_killed_holder_releases_within_fifty_milliseconds() {
+    if let Some(path) = task() {
+        hold(path);
+    }
     let (_outer, path) = folder();
     let lock = CrossProcessLock::new(&path, "s");
     let mut times = Vec::new();
     for _ in 0..21 {
-        let mut child = holder(&path);
+        let mut child = holder(a_killed_holder_releases_within_fifty_milliseconds, &path);
         let waiter = lock.clone();
         let waiter = thread::spawn(move || {
             let guard = acquire(&waiter);

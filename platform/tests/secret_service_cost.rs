@@ -3,17 +3,17 @@
 #![cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))]
 #![expect(clippy::print_stdout, reason = "figures are for the person who runs the tests")]
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use secret_service::EncryptionType;
 use secret_service::blocking::SecretService;
+use tokenkeep_lab::again;
 use tokenkeep_lab::keyring::{State, inside};
+use tokenkeep_lab::task;
 use tokenkeep_platform::vault::{Call, Item, Place, Session, Vault};
 
 #[test]
 fn reads_are_measured_against_bare_calls_of_the_same_kind() {
-    const FIRST: &str = "TOKENKEEP_FIRST_READ";
     const NAME: &str = "reads_are_measured_against_bare_calls_of_the_same_kind";
     let key = Item::new("label", [("name", "key")]);
     let ours = |session| {
@@ -29,7 +29,8 @@ fn reads_are_measured_against_bare_calls_of_the_same_kind() {
         SecretService::connect(kind).unwrap()
     };
     let kinds = [("encrypted", Session::Encrypted), ("plain", Session::Plain)];
-    if let Ok(mode) = std::env::var(FIRST) {
+    if let Some(mode) = task() {
+        let mode = mode.into_string().unwrap();
         let (who, kind) = mode.split_once(' ').unwrap();
         let (_, session) = kinds.into_iter().find(|(name, _)| *name == kind).unwrap();
         let started = Instant::now();
@@ -46,11 +47,8 @@ fn reads_are_measured_against_bare_calls_of_the_same_kind() {
     inside(NAME, State::Unlocked, |_| {
         Vault::os().create(&key, &SECRET, &Call::quiet()).unwrap();
         let in_a_new_process = |mode: String| {
-            let output = Command::new(std::env::current_exe().unwrap())
-                .args([NAME, "--exact", "--nocapture"])
-                .env(FIRST, mode)
-                .output()
-                .unwrap();
+            let test = reads_are_measured_against_bare_calls_of_the_same_kind;
+            let output = again(test, mode).output().unwrap();
             let out = String::from_utf8(output.stdout).unwrap();
             let took = out.lines().find_map(|line| line.strip_prefix("took ")).unwrap();
             Duration::from_micros(took.parse().unwrap())

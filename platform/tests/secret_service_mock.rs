@@ -5,12 +5,13 @@
 
 mod mock;
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mock::{Act, Mock};
 use tokenkeep_lab::keyring::{State, inside};
+use tokenkeep_lab::{again, task};
 use tokenkeep_platform::vault::{Call, Item, Place, Session, Vault, VaultError};
 
 /// The mock cannot agree on a key, so its sessions are plain.
@@ -185,8 +186,7 @@ fn an_answer_of_the_wrong_type_is_a_failure() {
 #[test]
 fn a_process_exits_while_its_vault_is_stuck() {
     let name = "a_process_exits_while_its_vault_is_stuck";
-    const LEAVING: &str = "TOKENKEEP_LEAVING";
-    if std::env::var_os(LEAVING).is_some() {
+    if task().is_some() {
         let result = vault().delete(&item(), &soon(), None);
         assert!(matches!(result, Err(VaultError::OutcomeUnknown { .. })), "{result:?}");
         println!("leaving");
@@ -195,9 +195,7 @@ fn a_process_exits_while_its_vault_is_stuck() {
     inside(name, State::Absent, |_| {
         use std::io::{BufRead, BufReader, Read};
         let _mock = Mock::start(Some(b"secret"), at("Delete", Act::Silence));
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args([name, "--exact", "--nocapture", "--test-threads=1"])
-            .env(LEAVING, "1")
+        let mut child = again(a_process_exits_while_its_vault_is_stuck, "leave")
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

@@ -88,14 +88,3 @@ pub(crate) fn token(cache: &PersistedTokenCache, client_id: &str) -> Option<Stri
     let found = cache.find_access_token(&request(client_id)).expect("the cache can be read");
     found.map(|token| token.secret().to_owned())
 }
-
-/// A child that runs the test `name` of this binary again, as the worker it finds in its
-/// environment. Its lines reach the parent one by one.
-pub(crate) fn worker(name: &str, variables: &[(&str, String)]) -> std::process::Command {
-    let mut command = std::process::Command::new(std::env::current_exe().expect("this program"));
-    command
-        .args([name, "--exact", "--nocapture", "--test-threads=1", "--quiet"])
-        .envs(variables.iter().map(|(name, value)| (name, value)))
-        .stdout(std::process::Stdio::piped());
-    command
-}
