@@ -149,5 +149,5 @@ fn plain_text_that_cannot_be_read_can_be_set_aside() {
     let aside = cache.quarantine().unwrap().expect("it was there");
     assert_eq!(fs::read(aside).unwrap(), b"not a cache");
     cache.add(&event("client", "anew")).unwrap();
-    assert_eq!(cache.protection(), Protection::Plaintext { path });
+    assert_eq!(cache.protection(), Protection::Plaintext { path, exposed: false });
 }

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use tokenkeep::{Interaction, KeySource, PersistedTokenCache, Persistence, PersistenceBuilder};
+use tokenkeep::{
+    Interaction, KeySource, PersistedTokenCache, Persistence, PersistenceBuilder, Protection,
+};
 
 use crate::{
     args::{KeyChoice, Layout, Store},
     failure::Failure,
-    key,
+    key, output,
 };
 
 pub(crate) fn open(store: &Store) -> Result<PersistedTokenCache, Failure> {
@@ -37,7 +39,12 @@ fn open_plaintext(store: &Store) -> Result<PersistedTokenCache, Failure> {
             "a plain text cache has no place of its own; name its file with --cache PATH".into(),
         ));
     };
-    Ok(builder(store).open_plaintext(path)?)
+    let cache = builder(store).open_plaintext(path)?;
+    let protection = cache.protection();
+    if matches!(protection, Protection::Plaintext { exposed: true, .. }) {
+        output::note(&format!("warning: {protection}"));
+    }
+    Ok(cache)
 }
 
 /// With the key source that may have something to remove, which is not asked before.
@@ -59,7 +66,7 @@ fn builder(store: &Store) -> PersistenceBuilder {
     let builder = PersistedTokenCache::builder(&store.name).interaction(interaction(store));
     let builder = builder.on_lock_wait(|holder, waited| {
         let holder = holder.unwrap_or("another program");
-        crate::output::note(&format!("waiting for {holder} since {} s", waited.as_secs()));
+        output::note(&format!("waiting for {holder} since {} s", waited.as_secs()));
     });
     match (&store.cache, store.layout) {
         (Some(folder), Layout::Sealed) => builder.folder(folder),

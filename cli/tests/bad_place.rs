@@ -74,6 +74,26 @@ fn links_pipes_foreign_owners_and_wide_modes_are_refused_with_the_mend() {
 }
 
 #[test]
+fn a_plain_text_file_that_others_can_read_is_told_and_narrowed_by_the_next_save() {
+    let place = Place::new();
+    let file = place.0.path().join("plain.json");
+    let run = |command: &str| {
+        let mut program = program();
+        program.args(["--store", "plaintext", "--cache"]).arg(&file).arg(command);
+        text(&run(&mut program, EVENT).stderr)
+    };
+    assert!(!run("add").contains("warning"));
+    fs::set_permissions(&file, PermissionsExt::from_mode(0o644)).unwrap();
+    assert!(run("accounts").contains("other users can read"));
+    let other = EVENT.replace("an-access", "another-access");
+    let mut program = program();
+    program.args(["--store", "plaintext", "--cache"]).arg(&file).arg("add");
+    assert!(support::run(&mut program, &other).status.success());
+    assert_eq!(fs::metadata(&file).unwrap().mode() & 0o777, 0o600);
+    assert!(!run("accounts").contains("warning"));
+}
+
+#[test]
 fn a_folder_that_others_can_enter_is_refused_with_the_mend() {
     let place = Place::signed_in();
     fs::set_permissions(place.folder(), PermissionsExt::from_mode(0o755)).unwrap();

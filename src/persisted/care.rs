@@ -62,7 +62,8 @@ impl PersistedTokenCache {
     }
 
     /// Sets what is kept aside under another name in the same folder, and starts over empty. The
-    /// key stays until the next [`clear`](Self::clear), so what was set aside can be examined. `None` if nothing was kept.
+    /// key stays until the next [`clear`](Self::clear), so what was set aside can be examined.
+    /// `None` if nothing was kept.
     ///
     /// # Errors
     /// Whatever keeps the file from being renamed.

@@ -49,17 +49,14 @@ pub(super) enum Held<'a> {
 }
 
 impl StoreLock {
-    pub(crate) fn files(
-        lock: CrossProcessLock,
+    /// Between processes by `files`; without them, between the threads that share this value.
+    pub(crate) fn new(
+        files: Option<CrossProcessLock>,
         timeout: Duration,
         notice: Option<LockNotice>,
     ) -> Self {
-        Self { kind: Kind::Files(lock), timeout, notice }
-    }
-
-    pub(crate) fn value() -> Self {
-        let kind = Kind::Value(ValueLock::default());
-        Self { kind, timeout: DEFAULT_LOCK_TIMEOUT, notice: None }
+        let kind = files.map_or_else(|| Kind::Value(ValueLock::default()), Kind::Files);
+        Self { kind, timeout, notice }
     }
 
     pub(super) fn acquire(&self) -> Result<Held<'_>, Error> {

@@ -105,14 +105,12 @@ impl PersistedTokenCache {
         persistence: impl Persistence + 'static,
         lock: Option<CrossProcessLock>,
     ) -> Self {
-        let lock = match lock.or_else(|| persistence.lock()) {
-            Some(lock) => StoreLock::files(lock, DEFAULT_LOCK_TIMEOUT, None),
-            None => StoreLock::value(),
-        };
-        Self::new(Box::new(persistence), lock)
+        let lock = lock.or_else(|| persistence.lock());
+        Self::new(persistence, StoreLock::new(lock, DEFAULT_LOCK_TIMEOUT, None))
     }
 
-    pub(crate) fn new(persistence: Box<dyn Persistence>, lock: StoreLock) -> Self {
+    pub(crate) fn new(persistence: impl Persistence + 'static, lock: StoreLock) -> Self {
+        let persistence = Box::new(persistence);
         Self { persistence, lock, state: RwLock::default(), loading: Mutex::default() }
     }
 }

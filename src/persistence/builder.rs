@@ -121,8 +121,8 @@ impl PersistenceBuilder {
         let (timeout, notice) = (self.lock_timeout, self.on_lock_wait.clone());
         let persistence = self.sealed()?;
         persistence.reach()?;
-        let lock = StoreLock::files(persistence.file_lock(), timeout, notice);
-        Ok(PersistedTokenCache::new(Box::new(persistence), lock))
+        let lock = StoreLock::new(persistence.lock(), timeout, notice);
+        Ok(PersistedTokenCache::new(persistence, lock))
     }
 
     /// Opens a cache in PLAIN TEXT in the file `path`. See [`PlaintextPersistence`].
@@ -135,8 +135,8 @@ impl PersistenceBuilder {
     ) -> Result<PersistedTokenCache, Error> {
         let persistence = PlaintextPersistence::new(path)?.size_limit(self.size_limit);
         persistence.stamp()?;
-        let lock = StoreLock::files(persistence.file_lock(), self.lock_timeout, self.on_lock_wait);
-        Ok(PersistedTokenCache::new(Box::new(persistence), lock))
+        let lock = StoreLock::new(persistence.lock(), self.lock_timeout, self.on_lock_wait);
+        Ok(PersistedTokenCache::new(persistence, lock))
     }
 
     /// The sealed persistence alone, unopened: no vault is asked. With

@@ -1,10 +1,35 @@
 //! Which folder a store lies in, and which names a store may have.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use directories::BaseDirs;
 
 use crate::Error;
+
+/// A file that a person named, by its absolute path and its folder.
+pub(super) struct FilePlace {
+    pub(super) path: PathBuf,
+    pub(super) folder: PathBuf,
+    pub(super) name: String,
+}
+
+impl FilePlace {
+    pub(super) fn of(path: &Path) -> Result<Self, Error> {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        match (path.parent(), path.file_name().and_then(|name| name.to_str())) {
+            (Some(folder), Some(name)) => {
+                let (folder, name) = (folder.to_owned(), name.to_owned());
+                Ok(Self { path, folder, name })
+            }
+            _ => Err(Error::Invalid {
+                detail: format!(
+                    "`{}` names no file, or one whose name is not UTF-8; give its full path",
+                    path.display()
+                ),
+            }),
+        }
+    }
+}
 
 /// Checks that `name` can be a folder's name on every system, and is the same name everywhere.
 pub(super) fn check_name(name: &str) -> Result<(), Error> {

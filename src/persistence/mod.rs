@@ -27,7 +27,8 @@ use crate::Error;
 /// The largest cache that is read or written unless the program says otherwise: 16 MiB.
 pub(crate) const DEFAULT_SIZE_LIMIT: u64 = 16 * 1024 * 1024;
 
-/// A place that keeps one cache. Five calls, small enough to write your own.
+/// A place that keeps one cache. Write your own with four calls: `load`, `save`, `delete` and
+/// `stamp`; the others have defaults.
 ///
 /// [`PersistedTokenCache`](crate::PersistedTokenCache) calls them in this order: `prepare`, then
 /// (for a write) it takes the lock, then `load`, then `save` or `delete`. Reads call `stamp`, and
@@ -56,8 +57,8 @@ pub trait Persistence: fmt::Debug + Send + Sync {
     fn load(&self, known: Option<&Stamp>) -> Result<Loaded, Error>;
 
     /// Replaces what is kept by `content`, atomically. The caller holds the lock; `base` is what
-    /// its `load` under that lock found, `None` if nothing. A write that is handed to another thread keeps a clone of `hold`, so that
-    /// the lock outlives the write.
+    /// its `load` under that lock found, `None` if nothing. A write that is handed to another
+    /// thread keeps a clone of `hold`, so that the lock outlives the write.
     ///
     /// # Errors
     /// Whatever kept the content from being written; the old content is intact.

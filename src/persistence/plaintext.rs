@@ -9,7 +9,7 @@ use tokenkeep_platform::{
 
 use super::{
     DEFAULT_SIZE_LIMIT, Hold, Intent, Loaded, Persistence, Protection, Saved, Stamp,
-    key::random_key_id,
+    key::random_key_id, location::FilePlace,
 };
 use crate::{Error, seal::Header};
 
@@ -33,14 +33,7 @@ impl PlaintextPersistence {
     /// # Errors
     /// [`Error::Invalid`] if `path` names no file.
     pub fn new(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let path = std::path::absolute(path.as_ref()).unwrap_or_else(|_| path.as_ref().into());
-        let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|n| n.to_str()))
-        else {
-            return Err(Error::Invalid {
-                detail: format!("`{}` names no file; give the cache's full path", path.display()),
-            });
-        };
-        let (folder, name) = (folder.to_owned(), name.to_owned());
+        let FilePlace { path, folder, name } = FilePlace::of(path.as_ref())?;
         Ok(Self { folder, name, path, size_limit: DEFAULT_SIZE_LIMIT })
     }
 
@@ -54,10 +47,6 @@ impl PlaintextPersistence {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
-    }
-
-    pub(super) fn file_lock(&self) -> CrossProcessLock {
-        CrossProcessLock::in_place(&self.folder, &self.name, Place::Shared)
     }
 
     fn open_file(&self) -> Result<Option<OpenFile>, Error> {
@@ -122,19 +111,17 @@ impl Persistence for PlaintextPersistence {
     }
 
     fn protection(&self) -> Protection {
-        Protection::Plaintext { path: self.path.clone() }
+        let exposed = self.open_file().ok().flatten().is_some_and(|f| f.readable_by_others());
+        Protection::Plaintext { path: self.path.clone(), exposed }
     }
 
     fn lock(&self) -> Option<CrossProcessLock> {
-        Some(self.file_lock())
+        Some(CrossProcessLock::in_place(&self.folder, &self.name, Place::Shared))
     }
 
     fn verify(&self) -> Result<(), Error> {
         let folder = Folder::create_shared(&self.folder, Parents::Require)?;
-        let name = format!("{}.verify", self.name);
-        folder.replace(&name, b"tokenkeep")?;
-        folder.remove(&name)?;
-        Ok(())
+        Ok(folder.probe(&self.name)?)
     }
 
     fn quarantine(&self, _hold: &Hold) -> Result<Option<PathBuf>, Error> {

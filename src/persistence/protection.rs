@@ -17,6 +17,8 @@ pub enum Protection {
     Plaintext {
         /// The file.
         path: PathBuf,
+        /// Other users of the machine can read it now; the next save ends that.
+        exposed: bool,
     },
     /// Authenticated encryption; the key lies elsewhere.
     Sealed {
@@ -36,7 +38,7 @@ impl Protection {
     /// The file of a plain text cache, the folder of a sealed one.
     pub fn path(&self) -> Option<&Path> {
         match self {
-            Self::Plaintext { path } => Some(path),
+            Self::Plaintext { path, .. } => Some(path),
             Self::Sealed { folder, .. } => Some(folder),
             Self::Memory | Self::Other => None,
         }
@@ -48,7 +50,14 @@ impl fmt::Display for Protection {
         match self {
             Self::Memory => f.write_str("in memory only, gone when the program ends"),
             Self::Other => f.write_str("kept by the program's own persistence"),
-            Self::Plaintext { path } => write!(f, "PLAIN TEXT in {}", path.display()),
+            Self::Plaintext { path, exposed: false } => {
+                write!(f, "PLAIN TEXT in {}", path.display())
+            }
+            Self::Plaintext { path, exposed: true } => write!(
+                f,
+                "PLAIN TEXT in {}, which other users can read until the next save",
+                path.display()
+            ),
             Self::Sealed { folder, key } => {
                 write!(f, "encrypted in {}, key: {key}", folder.display())
             }

@@ -176,6 +176,16 @@ impl Folder {
         self.unlink(&temporary, &path).map(drop)
     }
 
+    /// Proves that a file of this name could be written: writes and syncs its temporary file, and
+    /// removes it again.
+    ///
+    /// # Errors
+    ///
+    /// As [`replace`](Self::replace).
+    pub fn probe(&self, name: &str) -> Result<(), FileError> {
+        self.write_temporary(name, b"").map(drop)
+    }
+
     /// Makes durable what the folder shows: a writer that was killed may have left a name
     /// unconfirmed.
     ///

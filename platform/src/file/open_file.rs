@@ -22,9 +22,16 @@ pub struct OpenFile {
     readable_by_others: bool,
 }
 
+/// What the operating system's side opened and found safe.
+pub(super) struct Opened {
+    pub(super) file: Arc<File>,
+    pub(super) stamp: FileStamp,
+    pub(super) readable_by_others: bool,
+}
+
 impl OpenFile {
-    pub(super) fn new(path: PathBuf, opened: os::Opened) -> Self {
-        let os::Opened { file, stamp, readable_by_others } = opened;
+    pub(super) fn new(path: PathBuf, opened: Opened) -> Self {
+        let Opened { file, stamp, readable_by_others } = opened;
         Self { path, file, stamp, readable_by_others }
     }
 
@@ -45,7 +52,7 @@ impl OpenFile {
     /// The size in bytes when it was opened.
     #[must_use]
     pub fn len(&self) -> u64 {
-        self.stamp.len()
+        self.stamp.size()
     }
 
     /// Whether the file was empty when it was opened.

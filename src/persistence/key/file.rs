@@ -7,7 +7,7 @@ use tokenkeep_platform::file::{Folder, Parents};
 use super::{Candidate, Fetched, random_key};
 use crate::{
     Error,
-    persistence::Hold,
+    persistence::{Hold, location::FilePlace},
     seal::{Header, KeyFile, KeyId, KeyParameters},
 };
 
@@ -23,17 +23,7 @@ pub(super) struct Keys {
 
 impl Keys {
     pub(super) fn new(store: &str, place: &Path, path: PathBuf) -> Result<Self, Error> {
-        let path = std::path::absolute(&path).unwrap_or(path);
-        let (Some(folder), Some(name)) = (path.parent(), path.file_name().and_then(|n| n.to_str()))
-        else {
-            return Err(Error::Invalid {
-                detail: format!(
-                    "`{}` names no file; give the key file's full path",
-                    path.display()
-                ),
-            });
-        };
-        let (folder, name) = (folder.to_owned(), name.to_owned());
+        let FilePlace { path, folder, name } = FilePlace::of(&path)?;
         Ok(Self { store: store.to_owned(), way: way(&folder, place), path, folder, name })
     }
 

@@ -58,10 +58,6 @@ impl SealedPersistence {
         &self.folder
     }
 
-    pub(super) fn file_lock(&self) -> CrossProcessLock {
-        CrossProcessLock::new(&self.folder, LOCK_NAME)
-    }
-
     /// Reaches the key source, and unlocks it where that is allowed.
     pub(crate) fn reach(&self) -> Result<(), Error> {
         Folder::open(&self.folder)?;
@@ -85,8 +81,6 @@ impl SealedPersistence {
         if let Some(folder) = Folder::open(&self.folder)? {
             folder.remove(FILE_NAME)?;
             folder.sweep(FILE_NAME)?;
-            folder.remove(PROBE_NAME)?;
-            folder.sweep(PROBE_NAME)?;
         }
         {
             let mut state = self.state();
@@ -189,15 +183,13 @@ impl Persistence for SealedPersistence {
     }
 
     fn lock(&self) -> Option<CrossProcessLock> {
-        Some(self.file_lock())
+        Some(CrossProcessLock::new(&self.folder, LOCK_NAME))
     }
 
     fn verify(&self) -> Result<(), Error> {
         self.keys.verify()?;
         let folder = Folder::create(&self.folder, self.parents)?;
-        folder.replace(PROBE_NAME, b"tokenkeep")?;
-        folder.remove(PROBE_NAME)?;
-        Ok(())
+        Ok(folder.probe(FILE_NAME)?)
     }
 
     fn reset(&self, hold: &Hold) -> Result<(), Error> {
@@ -252,9 +244,6 @@ impl fmt::Debug for SealedPersistence {
 
 /// The name of the ciphertext in its folder.
 const FILE_NAME: &str = "cache.sealed";
-
-/// What `verify` writes and removes again.
-const PROBE_NAME: &str = "cache.verify";
 
 /// Gives `cache.lock`, `cache.queue` and `cache.holder` in the store's folder.
 const LOCK_NAME: &str = "cache";

@@ -20,19 +20,12 @@ use rustix::{
 
 pub use self::stamp::FileStamp;
 pub(crate) use self::{disk::sync_file, stamp::Identity};
-use super::{FileError, Parents, Place};
+use super::{FileError, Parents, Place, open_file::Opened};
 
 /// An open folder.
 #[derive(Debug)]
 pub(crate) struct Directory {
     descriptor: OwnedFd,
-}
-
-/// A file that passed the checks.
-pub(crate) struct Opened {
-    pub(crate) file: Arc<File>,
-    pub(crate) stamp: FileStamp,
-    pub(crate) readable_by_others: bool,
 }
 
 impl Directory {

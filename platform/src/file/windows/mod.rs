@@ -29,19 +29,12 @@ use windows_sys::Win32::{
 use self::native::Replace;
 pub use self::stamp::FileStamp;
 pub(crate) use self::stamp::Identity;
-use super::{FileError, Parents, Place};
+use super::{FileError, Parents, Place, open_file::Opened};
 
 /// A folder that was found safe.
 #[derive(Debug)]
 pub(crate) struct Directory {
     path: PathBuf,
-}
-
-/// A file that passed the checks.
-pub(crate) struct Opened {
-    pub(crate) file: Arc<File>,
-    pub(crate) stamp: FileStamp,
-    pub(crate) readable_by_others: bool,
 }
 
 impl Directory {

@@ -28,16 +28,8 @@ pub struct FileStamp {
 }
 
 impl FileStamp {
-    /// The size of the file in bytes.
-    #[must_use]
-    pub fn len(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.size
-    }
-
-    /// Whether the file was empty.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.size == 0
     }
 
     pub(crate) fn at(path: &Path) -> io::Result<Option<Self>> {
