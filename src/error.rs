@@ -149,6 +149,8 @@ pub enum Error {
     PromptDismissed {
         /// The vault.
         vault: &'static str,
+        /// What it said, where it said anything.
+        source: Option<Source>,
     },
     /// The file system is read-only. Reading still works.
     #[error("`{}` lies on a read-only file system; reading works, saving does not", path.display())]
@@ -196,6 +198,14 @@ pub enum Error {
         /// The version found.
         version: u16,
     },
+    /// Several items of the vault have the names of the one asked for. None is chosen, and none is removed.
+    #[error(
+        "the {vault} holds several items by the same names; remove all but one in the vault's own program"
+    )]
+    VaultAmbiguous {
+        /// The vault.
+        vault: &'static str,
+    },
     /// The vault failed in a way that has no name of its own.
     #[error("the {vault} failed; `tokenkeep doctor` shows what works here")]
     VaultFailed {
@@ -212,7 +222,7 @@ pub enum Error {
         /// What it said, where it said anything.
         source: Option<Source>,
     },
-    /// There is no vault to talk to.
+    /// There is no such vault, or no such collection in it, for this person.
     #[error(
         "there is no {vault} here: {reason}; or choose another key: a passphrase, a key file, a callback, or a cache in memory"
     )]
@@ -220,6 +230,18 @@ pub enum Error {
         /// The vault.
         vault: &'static str,
         /// Which part is missing.
+        reason: String,
+        /// What the operating system said, where it said anything.
+        source: Option<Source>,
+    },
+    /// The vault's service, or the bus that leads to it, does not run.
+    #[error(
+        "the {vault} cannot be reached: {reason}; or choose another key: a passphrase, a key file, a callback, or a cache in memory"
+    )]
+    VaultServiceMissing {
+        /// The vault.
+        vault: &'static str,
+        /// What does not run, and how it is started.
         reason: String,
         /// What the operating system said, where it said anything.
         source: Option<Source>,

@@ -45,6 +45,7 @@ impl Error {
     /// What the vault called `vault` said.
     pub(crate) fn from_vault(vault: &'static str, error: VaultError) -> Self {
         match error {
+            VaultError::Ambiguous => Self::VaultAmbiguous { vault },
             VaultError::AccessDenied { source } => {
                 Self::PermissionDenied { what: format!("the {vault}"), source }
             }
@@ -56,7 +57,10 @@ impl Error {
                 source: None,
             },
             VaultError::OutcomeUnknown { waited } => Self::OutcomeUnknown { vault, waited },
-            VaultError::PromptDismissed => Self::PromptDismissed { vault },
+            VaultError::PromptDismissed { source } => Self::PromptDismissed { vault, source },
+            VaultError::ServiceMissing { reason, source } => {
+                Self::VaultServiceMissing { vault, reason, source }
+            }
             VaultError::TimedOut { waited } => Self::VaultTimeout { vault, waited },
             VaultError::TooLarge { size, limit } => {
                 let what = format!("a secret for the {vault}");

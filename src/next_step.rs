@@ -32,10 +32,14 @@ impl Error {
             Self::TooLarge { .. } => "remove sign-ins, or raise the limit",
             Self::UnsafePath { .. } => "run the command that the error names",
             Self::UnsupportedVersion { .. } => "update the program",
+            Self::VaultAmbiguous { .. } => "remove all but one of the items",
             Self::VaultFailed { .. } => "run `tokenkeep doctor`",
             Self::VaultLocked { .. } => "unlock the vault, or allow prompts",
             Self::VaultMissing { .. } => {
                 "start the vault, or choose a passphrase, a key file, a callback or memory"
+            }
+            Self::VaultServiceMissing { .. } => {
+                "start the vault's service, or choose a passphrase, a key file, a callback or memory"
             }
             Self::VaultTimeout { .. } => "look for an open prompt, or restart the vault's service",
             Self::WrongKey { .. } => "check the passphrase, the key file or the callback",

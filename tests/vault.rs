@@ -78,7 +78,7 @@ fn without_a_vault_the_error_says_what_is_missing_and_what_the_choices_are() {
             let place = Place::new();
             let error = open(&place).unwrap_err();
             let text = error.to_string();
-            assert!(matches!(error, Error::VaultMissing { .. }), "{text}");
+            assert!(matches!(error, Error::VaultServiceMissing { .. }), "{text}");
             for choice in ["passphrase", "key file", "callback", "memory"] {
                 assert!(text.contains(choice), "{text}");
             }

@@ -30,9 +30,11 @@ impl Failure {
             Self::Cache(error) => match error {
                 Error::OutcomeUnknown { .. }
                 | Error::PromptDismissed { .. }
+                | Error::VaultAmbiguous { .. }
                 | Error::VaultFailed { .. }
                 | Error::VaultLocked { .. }
                 | Error::VaultMissing { .. }
+                | Error::VaultServiceMissing { .. }
                 | Error::VaultTimeout { .. } => 4,
                 Error::LockTimeout { .. } => 5,
                 Error::Corrupt { .. }

@@ -17,7 +17,9 @@ const SECRET: [u8; 32] =
     *b"\x00\x01\xff\xfe\x80binary \xc3\x28 secret\n\r\t\x7f\x00\xf0\x9f\xaa\xe2\xc0\xc1";
 
 fn item(name: &str) -> Item {
-    Item::new(format!("label of {name}"), [("xdg:schema", "tests"), ("name", name)])
+    Item::new("tests", name)
+        .labelled(format!("label of {name}"))
+        .with_attributes([("xdg:schema", "tests"), ("name", name)])
 }
 
 fn quiet() -> Call {
@@ -72,13 +74,14 @@ fn several_matches_are_ambiguous_and_none_is_deleted() {
     inside("several_matches_are_ambiguous_and_none_is_deleted", State::Unlocked, |_| {
         let vault = Vault::os();
         for part in ["1", "2"] {
-            let key = Item::new("a half", [("name", "both"), ("part", part)]);
+            let key =
+                Item::new("tests", "half").with_attributes([("name", "both"), ("part", part)]);
             vault.create(&key, b"secret", &quiet()).unwrap();
         }
-        let both = Item::new("both", [("name", "both")]);
+        let both = Item::new("tests", "both").with_attributes([("name", "both")]);
         assert!(matches!(vault.read(&both, &quiet()), Err(VaultError::Ambiguous)));
         assert!(matches!(vault.delete(&both, &quiet(), None), Err(VaultError::Ambiguous)));
-        let one = Item::new("one", [("part", "1")]);
+        let one = Item::new("tests", "one").with_attributes([("part", "1")]);
         assert!(vault.read(&one, &quiet()).unwrap().is_some());
     });
 }
@@ -148,8 +151,10 @@ fn a_killed_service_is_never_an_absent_item() {
         keyring.kill_daemon().unwrap();
         for _ in 0..20 {
             let result = vault.read(&key, &quiet());
-            let said =
-                matches!(result, Err(VaultError::Locked { .. } | VaultError::Missing { .. }));
+            let said = matches!(
+                result,
+                Err(VaultError::Locked { .. } | VaultError::ServiceMissing { .. })
+            );
             assert!(said, "{result:?}");
         }
         keyring.wait_for_daemon().unwrap();
@@ -159,44 +164,50 @@ fn a_killed_service_is_never_an_absent_item() {
 }
 
 #[test]
-fn a_read_after_the_first_is_one_call_over_the_bus() {
-    inside("a_read_after_the_first_is_one_call_over_the_bus", State::Unlocked, |keyring| {
-        let (vault, key) = (Vault::os(), item("key"));
-        vault.create(&key, &SECRET, &quiet()).unwrap();
-        // Other attributes than those of the creation, so that the search of a read is what is remembered.
-        let key = Item::new("found", [("name", "key")]);
-        assert!(vault.read(&key, &quiet()).unwrap().is_some());
-        let mut monitor = keyring
-            .command("dbus-monitor")
-            .arg("destination='org.freedesktop.secrets',type='method_call'")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let out = std::io::BufReader::new(monitor.stdout.take().unwrap());
-        let mut lines = out.lines().map(Result::unwrap);
-        // It prints the name it was given and then loses: from here on it sees everything.
-        assert!(lines.any(|line| line.contains("member=NameLost")));
-        let mark = || {
-            let (name, path) = ("org.freedesktop.secrets", "/org/freedesktop/secrets");
-            keyring.send(name, path, "org.freedesktop.DBus.Peer.Ping", &[]).unwrap();
-        };
-        mark();
-        for _ in 0..10 {
+fn a_read_or_a_write_after_the_first_is_one_call_over_the_bus() {
+    inside(
+        "a_read_or_a_write_after_the_first_is_one_call_over_the_bus",
+        State::Unlocked,
+        |keyring| {
+            let (vault, key) = (Vault::os(), item("key"));
+            vault.create(&key, &SECRET, &quiet()).unwrap();
+            // Other attributes than those of the creation, so that the search of a read is what is remembered.
+            let key = Item::new("tests", "found").with_attributes([("name", "key")]);
             assert!(vault.read(&key, &quiet()).unwrap().is_some());
-        }
-        mark();
-        assert!(lines.any(|line| line.contains("member=Ping")));
-        let between: Vec<String> = lines
-            .by_ref()
-            .filter(|line| line.contains("method call"))
-            .take_while(|line| !line.contains("member=Ping"))
-            .collect();
-        monitor.kill().unwrap();
-        monitor.wait().unwrap();
-        assert_eq!(between.len(), 10, "{between:#?}");
-        assert!(between.iter().all(|line| line.contains("member=GetSecret")));
-    });
+            let mut monitor = keyring
+                .command("dbus-monitor")
+                .arg("destination='org.freedesktop.secrets',type='method_call'")
+                .stdout(Stdio::piped())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap();
+            let out = std::io::BufReader::new(monitor.stdout.take().unwrap());
+            let mut lines = out.lines().map(Result::unwrap);
+            // It prints the name it was given and then loses: from here on it sees everything.
+            assert!(lines.any(|line| line.contains("member=NameLost")));
+            let mark = || {
+                let (name, path) = ("org.freedesktop.secrets", "/org/freedesktop/secrets");
+                keyring.send(name, path, "org.freedesktop.DBus.Peer.Ping", &[]).unwrap();
+            };
+            mark();
+            for _ in 0..10 {
+                assert!(vault.read(&key, &quiet()).unwrap().is_some());
+                vault.write(&key, &SECRET, &quiet(), None).unwrap();
+            }
+            mark();
+            assert!(lines.any(|line| line.contains("member=Ping")));
+            let between: Vec<String> = lines
+                .by_ref()
+                .filter(|line| line.contains("method call"))
+                .take_while(|line| !line.contains("member=Ping"))
+                .collect();
+            monitor.kill().unwrap();
+            monitor.wait().unwrap();
+            let count = |member| between.iter().filter(|line| line.contains(member)).count();
+            let counts = (between.len(), count("member=GetSecret"), count("member=SetSecret"));
+            assert_eq!(counts, (20, 10, 10), "{between:#?}");
+        },
+    );
 }
 
 #[test]
@@ -255,7 +266,7 @@ fn an_item_whose_creation_was_cut_off_is_unfinished_and_can_be_deleted() {
 fn a_bus_without_a_service_is_named_as_the_missing_link() {
     inside("a_bus_without_a_service_is_named_as_the_missing_link", State::Absent, |_| {
         let error = Vault::os().read(&item("key"), &quiet()).unwrap_err();
-        assert!(matches!(error, VaultError::Missing { .. }), "{error:?}");
+        assert!(matches!(error, VaultError::ServiceMissing { .. }), "{error:?}");
         assert!(error.to_string().starts_with("no secret service is on the session bus"));
     });
 }
@@ -267,7 +278,7 @@ fn no_bus_is_named_within_100_ms_and_none_is_started() {
         let error = Vault::os().read(&item("key"), &quiet()).unwrap_err();
         let took = started.elapsed();
         println!("measured: no bus, said so after {took:?}");
-        assert!(matches!(error, VaultError::Missing { .. }), "{error:?}");
+        assert!(matches!(error, VaultError::ServiceMissing { .. }), "{error:?}");
         assert!(error.to_string().starts_with("DBUS_SESSION_BUS_ADDRESS is not set"), "{error}");
         assert!(took < Duration::from_millis(100), "{took:?}");
         return;

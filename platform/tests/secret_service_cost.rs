@@ -1,4 +1,4 @@
-//! How much a vault read costs beside the bare calls it is made of.
+//! How much a vault read and a save cost beside the bare calls they are made of.
 // Not on Windows: the Secret Service
 #![cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))]
 #![expect(clippy::print_stdout, reason = "figures are for the person who runs the tests")]
@@ -13,9 +13,9 @@ use tokenkeep_lab::task;
 use tokenkeep_platform::vault::{Call, Item, Place, Session, Vault};
 
 #[test]
-fn reads_are_measured_against_bare_calls_of_the_same_kind() {
-    const NAME: &str = "reads_are_measured_against_bare_calls_of_the_same_kind";
-    let key = Item::new("label", [("name", "key")]);
+fn reads_and_saves_are_measured_against_bare_calls_of_the_same_kind() {
+    const NAME: &str = "reads_and_saves_are_measured_against_bare_calls_of_the_same_kind";
+    let key = Item::new("tests", "key").with_attributes([("name", "key")]);
     let ours = |session| {
         let mut place = Place::default();
         place.session = session;
@@ -47,7 +47,7 @@ fn reads_are_measured_against_bare_calls_of_the_same_kind() {
     inside(NAME, State::Unlocked, |_| {
         Vault::os().create(&key, &SECRET, &Call::quiet()).unwrap();
         let in_a_new_process = |mode: String| {
-            let test = reads_are_measured_against_bare_calls_of_the_same_kind;
+            let test = reads_and_saves_are_measured_against_bare_calls_of_the_same_kind;
             let output = again(test, mode).output().unwrap();
             let out = String::from_utf8(output.stdout).unwrap();
             let took = out.lines().find_map(|line| line.strip_prefix("took ")).unwrap();
@@ -73,6 +73,17 @@ fn reads_are_measured_against_bare_calls_of_the_same_kind() {
                 bare_later.push(started.elapsed());
             }
             report(name, "later read", later, "GetSecret", bare_later);
+
+            let (mut saves, mut bare_saves) = (Vec::new(), Vec::new());
+            for _ in 0..200 {
+                let started = Instant::now();
+                vault.write(&key, &SECRET, &Call::quiet(), None).unwrap();
+                saves.push(started.elapsed());
+                let started = Instant::now();
+                found.unlocked[0].set_secret(&SECRET, "application/octet-stream").unwrap();
+                bare_saves.push(started.elapsed());
+            }
+            report(name, "save", saves, "SetSecret", bare_saves);
         }
     });
 }

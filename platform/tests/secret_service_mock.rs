@@ -22,7 +22,7 @@ fn vault() -> Vault {
 }
 
 fn item() -> Item {
-    Item::new("label", [("name", "key")])
+    Item::new("tests", "key")
 }
 
 fn soon() -> Call {
@@ -133,7 +133,7 @@ fn unlocking_prompts_only_when_the_call_allows_it() {
         assert!(matches!(result, Err(VaultError::Locked { .. })), "{result:?}");
         assert!(!mock.calls().iter().any(|call| call == "Unlock" || call == "Prompt"));
         let result = vault().unlock(&Call::prompting());
-        assert!(matches!(result, Err(VaultError::PromptDismissed)), "{result:?}");
+        assert!(matches!(result, Err(VaultError::PromptDismissed { .. })), "{result:?}");
         assert!(mock.calls().iter().any(|call| call == "Prompt"));
     });
 }
@@ -154,7 +154,7 @@ fn a_service_that_dies_during_a_read_is_missing() {
     inside("a_service_that_dies_during_a_read_is_missing", State::Absent, |_| {
         let _mock = Mock::start(Some(b"secret"), at("GetSecret", Act::Die));
         let result = vault().read(&item(), &soon());
-        assert!(matches!(result, Err(VaultError::Missing { .. })), "{result:?}");
+        assert!(matches!(result, Err(VaultError::ServiceMissing { .. })), "{result:?}");
     });
 }
 

@@ -33,10 +33,10 @@ pub enum VaultError {
         /// What the vault said, if it said anything.
         source: Option<Source>,
     },
-    /// A link between this program and the vault is missing; `reason` names it and how to start it.
+    /// There is no such vault or collection for this person; `reason` says what is missing and what to do.
     #[error("{reason}")]
     Missing {
-        /// Which link is missing, and what to do.
+        /// What is missing, and what to do.
         reason: String,
         /// What the system said, if it said anything.
         source: Option<Source>,
@@ -54,7 +54,18 @@ pub enum VaultError {
     },
     /// The person closed the vault's prompt.
     #[error("the vault's prompt was dismissed; try again and answer it")]
-    PromptDismissed,
+    PromptDismissed {
+        /// What the vault said, if it said anything.
+        source: Option<Source>,
+    },
+    /// The vault's service, or the bus that leads to it, does not run; `reason` names it and how to start it.
+    #[error("{reason}")]
+    ServiceMissing {
+        /// What does not run, and what to do.
+        reason: String,
+        /// What the system said, if it said anything.
+        source: Option<Source>,
+    },
     /// No answer in time, and nothing was written. `waited` is zero when the call failed at once because
     /// the vault had just been silent.
     #[error(

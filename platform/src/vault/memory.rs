@@ -5,49 +5,65 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use zeroize::Zeroizing;
 
-use super::{Item, Secret, VaultError};
+use super::{Backend, Item, Place, Secret, Turn, VaultError};
 
 pub(super) const NAME: &str = "memory";
 
-/// Items by their sorted attributes. A search is by exactly the attributes an item was created with.
+/// Items by everything that finds them, in any order of their attributes.
 #[derive(Clone, Default)]
-pub(super) struct Items(Arc<Mutex<BTreeMap<Attributes, Secret>>>);
+pub(super) struct Items(Arc<Mutex<BTreeMap<Name, Secret>>>);
 
-type Attributes = Vec<(String, String)>;
+type Name = (String, String, Vec<(String, String)>);
 
 impl Items {
-    pub(super) fn read(&self, item: &Item) -> Result<Option<Secret>, VaultError> {
-        Ok(self.items().get(&sorted(item)).cloned())
-    }
-
-    pub(super) fn create(&self, item: &Item, secret: &[u8]) -> Result<(), VaultError> {
-        let mut items = self.items();
-        let attributes = sorted(item);
-        if items.contains_key(&attributes) {
-            return Err(VaultError::Exists);
-        }
-        items.insert(attributes, Zeroizing::new(secret.to_vec()));
-        Ok(())
-    }
-
-    pub(super) fn delete(&self, item: &Item) -> Result<bool, VaultError> {
-        Ok(self.items().remove(&sorted(item)).is_some())
-    }
-
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.items().is_empty()
     }
 
-    fn items(&self) -> MutexGuard<'_, BTreeMap<Attributes, Secret>> {
+    fn items(&self) -> MutexGuard<'_, BTreeMap<Name, Secret>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn sorted(item: &Item) -> Attributes {
+impl Backend for Items {
+    fn read(&mut self, _: &Place, item: &Item, _: &Turn) -> Result<Option<Secret>, VaultError> {
+        Ok(self.items().get(&name(item)).cloned())
+    }
+
+    fn create(
+        &mut self,
+        _: &Place,
+        item: &Item,
+        secret: &[u8],
+        _: &Turn,
+    ) -> Result<(), VaultError> {
+        let (mut items, name) = (self.items(), name(item));
+        if items.contains_key(&name) {
+            return Err(VaultError::Exists);
+        }
+        items.insert(name, Zeroizing::new(secret.to_vec()));
+        Ok(())
+    }
+
+    fn write(&mut self, _: &Place, item: &Item, secret: &[u8], _: &Turn) -> Result<(), VaultError> {
+        self.items().insert(name(item), Zeroizing::new(secret.to_vec()));
+        Ok(())
+    }
+
+    fn delete(&mut self, _: &Place, item: &Item, _: &Turn) -> Result<bool, VaultError> {
+        Ok(self.items().remove(&name(item)).is_some())
+    }
+
+    fn unlock(&mut self, _: &Place, _: &Turn) -> Result<(), VaultError> {
+        Ok(())
+    }
+}
+
+fn name(item: &Item) -> Name {
     let mut attributes = item.attributes.clone();
     attributes.sort();
-    attributes
+    (item.service.clone(), item.account.clone(), attributes)
 }
 
 #[cfg(test)]
@@ -58,8 +74,8 @@ mod tests {
     #[test]
     fn a_secret_in_memory_is_created_once_read_and_deleted_once() {
         let (vault, call) = (Vault::memory(), Call::quiet());
-        let item = Item::new("a key", [("a", "1"), ("b", "2")]);
-        let same = Item::new("another label", [("b", "2"), ("a", "1")]);
+        let item = Item::new("a", "key").with_attributes([("a", "1"), ("b", "2")]);
+        let same = item.clone().labelled("b").with_attributes([("b", "2"), ("a", "1")]);
         assert!(vault.read(&item, &call).unwrap().is_none());
         vault.create(&item, b"secret", &call).unwrap();
         assert!(matches!(vault.create(&same, b"other", &call), Err(VaultError::Exists)));

@@ -6,44 +6,66 @@
 //! - What is locked is `Locked`, never "not found". `Ok(None)` means that the vault was asked and has no such
 //!   item; when it cannot say that for certain, the answer is an error.
 //! - Several matches are `Ambiguous`: none is chosen, and none is deleted.
-//! - `create` never replaces: an item with the same attributes is `Exists`. Two creations at the same moment may both
+//! - `create` never replaces: an item that is found by the same names is `Exists`. Two creations at the same moment may both
 //!   succeed where the vault itself has no exclusive create; reads are `Ambiguous` from then on, so an item that must be
-//!   unique carries a random attribute.
+//!   unique carries a random name.
 //! - `create` reads the secret back before it returns. An item of ours is never empty; one that is found empty is
 //!   `Unfinished`.
+//! - `write` replaces the secret of the item that is found, and creates one where there is none. The write itself is its
+//!   last step.
 //! - `delete` of an absent item is `Ok(false)`.
-//! - Only `unlock` prompts, and only when the call allows it.
+//! - A prompt opens only when the call allows it, and only `unlock` opens one by itself.
+//! - A secret that is larger than the vault takes is `TooLarge` before any call.
 //! - Before each step of a chain the `Turn` is asked; after the deadline no step starts, but that a half-made item is
 //!   removed. A write is marked, waited for until it has returned, and ends with `OutcomeUnknown` if the vault
 //!   went away meanwhile.
 
 mod call;
+#[cfg(any(windows, test))]
+mod credential_manager_status;
 mod error;
+mod item;
+#[cfg(any(target_os = "macos", test))]
+mod keychain_status;
 mod memory;
 mod probe;
-#[cfg_attr(
-    not(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android")))),
-    expect(dead_code, reason = "only a vault with a chain of steps asks its turn")
-)]
+mod store;
+mod stored;
 mod worker;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use zeroize::Zeroizing;
 
-pub use call::{Call, Collection, Interaction, Item, Place, Session};
+pub use call::{Call, Interaction};
 pub use error::{Source, VaultError};
+pub use item::{Collection, Item, Place, Session};
 pub use probe::Probe;
 use worker::{Turn, Worker};
 
 cfg_if::cfg_if! {
-    if #[cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))] {
+    if #[cfg(windows)] {
+        mod credential_manager;
+        use credential_manager as os;
+    } else if #[cfg(target_os = "macos")] {
+        mod keychain;
+        use keychain as os;
+    } else if #[cfg(all(unix, not(any(target_os = "ios", target_os = "android"))))] {
         mod secret_service;
         use secret_service as os;
     } else {
-        mod unsupported;
         use unsupported as os;
+    }
+}
+
+cfg_if::cfg_if! {
+    if #[cfg(target_os = "linux")] {
+        mod kernel_keyring;
+        use kernel_keyring as kernel;
+    } else {
+        mod unsupported;
+        use unsupported as kernel;
     }
 }
 
@@ -54,12 +76,20 @@ cfg_if::cfg_if! {
 /// a small grace (5 %, at most 250 ms). After a call that got no answer, calls fail at once for as long as
 /// that call's deadline, at most 3 s, and as long as the worker is stuck.
 #[derive(Clone)]
-pub struct Vault(Kind);
+pub struct Vault {
+    name: &'static str,
+    place: Arc<Place>,
+    served_by: Served,
+}
 
 #[derive(Clone)]
-enum Kind {
-    Os(Arc<Place>),
-    Memory(memory::Items),
+enum Served {
+    /// By the one thread of a vault that every process has.
+    Everywhere(&'static LazyLock<Worker>),
+    /// By the thread of a store that the caller brought.
+    Brought(Arc<Worker>),
+    /// By the caller: nothing in memory can keep it waiting.
+    Here(memory::Items),
 }
 
 impl Vault {
@@ -70,20 +100,40 @@ impl Vault {
 
     /// The operating system's vault, at a place of the caller's choice.
     pub fn os_at(place: Place) -> Self {
-        Self(Kind::Os(Arc::new(place)))
+        Self { name: os::NAME, place: Arc::new(place), served_by: Served::Everywhere(&OS) }
+    }
+
+    /// The kernel's keyring, on Linux: [`Collection::Default`] is the user's, [`Collection::Session`] the session's.
+    ///
+    /// Secrets lie in the kernel's memory and are gone after a reboot. The user's keyring lasts until the last process of the
+    /// user has ended, the session's until that login session has; another login, over SSH for instance, has its own. Elsewhere
+    /// every call is [`VaultError::NotBuilt`].
+    pub fn kernel_keyring(collection: Collection) -> Self {
+        let place = Place { collection, ..Place::default() };
+        Self { name: kernel::NAME, place: Arc::new(place), served_by: Served::Everywhere(&KERNEL) }
+    }
+
+    /// Any store of keyring-core. Clones share one thread, so make one value a store.
+    ///
+    /// The deadlines hold for it too. Whether it prompts, and what its errors show, is up to the store.
+    pub fn store(store: Arc<keyring::CredentialStore>) -> Self {
+        let worker = Worker::new(move || store::open(&store));
+        let served_by = Served::Brought(Arc::new(worker));
+        Self { name: store::NAME, place: Arc::default(), served_by }
     }
 
     /// A vault of its own in this process's memory. Clones share it.
     pub fn memory() -> Self {
-        Self(Kind::Memory(memory::Items::default()))
+        Self::remembering(memory::Items::default())
+    }
+
+    fn remembering(items: memory::Items) -> Self {
+        Self { name: memory::NAME, place: Arc::default(), served_by: Served::Here(items) }
     }
 
     /// What people call this vault.
     pub fn name(&self) -> &'static str {
-        match &self.0 {
-            Kind::Os(_) => os::NAME,
-            Kind::Memory(_) => memory::NAME,
-        }
+        self.name
     }
 
     /// The secret of `item`, `None` if the vault has no such item.
@@ -91,39 +141,48 @@ impl Vault {
     /// On the Secret Service the place of an item is remembered: from the second read on, a read is one call over the bus.
     ///
     /// # Errors
-    /// `Locked`, `Ambiguous`, `Missing`, `TimedOut`, `Unfinished` and the others of [`VaultError`].
+    /// `Locked`, `Ambiguous`, `Missing`, `ServiceMissing`, `TimedOut`, `Unfinished` and the others of [`VaultError`].
     pub fn read(&self, item: &Item, call: &Call) -> Result<Option<Secret>, VaultError> {
-        match &self.0 {
-            Kind::Os(place) => {
-                let (place, item) = (Arc::clone(place), item.clone());
-                OS.call(call, None, move |vault, turn| vault.read(&place, &item, turn))
-            }
-            Kind::Memory(items) => items.read(item),
+        let item = item.clone();
+        let secret =
+            self.run(call, None, move |vault, place, turn| vault.read(place, &item, turn))?;
+        match secret {
+            Some(secret) if secret.is_empty() => Err(VaultError::Unfinished),
+            secret => Ok(secret),
         }
     }
 
-    /// Stores a new item and reads it back. Never replaces: an item with these attributes is `Exists`.
+    /// Stores a new item and reads it back. Never replaces: an item with these names is `Exists`.
     ///
     /// # Errors
-    /// `Exists`, `Locked`, `OutcomeUnknown` and the others of [`VaultError`]; an empty secret is `Failed`.
+    /// `Exists`, `Locked`, `OutcomeUnknown`, `TooLarge` and the others of [`VaultError`]; an empty secret is `Failed`.
     pub fn create(&self, item: &Item, secret: &[u8], call: &Call) -> Result<(), VaultError> {
-        if secret.is_empty() {
-            return Err(VaultError::failed("an empty secret would look like an unfinished item"));
-        }
-        match &self.0 {
-            Kind::Os(place) => {
-                let (place, item) = (Arc::clone(place), item.clone());
-                let secret = Zeroizing::new(secret.to_vec());
-                OS.call(call, None, move |vault, turn| vault.create(&place, &item, &secret, turn))
-            }
-            Kind::Memory(items) => items.create(item, secret),
-        }
+        let (item, secret) = (item.clone(), not_empty(secret)?);
+        self.run(call, None, move |vault, place, turn| vault.create(place, &item, &secret, turn))
+    }
+
+    /// Stores the secret of `item`, whether or not it is there already; the label is that of its creation.
+    ///
+    /// `hold`, the guard of a file lock for instance, is dropped when the write has returned, not when the caller stops
+    /// waiting: a late write cannot overwrite the next holder's work. A vault that hangs for ever keeps it until the process
+    /// ends.
+    ///
+    /// # Errors
+    /// `Ambiguous`, `Locked`, `OutcomeUnknown`, `TooLarge` and the others of [`VaultError`]; an empty secret is `Failed`.
+    pub fn write(
+        &self,
+        item: &Item,
+        secret: &[u8],
+        call: &Call,
+        hold: Option<Box<dyn Send>>,
+    ) -> Result<(), VaultError> {
+        let (item, secret) = (item.clone(), not_empty(secret)?);
+        self.run(call, hold, move |vault, place, turn| vault.write(place, &item, &secret, turn))
     }
 
     /// Deletes `item`; `false` if there was none. An unfinished item is deleted too.
     ///
-    /// `hold`, the guard of a file lock for instance, is dropped when the write has returned, not when the caller stops
-    /// waiting: a late delete cannot meet the next holder's work. A vault that hangs for ever keeps it until the process ends.
+    /// `hold` is kept as by [`write`](Self::write).
     ///
     /// # Errors
     /// `Ambiguous`, `Locked`, `OutcomeUnknown` and the others of [`VaultError`].
@@ -133,27 +192,16 @@ impl Vault {
         call: &Call,
         hold: Option<Box<dyn Send>>,
     ) -> Result<bool, VaultError> {
-        match &self.0 {
-            Kind::Os(place) => {
-                let (place, item) = (Arc::clone(place), item.clone());
-                OS.call(call, hold, move |vault, turn| vault.delete(&place, &item, turn))
-            }
-            Kind::Memory(items) => items.delete(item),
-        }
+        let item = item.clone();
+        self.run(call, hold, move |vault, place, turn| vault.delete(place, &item, turn))
     }
 
-    /// Connects, finds the collection and unlocks it: what must precede a lock, because only this call may prompt.
+    /// Reaches the vault, finds the collection and unlocks it: what must precede a lock, because only this call may prompt.
     ///
     /// # Errors
-    /// `Locked` when it is locked and the call allows no prompt, `PromptDismissed`, `Missing`, `TimedOut`.
+    /// `Locked` when it is locked and the call allows no prompt, `PromptDismissed`, `Missing`, `ServiceMissing`, `TimedOut`.
     pub fn unlock(&self, call: &Call) -> Result<(), VaultError> {
-        match &self.0 {
-            Kind::Os(place) => {
-                let place = Arc::clone(place);
-                OS.call(call, None, move |vault, turn| vault.unlock(&place, turn))
-            }
-            Kind::Memory(_) => Ok(()),
-        }
+        self.run(call, None, |vault, place, turn| vault.unlock(place, turn))
     }
 
     /// A round trip on a random item of its own that is removed again whatever happens, and how long each step took.
@@ -165,11 +213,33 @@ impl Vault {
     pub fn probe(&self, call: &Call) -> Result<Probe, VaultError> {
         probe::round_trip(self, call)
     }
+
+    fn run<T: Send + 'static>(
+        &self,
+        call: &Call,
+        hold: Option<Box<dyn Send>>,
+        job: impl FnOnce(&mut dyn Backend, &Place, &Turn) -> Result<T, VaultError> + Send + 'static,
+    ) -> Result<T, VaultError> {
+        let place = Arc::clone(&self.place);
+        let worker = match &self.served_by {
+            Served::Everywhere(worker) => worker,
+            Served::Brought(worker) => &**worker,
+            Served::Here(items) => return job(&mut items.clone(), &place, &Turn::new(call)),
+        };
+        worker.call(call, hold, move |vault, turn| job(vault, &place, turn))
+    }
+}
+
+fn not_empty(secret: &[u8]) -> Result<Secret, VaultError> {
+    match secret {
+        [] => Err(VaultError::failed("an empty secret would look like an unfinished item")),
+        secret => Ok(Zeroizing::new(secret.to_vec())),
+    }
 }
 
 impl fmt::Debug for Vault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Vault").field(&self.name()).finish()
+        f.debug_tuple("Vault").field(&self.name).finish()
     }
 }
 
@@ -191,8 +261,16 @@ trait Backend {
         secret: &[u8],
         turn: &Turn,
     ) -> Result<(), VaultError>;
+    fn write(
+        &mut self,
+        place: &Place,
+        item: &Item,
+        secret: &[u8],
+        turn: &Turn,
+    ) -> Result<(), VaultError>;
     fn delete(&mut self, place: &Place, item: &Item, turn: &Turn) -> Result<bool, VaultError>;
     fn unlock(&mut self, place: &Place, turn: &Turn) -> Result<(), VaultError>;
 }
 
-static OS: Worker = Worker::new(os::open);
+static OS: LazyLock<Worker> = LazyLock::new(|| Worker::new(os::open));
+static KERNEL: LazyLock<Worker> = LazyLock::new(|| Worker::new(kernel::open));

@@ -23,7 +23,7 @@ pub(super) fn round_trip(vault: &Vault, call: &Call) -> Result<Probe, VaultError
     getrandom::fill(&mut random).map_err(|error| VaultError::failed(error.to_string()))?;
     let (name, secret) = random.split_at(16);
     let name: String = name.iter().map(|byte| format!("{byte:02x}")).collect();
-    let item = Item::new("tokenkeep: a test, safe to delete", [("tokenkeep-probe", name)]);
+    let item = Item::new("tokenkeep-probe", name).labelled("tokenkeep: a test, safe to delete");
 
     let started = Instant::now();
     let left = || call.within(call.deadline.saturating_sub(started.elapsed()));
@@ -53,7 +53,7 @@ mod tests {
     #[test]
     fn a_probe_leaves_nothing_behind() {
         let items = crate::vault::memory::Items::default();
-        Vault(crate::vault::Kind::Memory(items.clone())).probe(&Call::quiet()).unwrap();
+        Vault::remembering(items.clone()).probe(&Call::quiet()).unwrap();
         assert!(items.is_empty());
     }
 }

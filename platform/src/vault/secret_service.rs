@@ -42,11 +42,7 @@ impl Backend for SecretService {
         item: &Item,
         turn: &Turn,
     ) -> Result<Option<Secret>, VaultError> {
-        let secret = self.repeat(turn, |vault| vault.try_read(place, item, turn))?;
-        match secret {
-            Some(secret) if secret.is_empty() => Err(VaultError::Unfinished),
-            secret => Ok(secret),
-        }
+        self.repeat(turn, |vault| vault.try_read(place, item, turn))
     }
 
     fn create(
@@ -81,6 +77,27 @@ impl Backend for SecretService {
         }
         self.found.insert((place.clone(), item.attributes.clone()), path);
         Ok(())
+    }
+
+    fn write(
+        &mut self,
+        place: &Place,
+        item: &Item,
+        secret: &[u8],
+        turn: &Turn,
+    ) -> Result<(), VaultError> {
+        for _ in 0..ATTEMPTS {
+            let Some(path) = self.repeat(turn, |vault| vault.find(place, item, turn))? else {
+                return self.create(place, item, secret, turn);
+            };
+            let write = |link: &Link| link.set_secret(&path, secret, place.session);
+            if self.write_or_gone(turn, write)?.is_some() {
+                self.found.insert((place.clone(), item.attributes.clone()), path);
+                return Ok(());
+            }
+            self.found.clear();
+        }
+        Err(VaultError::failed("the vault removed the item again and again during the call"))
     }
 
     fn delete(&mut self, place: &Place, item: &Item, turn: &Turn) -> Result<bool, VaultError> {
@@ -124,25 +141,32 @@ impl SecretService {
         item: &Item,
         turn: &Turn,
     ) -> Result<Option<Secret>, Fault> {
-        self.link(place, turn)?;
-        let key = (place.clone(), item.attributes.clone());
-        let path = match self.found.get(&key) {
-            Some(path) => path.clone(),
-            None => {
-                let link = self.linked()?;
-                let collection = link.collection(&place.collection, turn)?;
-                match only(link.search(&collection, item, turn)?)? {
-                    Some(path) => path,
-                    None if link.is_locked(&collection, turn)? => {
-                        return Err(VaultError::Locked { source: None }.into());
-                    }
-                    None => return Ok(None),
-                }
-            }
-        };
+        let Some(path) = self.find(place, item, turn)? else { return Ok(None) };
         let secret = self.linked()?.secret(&path, place.session, turn)?;
-        self.found.insert(key, path);
+        self.found.insert((place.clone(), item.attributes.clone()), path);
         Ok(Some(secret))
+    }
+
+    /// The path of `item`, without a call where it is known.
+    fn find(
+        &mut self,
+        place: &Place,
+        item: &Item,
+        turn: &Turn,
+    ) -> Result<Option<OwnedObjectPath>, Fault> {
+        self.link(place, turn)?;
+        if let Some(path) = self.found.get(&(place.clone(), item.attributes.clone())) {
+            return Ok(Some(path.clone()));
+        }
+        let link = self.linked()?;
+        let collection = link.collection(&place.collection, turn)?;
+        match only(link.search(&collection, item, turn)?)? {
+            Some(path) => Ok(Some(path)),
+            None if link.is_locked(&collection, turn)? => {
+                Err(VaultError::Locked { source: None }.into())
+            }
+            None => Ok(None),
+        }
     }
 
     /// Steps that only read, once more if the service was replaced or an object vanished beneath them.
@@ -172,23 +196,20 @@ impl SecretService {
         }
     }
 
-    /// The same; `None` if the object to change is not there.
+    /// The same; `None` if the object to change is not there, or the service does not know the session: nothing was written.
     fn write_or_gone<T>(
         &mut self,
         turn: &Turn,
         step: impl FnOnce(&Link) -> Result<Prompt<T>, Fault>,
     ) -> Result<Option<T>, VaultError> {
-        turn.begin_write()?;
-        let result = self.step(|vault| step(vault.linked()?));
-        turn.end_write();
-        match result {
+        match turn.write(|| self.step(|vault| step(vault.linked()?))) {
             Ok(Prompt::NotNeeded(value)) => Ok(Some(value)),
             Ok(Prompt::Needed(prompt)) => {
                 let dismissed = self.step(|vault| vault.linked()?.dismiss(&prompt, cleanup_end()));
                 drop(dismissed);
                 Err(VaultError::Locked { source: None })
             }
-            Err(Fault::Gone(_)) => Ok(None),
+            Err(Fault::Gone(_) | Fault::Stale(_)) => Ok(None),
             Err(fault) => Err(fault.into_write_error(turn)),
         }
     }
@@ -235,3 +256,6 @@ fn only(mut paths: Vec<OwnedObjectPath>) -> Result<Option<OwnedObjectPath>, Vaul
 fn cleanup_end() -> Instant {
     Instant::now() + Duration::from_millis(250)
 }
+
+/// A write goes to the path that was found last; when that is gone, it is looked for once more.
+const ATTEMPTS: u32 = 2;

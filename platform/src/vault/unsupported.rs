@@ -19,6 +19,10 @@ impl Backend for Unsupported {
         Err(VaultError::NotBuilt)
     }
 
+    fn write(&mut self, _: &Place, _: &Item, _: &[u8], _: &Turn) -> Result<(), VaultError> {
+        Err(VaultError::NotBuilt)
+    }
+
     fn delete(&mut self, _: &Place, _: &Item, _: &Turn) -> Result<bool, VaultError> {
         Err(VaultError::NotBuilt)
     }

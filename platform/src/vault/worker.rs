@@ -12,13 +12,16 @@ use super::{Backend, Call, Interaction, VaultError};
 
 /// The thread of one vault, started by the first call.
 pub(super) struct Worker {
-    open: fn() -> Box<dyn Backend>,
+    open: Open,
     running: Mutex<Option<Running>>,
 }
 
+/// Makes the vault, on its own thread.
+type Open = Arc<dyn Fn() -> Box<dyn Backend> + Send + Sync>;
+
 impl Worker {
-    pub(super) const fn new(open: fn() -> Box<dyn Backend>) -> Self {
-        Self { open, running: Mutex::new(None) }
+    pub(super) fn new(open: impl Fn() -> Box<dyn Backend> + Send + Sync + 'static) -> Self {
+        Self { open: Arc::new(open), running: Mutex::new(None) }
     }
 
     /// Runs `job` on the worker and waits for it, a little longer than its deadline at most.
@@ -74,7 +77,7 @@ impl Worker {
         }
         let worker = match &mut *running {
             Some(worker) => worker,
-            none => none.insert(Running::start(pid, self.open)?),
+            none => none.insert(Running::start(pid, Arc::clone(&self.open))?),
         };
         if worker.state.is_silent() {
             return Err(VaultError::TimedOut { waited: Duration::ZERO });
@@ -117,7 +120,7 @@ struct Running {
 type Job = Box<dyn FnOnce(&mut dyn Backend) + Send>;
 
 impl Running {
-    fn start(pid: u32, open: fn() -> Box<dyn Backend>) -> Result<Self, VaultError> {
+    fn start(pid: u32, open: Open) -> Result<Self, VaultError> {
         let (jobs, queue) = mpsc::channel::<Job>();
         let thread = std::thread::Builder::new()
             .name("vault".into())
@@ -180,11 +183,16 @@ impl Turn {
     }
 
     /// Whether this call may prompt.
+    #[cfg_attr(windows, expect(dead_code, reason = "nothing prompts there"))]
     pub(crate) fn may_prompt(&self) -> bool {
         self.interaction == Interaction::Allow
     }
 
     /// The moment after which no step may start.
+    #[cfg_attr(
+        any(windows, target_os = "macos"),
+        expect(dead_code, reason = "a call of the system takes no deadline there")
+    )]
     pub(crate) fn until(&self) -> Instant {
         self.until
     }
@@ -205,9 +213,18 @@ impl Turn {
         Ok(left)
     }
 
-    /// Marks the start of a write. From here to [`end_write`](Self::end_write) a caller who stops waiting
-    /// gets `OutcomeUnknown`.
-    pub(crate) fn begin_write(&self) -> Result<(), VaultError> {
+    /// Runs a step that writes. A caller who stops waiting meanwhile gets `OutcomeUnknown`.
+    pub(crate) fn write<T, E: From<VaultError>>(
+        &self,
+        step: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.begin_write()?;
+        let result = step();
+        self.end_write();
+        result
+    }
+
+    fn begin_write(&self) -> Result<(), VaultError> {
         self.remaining()?;
         match self.phase.compare_exchange(READING, WRITING, Ordering::SeqCst, Ordering::SeqCst) {
             Ok(_) => Ok(()),
@@ -215,8 +232,7 @@ impl Turn {
         }
     }
 
-    /// Marks that the write has returned.
-    pub(crate) fn end_write(&self) {
+    fn end_write(&self) {
         self.phase.store(READING, Ordering::SeqCst);
     }
 

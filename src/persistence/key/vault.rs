@@ -23,14 +23,13 @@ impl Keys {
 
     /// Found by the key id alone, so that a cache that was moved or renamed finds its key.
     fn item(&self, id: &KeyId) -> Item {
-        Item::new(
-            format!("{} (sign-in cache key)", self.store),
-            [
+        Item::new(SERVICE, id.to_string())
+            .labelled(format!("{} (sign-in cache key)", self.store))
+            .with_attributes([
                 ("xdg:schema", SCHEMA.to_owned()),
-                ("application", "tokenkeep".to_owned()),
+                ("application", SERVICE.to_owned()),
                 ("key-id", id.to_string()),
-            ],
-        )
+            ])
     }
 
     fn call(&self) -> Call {
@@ -108,6 +107,9 @@ impl super::Keys for Keys {
         self.vault.probe(&self.call()).map(drop).map_err(|e| self.failed(e))
     }
 }
+
+/// The service of our items in every vault.
+const SERVICE: &str = "tokenkeep";
 
 /// The schema of our items, by which `seahorse` and `secret-tool` group them.
 const SCHEMA: &str = "io.github.tokenkeep.Key";

@@ -13,7 +13,7 @@ use crate::vault::VaultError;
 pub(super) fn connect() -> Result<UnixStream, VaultError> {
     let Some(list) = std::env::var(VARIABLE).ok().filter(|list| !list.is_empty()) else {
         let socket = runtime_folder().join("bus");
-        return UnixStream::connect(&socket).map_err(|error| VaultError::Missing {
+        return UnixStream::connect(&socket).map_err(|error| VaultError::ServiceMissing {
             reason: format!(
                 "{VARIABLE} is not set and no session bus answers at {}; log in with a desktop session, \
                  or start the program under `dbus-run-session`",
@@ -29,7 +29,7 @@ pub(super) fn connect() -> Result<UnixStream, VaultError> {
             Err(error) => failure = failure.or(Some(error)),
         }
     }
-    Err(VaultError::Missing {
+    Err(VaultError::ServiceMissing {
         reason: format!(
             "no session bus answers at the address in {VARIABLE}; start one, for instance with \
              `dbus-run-session`"

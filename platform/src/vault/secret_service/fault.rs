@@ -67,8 +67,8 @@ impl From<zbus::Error> for Fault {
                 Kind::Locked => VaultError::Locked { source: Some(error.into()) }.into(),
                 Kind::Denied => VaultError::AccessDenied { source: error.into() }.into(),
                 Kind::NoService => {
-                    VaultError::Missing { reason: NO_SERVICE.into(), source: Some(error.into()) }
-                        .into()
+                    let (reason, source) = (NO_SERVICE.into(), Some(error.into()));
+                    VaultError::ServiceMissing { reason, source }.into()
                 }
                 Kind::Gone => Self::Gone(error),
                 Kind::Stale => Self::Stale(error),
@@ -87,7 +87,7 @@ impl From<CrateError> for Fault {
             CrateError::Zbus(error) => error.into(),
             CrateError::ZbusFdo(zbus::fdo::Error::ZBus(error)) => error.into(),
             CrateError::Locked => VaultError::Locked { source: None }.into(),
-            CrateError::Prompt => VaultError::PromptDismissed.into(),
+            CrateError::Prompt => VaultError::PromptDismissed { source: None }.into(),
             other => VaultError::failed(other).into(),
         }
     }

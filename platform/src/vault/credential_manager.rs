@@ -1,0 +1,63 @@
+//! Windows' Credential Manager, through keyring-core's Windows store.
+//!
+//! A generic credential that does not roam: it stays on this machine, or for [`Collection::Session`] in this logon session.
+//! There is nothing to unlock and no prompt, and every program of the same person can read it. A secret has at most 2,560
+//! bytes. A network logon, such as SSH, and most services have no credentials at all.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+use keyring::{CredentialStore, Entry};
+use windows_native_keyring_store::Store;
+
+use super::stored::{Entries, Stored};
+use super::{Backend, Collection, Item, Place, Source, VaultError};
+use super::{credential_manager_status as status, credential_manager_status::MAX_SIZE};
+
+pub(super) const NAME: &str = "Credential Manager";
+
+pub(super) fn open() -> Box<dyn Backend> {
+    Box::new(Stored(CredentialManager::default()))
+}
+
+#[derive(Default)]
+struct CredentialManager {
+    store: Option<Arc<CredentialStore>>,
+}
+
+impl Entries for CredentialManager {
+    fn entry(&mut self, place: &Place, item: &Item) -> Result<Entry, VaultError> {
+        let target = item.one_name(&place.collection);
+        let persistence = match &place.collection {
+            Collection::Default => "Local",
+            Collection::Session => "Session",
+            Collection::Named(_) => {
+                return Err(VaultError::Missing {
+                    reason: "Credential Manager has no named collections; use the default".into(),
+                    source: None,
+                });
+            }
+        };
+        let store = match &mut self.store {
+            Some(store) => store,
+            none => {
+                none.insert(Store::new().map_err(|error| VaultError::failed(error.to_string()))?)
+            }
+        };
+        let modifiers = HashMap::from([("target", target.as_str()), ("persistence", persistence)]);
+        store
+            .build(&item.service, &item.account, Some(&modifiers))
+            .map_err(|error| self.error(error))
+    }
+
+    /// The store keeps the code to itself; it is still the last error of this thread, from which the store has just read it.
+    fn meaning(&self, said: Source) -> Option<VaultError> {
+        let code = io::Error::last_os_error().raw_os_error().unwrap_or_default();
+        status::meaning(code.cast_unsigned(), said)
+    }
+
+    fn max_size(&self) -> usize {
+        MAX_SIZE
+    }
+}

@@ -1,0 +1,99 @@
+//! The default keychain of macOS: generic passwords, through keyring-core's Apple store, and through Security.framework itself
+//! for what the store cannot set.
+//!
+//! A new item is added by `SecKeychainAddGenericPassword`, which refuses to replace one, and gets its label by `SecItemUpdate`.
+//! The keychain's own access list admits the program that made an item; for another one, or another build of the same
+//! without a stable signature, macOS asks the person. Whether it may ask is a switch of the whole process
+//! (`SecKeychainSetUserInteractionAllowed`): it is off during every call that allows no prompt, and one call is made at a time.
+//! Over SSH the login keychain is locked, and unlocking it needs `security unlock-keychain`.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use apple_native_keyring_store::keychain::Store;
+use keyring::{CredentialStore, Entry};
+use security_framework::base::Error;
+use security_framework::item::{ItemClass, ItemSearchOptions, ItemUpdateOptions, update_item};
+use security_framework::os::macos::keychain::{SecKeychain, SecPreferencesDomain};
+
+use super::keychain_status as status;
+use super::stored::{Entries, Stored};
+use super::{Backend, Collection, Item, Place, Source, Turn, VaultError};
+
+pub(super) const NAME: &str = "Keychain";
+
+pub(super) fn open() -> Box<dyn Backend> {
+    Box::new(Stored(Keychain::default()))
+}
+
+#[derive(Default)]
+struct Keychain {
+    store: Option<Arc<CredentialStore>>,
+}
+
+impl Entries for Keychain {
+    fn entry(&mut self, place: &Place, item: &Item) -> Result<Entry, VaultError> {
+        only_the_default(place)?;
+        let store = match &mut self.store {
+            Some(store) => store,
+            none => {
+                none.insert(Store::new().map_err(|error| VaultError::failed(error.to_string()))?)
+            }
+        };
+        store.build(&item.service, &item.account, None).map_err(|error| self.error(error))
+    }
+
+    fn meaning(&self, said: Source) -> Option<VaultError> {
+        match said.downcast::<Error>() {
+            Ok(error) => status::meaning(error.code(), error),
+            Err(said) => Some(VaultError::failed(said)),
+        }
+    }
+
+    /// The switch is left alone where the program has turned it off by itself.
+    fn begin(&mut self, turn: &Turn) -> Result<Option<Box<dyn Any>>, VaultError> {
+        if turn.may_prompt() || !SecKeychain::user_interaction_allowed().map_err(error)? {
+            return Ok(None);
+        }
+        let silence = SecKeychain::disable_user_interaction().map_err(error)?;
+        Ok(Some(Box::new(silence)))
+    }
+
+    fn add(&mut self, place: &Place, item: &Item, secret: &[u8]) -> Result<(), VaultError> {
+        let keychain = keychain(place)?;
+        keychain.add_generic_password(&item.service, &item.account, secret).map_err(error)?;
+        let mut search = ItemSearchOptions::new();
+        search.keychains(&[keychain]).class(ItemClass::generic_password());
+        search.service(&item.service).account(&item.account);
+        let mut update = ItemUpdateOptions::new();
+        update.set_label(&item.label);
+        // The item is there and can be found; without a label it shows its service instead.
+        update_item(&search, &update).ok();
+        Ok(())
+    }
+
+    fn unlock(&mut self, place: &Place) -> Result<(), VaultError> {
+        keychain(place)?.unlock(None).map_err(error)
+    }
+}
+
+fn keychain(place: &Place) -> Result<SecKeychain, VaultError> {
+    only_the_default(place)?;
+    SecKeychain::default_for_domain(SecPreferencesDomain::User).map_err(error)
+}
+
+fn only_the_default(place: &Place) -> Result<(), VaultError> {
+    match &place.collection {
+        Collection::Default => Ok(()),
+        Collection::Session | Collection::Named(_) => Err(VaultError::Missing {
+            reason: "only the default keychain is used on macOS; choose the default collection"
+                .into(),
+            source: None,
+        }),
+    }
+}
+
+fn error(error: Error) -> VaultError {
+    let gone = || VaultError::failed("the keychain removed the item during the call");
+    status::meaning(error.code(), error.into()).unwrap_or_else(gone)
+}

@@ -1,0 +1,31 @@
+//! Any store of keyring-core that the caller brings.
+
+use std::sync::Arc;
+
+use keyring::{CredentialStore, Entry};
+
+use super::stored::{Entries, Stored};
+use super::{Backend, Collection, Item, Place, Source, VaultError};
+
+pub(super) const NAME: &str = "program's credential store";
+
+pub(super) fn open(store: &Arc<CredentialStore>) -> Box<dyn Backend> {
+    Box::new(Stored(Brought(Arc::clone(store))))
+}
+
+struct Brought(Arc<CredentialStore>);
+
+impl Entries for Brought {
+    fn entry(&mut self, place: &Place, item: &Item) -> Result<Entry, VaultError> {
+        if place.collection != Collection::Default {
+            let reason =
+                "a credential store of the program has one collection alone; use the default";
+            return Err(VaultError::Missing { reason: reason.into(), source: None });
+        }
+        self.0.build(&item.service, &item.account, None).map_err(|error| self.error(error))
+    }
+
+    fn meaning(&self, said: Source) -> Option<VaultError> {
+        Some(VaultError::failed(said))
+    }
+}

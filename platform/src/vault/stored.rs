@@ -1,0 +1,155 @@
+//! What is the same for every vault that is reached through a store of keyring-core.
+
+use std::any::Any;
+
+use keyring::{Entry, Error};
+use zeroize::{Zeroize as _, Zeroizing};
+
+use super::{Backend, Item, Place, Secret, Source, Turn, VaultError};
+
+/// What is different.
+pub(super) trait Entries {
+    /// The store's entry for `item`; asks the vault nothing.
+    fn entry(&mut self, place: &Place, item: &Item) -> Result<Entry, VaultError>;
+
+    /// What the operating system's error means; `None` for "there is no such item".
+    fn meaning(&self, said: Source) -> Option<VaultError>;
+
+    /// The largest secret that the vault takes, in bytes.
+    fn max_size(&self) -> usize {
+        usize::MAX
+    }
+
+    /// Begins a call; what is returned lives until the call has ended.
+    fn begin(&mut self, turn: &Turn) -> Result<Option<Box<dyn Any>>, VaultError> {
+        let _ = turn;
+        Ok(None)
+    }
+
+    /// Stores an item that a search has just not found.
+    fn add(&mut self, place: &Place, item: &Item, secret: &[u8]) -> Result<(), VaultError> {
+        let entry = self.entry(place, item)?;
+        entry.set_secret(secret).map_err(|error| self.error(error))
+    }
+
+    /// Unlocks the collection, where the vault has a lock.
+    fn unlock(&mut self, place: &Place) -> Result<(), VaultError> {
+        let _ = place;
+        Ok(())
+    }
+
+    /// An error where the item was known to be there.
+    fn error(&self, error: Error) -> VaultError {
+        let gone = || VaultError::failed("the vault removed the item during the call");
+        self.answer(error).unwrap_or_else(gone)
+    }
+
+    /// What an error of keyring-core means; `None` for "there is no such item". The bytes that some of them carry may be
+    /// a secret: they are wiped, and neither kept nor shown.
+    fn answer(&self, error: Error) -> Option<VaultError> {
+        let failed = |text: String| Some(VaultError::failed(text));
+        match error {
+            Error::NoEntry => None,
+            Error::PlatformFailure(said) | Error::NoStorageAccess(said) => self.meaning(said),
+            Error::Ambiguous(_) => Some(VaultError::Ambiguous),
+            Error::BadEncoding(mut bytes) | Error::BadDataFormat(mut bytes, _) => {
+                bytes.zeroize();
+                failed("what the vault holds has another form than this program stores".into())
+            }
+            Error::BadStoreFormat(text) | Error::NotSupportedByStore(text) => failed(text),
+            Error::TooLong(what, limit) => failed(format!("{what} is longer than {limit}")),
+            Error::Invalid(what, text) => failed(format!("{what} {text}")),
+            _ => failed("the vault's store failed in a way that has no name".into()),
+        }
+    }
+}
+
+/// A vault behind a store.
+pub(super) struct Stored<E>(pub(super) E);
+
+impl<E: Entries> Stored<E> {
+    fn entry(&mut self, place: &Place, item: &Item, turn: &Turn) -> Result<Entry, VaultError> {
+        // The systems' texts end there, so another item would be meant.
+        if item.service.contains('\0') || item.account.contains('\0') {
+            return Err(VaultError::failed("the name of an item contains a NUL"));
+        }
+        turn.remaining()?;
+        self.0.entry(place, item)
+    }
+
+    fn secret(&self, entry: &Entry) -> Result<Option<Secret>, VaultError> {
+        match entry.get_secret() {
+            Ok(secret) => Ok(Some(Zeroizing::new(secret))),
+            Err(error) => self.0.answer(error).map_or(Ok(None), Err),
+        }
+    }
+
+    fn check_size(&self, secret: &[u8]) -> Result<(), VaultError> {
+        let (size, limit) = (secret.len(), self.0.max_size());
+        if size > limit { Err(VaultError::TooLarge { size, limit }) } else { Ok(()) }
+    }
+}
+
+impl<E: Entries> Backend for Stored<E> {
+    fn read(
+        &mut self,
+        place: &Place,
+        item: &Item,
+        turn: &Turn,
+    ) -> Result<Option<Secret>, VaultError> {
+        let _call = self.0.begin(turn)?;
+        let entry = self.entry(place, item, turn)?;
+        self.secret(&entry)
+    }
+
+    fn create(
+        &mut self,
+        place: &Place,
+        item: &Item,
+        secret: &[u8],
+        turn: &Turn,
+    ) -> Result<(), VaultError> {
+        self.check_size(secret)?;
+        let _call = self.0.begin(turn)?;
+        let entry = self.entry(place, item, turn)?;
+        if self.secret(&entry)?.is_some() {
+            return Err(VaultError::Exists);
+        }
+        turn.write(|| self.0.add(place, item, secret))?;
+        match self.secret(&entry)? {
+            Some(stored) if *stored == secret => Ok(()),
+            _ => Err(VaultError::failed("the vault gave back something else than was stored")),
+        }
+    }
+
+    fn write(
+        &mut self,
+        place: &Place,
+        item: &Item,
+        secret: &[u8],
+        turn: &Turn,
+    ) -> Result<(), VaultError> {
+        self.check_size(secret)?;
+        let _call = self.0.begin(turn)?;
+        let entry = self.entry(place, item, turn)?;
+        match self.secret(&entry)? {
+            Some(_) => turn.write(|| entry.set_secret(secret).map_err(|error| self.0.error(error))),
+            None => turn.write(|| self.0.add(place, item, secret)),
+        }
+    }
+
+    fn delete(&mut self, place: &Place, item: &Item, turn: &Turn) -> Result<bool, VaultError> {
+        let _call = self.0.begin(turn)?;
+        let entry = self.entry(place, item, turn)?;
+        turn.write(|| match entry.delete_credential() {
+            Ok(()) => Ok(true),
+            Err(error) => self.0.answer(error).map_or(Ok(false), Err),
+        })
+    }
+
+    fn unlock(&mut self, place: &Place, turn: &Turn) -> Result<(), VaultError> {
+        let _call = self.0.begin(turn)?;
+        turn.remaining()?;
+        self.0.unlock(place)
+    }
+}
