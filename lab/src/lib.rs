@@ -15,6 +15,12 @@
 mod again;
 #[cfg(unix)]
 pub mod keyring;
+#[cfg(all(
+    feature = "mock",
+    unix,
+    not(any(target_os = "macos", target_os = "ios", target_os = "android"))
+))]
+pub mod mock;
 mod place;
 #[cfg(unix)]
 pub mod strace;

@@ -3,14 +3,12 @@
 #![cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))]
 #![expect(clippy::print_stdout, reason = "figures are for the person who runs the tests")]
 
-mod mock;
-
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use mock::{Act, Mock};
 use tokenkeep_lab::keyring::{State, inside};
+use tokenkeep_lab::mock::{Act, Mock};
 use tokenkeep_lab::{again, task};
 use tokenkeep_platform::vault::{Call, Item, Place, Session, Vault, VaultError};
 

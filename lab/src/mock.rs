@@ -10,7 +10,8 @@ use zbus::zvariant::{ObjectPath, OwnedObjectPath, OwnedValue, Value};
 
 /// What the service does when a method is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Act {
+#[non_exhaustive]
+pub enum Act {
     /// Answers as a service with one unlocked collection.
     Answer,
     /// Never answers.
@@ -27,14 +28,16 @@ pub(crate) enum Act {
     Die,
 }
 
-pub(crate) struct Mock {
+/// The service, until the process ends or it dies.
+#[derive(Debug)]
+pub struct Mock {
     calls: Arc<Mutex<Vec<String>>>,
     release: Sender<()>,
 }
 
 impl Mock {
     /// Takes the service's name on this process's session bus. `act` is asked at each call, by the method's name.
-    pub(crate) fn start(secret: Option<&[u8]>, act: impl Fn(&str) -> Act + Send + 'static) -> Self {
+    pub fn start(secret: Option<&[u8]>, act: impl Fn(&str) -> Act + Send + 'static) -> Self {
         let connection = Connection::session().unwrap();
         // Listens before anybody can call.
         let mut messages = MessageIterator::from(&connection);
@@ -60,12 +63,12 @@ impl Mock {
     }
 
     /// The methods called so far.
-    pub(crate) fn calls(&self) -> Vec<String> {
+    pub fn calls(&self) -> Vec<String> {
         self.calls.lock().unwrap().clone()
     }
 
     /// Lets one held call be answered.
-    pub(crate) fn release(&self) {
+    pub fn release(&self) {
         self.release.send(()).unwrap();
     }
 }
