@@ -1,14 +1,14 @@
 //! Two client ids share one sealed cache; signing out everywhere ends both.
 #![allow(clippy::print_stdout, reason = "it is a program for people to read")]
 
-use tokenkeep::{KeySource, PersistedTokenCache, Secret, SignInEvent, TokenRequest};
+use tokenkeep::{KeySource, Passphrase, PersistedTokenCache, SignInEvent, TokenRequest};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let place = tempfile::tempdir()?;
     let open = || {
         PersistedTokenCache::builder("com.example.suite")
             .folder(place.path().join("cache"))
-            .key_source(KeySource::Passphrase(Secret::new("correct horse battery staple")))
+            .key_source(KeySource::Passphrase(Passphrase::new("correct horse battery staple")))
             .open()
     };
 

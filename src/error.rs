@@ -58,6 +58,8 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it, without content.
         detail: String,
+        /// What the operating system said, where it was asked.
+        source: Option<Source>,
     },
     /// An operating system call failed.
     #[error("could not {operation} `{}`", path.display())]

@@ -1,6 +1,10 @@
 //! What the platform says, as this crate's error.
 
-use tokenkeep_platform::{file::FileError, lock::LockError, vault::VaultError};
+use std::path::Path;
+
+use tokenkeep_platform::{
+    file::FileError, lock::LockError, protect::ProtectError, vault::VaultError,
+};
 
 use crate::Error;
 
@@ -72,6 +76,24 @@ impl Error {
             },
             VaultError::Failed { source } => Self::VaultFailed { vault, source },
             other => Self::VaultFailed { vault, source: other.into() },
+        }
+    }
+
+    /// What DPAPI said of the key file at `path`.
+    pub(crate) fn from_protection(error: ProtectError, path: &Path) -> Self {
+        let (vault, text) = ("DPAPI", error.to_string());
+        let key_file =
+            |source| Self::InvalidKeyFile { path: path.to_owned(), detail: text.clone(), source };
+        match error {
+            ProtectError::Failed { source } => Self::VaultFailed { vault, source: source.into() },
+            ProtectError::Missing => Self::VaultMissing { vault, reason: text, source: None },
+            ProtectError::NetworkLogon { source } => {
+                Self::VaultMissing { vault, reason: text, source: Some(source.into()) }
+            }
+            ProtectError::NotData { source } | ProtectError::OtherKey { source } => {
+                key_file(Some(source.into()))
+            }
+            _ => key_file(None),
         }
     }
 

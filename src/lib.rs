@@ -19,8 +19,9 @@ pub use error::Error;
 pub use interaction::Interaction;
 pub use persisted::PersistedTokenCache;
 pub use persistence::{
-    Hold, Intent, KeyCallback, KeyRequest, KeySource, Loaded, MemoryPersistence, Persistence,
-    PersistenceBuilder, PlaintextPersistence, Protection, Saved, SealedPersistence, Stamp,
+    CredentialStore, Hold, Intent, KernelKeyring, KeyCallback, KeyRequest, KeySource, Loaded,
+    MemoryPersistence, Passphrase, Persistence, PersistenceBuilder, PlaintextPersistence,
+    Protection, Saved, SealedPersistence, Stamp,
 };
 pub use seal::KeyId;
 pub use secret::Secret;

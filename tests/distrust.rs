@@ -16,8 +16,8 @@ use std::{
 
 use support::{Place, event, token};
 use tokenkeep::{
-    Error, Intent, KeyCallback, KeySource, PersistedTokenCache, Persistence, PlaintextPersistence,
-    Protection, Secret,
+    Error, Intent, KeyCallback, KeySource, Passphrase, PersistedTokenCache, Persistence,
+    PlaintextPersistence, Protection, Secret,
 };
 
 /// Where FORMAT.md puts the first byte of the generation.
@@ -60,7 +60,7 @@ fn a_key_that_proved_wrong_is_asked_for_again() {
 fn clear_with_a_wrong_passphrase_removes_nothing() {
     let place = Place::new();
     let open = |text: &str| {
-        place.builder().key_source(KeySource::Passphrase(Secret::new(text))).open().unwrap()
+        place.builder().key_source(KeySource::Passphrase(Passphrase::new(text))).open().unwrap()
     };
     open("right").add(&event("client", "kept")).unwrap();
     let cleared = open("wrong").clear();

@@ -14,7 +14,7 @@ use std::{
 use support::{Place, event, token};
 use tokenkeep::{
     CredentialType, CrossProcessLock, Error, KeyCallback, KeyRequest, KeySource, MemoryPersistence,
-    PersistedTokenCache, PlaintextPersistence, Protection, Query, Secret,
+    Passphrase, PersistedTokenCache, PlaintextPersistence, Protection, Query, Secret,
 };
 
 #[test]
@@ -220,7 +220,7 @@ fn an_older_file_put_back_is_reported_to_whoever_saw_the_newer() {
 #[test]
 fn a_cache_opens_under_its_own_name_and_key_alone() {
     let place = Place::new();
-    let passphrase = |text: &str| KeySource::Passphrase(Secret::new(text));
+    let passphrase = |text: &str| KeySource::Passphrase(Passphrase::new(text));
     let open = |name: &str, key| {
         PersistedTokenCache::builder(name).folder(place.folder()).key_source(key).open().unwrap()
     };

@@ -37,13 +37,19 @@ pub(crate) struct Store {
     #[arg(long = "store", global = true, value_name = "LAYOUT", default_value = "sealed")]
     pub(crate) layout: Layout,
 
-    /// Where the key of a sealed cache is: vault, env:NAME, fd:N, passphrase or file:PATH
+    /// Where the key of a sealed cache is: vault, kernel, dpapi, env:NAME, fd:N, passphrase or file:PATH
+    ///
+    /// Without it, the operating system's vault (on Windows, dpapi where there is none). Repeat it for an
+    /// order: a new cache takes the first that exists here, and keeps to it from then on.
+    ///
+    /// kernel is the user's keyring in the Linux kernel, gone after a reboot; dpapi a key file beside the
+    /// cache that Windows encrypts.
     ///
     /// env and fd give 32 bytes as 64 hexadecimal digits or in base64. A passphrase is asked for on
     /// the terminal, or taken from TOKENKEEP_PASSPHRASE. file:PATH makes the key file if the cache
     /// does not exist yet.
-    #[arg(long, global = true, value_name = "SOURCE", default_value = "vault")]
-    pub(crate) key: KeyChoice,
+    #[arg(long = "key", global = true, value_name = "SOURCE")]
+    pub(crate) keys: Vec<KeyChoice>,
 
     /// Let the vault ask you something, and wait this many seconds for the answer
     #[arg(long, global = true, value_name = "SECONDS",
@@ -61,9 +67,11 @@ pub(crate) enum Layout {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum KeyChoice {
+    Dpapi,
     Environment(String),
     File(PathBuf),
     FileDescriptor(u32),
+    Kernel,
     Passphrase,
     Vault,
 }
@@ -74,6 +82,8 @@ impl FromStr for KeyChoice {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once(':') {
             None if text == "vault" => Ok(Self::Vault),
+            None if text == "kernel" => Ok(Self::Kernel),
+            None if text == "dpapi" => Ok(Self::Dpapi),
             None if text == "passphrase" => Ok(Self::Passphrase),
             Some(("env", name)) if !name.is_empty() => Ok(Self::Environment(name.into())),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
@@ -81,7 +91,9 @@ impl FromStr for KeyChoice {
                 .parse()
                 .map(Self::FileDescriptor)
                 .map_err(|_| format!("`{number}` is not a file descriptor")),
-            _ => Err("expected vault, env:NAME, fd:N, passphrase or file:PATH".into()),
+            _ => {
+                Err("expected vault, kernel, dpapi, env:NAME, fd:N, passphrase or file:PATH".into())
+            }
         }
     }
 }

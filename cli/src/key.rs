@@ -9,18 +9,22 @@ use std::{
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use inquire::{InquireError, Password};
-use tokenkeep::{KeyCallback, KeySource, Secret};
+use tokenkeep::{KernelKeyring, KeyCallback, KeySource, Passphrase, Secret};
 use zeroize::Zeroizing;
 
-use crate::{args::KeyChoice, failure::Failure};
+use crate::args::KeyChoice;
 
-/// The key source that was chosen. Asks for a passphrase where one is needed, twice for a cache
-/// that `is_new`.
-pub(crate) fn source(
-    choice: &KeyChoice,
-    is_new: impl FnOnce() -> Result<bool, Failure>,
-) -> Result<KeySource, Failure> {
-    Ok(match choice {
+/// The key sources that were chosen, in their order, or the library's own order. A passphrase is asked for when a cache needs it.
+pub(crate) fn sources(choices: &[KeyChoice]) -> Vec<KeySource> {
+    match choices {
+        [] => KeySource::defaults(),
+        choices => choices.iter().map(source).collect(),
+    }
+}
+
+fn source(choice: &KeyChoice) -> KeySource {
+    match choice {
+        KeyChoice::Dpapi => KeySource::Dpapi,
         KeyChoice::Environment(name) => {
             let name = name.clone();
             let description = format!("the environment variable {name}");
@@ -36,9 +40,10 @@ pub(crate) fn source(
             let number = *number;
             callback(format!("file descriptor {number}"), move || Ok(read_descriptor(number)?))
         }
-        KeyChoice::Passphrase => KeySource::Passphrase(passphrase(is_new()?)?),
+        KeyChoice::Kernel => KeySource::KernelKeyring(KernelKeyring::User),
+        KeyChoice::Passphrase => KeySource::Passphrase(Passphrase::asked(passphrase)),
         KeyChoice::Vault => KeySource::OsVault,
-    })
+    }
 }
 
 fn callback(
@@ -76,11 +81,12 @@ fn read_descriptor(number: u32) -> io::Result<Zeroizing<String>> {
     Ok(text)
 }
 
-fn passphrase(is_new: bool) -> Result<Secret, Failure> {
+/// Asks twice for a cache that is new.
+fn passphrase(is_new: bool) -> Result<Secret, Box<dyn StdError + Send + Sync>> {
     match env::var("TOKENKEEP_PASSPHRASE") {
         Ok(passphrase) => return Ok(Secret::new(passphrase)),
         Err(VarError::NotUnicode(_)) => {
-            return Err(Failure::Usage("TOKENKEEP_PASSPHRASE is not text in UTF-8".into()));
+            return Err("TOKENKEEP_PASSPHRASE is not text in UTF-8".into());
         }
         Err(VarError::NotPresent) => {}
     }
@@ -93,11 +99,11 @@ fn passphrase(is_new: bool) -> Result<Secret, Failure> {
     match question.prompt() {
         Ok(passphrase) => Ok(Secret::new(passphrase)),
         Err(InquireError::OperationCanceled | InquireError::OperationInterrupted) => {
-            Err(Failure::Usage("no passphrase was given".into()))
+            Err("no passphrase was given".into())
         }
-        Err(_) => Err(Failure::Usage(
-            "there is no terminal to ask for the passphrase; set TOKENKEEP_PASSPHRASE".into(),
-        )),
+        Err(_) => {
+            Err("there is no terminal to ask for the passphrase; set TOKENKEEP_PASSPHRASE".into())
+        }
     }
 }
 

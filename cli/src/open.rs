@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use tokenkeep::{
-    Interaction, KeySource, PersistedTokenCache, Persistence, PersistenceBuilder, Protection,
-};
+use tokenkeep::{Interaction, PersistedTokenCache, PersistenceBuilder, Protection};
 
 use crate::{
-    args::{KeyChoice, Layout, Store},
+    args::{Layout, Store},
     failure::Failure,
     key, output,
 };
@@ -15,11 +13,7 @@ use crate::{
 pub(crate) fn open(store: &Store) -> Result<PersistedTokenCache, Failure> {
     match store.layout {
         Layout::Plaintext => open_plaintext(store),
-        Layout::Sealed => {
-            let is_new = || Ok(unreached(store).sealed()?.stamp()?.is_none());
-            let key = key::source(&store.key, is_new)?;
-            Ok(builder(store).key_source(key).open()?)
-        }
+        Layout::Sealed => Ok(builder(store).open()?),
     }
 }
 
@@ -27,9 +21,7 @@ pub(crate) fn open(store: &Store) -> Result<PersistedTokenCache, Failure> {
 pub(crate) fn open_unreached(store: &Store) -> Result<PersistedTokenCache, Failure> {
     match store.layout {
         Layout::Plaintext => open_plaintext(store),
-        Layout::Sealed => {
-            Ok(PersistedTokenCache::with_persistence(unreached(store).sealed()?, None))
-        }
+        Layout::Sealed => Ok(PersistedTokenCache::with_persistence(builder(store).sealed()?, None)),
     }
 }
 
@@ -47,14 +39,6 @@ fn open_plaintext(store: &Store) -> Result<PersistedTokenCache, Failure> {
     Ok(cache)
 }
 
-/// With the key source that may have something to remove, which is not asked before.
-fn unreached(store: &Store) -> PersistenceBuilder {
-    builder(store).key_source(match &store.key {
-        KeyChoice::File(path) => KeySource::KeyFile(path.clone()),
-        _ => KeySource::OsVault,
-    })
-}
-
 pub(crate) fn interaction(store: &Store) -> Interaction {
     match store.allow_prompt {
         Some(seconds) => Interaction::Allow { deadline: Duration::from_secs(seconds) },
@@ -63,7 +47,9 @@ pub(crate) fn interaction(store: &Store) -> Interaction {
 }
 
 fn builder(store: &Store) -> PersistenceBuilder {
-    let builder = PersistedTokenCache::builder(&store.name).interaction(interaction(store));
+    let builder = PersistedTokenCache::builder(&store.name)
+        .key_sources(key::sources(&store.keys))
+        .interaction(interaction(store));
     let builder = builder.on_lock_wait(|holder, waited| {
         let holder = holder.unwrap_or("another program");
         output::note(&format!("waiting for {holder} since {} s", waited.as_secs()));

@@ -149,15 +149,13 @@ fn the_environment_a_passphrase_and_a_descriptor_supply_keys() {
 fn a_key_that_is_not_text_is_refused_and_not_shown() {
     use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
 
-    for (choice, variable, code) in
-        [("env:MY_KEY", "MY_KEY", 1), ("passphrase", "TOKENKEEP_PASSPHRASE", 2)]
-    {
+    for (choice, variable) in [("env:MY_KEY", "MY_KEY"), ("passphrase", "TOKENKEEP_PASSPHRASE")] {
         let place = Place::new();
         let mut command = program();
         command.arg("--cache").arg(place.folder()).args(["--key", choice, "add"]);
         let refused = run(command.env(variable, OsStr::from_bytes(b"nobody-may-see\xff")), EVENT);
         let said = text(&refused.stderr);
-        assert_eq!(refused.status.code(), Some(code), "{said}");
+        assert_eq!(refused.status.code(), Some(1), "{said}");
         assert!(said.contains(variable) && !said.contains("nobody"), "{said}");
     }
 }

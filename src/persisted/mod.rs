@@ -73,8 +73,8 @@ impl PersistedTokenCache {
     /// As [`PersistenceBuilder::open`].
     ///
     /// # Platform differences
-    /// The vault is the Secret Service on Linux. On Windows and macOS this build has no vault and
-    /// says [`Error::VaultMissing`]; choose another [`KeySource`](crate::KeySource) there.
+    /// The vault is the Secret Service on Linux and the BSDs and the Keychain on macOS. On Windows it
+    /// is Credential Manager, and for a new cache in a session without one (SSH, a service) DPAPI.
     pub fn open(name: &str) -> Result<Self, Error> {
         Self::builder(name).open()
     }
@@ -82,10 +82,7 @@ impl PersistedTokenCache {
     /// Like [`open`](Self::open), but where that fails the cache is kept in memory alone, and the
     /// reason comes with it for the program to show.
     pub fn open_or_memory(name: &str) -> (Self, Option<Error>) {
-        match Self::open(name) {
-            Ok(cache) => (cache, None),
-            Err(reason) => (Self::in_memory(), Some(reason)),
-        }
+        Self::builder(name).open_or_memory()
     }
 
     /// A cache that ends with this value. Nothing is written anywhere.

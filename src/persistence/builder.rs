@@ -6,7 +6,7 @@ use tokenkeep_platform::file::Parents;
 
 use super::{
     DEFAULT_SIZE_LIMIT, Persistence, PlaintextPersistence, SealedPersistence,
-    key::{KeySource, lies_in},
+    key::{KeySource, Ladder, lies_in},
     location,
 };
 use crate::{
@@ -31,7 +31,7 @@ use crate::{
 pub struct PersistenceBuilder {
     name: String,
     place: Place,
-    key_source: KeySource,
+    key_sources: Vec<KeySource>,
     interaction: Interaction,
     lock_timeout: Duration,
     on_lock_wait: Option<LockNotice>,
@@ -55,7 +55,7 @@ impl PersistenceBuilder {
         Self {
             name: name.into(),
             place: Place::Data,
-            key_source: KeySource::OsVault,
+            key_sources: KeySource::defaults(),
             interaction: Interaction::Never,
             lock_timeout: DEFAULT_LOCK_TIMEOUT,
             on_lock_wait: None,
@@ -76,9 +76,33 @@ impl PersistenceBuilder {
         self
     }
 
-    /// Where the key comes from.
-    pub fn key_source(mut self, key_source: KeySource) -> Self {
-        self.key_source = key_source;
+    /// Where the key comes from: from here alone.
+    pub fn key_source(self, key_source: KeySource) -> Self {
+        self.key_sources([key_source])
+    }
+
+    /// Where the key may come from, the best first; each kind at most once.
+    ///
+    /// A new cache takes the first that exists here: one whose vault or service is missing is passed
+    /// over ([`Error::VaultMissing`], [`Error::VaultServiceMissing`]), one that is locked, silent or
+    /// refuses is an error, because it would be there again tomorrow. A cache that exists stays with
+    /// the kind of key that sealed it, whatever comes before it in the list, and is
+    /// [`Error::OtherBackend`] where that kind is not in the list: the source never changes by
+    /// itself. [`protection`](PersistedTokenCache::protection) says which one is in use.
+    ///
+    /// The usual order is the one from the strongest to the weakest: the vault, the kernel keyring,
+    /// a callback (environment, file descriptor, key service), a passphrase, a key file; and
+    /// [`open_or_memory`](Self::open_or_memory) where nothing may be kept then.
+    ///
+    /// ```no_run
+    /// # use tokenkeep::{KernelKeyring, KeySource, PersistedTokenCache};
+    /// let cache = PersistedTokenCache::builder("com.example.mytool")
+    ///     .key_sources([KeySource::OsVault, KeySource::KernelKeyring(KernelKeyring::User)])
+    ///     .open()?;
+    /// # Ok::<(), tokenkeep::Error>(())
+    /// ```
+    pub fn key_sources(mut self, key_sources: impl IntoIterator<Item = KeySource>) -> Self {
+        self.key_sources = key_sources.into_iter().collect();
         self
     }
 
@@ -125,6 +149,15 @@ impl PersistenceBuilder {
         Ok(PersistedTokenCache::new(persistence, lock))
     }
 
+    /// Like [`open`](Self::open), but where that fails the cache is kept in memory alone, and the
+    /// reason comes with it for the program to show.
+    pub fn open_or_memory(self) -> (PersistedTokenCache, Option<Error>) {
+        match self.open() {
+            Ok(cache) => (cache, None),
+            Err(reason) => (PersistedTokenCache::in_memory(), Some(reason)),
+        }
+    }
+
     /// Opens a cache in PLAIN TEXT in the file `path`. See [`PlaintextPersistence`].
     ///
     /// # Errors
@@ -156,9 +189,11 @@ impl PersistenceBuilder {
             Place::LoginSession => (location::login_session_folder(&self.name)?, Parents::Create),
         };
         let folder = std::path::absolute(&folder).unwrap_or(folder);
-        if let KeySource::KeyFile(key) = &self.key_source
-            && lies_in(key, &folder)
-        {
+        let beside = |source: &KeySource| match source {
+            KeySource::KeyFile(key) => lies_in(key, &folder),
+            _ => false,
+        };
+        if self.key_sources.iter().any(beside) {
             return Err(Error::Invalid {
                 detail: format!(
                     "the key file would lie beside the cache in `{}`; who copies one copies both, \
@@ -167,7 +202,7 @@ impl PersistenceBuilder {
                 ),
             });
         }
-        let keys = self.key_source.into_keys(&self.name, &folder, self.interaction)?;
+        let keys = Ladder::new(self.key_sources, &self.name, &folder, self.interaction)?;
         Ok(SealedPersistence::new(self.name, folder, parents, keys, self.size_limit))
     }
 }

@@ -15,7 +15,7 @@ use tokenkeep_platform::lock::{CrossProcessLock, LockGuard};
 use zeroize::Zeroizing;
 
 pub use builder::PersistenceBuilder;
-pub use key::{KeyCallback, KeyRequest, KeySource};
+pub use key::{CredentialStore, KernelKeyring, KeyCallback, KeyRequest, KeySource, Passphrase};
 pub use memory::MemoryPersistence;
 pub use plaintext::PlaintextPersistence;
 pub use protection::Protection;

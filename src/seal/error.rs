@@ -46,6 +46,7 @@ impl SealError {
             Self::InvalidKeyFile { detail } => Error::InvalidKeyFile {
                 path,
                 detail: format!("{detail}; restore it from a copy, or name the right one"),
+                source: None,
             },
             Self::NotSealed { found } => {
                 Error::OtherBackend { path, found: found.into(), expected: SEALED }
@@ -60,11 +61,7 @@ impl SealError {
             }
             Self::UnknownKeySource { tag } => Error::OtherBackend {
                 path,
-                found: match tag {
-                    5 => "a sealed cache with its key in the kernel keyring".into(),
-                    6 => "a sealed cache with its key under DPAPI".into(),
-                    _ => format!("a sealed cache with key source {tag}"),
-                },
+                found: format!("a sealed cache with key source {tag}"),
                 expected: "one with a key source that this program knows",
             },
             Self::UnsupportedSuite { suite } => Error::OtherBackend {

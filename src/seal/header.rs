@@ -45,7 +45,7 @@ impl Header {
         let [source] = fields.next()?;
         let parameters_len = match source {
             0 => return Err(SealError::corrupt("its key source is 0")),
-            VAULT | KEY_FILE | CALLBACK => 0,
+            VAULT | KEY_FILE | CALLBACK | KERNEL_KEYRING | DPAPI | CREDENTIAL_STORE => 0,
             PASSPHRASE => PASSPHRASE_LEN,
             tag => return Err(SealError::UnknownKeySource { tag }),
         };
@@ -73,6 +73,9 @@ impl Header {
             VAULT => KeyParameters::Vault,
             KEY_FILE => KeyParameters::KeyFile,
             CALLBACK => KeyParameters::Callback,
+            KERNEL_KEYRING => KeyParameters::KernelKeyring,
+            DPAPI => KeyParameters::Dpapi,
+            CREDENTIAL_STORE => KeyParameters::CredentialStore,
             _ => KeyParameters::Passphrase(passphrase(&mut fields)?),
         };
         let header = Self {
@@ -132,6 +135,9 @@ pub(crate) enum KeyParameters {
     KeyFile,
     Passphrase(PassphraseParameters),
     Callback,
+    KernelKeyring,
+    Dpapi,
+    CredentialStore,
 }
 
 impl KeyParameters {
@@ -141,6 +147,9 @@ impl KeyParameters {
             Self::KeyFile => KEY_FILE,
             Self::Passphrase(_) => PASSPHRASE,
             Self::Callback => CALLBACK,
+            Self::KernelKeyring => KERNEL_KEYRING,
+            Self::Dpapi => DPAPI,
+            Self::CredentialStore => CREDENTIAL_STORE,
         }
     }
 }
@@ -202,3 +211,6 @@ const VAULT: u8 = 1;
 const KEY_FILE: u8 = 2;
 const PASSPHRASE: u8 = 3;
 const CALLBACK: u8 = 4;
+const KERNEL_KEYRING: u8 = 5;
+const DPAPI: u8 = 6;
+const CREDENTIAL_STORE: u8 = 7;

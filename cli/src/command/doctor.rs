@@ -73,7 +73,11 @@ fn sources(store: &Store) -> Vec<SourceReport> {
     let vault = KeySource::OsVault.verify(&store.name, interaction(store));
     let mut reports =
         vec![source("vault", "the operating system's vault", begun.elapsed(), vault.err())];
-    if let KeyChoice::File(path) = &store.key {
+    let file = store.keys.iter().find_map(|key| match key {
+        KeyChoice::File(path) => Some(path),
+        _ => None,
+    });
+    if let Some(path) = file {
         let begun = Instant::now();
         let file = KeySource::KeyFile(path.clone()).verify(&store.name, interaction(store));
         reports.push(source("file:PATH", "a key file of mode 0600", begun.elapsed(), file.err()));

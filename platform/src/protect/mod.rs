@@ -23,6 +23,9 @@ use zeroize::Zeroizing;
 
 pub use self::error::ProtectError;
 
+/// Whether this operating system has it. A session without the person's key has it too, and says so at each call.
+pub const IS_BUILT: bool = os::IS_BUILT;
+
 /// Protects `bytes` for the current person on this machine. Never asks the person.
 ///
 /// Who unprotects them has to give the same `entropy`, which is no secret: a program's own value keeps

@@ -4,6 +4,8 @@ use zeroize::Zeroizing;
 
 use super::ProtectError;
 
+pub(super) const IS_BUILT: bool = false;
+
 pub(super) fn protect(_: &[u8], _: Option<&[u8]>) -> Result<Vec<u8>, ProtectError> {
     Err(ProtectError::Missing)
 }

@@ -13,6 +13,8 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::ProtectError;
 
+pub(super) const IS_BUILT: bool = true;
+
 pub(super) fn protect(bytes: &[u8], entropy: Option<&[u8]>) -> Result<Vec<u8>, ProtectError> {
     let (input, entropy) = (blob(bytes)?, entropy.map(blob).transpose()?);
     let entropy = entropy.as_ref().map_or(ptr::null(), ptr::from_ref);

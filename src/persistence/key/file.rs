@@ -1,8 +1,12 @@
-//! A key in a file of its own.
+//! A key in a file of its own, in clear or encrypted by the operating system.
 
 use std::path::{Component, Path, PathBuf};
 
-use tokenkeep_platform::file::{Folder, Parents};
+use tokenkeep_platform::{
+    file::{Folder, Parents},
+    protect::{protect, unprotect},
+};
+use zeroize::Zeroizing;
 
 use super::{Candidate, Fetched, random_key};
 use crate::{
@@ -19,23 +23,53 @@ pub(super) struct Keys {
     path: PathBuf,
     folder: PathBuf,
     name: String,
+    form: Form,
+}
+
+/// In which form the key file lies on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Clear,
+    Dpapi,
 }
 
 impl Keys {
     pub(super) fn new(store: &str, place: &Path, path: PathBuf) -> Result<Self, Error> {
-        let FilePlace { path, folder, name } = FilePlace::of(&path)?;
-        Ok(Self { store: store.to_owned(), way: way(&folder, place), path, folder, name })
+        Self::in_form(store, place, &path, Form::Clear)
+    }
+
+    /// Beside the cache in `place`, because who copies both can still not read it elsewhere.
+    pub(super) fn under_dpapi(store: &str, place: &Path) -> Result<Self, Error> {
+        Self::in_form(store, place, &place.join(DPAPI_NAME), Form::Dpapi)
+    }
+
+    fn in_form(store: &str, place: &Path, path: &Path, form: Form) -> Result<Self, Error> {
+        let FilePlace { path, folder, name } = FilePlace::of(path)?;
+        Ok(Self { store: store.to_owned(), way: way(&folder, place), path, folder, name, form })
     }
 
     pub(super) fn read(&self) -> Result<Option<KeyFile>, Error> {
         let Some(folder) = Folder::open(&self.folder)? else { return Ok(None) };
         let Some(file) = folder.open_file(&self.name)? else { return Ok(None) };
-        let text = file.read_all(MAX_SIZE)?;
+        let bytes = file.read_all(MAX_SIZE)?;
+        let text = match self.form {
+            Form::Clear => bytes,
+            Form::Dpapi => {
+                unprotect(&bytes, None).map_err(|e| Error::from_protection(e, &self.path))?
+            }
+        };
         let key_file = KeyFile::parse(&text).map_err(|e| e.at(&self.path, &self.store))?;
         if !key_file.belongs_to(&self.store) {
             return Err(Error::OtherStore { path: self.path.clone(), name: self.store.clone() });
         }
         Ok(Some(key_file))
+    }
+
+    fn parameters(&self) -> KeyParameters {
+        match self.form {
+            Form::Clear => KeyParameters::KeyFile,
+            Form::Dpapi => KeyParameters::Dpapi,
+        }
     }
 
     fn place(&self) -> &[u8] {
@@ -44,23 +78,39 @@ impl Keys {
 
     fn write(&self, candidate: &Candidate) -> Result<bool, Error> {
         let (id, key) = (candidate.id, candidate.key.clone());
-        let text = KeyFile::new(&self.store, self.place(), id, key).print();
+        let text = self.wrapped(KeyFile::new(&self.store, self.place(), id, key).print())?;
         let folder = Folder::create(&self.folder, Parents::Require)?;
         Ok(folder.create_new(&self.name, &text)?)
+    }
+
+    fn wrapped(&self, text: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>, Error> {
+        match self.form {
+            Form::Clear => Ok(text),
+            Form::Dpapi => protect(&text, None)
+                .map(Zeroizing::new)
+                .map_err(|e| Error::from_protection(e, &self.path)),
+        }
     }
 }
 
 impl super::Keys for Keys {
     fn name(&self) -> &'static str {
-        "key file"
+        match self.form {
+            Form::Clear => "key file",
+            Form::Dpapi => "DPAPI",
+        }
     }
 
     fn sealed(&self, parameters: &KeyParameters) -> bool {
-        matches!(parameters, KeyParameters::KeyFile)
+        *parameters == self.parameters()
     }
 
     fn reach(&self) -> Result<(), Error> {
-        self.read().map(drop)
+        if self.read()?.is_none() {
+            // Whether a key could be kept: a logon over the network may not have this protection.
+            self.wrapped(Zeroizing::new(vec![0]))?;
+        }
+        Ok(())
     }
 
     fn fetch(&self, header: &Header) -> Result<Fetched, Error> {
@@ -78,11 +128,15 @@ impl super::Keys for Keys {
                 return Err(Error::InvalidKeyFile {
                     path: self.path.clone(),
                     detail: "it was made for a cache in another folder; name another file, or remove it if that cache is gone".into(),
+                    source: None,
                 });
             }
-            None => random_key()?,
+            None => {
+                self.reach()?;
+                random_key()?
+            }
         };
-        Ok(Candidate { id, key, parameters: KeyParameters::KeyFile })
+        Ok(Candidate { id, key, parameters: self.parameters() })
     }
 
     /// The file is made here, with the lock held, so that two first runs never make two keys.
@@ -93,9 +147,10 @@ impl super::Keys for Keys {
         Ok(self.read()?.is_some_and(|file| file.key_id == candidate.id))
     }
 
-    /// A key file that is not there yet has to find its folder.
+    /// A key file that is not there yet has to find its folder; one beside the cache finds the cache's.
     fn verify(&self) -> Result<(), Error> {
-        if self.read()?.is_none() {
+        self.reach()?;
+        if self.form == Form::Clear && self.read()?.is_none() {
             Folder::create(&self.folder, Parents::Require)?;
         }
         Ok(())
@@ -123,8 +178,11 @@ fn way(from: &Path, to: &Path) -> PathBuf {
     from.map(|_| Component::ParentDir).chain(to).collect()
 }
 
-/// A key file has about 200 bytes.
+/// A key file has about 200 bytes, and DPAPI adds about as many.
 const MAX_SIZE: u64 = 4096;
+
+/// The file beside the cache that DPAPI encrypts.
+const DPAPI_NAME: &str = "key.dpapi";
 
 /// Whether a key file at `key` would lie beside the cache in `folder`.
 pub(in crate::persistence) fn lies_in(key: &Path, folder: &Path) -> bool {

@@ -2,6 +2,7 @@
 
 mod callback;
 mod file;
+mod ladder;
 mod passphrase;
 mod vault;
 
@@ -12,15 +13,19 @@ use std::{
 
 pub use callback::{KeyCallback, KeyRequest};
 pub(super) use file::lies_in;
+pub(super) use ladder::Ladder;
+pub use passphrase::Passphrase;
+pub use vault::{CredentialStore, KernelKeyring};
 
 use crate::{
-    Error, Interaction, Secret,
+    Error, Interaction,
     error::Source,
     persistence::Hold,
     seal::{Header, Key, KeyId, KeyParameters},
 };
 
-/// Where the 256-bit key of a sealed cache comes from. The default is [`KeySource::OsVault`].
+/// Where the 256-bit key of a sealed cache comes from. The default is the operating system's own
+/// protection, [`KeySource::defaults`].
 ///
 /// A cache remembers the kind of its key. Opening it with another kind is
 /// [`Error::OtherBackend`], never a silent change.
@@ -29,14 +34,24 @@ use crate::{
 pub enum KeySource {
     /// The program supplies the key: from its environment, a file descriptor, a key service.
     Callback(KeyCallback),
+    /// Any store of the crate keyring-core that the program brings. The key is a credential of the
+    /// service `tokenkeep`.
+    CredentialStore(CredentialStore),
+    /// A key file beside the cache, encrypted by Windows' data protection (DPAPI) for this person on
+    /// this machine. Elsewhere it is [`Error::VaultMissing`].
+    Dpapi,
+    /// The kernel's keyring, on Linux: never on a disk, gone after a reboot at the latest. Elsewhere it
+    /// is [`Error::VaultMissing`]. A cache whose key is gone says [`Error::KeyGone`].
+    KernelKeyring(KernelKeyring),
     /// A key file, created 0600 at the first save, in a folder of its own with mode 0700. Keep it
     /// elsewhere than the cache: who copies both can read the cache. One file serves one cache.
     KeyFile(PathBuf),
-    /// The operating system's vault: the Secret Service on Linux. On Windows and macOS this build
-    /// has none yet, and says so.
+    /// The operating system's vault: the Secret Service on Linux and the BSDs, the Keychain on macOS,
+    /// Credential Manager on Windows (local, not roaming). Credential Manager is
+    /// [`Error::VaultMissing`] over SSH and in most services.
     OsVault,
     /// The key is derived with argon2id from a passphrase and parameters in the cache's header.
-    Passphrase(Secret),
+    Passphrase(Passphrase),
 }
 
 /// A key for a cache that does not exist yet.
@@ -100,6 +115,15 @@ pub(super) trait Keys: fmt::Debug + Send + Sync {
 }
 
 impl KeySource {
+    /// What a program gets that chooses nothing: the operating system's own protection. On Windows
+    /// that is Credential Manager and then DPAPI, because a logon over the network has no credentials.
+    pub fn defaults() -> Vec<Self> {
+        match tokenkeep_platform::protect::IS_BUILT {
+            true => vec![Self::OsVault, Self::Dpapi],
+            false => vec![Self::OsVault],
+        }
+    }
+
     /// Proves that keys can be had from here: in a vault, an item of its own makes the round trip
     /// and is removed again. No cache is touched.
     ///
@@ -118,9 +142,12 @@ impl KeySource {
     ) -> Result<Box<dyn Keys>, Error> {
         Ok(match self {
             Self::Callback(callback) => Box::new(callback::Keys::new(store, callback)),
+            Self::CredentialStore(of) => Box::new(vault::Keys::brought(store, &of, interaction)),
+            Self::Dpapi => Box::new(file::Keys::under_dpapi(store, place)?),
+            Self::KernelKeyring(which) => Box::new(vault::Keys::kernel(store, which, interaction)),
             Self::KeyFile(path) => Box::new(file::Keys::new(store, place, path)?),
-            Self::OsVault => Box::new(vault::Keys::new(store, interaction)),
-            Self::Passphrase(passphrase) => Box::new(passphrase::Keys::new(passphrase)?),
+            Self::OsVault => Box::new(vault::Keys::os(store, interaction)),
+            Self::Passphrase(passphrase) => Box::new(passphrase::Keys::new(passphrase)),
         })
     }
 }

@@ -1,26 +1,79 @@
 //! A key derived from a passphrase.
 
+use std::{
+    error::Error as StdError,
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
 use super::{Candidate, Fetched, fill_random, random_failed, random_key_id};
 use crate::{
     Error, Secret,
     seal::{self, Header, Key, KeyParameters, PassphraseParameters},
 };
 
-#[derive(Debug)]
-pub(super) struct Keys(Secret);
+/// The passphrase of a cache, or a function of the program that asks for it.
+#[derive(Clone)]
+pub struct Passphrase(Arc<Source>);
 
-impl Keys {
-    pub(super) fn new(passphrase: Secret) -> Result<Self, Error> {
-        if passphrase.expose().is_empty() {
-            return Err(Error::Invalid {
-                detail: "the passphrase is empty; type one of several words".into(),
-            });
-        }
-        Ok(Self(passphrase))
+enum Source {
+    Given(Secret),
+    Asked(Box<Ask>, OnceLock<Secret>),
+}
+
+type Ask = dyn Fn(bool) -> Result<Secret, Box<dyn StdError + Send + Sync>> + Send + Sync;
+
+impl Passphrase {
+    /// This one.
+    pub fn new(text: impl Into<Vec<u8>>) -> Self {
+        Self(Arc::new(Source::Given(Secret::new(text))))
     }
 
-    fn derive(&self, parameters: &PassphraseParameters) -> Result<Key, Error> {
-        seal::derive(self.0.expose(), parameters)
+    /// The one that `ask` gives. It is called once, when a key is needed and before any lock is taken;
+    /// it is told whether the cache is new, so that it can ask twice.
+    pub fn asked(
+        ask: impl Fn(bool) -> Result<Secret, Box<dyn StdError + Send + Sync>> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(Source::Asked(Box::new(ask), OnceLock::new())))
+    }
+
+    fn text(&self, is_new: bool) -> Result<&Secret, Error> {
+        let text = match &*self.0 {
+            Source::Given(text) => text,
+            Source::Asked(ask, known) => match known.get() {
+                Some(text) => text,
+                None => {
+                    let what = "asking for the passphrase";
+                    let text = ask(is_new).map_err(|source| Error::Callback { what, source })?;
+                    known.get_or_init(|| text)
+                }
+            },
+        };
+        match text.expose() {
+            [] => Err(Error::Invalid {
+                detail: "the passphrase is empty; type one of several words".into(),
+            }),
+            _ => Ok(text),
+        }
+    }
+}
+
+impl fmt::Debug for Passphrase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Passphrase")
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Keys(Passphrase);
+
+impl Keys {
+    pub(super) fn new(passphrase: Passphrase) -> Self {
+        Self(passphrase)
+    }
+
+    fn derive(&self, parameters: &PassphraseParameters, is_new: bool) -> Result<Key, Error> {
+        seal::derive(self.0.text(is_new)?.expose(), parameters)
             .map_err(|e| Error::Invalid { detail: format!("no key from the passphrase: {e}") })
     }
 }
@@ -34,16 +87,27 @@ impl super::Keys for Keys {
         matches!(parameters, KeyParameters::Passphrase(_))
     }
 
+    /// An empty passphrase is refused before anything is done with it; a question waits until it is
+    /// needed.
+    fn reach(&self) -> Result<(), Error> {
+        match &*self.0.0 {
+            Source::Given(_) => self.0.text(false).map(drop),
+            Source::Asked(..) => Ok(()),
+        }
+    }
+
     fn fetch(&self, header: &Header) -> Result<Fetched, Error> {
         match &header.parameters {
-            KeyParameters::Passphrase(parameters) => self.derive(parameters).map(Fetched::Key),
+            KeyParameters::Passphrase(parameters) => {
+                self.derive(parameters, false).map(Fetched::Key)
+            }
             _ => Ok(Fetched::Another),
         }
     }
 
     fn candidate(&self) -> Result<Candidate, Error> {
         let parameters = PassphraseParameters::random(&mut fill_random).map_err(random_failed)?;
-        let key = self.derive(&parameters)?;
+        let key = self.derive(&parameters, true)?;
         let parameters = KeyParameters::Passphrase(parameters);
         Ok(Candidate { id: random_key_id()?, key, parameters })
     }

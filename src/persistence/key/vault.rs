@@ -1,6 +1,8 @@
-//! Keys in the operating system's vault, each an item of its own.
+//! Keys in a vault, each an item of its own.
 
-use tokenkeep_platform::vault::{Call, Item, Vault};
+use std::{fmt, sync::Arc};
+
+use tokenkeep_platform::vault::{Call, Collection, Item, Vault, VaultError};
 
 use super::{Candidate, Fetched, random_key};
 use crate::{
@@ -9,16 +11,65 @@ use crate::{
     seal::{Header, Key, KeyId, KeyParameters},
 };
 
+/// Which keyring of the Linux kernel. Neither survives a reboot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KernelKeyring {
+    /// The session's: gone at logout, and another login, over SSH for instance, has its own.
+    Session,
+    /// The user's: shared by all sessions of the person, gone some time after the last process of the
+    /// person has ended.
+    #[default]
+    User,
+}
+
+/// A store of the crate keyring-core, version 1. Clones share its one thread.
+///
+/// Every call has a deadline, as with the other vaults. Whether the store prompts, where it keeps what
+/// it is given, and what its errors show is up to the store.
+#[derive(Clone)]
+pub struct CredentialStore(Vault);
+
+impl CredentialStore {
+    /// Wraps `store`. Make one value a store, and clone it.
+    pub fn new(store: Arc<keyring::CredentialStore>) -> Self {
+        Self(Vault::store(store))
+    }
+}
+
+impl fmt::Debug for CredentialStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CredentialStore")
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Keys {
     store: String,
     interaction: Interaction,
     vault: Vault,
+    parameters: KeyParameters,
 }
 
 impl Keys {
-    pub(super) fn new(store: &str, interaction: Interaction) -> Self {
-        Self { store: store.to_owned(), interaction, vault: Vault::os() }
+    pub(super) fn os(store: &str, interaction: Interaction) -> Self {
+        Self::new(store, interaction, Vault::os(), KeyParameters::Vault)
+    }
+
+    pub(super) fn kernel(store: &str, which: KernelKeyring, interaction: Interaction) -> Self {
+        let vault = Vault::kernel_keyring(match which {
+            KernelKeyring::Session => Collection::Session,
+            KernelKeyring::User => Collection::Default,
+        });
+        Self::new(store, interaction, vault, KeyParameters::KernelKeyring)
+    }
+
+    pub(super) fn brought(store: &str, of: &CredentialStore, interaction: Interaction) -> Self {
+        Self::new(store, interaction, of.0.clone(), KeyParameters::CredentialStore)
+    }
+
+    fn new(store: &str, interaction: Interaction, vault: Vault, parameters: KeyParameters) -> Self {
+        Self { store: store.to_owned(), interaction, vault, parameters }
     }
 
     /// Found by the key id alone, so that a cache that was moved or renamed finds its key.
@@ -39,7 +90,7 @@ impl Keys {
         }
     }
 
-    fn failed(&self, error: tokenkeep_platform::vault::VaultError) -> Error {
+    fn failed(&self, error: VaultError) -> Error {
         Error::from_vault(self.vault.name(), error)
     }
 
@@ -62,7 +113,7 @@ impl super::Keys for Keys {
     }
 
     fn sealed(&self, parameters: &KeyParameters) -> bool {
-        matches!(parameters, KeyParameters::Vault)
+        *parameters == self.parameters
     }
 
     fn reach(&self) -> Result<(), Error> {
@@ -73,16 +124,17 @@ impl super::Keys for Keys {
         if self.interaction != Interaction::Never {
             self.reach()?;
         }
-        Ok(self.read(&header.key_id, &Call::quiet())?.map_or(Fetched::Gone, Fetched::Key))
+        // No lock is held, and macOS may ask about an item that another build of this program made.
+        Ok(self.read(&header.key_id, &self.call())?.map_or(Fetched::Gone, Fetched::Key))
     }
 
     fn candidate(&self) -> Result<Candidate, Error> {
         let (id, key) = random_key()?;
         self.reach()?;
         self.vault
-            .create(&self.item(&id), key.expose(), &Call::quiet())
+            .create(&self.item(&id), key.expose(), &self.call())
             .map_err(|e| self.failed(e))?;
-        Ok(Candidate { id, key, parameters: KeyParameters::Vault })
+        Ok(Candidate { id, key, parameters: self.parameters.clone() })
     }
 
     fn confirm(&self, candidate: &Candidate) -> Result<bool, Error> {

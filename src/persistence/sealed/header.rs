@@ -14,11 +14,11 @@ impl SealedPersistence {
         if header.store_tag != seal::store_tag(&self.store) {
             return Err(SealError::OtherStore.at(&self.file, &self.store));
         }
-        if !self.keys.sealed(&header.parameters) {
+        if !self.keys.choose(&header.parameters) {
             return Err(Error::OtherBackend {
                 path: self.file.clone(),
-                found: format!("a cache sealed under a {}", kind(&header.parameters)),
-                expected: "one sealed under the key source that was chosen",
+                found: format!("a cache sealed under {}", kind(&header.parameters)),
+                expected: "one sealed under a key source that was chosen",
             });
         }
         Ok(header)
@@ -65,9 +65,12 @@ pub(super) fn mark(header: &Header) -> Vec<u8> {
 
 fn kind(parameters: &KeyParameters) -> &'static str {
     match parameters {
-        KeyParameters::Vault => "key in the operating system's vault",
-        KeyParameters::KeyFile => "key file",
-        KeyParameters::Passphrase(_) => "passphrase",
-        KeyParameters::Callback => "key that the program supplies",
+        KeyParameters::Vault => "a key in the operating system's vault",
+        KeyParameters::KeyFile => "a key file",
+        KeyParameters::Passphrase(_) => "a passphrase",
+        KeyParameters::Callback => "a key that the program supplies",
+        KeyParameters::KernelKeyring => "a key in the kernel keyring",
+        KeyParameters::Dpapi => "a key under DPAPI",
+        KeyParameters::CredentialStore => "a key in a credential store of the program",
     }
 }

@@ -18,11 +18,11 @@ use tokenkeep_platform::{
 use self::{header::mark, plan::Plan, state::State};
 use super::{
     Hold, Intent, Loaded, Persistence, Protection, Saved, Stamp,
-    key::{Candidate, Keys, random_key_id},
+    key::{Candidate, Ladder, random_key_id},
 };
 use crate::{
     Error,
-    seal::{self, KeyId},
+    seal::{self, Header},
 };
 
 /// A cache sealed with authenticated encryption, in a folder of its own.
@@ -36,7 +36,7 @@ pub struct SealedPersistence {
     folder: PathBuf,
     file: PathBuf,
     parents: Parents,
-    keys: Box<dyn Keys>,
+    keys: Ladder,
     size_limit: u64,
     state: Mutex<State>,
 }
@@ -46,7 +46,7 @@ impl SealedPersistence {
         store: String,
         folder: PathBuf,
         parents: Parents,
-        keys: Box<dyn Keys>,
+        keys: Ladder,
         size_limit: u64,
     ) -> Self {
         let file = folder.join(FILE_NAME);
@@ -58,10 +58,20 @@ impl SealedPersistence {
         &self.folder
     }
 
-    /// Reaches the key source, and unlocks it where that is allowed.
+    /// Reaches the key source that is or will be in use, and unlocks it where that is allowed.
     pub(crate) fn reach(&self) -> Result<(), Error> {
-        Folder::open(&self.folder)?;
-        self.keys.reach()
+        let file = match self.keys.has_choice() {
+            true => self.open_file()?,
+            false => Folder::open(&self.folder)?.and(None),
+        };
+        match file {
+            Some(file) => {
+                self.header(&file)?;
+                drop(file);
+                self.keys.reach()
+            }
+            None => self.keys.reach_first(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -75,9 +85,9 @@ impl SealedPersistence {
         }
     }
 
-    /// Removes the file, then the key that `key_id` names; in this order, so that a kill between
+    /// Removes the file, then the key that its header names; in this order, so that a kill between
     /// the two leaves a key without a cache and not a cache without a key.
-    fn remove(&self, hold: &Hold, key_id: Option<KeyId>) -> Result<(), Error> {
+    fn remove(&self, hold: &Hold, header: Option<&Header>) -> Result<(), Error> {
         if let Some(folder) = Folder::open(&self.folder)? {
             folder.remove(FILE_NAME)?;
             folder.sweep(FILE_NAME)?;
@@ -87,7 +97,7 @@ impl SealedPersistence {
             state.prepared = None;
             state.keys.clear();
         }
-        key_id.map_or(Ok(()), |id| self.keys.delete(&id, hold))
+        header.map_or(Ok(()), |header| self.keys.delete(header, hold))
     }
 }
 
@@ -170,8 +180,9 @@ impl Persistence for SealedPersistence {
 
     fn delete(&self, hold: &Hold) -> Result<(), Error> {
         let Some(file) = self.open_file()? else { return self.remove(hold, None) };
-        let key_id = self.header(&file)?.key_id;
-        self.remove(hold, Some(key_id))
+        let header = self.header(&file)?;
+        drop(file);
+        self.remove(hold, Some(&header))
     }
 
     fn stamp(&self) -> Result<Option<Stamp>, Error> {
@@ -193,16 +204,12 @@ impl Persistence for SealedPersistence {
     }
 
     fn reset(&self, hold: &Hold) -> Result<(), Error> {
-        let key_id = match self.open_file() {
-            Ok(Some(file)) => self.header(&file).ok().map(|header| header.key_id),
-            Ok(None) => None,
-            Err(error) => return Err(error),
-        };
+        let header = self.open_file()?.and_then(|file| self.header(&file).ok());
         self.state().seen = None;
         self.remove(hold, None)?;
-        if let Some(id) = key_id {
+        if let Some(header) = header {
             // The sign-ins are given up; a key source that is out of reach must not stop that.
-            drop(self.keys.delete(&id, hold));
+            drop(self.keys.delete(&header, hold));
         }
         Ok(())
     }

@@ -149,7 +149,7 @@ fn each_verdict_becomes_an_error_that_names_the_file() {
         ),
         (SealError::OtherStore, "another name than `com.example.mytool`"),
         (SealError::TooLarge { size: 2, limit: 1 }, "`/data/cache` has 2 bytes, the limit is 1"),
-        (SealError::UnknownKeySource { tag: 6 }, "holds a sealed cache with its key under DPAPI"),
+        (SealError::UnknownKeySource { tag: 8 }, "holds a sealed cache with key source 8"),
         (SealError::UnsupportedSuite { suite: 2 }, "holds a sealed cache of cipher suite 2"),
         (SealError::UnsupportedVersion { version: 2 }, "`/data/cache` has format version 2"),
         (SealError::WrongKey, "`/data/cache` was sealed with another key"),

@@ -27,9 +27,13 @@ pub(super) fn add(vectors: &mut Vectors) {
         let example = Example { store: store.into(), ..Example::new(name) };
         good(format!("name-{name}"), "a name is its UTF-8 bytes, whatever they are", example);
     }
-    for (name, parameters) in
-        [("key-file", KeyParameters::KeyFile), ("callback", KeyParameters::Callback)]
-    {
+    for (name, parameters) in [
+        ("key-file", KeyParameters::KeyFile),
+        ("callback", KeyParameters::Callback),
+        ("kernel-keyring", KeyParameters::KernelKeyring),
+        ("dpapi", KeyParameters::Dpapi),
+        ("credential-store", KeyParameters::CredentialStore),
+    ] {
         let example = Example { parameters, ..Example::new(name) };
         good(format!("source-{name}"), "another source of the key", example);
     }

@@ -1,0 +1,126 @@
+//! Several key sources in an order, of which one is in use.
+
+use std::{
+    path::Path,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use super::{Candidate, Fetched, KeySource, Keys};
+use crate::{
+    Error, Interaction,
+    persistence::Hold,
+    seal::{Header, KeyParameters},
+};
+
+/// The key sources of one cache. A cache that exists is opened by the source that its header names
+/// and by no other; a new cache takes the first that is there.
+#[derive(Debug)]
+pub(in crate::persistence) struct Ladder {
+    rungs: Vec<Box<dyn Keys>>,
+    /// The one in use, or the first as long as none is known.
+    chosen: AtomicUsize,
+}
+
+impl Ladder {
+    pub(in crate::persistence) fn new(
+        sources: Vec<KeySource>,
+        store: &str,
+        place: &Path,
+        interaction: Interaction,
+    ) -> Result<Self, Error> {
+        let mut rungs: Vec<Box<dyn Keys>> = Vec::with_capacity(sources.len());
+        for source in sources {
+            let rung = source.into_keys(store, place, interaction)?;
+            if rungs.iter().any(|other| other.name() == rung.name()) {
+                return Err(Error::Invalid {
+                    detail: format!("the key source \"{}\" is in the list twice", rung.name()),
+                });
+            }
+            rungs.push(rung);
+        }
+        if rungs.is_empty() {
+            return Err(Error::Invalid { detail: "the list of key sources is empty".into() });
+        }
+        Ok(Self { rungs, chosen: AtomicUsize::new(0) })
+    }
+
+    /// The name of the source in use.
+    pub(in crate::persistence) fn name(&self) -> &'static str {
+        self.rung().name()
+    }
+
+    /// Whether there is a choice at all.
+    pub(in crate::persistence) fn has_choice(&self) -> bool {
+        self.rungs.len() > 1
+    }
+
+    /// Takes the source that sealed a cache into use; `false` if it is not in the list.
+    pub(in crate::persistence) fn choose(&self, parameters: &KeyParameters) -> bool {
+        let found = self.rungs.iter().position(|rung| rung.sealed(parameters));
+        if let Some(at) = found {
+            self.chosen.store(at, Ordering::Relaxed);
+        }
+        found.is_some()
+    }
+
+    /// Reaches the source of a cache that exists.
+    pub(in crate::persistence) fn reach(&self) -> Result<(), Error> {
+        self.rung().reach()
+    }
+
+    /// Reaches the first source that is there.
+    pub(in crate::persistence) fn reach_first(&self) -> Result<(), Error> {
+        self.first(|rung| rung.reach())
+    }
+
+    pub(in crate::persistence) fn fetch(&self, header: &Header) -> Result<Fetched, Error> {
+        self.of(&header.parameters).fetch(header)
+    }
+
+    pub(in crate::persistence) fn candidate(&self) -> Result<Candidate, Error> {
+        self.first(|rung| rung.candidate())
+    }
+
+    pub(in crate::persistence) fn confirm(&self, candidate: &Candidate) -> Result<bool, Error> {
+        self.of(&candidate.parameters).confirm(candidate)
+    }
+
+    pub(in crate::persistence) fn discard(&self, candidate: Candidate) {
+        self.of(&candidate.parameters).discard(candidate);
+    }
+
+    pub(in crate::persistence) fn delete(&self, header: &Header, hold: &Hold) -> Result<(), Error> {
+        self.of(&header.parameters).delete(&header.key_id, hold)
+    }
+
+    pub(in crate::persistence) fn verify(&self) -> Result<(), Error> {
+        self.rung().verify()
+    }
+
+    /// The first source that is there. Only one that does not exist here is passed over: a vault
+    /// that is locked, silent or refuses would be there again tomorrow.
+    fn first<T>(&self, work: impl Fn(&dyn Keys) -> Result<T, Error>) -> Result<T, Error> {
+        let mut missing = None;
+        for (at, rung) in self.rungs.iter().enumerate() {
+            match work(&**rung) {
+                Err(error @ (Error::VaultMissing { .. } | Error::VaultServiceMissing { .. })) => {
+                    missing = missing.or(Some(error))
+                }
+                result => {
+                    self.chosen.store(at, Ordering::Relaxed);
+                    return result;
+                }
+            }
+        }
+        Err(missing.expect("a list that is not empty"))
+    }
+
+    fn of(&self, parameters: &KeyParameters) -> &dyn Keys {
+        let sealed = self.rungs.iter().find(|rung| rung.sealed(parameters));
+        sealed.map_or_else(|| self.rung(), |rung| &**rung)
+    }
+
+    fn rung(&self) -> &dyn Keys {
+        &*self.rungs[self.chosen.load(Ordering::Relaxed)]
+    }
+}

@@ -1,0 +1,212 @@
+//! Several key sources in an order, and the sources that no other test needs.
+
+mod support;
+
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use keyring::mock;
+use support::{Place, event, token};
+use tokenkeep::{
+    CredentialStore, Error, KernelKeyring, KeyCallback, KeySource, Passphrase, PersistedTokenCache,
+    Protection, Secret,
+};
+
+/// A source that does not exist on the system that runs the tests.
+fn missing() -> KeySource {
+    if cfg!(windows) { KeySource::KernelKeyring(KernelKeyring::User) } else { KeySource::Dpapi }
+}
+
+fn callback() -> KeySource {
+    KeySource::Callback(KeyCallback::new(|_| Ok(Secret::new([7; 32]))))
+}
+
+fn file(place: &Place) -> KeySource {
+    KeySource::KeyFile(place.key_file())
+}
+
+fn open<const N: usize>(
+    place: &Place,
+    sources: [KeySource; N],
+) -> Result<PersistedTokenCache, Error> {
+    place.builder().key_sources(sources).open()
+}
+
+fn key_in_use(cache: &PersistedTokenCache) -> &'static str {
+    match cache.protection() {
+        Protection::Sealed { key, .. } => key,
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn a_new_cache_takes_the_first_source_that_exists() {
+    let place = Place::new();
+    let cache = open(&place, [missing(), callback(), file(&place)]).unwrap();
+    assert_eq!(key_in_use(&cache), "callback");
+    cache.add(&event("client", "kept")).unwrap();
+    assert_eq!(key_in_use(&cache), "callback");
+    assert!(!place.key_file().exists());
+    let alone = open(&place, [callback()]).unwrap();
+    assert_eq!(token(&alone, "client").as_deref(), Some("kept"));
+}
+
+#[test]
+fn a_cache_stays_with_its_source_whatever_comes_before_it() {
+    let place = Place::new();
+    open(&place, [file(&place)]).unwrap().add(&event("client", "kept")).unwrap();
+    let cache = open(&place, [missing(), callback(), file(&place)]).unwrap();
+    assert_eq!(key_in_use(&cache), "key file");
+    cache.add(&event("another", "too")).unwrap();
+    let alone = open(&place, [file(&place)]).unwrap();
+    assert_eq!(token(&alone, "client").as_deref(), Some("kept"));
+    assert_eq!(token(&alone, "another").as_deref(), Some("too"));
+}
+
+#[test]
+fn a_cache_that_another_process_made_meanwhile_keeps_the_source_of_its_maker() {
+    let place = Place::new();
+    let early = open(&place, [callback(), file(&place)]).unwrap();
+    open(&place, [file(&place)]).unwrap().add(&event("client", "theirs")).unwrap();
+    early.add(&event("another", "ours")).unwrap();
+    assert_eq!(key_in_use(&early), "key file");
+    let alone = open(&place, [file(&place)]).unwrap();
+    assert_eq!(token(&alone, "client").as_deref(), Some("theirs"));
+    assert_eq!(token(&alone, "another").as_deref(), Some("ours"));
+}
+
+#[test]
+fn a_source_outside_the_list_is_named_and_nothing_changes() {
+    let place = Place::new();
+    open(&place, [file(&place)]).unwrap().add(&event("client", "kept")).unwrap();
+    let before = fs::read(place.file()).unwrap();
+    let error = open(&place, [missing(), callback()]).unwrap_err();
+    assert!(matches!(error, Error::OtherBackend { .. }), "{error}");
+    assert!(error.to_string().contains("a key file"), "{error}");
+    assert_eq!(fs::read(place.file()).unwrap(), before);
+}
+
+#[test]
+fn a_source_that_fails_is_not_passed_over() {
+    let place = Place::new();
+    let refusing = KeySource::Callback(KeyCallback::new(|_| Err("the key service is down".into())));
+    let cache = open(&place, [refusing, file(&place)]).unwrap();
+    let error = cache.add(&event("client", "lost")).unwrap_err();
+    assert!(matches!(error, Error::Callback { .. }), "{error}");
+    assert!(!place.file().exists() && !place.key_file().exists());
+}
+
+#[test]
+fn a_list_in_which_nothing_exists_says_what_is_missing_or_keeps_it_in_memory() {
+    let place = Place::new();
+    let error = open(&place, [missing()]).unwrap_err();
+    assert!(matches!(error, Error::VaultMissing { .. }), "{error}");
+    let (memory, why) = place.builder().key_sources([missing()]).open_or_memory();
+    assert!(matches!(why, Some(Error::VaultMissing { .. })));
+    memory.add(&event("client", "brief")).unwrap();
+    assert_eq!(memory.protection(), Protection::Memory);
+    assert!(!place.folder().exists());
+}
+
+#[test]
+fn a_list_that_is_empty_or_names_a_source_twice_is_refused() {
+    let place = Place::new();
+    for sources in [vec![], vec![callback(), callback()]] {
+        let error = place.builder().key_sources(sources).open().unwrap_err();
+        assert!(matches!(error, Error::Invalid { .. }), "{error}");
+    }
+}
+
+#[test]
+fn a_store_of_keyring_core_keeps_the_key_until_the_cache_is_cleared() {
+    let place = Place::new();
+    let store = CredentialStore::new(mock::Store::new().unwrap());
+    let open = || place.builder().key_source(KeySource::CredentialStore(store.clone())).open();
+    open().unwrap().add(&event("client", "kept")).unwrap();
+    let cache = open().unwrap();
+    assert_eq!(token(&cache, "client").as_deref(), Some("kept"));
+    let aside = place.path().join("aside");
+    fs::copy(place.file(), &aside).unwrap();
+    cache.clear().unwrap();
+    fs::rename(&aside, place.file()).unwrap();
+    let error = open().unwrap().accounts().unwrap_err();
+    assert!(matches!(error, Error::KeyGone { .. }), "{error}");
+}
+
+#[test]
+fn a_passphrase_is_asked_for_once_and_only_when_it_is_needed() {
+    let place = Place::new();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let ask = Passphrase::asked(move |is_new| {
+        assert_eq!(is_new, count.fetch_add(1, Ordering::SeqCst) == 0);
+        Ok(Secret::new("several words"))
+    });
+    let passphrase = |ask: &Passphrase| KeySource::Passphrase(ask.clone());
+    let cache = open(&place, [missing(), passphrase(&ask)]).unwrap();
+    assert!(cache.accounts().unwrap().is_empty());
+    assert_eq!(asked.load(Ordering::SeqCst), 0, "an empty cache needs no passphrase");
+    cache.add(&event("client", "kept")).unwrap();
+    cache.add(&event("another", "too")).unwrap();
+    let again = open(&place, [passphrase(&ask)]).unwrap();
+    assert_eq!(token(&again, "client").as_deref(), Some("kept"));
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+    let typed = open(&place, [KeySource::Passphrase(Passphrase::new("several words"))]).unwrap();
+    assert_eq!(token(&typed, "another").as_deref(), Some("too"));
+}
+
+// Not on Windows: the kernel keyring of Linux
+#[cfg(target_os = "linux")]
+#[test]
+fn a_key_in_the_kernel_keyring_opens_the_cache_and_goes_with_it() {
+    let place = Place::new();
+    let open = || open(&place, [KeySource::KernelKeyring(KernelKeyring::User)]);
+    let cache = match open() {
+        Err(Error::VaultMissing { reason, .. }) => {
+            return tokenkeep_lab::say(&format!("skipped: the kernel keyring: {reason}"));
+        }
+        cache => cache.unwrap(),
+    };
+    cache.add(&event("client", "kept")).unwrap();
+    assert_eq!(token(&open().unwrap(), "client").as_deref(), Some("kept"));
+    assert_eq!(key_in_use(&cache), "kernel keyring");
+    cache.verify().unwrap();
+    cache.clear().unwrap();
+    assert!(!place.file().exists());
+}
+
+// Not elsewhere than on Windows: DPAPI
+#[cfg(windows)]
+#[test]
+fn a_key_under_dpapi_lies_beside_the_cache_and_shows_nothing() {
+    let place = Place::new();
+    let open = || open(&place, [KeySource::Dpapi]);
+    open().unwrap().add(&event("client", "kept")).unwrap();
+    let cache = open().unwrap();
+    assert_eq!(token(&cache, "client").as_deref(), Some("kept"));
+    let key_file = place.folder().join("key.dpapi");
+    let wrapped = fs::read(&key_file).unwrap();
+    assert!(!String::from_utf8_lossy(&wrapped).contains("key-id"), "it is not in clear");
+    cache.verify().unwrap();
+    cache.clear().unwrap();
+    assert!(!key_file.exists());
+}
+
+#[cfg(windows)]
+#[test]
+fn credential_manager_comes_first_and_keeps_the_key() {
+    let place = Place::new();
+    let open = || place.builder().key_sources(KeySource::defaults()).open();
+    let cache = open().unwrap();
+    cache.add(&event("client", "kept")).unwrap();
+    assert_eq!(key_in_use(&cache), "Credential Manager");
+    assert_eq!(token(&open().unwrap(), "client").as_deref(), Some("kept"));
+    cache.verify().unwrap();
+    cache.clear().unwrap();
+    assert!(!place.file().exists());
+}
