@@ -15,6 +15,8 @@ use crate::place;
 pub enum Tool {
     /// A D-Bus daemon, gnome-keyring and `secret-tool`.
     SecretService,
+    /// KWallet's daemon, a second provider of the Secret Service.
+    KWallet,
     /// Kills or fails a program at any of its system calls.
     Strace,
     /// Python with the peers that the tests compare with; see [`crate::python`].
@@ -27,13 +29,20 @@ pub enum Tool {
 
 impl Tool {
     /// Every tool, in the order of installation.
-    pub const ALL: &[Self] =
-        &[Self::SecretService, Self::Strace, Self::Python, Self::OtherTargets, Self::Wine];
+    pub const ALL: &[Self] = &[
+        Self::SecretService,
+        Self::KWallet,
+        Self::Strace,
+        Self::Python,
+        Self::OtherTargets,
+        Self::Wine,
+    ];
 
     /// What people call it.
     pub fn name(self) -> &'static str {
         match self {
             Self::SecretService => "a Secret Service (dbus, gnome-keyring, secret-tool)",
+            Self::KWallet => "KWallet's daemon",
             Self::Strace => "strace",
             Self::Python => "Python with msal and msal-extensions",
             Self::OtherTargets => "a compiler with the standard library's source",
@@ -43,18 +52,28 @@ impl Tool {
 
     /// Whether it is here.
     pub fn is_here(self) -> bool {
-        let all = |programs: &[&str]| programs.iter().all(|name| place::executable(name).is_some());
+        let programs = self.programs().iter().all(|name| place::executable(name).is_some());
         match self {
-            Self::SecretService => {
-                all(&["dbus-daemon", "dbus-send", "gnome-keyring-daemon", "secret-tool"])
-            }
+            Self::SecretService | Self::KWallet => programs,
             Self::Strace => place::strace().is_some(),
             Self::Python => place::python().is_some(),
-            Self::Wine => all(&["wine", MINGW_GCC]) && Self::OtherTargets.is_here(),
+            Self::Wine => programs && Self::OtherTargets.is_here(),
             Self::OtherTargets => {
                 Path::new(DEBIAN_RUSTC).is_file()
                     && Path::new(DEBIAN_STD).join("std/Cargo.toml").is_file()
             }
+        }
+    }
+
+    /// The programs it consists of that are found by their name alone.
+    pub fn programs(self) -> &'static [&'static str] {
+        match self {
+            Self::SecretService => {
+                &["dbus-daemon", "dbus-send", "dbus-monitor", "gnome-keyring-daemon", "secret-tool"]
+            }
+            Self::KWallet => &["kwalletd5"],
+            Self::Wine => &["wine", MINGW_GCC],
+            _ => &[],
         }
     }
 
@@ -67,6 +86,7 @@ impl Tool {
     pub fn packages(self) -> &'static [&'static str] {
         match self {
             Self::SecretService => &["dbus", "gnome-keyring", "libsecret-tools"],
+            Self::KWallet => &["libkf5wallet-bin", "libqca-qt5-2-plugins"],
             Self::Strace => &["strace"],
             Self::Python => &["python3", "python3-venv"],
             Self::OtherTargets => &["rustc-web", "rust-web-src"],

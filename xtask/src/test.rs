@@ -7,6 +7,6 @@ use crate::tools;
 
 /// The runner's own summary closes the output, so that a script or a person finds the verdict there.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
-    tools::provide(&[Tool::SecretService, Tool::Strace, Tool::Python])?;
+    tools::provide(&[Tool::SecretService, Tool::KWallet, Tool::Strace, Tool::Python])?;
     stage::finish("cargo test", stage::cargo().args(["test", "--workspace"]).args(arguments))
 }
