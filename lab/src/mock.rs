@@ -24,6 +24,10 @@ pub enum Act {
     Locked,
     /// Answers with a type nobody asked for.
     Nonsense,
+    /// Says that an argument is not valid.
+    Invalid,
+    /// Says that it does not know the object.
+    Unknown,
     /// Leaves the bus without an answer.
     Die,
 }
@@ -67,6 +71,11 @@ impl Mock {
         self.calls.lock().unwrap().clone()
     }
 
+    /// How often `method` was called.
+    pub fn count(&self, method: &str) -> usize {
+        self.calls().iter().filter(|call| *call == method).count()
+    }
+
     /// Lets one held call be answered.
     pub fn release(&self) {
         self.release.send(()).unwrap();
@@ -86,9 +95,13 @@ impl Service {
             Act::Hold => self.held.recv().unwrap(),
             Act::Die => return false,
             Act::Locked if member == "Get" => {}
-            Act::Locked => {
-                let name = "org.freedesktop.Secret.Error.IsLocked";
-                bus.reply_error(&call.header(), name, &"locked").unwrap();
+            Act::Locked | Act::Invalid | Act::Unknown => {
+                let name = match act {
+                    Act::Locked => "org.freedesktop.Secret.Error.IsLocked",
+                    Act::Invalid => "org.freedesktop.DBus.Error.InvalidArgs",
+                    _ => "org.freedesktop.DBus.Error.UnknownObject",
+                };
+                bus.reply_error(&call.header(), name, &"no").unwrap();
                 return true;
             }
             Act::Nonsense => {

@@ -5,6 +5,7 @@
 
 use std::process::Stdio;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tokenkeep_lab::keyring::{State, inside};
@@ -34,6 +35,17 @@ fn patient() -> Call {
 
 fn at(method: &'static str, act: Act) -> impl Fn(&str) -> Act + Send + 'static {
     move |member| if member == method { act } else { Act::Answer }
+}
+
+/// Does `act` at the first `times` calls of `method`.
+fn first(times: u32, method: &'static str, act: Act) -> impl Fn(&str) -> Act + Send + 'static {
+    let left = AtomicU32::new(times);
+    move |member| {
+        let spend = |left: u32| left.checked_sub(1);
+        let hit = member == method
+            && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, spend).is_ok();
+        if hit { act } else { Act::Answer }
+    }
 }
 
 #[test]
@@ -93,6 +105,47 @@ fn a_write_that_outlives_its_caller_keeps_the_guard_until_it_returns() {
         mock.release();
         assert!(returned.recv_timeout(Duration::from_secs(5)).is_err());
         assert!(matches!(returned.try_recv(), Err(std::sync::mpsc::TryRecvError::Disconnected)));
+    });
+}
+
+/// What KWallet does with one session in a hundred, whose key it and the client do not agree on.
+#[test]
+fn a_creation_over_a_session_that_carries_no_secret_is_begun_anew() {
+    let name = "a_creation_over_a_session_that_carries_no_secret_is_begun_anew";
+    inside(name, State::Absent, |_| {
+        let mock = Mock::start(None, first(2, "SetSecret", Act::Unknown));
+        vault().create(&item(), b"secret", &patient()).unwrap();
+        assert_eq!(*vault().read(&item(), &patient()).unwrap().unwrap(), b"secret");
+        assert_eq!((mock.count("CreateItem"), mock.count("Delete")), (3, 2), "none is left over");
+    });
+}
+
+#[test]
+fn a_session_that_is_refused_is_opened_anew_but_not_for_ever() {
+    inside("a_session_that_is_refused_is_opened_anew_but_not_for_ever", State::Absent, |_| {
+        let mock = Mock::start(Some(b"secret"), first(5, "OpenSession", Act::Invalid));
+        let refused = vault().read(&item(), &patient());
+        assert!(matches!(refused, Err(VaultError::Failed { .. })), "{refused:?}");
+        assert_eq!(mock.count("OpenSession"), 3);
+        assert_eq!(*vault().read(&item(), &patient()).unwrap().unwrap(), b"secret");
+        assert_eq!(mock.count("OpenSession"), 6);
+    });
+}
+
+#[test]
+fn an_empty_secret_of_a_locked_collection_is_locked_and_not_unfinished() {
+    let name = "an_empty_secret_of_a_locked_collection_is_locked_and_not_unfinished";
+    inside(name, State::Absent, |_| {
+        let locked = Arc::new(AtomicBool::new(true));
+        let theirs = Arc::clone(&locked);
+        let _mock = Mock::start(Some(b""), move |member| match member {
+            "Get" if theirs.load(Ordering::SeqCst) => Act::Locked,
+            _ => Act::Answer,
+        });
+        let read = || vault().read(&item(), &patient());
+        assert!(matches!(read(), Err(VaultError::Locked { .. })));
+        locked.store(false, Ordering::SeqCst);
+        assert!(matches!(read(), Err(VaultError::Unfinished)));
     });
 }
 

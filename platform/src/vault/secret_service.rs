@@ -7,6 +7,10 @@
 //! An item is created empty and then given its secret: `CreateItem` must be called by hand, because the crate would run any
 //! prompt it returns, and only the crate's own session can encrypt. No secret crosses the bus in clear unless the
 //! place asks for a plain session.
+//!
+//! What holds for every service and not only for the one it was seen with: an encrypted session may fail by the numbers drawn
+//! for it (KWallet before 6.25 in one of a hundred), so another is opened, twice at most; and a locked service may answer
+//! `GetSecret` with nothing (KWallet), so an empty secret counts only in an unlocked collection.
 
 mod address;
 mod bus;
@@ -18,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use zbus::zvariant::OwnedObjectPath;
 
-use super::{Backend, Item, Place, Secret, Turn, VaultError};
+use super::{Backend, Item, Place, Secret, Session, Turn, VaultError};
 use fault::Fault;
 use link::{Link, Prompt};
 
@@ -33,6 +37,8 @@ struct SecretService {
     link: Option<Link>,
     /// Valid for the sessions of `link` only.
     found: HashMap<(Place, Vec<(String, String)>), OwnedObjectPath>,
+    /// Whether a secret came whole over the encrypted session of `link`.
+    proven: bool,
 }
 
 impl Backend for SecretService {
@@ -52,31 +58,16 @@ impl Backend for SecretService {
         secret: &[u8],
         turn: &Turn,
     ) -> Result<(), VaultError> {
-        let collection = self.repeat(turn, |vault| {
-            let link = vault.link(place, turn)?;
-            let collection = link.collection(&place.collection, turn)?;
-            if link.is_locked(&collection, turn)? {
-                return Err(VaultError::Locked { source: None }.into());
+        for _ in 0..SESSIONS {
+            let path = self.create_empty(place, item, turn)?;
+            if self.fill(&path, place, secret, turn)? {
+                self.found.insert((place.clone(), item.attributes.clone()), path);
+                return Ok(());
             }
-            match link.search(&collection, item, turn)?.len() {
-                0 => link.prepare_creation(turn).map(|()| collection),
-                _ => Err(VaultError::Exists.into()),
-            }
-        })?;
-        let path = self.write(turn, |link| link.create_empty(&collection, item))?;
-        let filled = self.write(turn, |link| link.set_secret(&path, secret, place.session));
-        if let Err(error) = filled {
             self.remove_unfinished(&path);
-            return Err(error);
+            self.disconnect();
         }
-        let stored = self
-            .step(|vault| vault.linked()?.secret(&path, place.session, turn))
-            .map_err(|fault| fault.into_write_error(turn))?;
-        if *stored != secret {
-            return Err(VaultError::failed("the vault gave back something else than was stored"));
-        }
-        self.found.insert((place.clone(), item.attributes.clone()), path);
-        Ok(())
+        Err(VaultError::failed("the vault gave back something else than was stored"))
     }
 
     fn write(
@@ -86,16 +77,24 @@ impl Backend for SecretService {
         secret: &[u8],
         turn: &Turn,
     ) -> Result<(), VaultError> {
-        for _ in 0..ATTEMPTS {
-            let Some(path) = self.repeat(turn, |vault| vault.find(place, item, turn))? else {
-                return self.create(place, item, secret, turn);
+        for _ in 0..SESSIONS {
+            // What is there is read over a session that is not proven, before it is given up.
+            let found = match self.is_proven(place) {
+                true => self.repeat(turn, |vault| vault.find(place, item, turn))?,
+                false => match self.repeat(turn, |vault| vault.try_read(place, item, turn)) {
+                    Ok(None) => None,
+                    Ok(Some(_)) | Err(VaultError::Unfinished) => {
+                        self.repeat(turn, |vault| vault.find(place, item, turn))?
+                    }
+                    Err(error) => return Err(error),
+                },
             };
-            let write = |link: &Link| link.set_secret(&path, secret, place.session);
-            if self.write_or_gone(turn, write)?.is_some() {
+            let Some(path) = found else { return self.create(place, item, secret, turn) };
+            if self.store(&path, place, secret, !self.is_proven(place), turn)? {
                 self.found.insert((place.clone(), item.attributes.clone()), path);
                 return Ok(());
             }
-            self.found.clear();
+            self.disconnect();
         }
         Err(VaultError::failed("the vault removed the item again and again during the call"))
     }
@@ -135,6 +134,69 @@ impl Backend for SecretService {
 }
 
 impl SecretService {
+    fn create_empty(
+        &mut self,
+        place: &Place,
+        item: &Item,
+        turn: &Turn,
+    ) -> Result<OwnedObjectPath, VaultError> {
+        let collection = self.repeat(turn, |vault| {
+            let link = vault.link(place, turn)?;
+            let collection = link.collection(&place.collection, turn)?;
+            if link.is_locked(&collection, turn)? {
+                return Err(VaultError::Locked { source: None }.into());
+            }
+            match link.search(&collection, item, turn)?.len() {
+                0 => link.prepare_creation(turn).map(|()| collection),
+                _ => Err(VaultError::Exists.into()),
+            }
+        })?;
+        match self.write_or_gone(turn, |link| link.create_empty(&collection, item))? {
+            Some(path) => Ok(path),
+            None => Err(VaultError::failed("the vault removed the collection during the call")),
+        }
+    }
+
+    /// Gives the empty item its secret and reads it back; `false` if the session does not carry it whole.
+    fn fill(
+        &mut self,
+        path: &OwnedObjectPath,
+        place: &Place,
+        secret: &[u8],
+        turn: &Turn,
+    ) -> Result<bool, VaultError> {
+        let filled = self.store(path, place, secret, true, turn);
+        if filled.is_err() {
+            self.remove_unfinished(path);
+        }
+        filled
+    }
+
+    /// Sets the secret, and reads it back where that is wanted; `false` if the session or the item is gone, or the session
+    /// does not carry it whole.
+    fn store(
+        &mut self,
+        path: &OwnedObjectPath,
+        place: &Place,
+        secret: &[u8],
+        read_back: bool,
+        turn: &Turn,
+    ) -> Result<bool, VaultError> {
+        let set = self.write_or_gone(turn, |link| link.set_secret(path, secret, place.session))?;
+        // An unknown session and an unknown item go by the same name.
+        if set.is_none() || !read_back {
+            return Ok(set.is_some());
+        }
+        match self.step(|vault| vault.linked()?.secret(path, place.session, turn)) {
+            Ok(stored) if *stored == secret => {
+                self.prove(place);
+                Ok(true)
+            }
+            Ok(_) | Err(Fault::Gone(_) | Fault::Garbled(_)) => Ok(false),
+            Err(fault) => Err(fault.into_write_error(turn)),
+        }
+    }
+
     fn try_read(
         &mut self,
         place: &Place,
@@ -142,7 +204,16 @@ impl SecretService {
         turn: &Turn,
     ) -> Result<Option<Secret>, Fault> {
         let Some(path) = self.find(place, item, turn)? else { return Ok(None) };
-        let secret = self.linked()?.secret(&path, place.session, turn)?;
+        let link = self.linked()?;
+        let secret = link.secret(&path, place.session, turn)?;
+        if secret.is_empty() {
+            let collection = link.collection(&place.collection, turn)?;
+            return Err(match link.is_locked(&collection, turn)? {
+                true => VaultError::Locked { source: None }.into(),
+                false => VaultError::Unfinished.into(),
+            });
+        }
+        self.prove(place);
         self.found.insert((place.clone(), item.attributes.clone()), path);
         Ok(Some(secret))
     }
@@ -169,34 +240,27 @@ impl SecretService {
         }
     }
 
-    /// Steps that only read, once more if the service was replaced or an object vanished beneath them.
+    /// Steps that only read, again with another session if the service was replaced, an object vanished beneath them
+    /// or the session is of no use.
     fn repeat<T>(
         &mut self,
         turn: &Turn,
         mut steps: impl FnMut(&mut Self) -> Result<T, Fault>,
     ) -> Result<T, VaultError> {
-        match self.step(&mut steps) {
-            Err(Fault::Gone(_)) => self.found.clear(),
-            Err(Fault::Stale(_) | Fault::Lost(_)) => {}
-            other => return other.map_err(|fault| fault.into_error(turn)),
+        for _ in 1..SESSIONS {
+            match self.step(&mut steps) {
+                // An unknown session and an unknown item go by the same name.
+                Err(Fault::Gone(_) | Fault::Garbled(_)) => self.disconnect(),
+                Err(Fault::Stale(_) | Fault::Lost(_)) => {}
+                other => return other.map_err(|fault| fault.into_error(turn)),
+            }
+            turn.remaining()?;
         }
-        turn.remaining()?;
         self.step(&mut steps).map_err(|fault| fault.into_error(turn))
     }
 
     /// A step that writes. Waited for until it returns; what the service would prompt for is `Locked`.
-    fn write<T>(
-        &mut self,
-        turn: &Turn,
-        step: impl FnOnce(&Link) -> Result<Prompt<T>, Fault>,
-    ) -> Result<T, VaultError> {
-        match self.write_or_gone(turn, step)? {
-            Some(value) => Ok(value),
-            None => Err(VaultError::failed("the vault removed the object during the call")),
-        }
-    }
-
-    /// The same; `None` if the object to change is not there, or the service does not know the session: nothing was written.
+    /// `None` if the object to change is not there, or the service does not know the session: nothing was written.
     fn write_or_gone<T>(
         &mut self,
         turn: &Turn,
@@ -223,15 +287,28 @@ impl SecretService {
     fn step<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
         let result = step(self);
         if result.as_ref().is_err_and(Fault::ends_connection) {
-            self.link = None;
-            self.found.clear();
+            self.disconnect();
         }
         result
     }
 
+    fn is_proven(&self, place: &Place) -> bool {
+        self.proven || place.session == Session::Plain
+    }
+
+    fn prove(&mut self, place: &Place) {
+        self.proven |= place.session == Session::Encrypted;
+    }
+
+    fn disconnect(&mut self) {
+        self.link = None;
+        self.found.clear();
+        self.proven = false;
+    }
+
     fn link(&mut self, place: &Place, turn: &Turn) -> Result<&mut Link, Fault> {
         if self.link.is_none() {
-            self.found.clear();
+            self.disconnect();
             self.link = Some(Link::connect(turn)?);
         }
         let link = self.link.as_mut().expect("it was set right above");
@@ -257,5 +334,5 @@ fn cleanup_end() -> Instant {
     Instant::now() + Duration::from_millis(250)
 }
 
-/// A write goes to the path that was found last; when that is gone, it is looked for once more.
-const ATTEMPTS: u32 = 2;
+/// Sessions that are tried for one call.
+const SESSIONS: usize = 3;

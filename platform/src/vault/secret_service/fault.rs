@@ -16,6 +16,8 @@ pub(super) enum Fault {
     Stale(zbus::Error),
     /// The connection or the service ended during the step: whether it took effect is unknown.
     Lost(zbus::Error),
+    /// What the session carried cannot be decrypted: the two ends do not have the same key.
+    Garbled(CrateError),
     /// An answer.
     Said(VaultError),
 }
@@ -26,6 +28,7 @@ impl Fault {
         match self {
             Self::Elapsed => VaultError::TimedOut { waited: turn.waited() },
             Self::Gone(error) | Self::Stale(error) | Self::Lost(error) => VaultError::failed(error),
+            Self::Garbled(error) => VaultError::failed(error),
             Self::Said(error) => error,
         }
     }
@@ -41,6 +44,20 @@ impl Fault {
     /// Whether the connection is of no more use.
     pub(super) fn ends_connection(&self) -> bool {
         matches!(self, Self::Elapsed | Self::Stale(_) | Self::Lost(_))
+    }
+
+    /// The same fault of a call that opened an encrypted session: what the service calls invalid is the public key
+    /// drawn for it (KWallet refuses one that begins with a zero byte), and the next one is another.
+    pub(super) fn of_opening(error: CrateError) -> Self {
+        match error {
+            CrateError::Zbus(zbus::Error::MethodError(name, ..))
+            | CrateError::ZbusFdo(zbus::fdo::Error::ZBus(zbus::Error::MethodError(name, ..)))
+                if name.as_str() == "org.freedesktop.DBus.Error.InvalidArgs" =>
+            {
+                Self::Garbled(CrateError::Crypto("the service refused the session's public key"))
+            }
+            other => other.into(),
+        }
     }
 }
 
@@ -87,6 +104,7 @@ impl From<CrateError> for Fault {
             CrateError::Zbus(error) => error.into(),
             CrateError::ZbusFdo(zbus::fdo::Error::ZBus(error)) => error.into(),
             CrateError::Locked => VaultError::Locked { source: None }.into(),
+            CrateError::Crypto(_) => Self::Garbled(error),
             CrateError::Prompt => VaultError::PromptDismissed { source: None }.into(),
             other => VaultError::failed(other).into(),
         }

@@ -45,7 +45,8 @@ impl Link {
             turn.remaining()?;
             let connection = self.bus.connection().clone();
             let open = SecretService::connect_with_existing(encryption, connection);
-            *session = Some(self.bus.run(Some(turn.until()), open)??);
+            let opened = self.bus.run(Some(turn.until()), open)?;
+            *session = Some(opened.map_err(Fault::of_opening)?);
         }
         Ok(())
     }
