@@ -100,32 +100,6 @@ fn a_cache_for_the_login_session_lies_in_its_folder() {
 }
 
 #[test]
-fn a_key_deleted_from_the_vault_leaves_the_ciphertext_alone() {
-    inside(
-        "a_key_deleted_from_the_vault_leaves_the_ciphertext_alone",
-        State::Unlocked,
-        |keyring| {
-            let place = Place::new();
-            open(&place).unwrap().add(&event("client", "kept")).unwrap();
-            let sealed = fs::read(place.file()).unwrap();
-            let cleared = keyring
-                .command("secret-tool")
-                .args(["clear", "application", "tokenkeep"])
-                .status()
-                .unwrap();
-            assert!(cleared.success());
-            for _ in 0..100 {
-                let cache = open(&place).unwrap();
-                assert!(matches!(cache.accounts(), Err(Error::KeyGone { .. })));
-                assert!(matches!(cache.add(&event("client", "no")), Err(Error::KeyGone { .. })));
-            }
-            assert_eq!(fs::read(place.file()).unwrap(), sealed);
-            assert_eq!(keys(keyring).len(), 0, "no new key was made over it");
-        },
-    );
-}
-
-#[test]
 fn a_key_that_was_made_in_vain_is_removed_again() {
     inside("a_key_that_was_made_in_vain_is_removed_again", State::Unlocked, |keyring| {
         let place = Place::new();

@@ -93,13 +93,15 @@ impl Keyring {
     /// When there is no daemon.
     pub fn kill_daemon(&self) -> io::Result<()> {
         let name = format!("string:{SECRETS}");
-        let reply = self.ask_bus("GetConnectionUnixProcessID", &name)?;
+        let owner = || self.ask_bus("GetConnectionUnixProcessID", &name);
+        let reply = owner()?;
         let pid = reply.split_whitespace().next_back().unwrap_or_default();
         let status = Command::new("sh").args(["-c", "kill -9 \"$1\"", "sh", pid]).status()?;
         if !status.success() {
             return Err(io::Error::other(format!("no process {pid}")));
         }
-        wait_until(|| Ok(!self.is_on_bus(SECRETS)?))
+        // The bus may have started another by now.
+        wait_until(|| Ok(owner().map_or(true, |now| now != reply)))
     }
 
     /// Starts the daemon, its collection unlocked, after [`kill_daemon`](Self::kill_daemon).

@@ -33,10 +33,13 @@ impl Fault {
         }
     }
 
-    /// The same for a step that writes.
+    /// The same for a step that writes, or that follows one: a service that was started anew meanwhile has lost the
+    /// session, not what was written before.
     pub(super) fn into_write_error(self, turn: &Turn) -> VaultError {
         match self {
-            Self::Elapsed | Self::Lost(_) => VaultError::OutcomeUnknown { waited: turn.waited() },
+            Self::Elapsed | Self::Stale(_) | Self::Lost(_) => {
+                VaultError::OutcomeUnknown { waited: turn.waited() }
+            }
             other => other.into_error(turn),
         }
     }
