@@ -59,13 +59,14 @@ impl Backend for SecretService {
         turn: &Turn,
     ) -> Result<(), VaultError> {
         for _ in 0..SESSIONS {
+            // Sessions of a service that was replaced meanwhile may bear the names of the next one's.
+            self.disconnect();
             let path = self.create_empty(place, item, turn)?;
             if self.fill(&path, place, secret, turn)? {
                 self.found.insert((place.clone(), item.attributes.clone()), path);
                 return Ok(());
             }
             self.remove_unfinished(&path);
-            self.disconnect();
         }
         Err(VaultError::failed("the vault gave back something else than was stored"))
     }
