@@ -36,6 +36,7 @@ fn a_key_deleted_from_the_vault_leaves_the_ciphertext_alone() {
     let name = "a_key_deleted_from_the_vault_leaves_the_ciphertext_alone";
     inside(name, State::Unlocked, |keyring| {
         let place = signed_in();
+        assert_eq!(keys(keyring), 1);
         let clear = ["clear", "application", "tokenkeep"];
         assert!(keyring.command("secret-tool").args(clear).status().unwrap().success());
         refuse_a_hundred_times(|| {
@@ -85,7 +86,10 @@ fn another_service_answering_leaves_the_ciphertext_alone() {
         });
         assert_eq!(keys(&other), 0, "no new key was made over it");
 
-        // The other one has the name first, but is locked: what it holds cannot be told.
+        // Another cache's first sign-in goes to it as to any other; locked, what it holds cannot be told.
+        let beside = signed_in();
+        assert_eq!(token(&open(&beside.folder()).unwrap(), "client").as_deref(), Some("kept"));
+        assert_eq!(keys(&other), 1);
         other.lock().unwrap();
         let locked = open(&place.folder()).and_then(|cache| cache.accounts().map(drop));
         assert!(matches!(locked, Err(Error::VaultLocked { .. })), "{locked:?}");
