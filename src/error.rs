@@ -110,6 +110,12 @@ pub enum Error {
         /// What the operating system said.
         source: Source,
     },
+    /// The operating system gave no thread for an asynchronous call. Nothing was begun.
+    #[error("no thread could be started for the call; let others end, and try again")]
+    NoThread {
+        /// What the operating system said.
+        source: Source,
+    },
     /// Another kind of persistence wrote what lies here. It was left as it is.
     #[error("`{}` holds {found}, not {expected}; open it as what it is, or name another place", path.display())]
     OtherBackend {

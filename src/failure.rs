@@ -108,6 +108,7 @@ impl Error {
             self,
             Self::DurabilityUnknown { .. }
                 | Self::LockTimeout { .. }
+                | Self::NoThread { .. }
                 | Self::OutcomeUnknown { .. }
                 | Self::VaultTimeout { .. }
         )

@@ -20,6 +20,7 @@ impl Error {
             Self::MissingParent { .. } => "create the folder, or name another place",
             Self::Nested => "use the cache that the outer closure was given",
             Self::NoSpace { .. } => "make room, then save again",
+            Self::NoThread { .. } => "let other calls end, then try again",
             Self::OtherBackend { .. } => "open it as what it is, or name another place",
             Self::OtherStore { .. } => "open it under its own store name",
             Self::OutcomeUnknown { .. } => "look again before repeating the write",

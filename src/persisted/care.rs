@@ -11,7 +11,7 @@ use crate::{
 impl PersistedTokenCache {
     /// What guards the kept bytes.
     pub fn protection(&self) -> Protection {
-        self.persistence.protection()
+        self.0.persistence.protection()
     }
 
     /// Proves that the cache can be read and written here and now: the key source answers, the
@@ -22,7 +22,7 @@ impl PersistedTokenCache {
     /// The first thing that does not work.
     pub fn verify(&self) -> Result<Protection, Error> {
         self.snapshot()?;
-        self.persistence.prepare(Intent::Verify)?;
+        self.0.persistence.prepare(Intent::Verify)?;
         self.with_lock(|persistence, _| persistence.verify())?;
         Ok(self.protection())
     }
@@ -36,7 +36,7 @@ impl PersistedTokenCache {
     /// removed.
     pub fn clear(&self) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
-            self.persistence.prepare(Intent::Read)?;
+            self.0.persistence.prepare(Intent::Read)?;
             let cleared = self.with_lock(|persistence, hold| {
                 if matches!(persistence.load(None)?, Loaded::NeedsPrepare) {
                     return Ok(false);
@@ -78,11 +78,11 @@ impl PersistedTokenCache {
         &self,
         work: impl FnOnce(&dyn Persistence, &Hold) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
-        let _nesting = Nesting::enter(self.lock.store())?;
-        let held = match self.lock.acquire() {
+        let _nesting = Nesting::enter(self.0.lock.store())?;
+        let held = match self.0.lock.acquire() {
             Err(error) if error.is_not_found() => return Ok(None),
             held => held?,
         };
-        work(&*self.persistence, held.hold()).map(Some)
+        work(&*self.0.persistence, held.hold()).map(Some)
     }
 }

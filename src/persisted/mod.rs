@@ -6,6 +6,8 @@ mod nesting;
 mod read;
 mod steps;
 mod transaction;
+#[cfg(feature = "tokio")]
+mod twins;
 
 use std::{
     fmt,
@@ -26,7 +28,8 @@ use crate::{
 /// - A read sees the newest saved state, whole. An unchanged cache costs one look at the file.
 /// - What cannot be read is an error and is left as it is; saves are refused then.
 ///
-/// Threads may share one value by reference or [`Arc`].
+/// Threads may share one value by reference. A clone is the same cache once more, for a thread or a
+/// task of its own; it costs one counter.
 ///
 /// ```no_run
 /// use tokenkeep::{PersistedTokenCache, TokenRequest};
@@ -43,7 +46,11 @@ use crate::{
 /// }
 /// # Ok::<(), tokenkeep::Error>(())
 /// ```
-pub struct PersistedTokenCache {
+#[derive(Clone)]
+pub struct PersistedTokenCache(Arc<Shared>);
+
+/// What all clones of a value share.
+struct Shared {
     persistence: Box<dyn Persistence>,
     lock: StoreLock,
     state: RwLock<State>,
@@ -108,14 +115,15 @@ impl PersistedTokenCache {
 
     pub(crate) fn new(persistence: impl Persistence + 'static, lock: StoreLock) -> Self {
         let persistence = Box::new(persistence);
-        Self { persistence, lock, state: RwLock::default(), loading: Mutex::default() }
+        let (state, loading) = Default::default();
+        Self(Arc::new(Shared { persistence, lock, state, loading }))
     }
 }
 
 impl fmt::Debug for PersistedTokenCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PersistedTokenCache")
-            .field("persistence", &self.persistence)
+            .field("persistence", &self.0.persistence)
             .finish_non_exhaustive()
     }
 }

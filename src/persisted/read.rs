@@ -76,16 +76,16 @@ impl PersistedTokenCache {
         if let Some(cache) = self.unchanged()? {
             return Ok(cache);
         }
-        let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        let _loading = self.0.loading.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..ATTEMPTS {
             if let Some(cache) = self.unchanged()? {
                 return Ok(cache);
             }
-            self.persistence.prepare(Intent::Read)?;
-            let known = self.state.read().unwrap_or_else(PoisonError::into_inner).clone();
+            self.0.persistence.prepare(Intent::Read)?;
+            let known = self.0.state.read().unwrap_or_else(PoisonError::into_inner).clone();
             if let Some(state) = self.load_after(known)? {
                 let cache = Arc::clone(&state.cache);
-                *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+                *self.0.state.write().unwrap_or_else(PoisonError::into_inner) = state;
                 return Ok(cache);
             }
         }
@@ -93,9 +93,9 @@ impl PersistedTokenCache {
     }
 
     fn unchanged(&self) -> Result<Option<Arc<TokenCache>>, Error> {
-        let now = self.persistence.stamp()?;
+        let now = self.0.persistence.stamp()?;
         let State { cache, stamp, loaded, .. } =
-            &*self.state.read().unwrap_or_else(PoisonError::into_inner);
+            &*self.0.state.read().unwrap_or_else(PoisonError::into_inner);
         Ok((*loaded && *stamp == now).then(|| Arc::clone(cache)))
     }
 }

@@ -23,16 +23,16 @@ impl PersistedTokenCache {
         &self,
         mut change: impl FnMut(&mut TokenCache) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let _nesting = Nesting::enter(self.lock.store())?;
+        let _nesting = Nesting::enter(self.0.lock.store())?;
         for _ in 0..ATTEMPTS {
-            self.persistence.prepare(Intent::Write)?;
-            let held = self.lock.acquire()?;
+            self.0.persistence.prepare(Intent::Write)?;
+            let held = self.0.lock.acquire()?;
             let Some(base) = self.load_locked()? else { continue };
             let mut cache = TokenCache::clone(&base.cache);
             let value = change(&mut cache)?;
             if cache.has_same_content(&base.cache) {
                 if base.stamp.is_some() && !base.confirmed {
-                    self.persistence.confirm()?;
+                    self.0.persistence.confirm()?;
                 }
                 self.publish(State { confirmed: true, ..base });
                 return Ok(value);
@@ -42,7 +42,7 @@ impl PersistedTokenCache {
             }
             let content = cache.to_json();
             let saved =
-                self.persistence.save(content.expose(), base.stamp.as_ref(), held.hold())?;
+                self.0.persistence.save(content.expose(), base.stamp.as_ref(), held.hold())?;
             if let Saved::Done(stamp) = saved {
                 let cache = Arc::new(cache);
                 self.publish(State { cache, stamp: Some(stamp), loaded: true, confirmed: true });
@@ -54,13 +54,13 @@ impl PersistedTokenCache {
 
     /// The newest state, read with the lock held; `None` if that needs another `prepare`.
     pub(super) fn load_locked(&self) -> Result<Option<State>, Error> {
-        let known = self.state.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let known = self.0.state.read().unwrap_or_else(PoisonError::into_inner).clone();
         self.load_after(known)
     }
 
     /// The state that the store holds now, given what is known of it.
     pub(super) fn load_after(&self, known: State) -> Result<Option<State>, Error> {
-        Ok(Some(match self.persistence.load(known.stamp.as_ref())? {
+        Ok(Some(match self.0.persistence.load(known.stamp.as_ref())? {
             Loaded::Absent => State { loaded: true, ..State::default() },
             Loaded::Content(content, stamp) => State {
                 cache: Arc::new(TokenCache::from_json(&content).map_err(|e| self.located(e))?),
@@ -76,7 +76,7 @@ impl PersistedTokenCache {
     /// Does not wait for a reader that loads, which may be asking a vault: the store's lock is held
     /// here. Should that reader put an older state back, the next read sees that the stamp moved.
     pub(super) fn publish(&self, state: State) {
-        *self.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+        *self.0.state.write().unwrap_or_else(PoisonError::into_inner) = state;
     }
 
     pub(super) fn forget(&self) {
@@ -97,7 +97,7 @@ impl PersistedTokenCache {
         Error::Invalid {
             detail: format!(
                 "{} was removed and made anew {ATTEMPTS} times while it was being opened; try again",
-                self.lock.store()
+                self.0.lock.store()
             ),
         }
     }

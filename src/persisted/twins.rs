@@ -1,0 +1,197 @@
+//! Twins of the calls for asynchronous programs, each on a thread that no runtime waits for.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    process,
+    sync::OnceLock,
+    thread,
+};
+
+use tokio::sync::{Semaphore, oneshot};
+use zeroize::Zeroizing;
+
+use super::PersistedTokenCache;
+use crate::{
+    AccessToken, Account, CredentialType, Entry, Error, PersistenceBuilder, Query, SignInEvent,
+    TokenCache, TokenRequest,
+};
+
+/// # Asynchronous twins
+///
+/// With the feature `tokio`, the commonest calls have a twin that ends in `_async`, and
+/// [`call_async`](Self::call_async) is the twin of every other one.
+///
+/// ```no_run
+/// use tokenkeep::{PersistedTokenCache, TokenRequest};
+///
+/// # async fn sign_in() -> Vec<u8> { Vec::new() }
+/// # async fn example() -> Result<(), tokenkeep::Error> {
+/// let cache = PersistedTokenCache::open_async("com.example.mytool").await?;
+/// let authority = "https://login.microsoftonline.com/organizations";
+/// let request = TokenRequest::new("my-client-id", authority, ["User.Read"]);
+/// let token = match cache.find_access_token_async(&request).await? {
+///     Some(token) => token,
+///     None => cache.add_response_async(&request, sign_in().await).await?,
+/// };
+/// println!("signed in until {}", token.expires_on());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// - Each twin does the synchronous call on a thread of its own and not on one of the runtime's: a
+///   runtime can shut down, and a program can end, while a vault is stuck. A program that ends
+///   before a write has returned may or may not have written; what is kept is whole either way.
+/// - Nothing begins before the future is polled. A future that is dropped later leaves its work
+///   to go on and end by itself: a transaction may still be saved.
+/// - Errors are those of the synchronous call, and [`Error::NoThread`]. A panic of a closure is
+///   the caller's panic, as in the synchronous call.
+/// - A thread costs some 20 to 50 µs. That is little beside a write or a vault; a read of an
+///   unchanged cache costs far less than that itself, so a program may as well do it in place.
+/// - At most 256 calls of a process run at once; others wait for their turn.
+/// - A closure is not asynchronous: other programs wait for it. Inside it, use the cache that it is
+///   given. A twin of the same store awaited there, from another thread, waits for the lock and is
+///   [`Error::LockTimeout`], not [`Error::Nested`].
+///
+/// They need no tokio runtime: any executor can poll them.
+impl PersistedTokenCache {
+    /// [`open`](Self::open) for asynchronous programs.
+    ///
+    /// # Errors
+    /// As there, and [`Error::NoThread`].
+    pub async fn open_async(name: &str) -> Result<Self, Error> {
+        Self::builder(name).open_async().await
+    }
+
+    /// [`transaction`](Self::transaction) for asynchronous programs: dropping the future does not
+    /// take the change back.
+    ///
+    /// # Errors
+    /// As there, and [`Error::NoThread`].
+    ///
+    /// # Panics
+    /// With the panic of `change`; nothing is changed then.
+    pub async fn transaction_async<T: Send + 'static>(
+        &self,
+        change: impl FnMut(&mut TokenCache) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.call_async(|cache| cache.transaction(change)).await
+    }
+
+    /// [`add`](Self::add) for asynchronous programs.
+    ///
+    /// # Errors
+    /// As there, and [`Error::NoThread`].
+    pub async fn add_async(&self, event: SignInEvent) -> Result<(), Error> {
+        self.call_async(move |cache| cache.add(&event)).await
+    }
+
+    /// [`add_response`](Self::add_response) for asynchronous programs. `response` is wiped when it
+    /// has been read.
+    ///
+    /// # Errors
+    /// As there, and [`Error::NoThread`].
+    pub async fn add_response_async(
+        &self,
+        request: &TokenRequest,
+        response: impl Into<Vec<u8>>,
+    ) -> Result<AccessToken, Error> {
+        let (request, response) = (request.clone(), Zeroizing::new(response.into()));
+        self.call_async(move |cache| cache.add_response(&request, &response)).await
+    }
+
+    /// [`find_access_token`](Self::find_access_token) for asynchronous programs.
+    ///
+    /// # Errors
+    /// As there, and [`Error::NoThread`].
+    pub async fn find_access_token_async(
+        &self,
+        request: &TokenRequest,
+    ) -> Result<Option<AccessToken>, Error> {
+        let request = request.clone();
+        self.call_async(move |cache| cache.find_access_token(&request)).await
+    }
+
+    /// [`search`](Self::search) for asynchronous programs.
+    ///
+    /// # Errors
+    /// As there, and [`Error::NoThread`].
+    pub async fn search_async(
+        &self,
+        kind: CredentialType,
+        query: &Query,
+    ) -> Result<Vec<Entry>, Error> {
+        let query = query.clone();
+        self.call_async(move |cache| cache.search(kind, &query)).await
+    }
+
+    /// [`accounts`](Self::accounts) for asynchronous programs.
+    ///
+    /// # Errors
+    /// As there, and [`Error::NoThread`].
+    pub async fn accounts_async(&self) -> Result<Vec<Account>, Error> {
+        self.call_async(Self::accounts).await
+    }
+
+    /// Any call for asynchronous programs.
+    ///
+    /// ```no_run
+    /// # async fn example(cache: tokenkeep::PersistedTokenCache) -> Result<(), tokenkeep::Error> {
+    /// let guarded_by = cache.call_async(|cache| cache.verify()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// What `call` returns, and [`Error::NoThread`].
+    ///
+    /// # Panics
+    /// With the panic of `call`.
+    pub async fn call_async<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let cache = self.clone();
+        detached(move || call(&cache)).await
+    }
+}
+
+impl PersistenceBuilder {
+    /// [`open`](Self::open) for asynchronous programs: on a thread of its own, as the
+    /// [twins](PersistedTokenCache#asynchronous-twins) of the cache's calls.
+    ///
+    /// # Errors
+    /// As there, and [`Error::NoThread`].
+    pub async fn open_async(self) -> Result<PersistedTokenCache, Error> {
+        detached(|| self.open()).await
+    }
+}
+
+/// Does `work` on a new thread. A new one each time: none can be stuck, none is left idle, and a forked
+/// child lacks none.
+async fn detached<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    // A forked child does without: its parent's threads, which would give their turns back, are not there.
+    let is_first = *FIRST_PROCESS.get_or_init(process::id) == process::id();
+    let turn = if is_first { TURNS.acquire().await.ok() } else { None };
+    let (reply, answer) = oneshot::channel();
+    let work = move || {
+        let result = catch_unwind(AssertUnwindSafe(work));
+        drop(turn);
+        // Who no longer waits needs no answer.
+        drop(reply.send(result));
+    };
+    let no_thread = |source| Error::NoThread { source };
+    let started = thread::Builder::new().name("tokenkeep".into()).spawn(work);
+    started.map_err(|error| no_thread(error.into()))?;
+    match answer.await {
+        Ok(Ok(result)) => result,
+        Ok(Err(panic)) => resume_unwind(panic),
+        Err(ended) => Err(no_thread(ended.into())),
+    }
+}
+
+/// Keeps a burst of calls from using up the system's threads.
+static TURNS: Semaphore = Semaphore::const_new(256);
+
+static FIRST_PROCESS: OnceLock<u32> = OnceLock::new();

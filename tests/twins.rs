@@ -1,0 +1,288 @@
+//! The asynchronous twins, and the synchronous calls inside tokio.
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test may, and it prints figures")]
+
+mod support;
+
+use std::{
+    future::Future,
+    sync::{Arc, Mutex, mpsc},
+    task::{Context, Poll, Waker},
+    time::{Duration, Instant},
+};
+
+use support::{Place, event, request, token};
+use tokenkeep::{CredentialType, Error, PersistedTokenCache, Query};
+use tokio::runtime::{Builder, Runtime};
+
+fn runtimes() -> [Runtime; 2] {
+    [Builder::new_current_thread(), Builder::new_multi_thread()]
+        .map(|mut runtime| runtime.enable_all().build().unwrap())
+}
+
+#[test]
+fn each_twin_does_what_its_call_does_on_both_kinds_of_runtime() {
+    for runtime in runtimes() {
+        let place = Place::new();
+        runtime.block_on(async {
+            let cache = place.builder().open_async().await.unwrap();
+            cache.add_async(event("first", "one")).await.unwrap();
+            assert_eq!(token(&cache, "first").as_deref(), Some("one"));
+            let answer = br#"{"access_token": "two", "expires_in": 3600}"#;
+            let kept = cache.add_response_async(&request("second"), answer).await.unwrap();
+            assert_eq!(kept.secret(), "two");
+            let found = cache.find_access_token_async(&request("second")).await.unwrap();
+            assert_eq!(found.unwrap().secret(), "two");
+            let query = Query::new();
+            let found = cache.search_async(CredentialType::AccessToken, &query).await.unwrap();
+            assert_eq!(found.len(), 2);
+            let accounts = cache.accounts_async().await.unwrap();
+            assert_eq!(accounts, cache.accounts().unwrap());
+            let counted = cache
+                .transaction_async(|cache| {
+                    cache.add(&event("third", "three"), 0)?;
+                    Ok(cache.accounts().len())
+                })
+                .await
+                .unwrap();
+            assert_eq!(counted, accounts.len());
+            cache.call_async(|cache| cache.sign_out(&cache.accounts()?[0], "first")).await.unwrap();
+            assert_eq!(token(&cache, "first"), None);
+        });
+        let bad_name = runtime.block_on(PersistedTokenCache::open_async("not/a/name"));
+        assert!(matches!(bad_name, Err(Error::Invalid { .. })), "{bad_name:?}");
+    }
+}
+
+#[test]
+fn twins_need_no_runtime_of_tokio() {
+    let place = Place::new();
+    let cache = place.open();
+    block_on(cache.add_async(event("client", "kept"))).unwrap();
+    assert_eq!(token(&place.open(), "client").as_deref(), Some("kept"));
+}
+
+#[test]
+fn sixty_four_twin_transactions_at_once_lose_nothing() {
+    for runtime in runtimes() {
+        let place = Place::new();
+        let cache = place.open();
+        let tasks: Vec<_> = (0..64)
+            .map(|number| {
+                let cache = cache.clone();
+                runtime.spawn(async move {
+                    let client = format!("client-{number}");
+                    cache
+                        .transaction_async(move |cache| {
+                            cache.add(&event(&client, "kept"), 4_000_000_000)
+                        })
+                        .await
+                })
+            })
+            .collect();
+        for task in tasks {
+            runtime.block_on(task).unwrap().unwrap();
+        }
+        let fresh = place.open();
+        for number in 0..64 {
+            assert!(token(&fresh, &format!("client-{number}")).is_some(), "{number} is lost");
+        }
+    }
+}
+
+#[test]
+fn more_calls_than_threads_all_get_their_turn() {
+    for runtime in runtimes() {
+        let cache = PersistedTokenCache::in_memory();
+        cache.add(&event("client", "kept")).unwrap();
+        let tasks: Vec<_> = (0..2000)
+            .map(|_| {
+                let cache = cache.clone();
+                runtime
+                    .spawn(async move { cache.find_access_token_async(&request("client")).await })
+            })
+            .collect();
+        for task in tasks {
+            assert!(runtime.block_on(task).unwrap().unwrap().is_some());
+        }
+    }
+}
+
+#[test]
+fn a_closure_that_panics_is_the_panic_of_its_caller_and_changes_nothing() {
+    for runtime in runtimes() {
+        let place = Place::new();
+        let cache = place.open();
+        let theirs = cache.clone();
+        let task = runtime.spawn(async move {
+            theirs
+                .transaction_async(|cache| -> Result<(), Error> {
+                    cache.add(&event("client", "lost"), 0)?;
+                    panic!("the closure's own")
+                })
+                .await
+        });
+        let panic = runtime.block_on(task).unwrap_err().into_panic();
+        assert_eq!(panic.downcast_ref(), Some(&"the closure's own"));
+        assert!(!place.file().exists());
+        runtime.block_on(cache.add_async(event("client", "next"))).expect("nothing is locked");
+    }
+}
+
+#[test]
+fn an_error_of_the_closure_reaches_the_caller() {
+    let place = Place::new();
+    let cache = place.open();
+    let failed = block_on(cache.transaction_async(|cache| -> Result<(), Error> {
+        cache.add(&event("client", "lost"), 0)?;
+        Err(Error::Invalid { detail: "the closure's own".into() })
+    }));
+    assert!(matches!(failed, Err(Error::Invalid { .. })));
+    assert!(!place.file().exists());
+}
+
+#[test]
+fn nothing_begins_before_the_first_poll_and_what_has_begun_ends_without_its_future() {
+    let place = Place::new();
+    let cache = place.open();
+    drop(cache.add_async(event("client", "never polled")));
+    assert_eq!(token(&cache, "client"), None);
+
+    let (begun, has_begun) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel::<()>();
+    let mut twin = Box::pin(cache.transaction_async(move |cache| {
+        begun.send(()).unwrap();
+        may_go_on.recv().unwrap();
+        cache.add(&event("client", "kept"), 4_000_000_000)
+    }));
+    assert!(twin.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    has_begun.recv().unwrap();
+    drop(twin);
+    go_on.send(()).unwrap();
+    // The next transaction waits for the one before it.
+    let found = cache.transaction(|cache| {
+        Ok(cache.find_access_token(&request("client"), 4_000_000_000)?.is_some())
+    });
+    assert!(found.unwrap());
+}
+
+#[test]
+fn a_runtime_ends_at_once_while_a_call_is_stuck() {
+    for runtime in runtimes() {
+        let cache = PersistedTokenCache::in_memory();
+        let (go_on, may_go_on) = mpsc::channel::<()>();
+        let (begun, has_begun) = mpsc::channel();
+        let stuck = cache.clone();
+        runtime.spawn(async move {
+            stuck
+                .transaction_async(move |_| {
+                    begun.send(()).unwrap();
+                    may_go_on.recv().map_err(|_| Error::Nested)
+                })
+                .await
+        });
+        // A runtime of one thread only works while it is driven.
+        runtime.block_on(async {
+            while has_begun.try_recv().is_err() {
+                tokio::task::yield_now().await;
+            }
+        });
+        let started = Instant::now();
+        drop(runtime);
+        let took = started.elapsed();
+        println!("measured: a runtime with a stuck call ended after {took:?}");
+        assert!(took < Duration::from_secs(1), "{took:?}");
+        drop(go_on);
+    }
+}
+
+#[test]
+fn the_calls_themselves_work_in_a_task_and_on_the_blocking_pool() {
+    for runtime in runtimes() {
+        let place = Place::new();
+        let cache = place.open();
+        let theirs = cache.clone();
+        runtime.block_on(async move {
+            theirs.add(&event("inside", "block_on")).unwrap();
+            let cache = theirs.clone();
+            tokio::spawn(async move { cache.add(&event("task", "spawn")).unwrap() }).await.unwrap();
+            let pooled = move || theirs.add(&event("pool", "spawn_blocking")).unwrap();
+            tokio::task::spawn_blocking(pooled).await.unwrap();
+        });
+        for (client, secret) in
+            [("inside", "block_on"), ("task", "spawn"), ("pool", "spawn_blocking")]
+        {
+            assert_eq!(token(&cache, client).as_deref(), Some(secret));
+        }
+    }
+}
+
+// Not on Windows: it has no fork
+#[cfg(unix)]
+#[test]
+fn a_forked_child_gets_its_turn_though_its_parent_has_taken_them_all() {
+    let runtime = Runtime::new().unwrap();
+    let (begun, has_begun) = mpsc::channel();
+    let (go_on, may_go_on) = mpsc::channel::<()>();
+    let may_go_on = Arc::new(Mutex::new(may_go_on));
+    let cache = PersistedTokenCache::in_memory();
+    for _ in 0..256 {
+        let (cache, begun, may_go_on) = (cache.clone(), begun.clone(), Arc::clone(&may_go_on));
+        runtime.spawn(async move {
+            let stuck = move |_: &PersistedTokenCache| {
+                begun.send(()).unwrap();
+                may_go_on.lock().unwrap().recv().map_err(|_| Error::Nested)
+            };
+            cache.call_async(stuck).await
+        });
+    }
+    (0..256).for_each(|_| has_begun.recv().unwrap());
+    let late = cache.accounts_async();
+    let late =
+        runtime.block_on(async { tokio::time::timeout(Duration::from_millis(50), late).await });
+    assert!(late.is_err(), "the parent has no turn left");
+    let place = Place::new();
+    assert!(child_says_yes(|| {
+        let cache = place.open();
+        block_on(cache.add_async(event("client", "of the child"))).is_ok()
+    }));
+    assert_eq!(token(&place.open(), "client").as_deref(), Some("of the child"));
+    drop(go_on);
+}
+
+/// Forks; the child's answer, `false` if it gives none within 10 s.
+#[cfg(unix)]
+#[expect(unsafe_code, reason = "std cannot fork")]
+fn child_says_yes(question: impl FnOnce() -> bool) -> bool {
+    // SAFETY: the child only runs `question` and leaves by `_exit`; glibc keeps its allocator usable in it.
+    let pid = unsafe { libc::fork() };
+    assert!(pid >= 0, "fork failed");
+    if pid == 0 {
+        // SAFETY: `alarm` has no preconditions; it ends a child that hangs.
+        unsafe { libc::alarm(10) };
+        let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(question));
+        // SAFETY: `_exit` may be called in a forked child and does not return.
+        unsafe { libc::_exit(i32::from(!answer.unwrap_or(false))) }
+    }
+    let mut status = 0;
+    // SAFETY: `pid` is a child of this process and `status` is a valid place for its status.
+    let ended = unsafe { libc::waitpid(pid, &raw mut status, 0) };
+    ended == pid && status == 0
+}
+
+/// The smallest executor there is: it parks its thread.
+fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut future = std::pin::pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
