@@ -50,7 +50,7 @@ const PACKAGES: [(&str, &str); 2] = [("tokenkeep", "benches"), ("tokenkeep-cli",
 
 fn bench(package: &str) -> std::process::Command {
     let mut bench = stage::cargo();
-    bench.args(["bench", "--quiet", "--package", package]);
+    bench.args(["bench", "--quiet", "--all-features", "--package", package]);
     bench
 }
 

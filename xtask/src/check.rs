@@ -53,27 +53,55 @@ const STAGES: &[Stage] = &[
     Stage { name: "windows", needs: OTHER, check: || other_system("x86_64-pc-windows-msvc") },
     Stage { name: "macos-arm", needs: OTHER, check: || other_system("aarch64-apple-darwin") },
     Stage { name: "macos-intel", needs: OTHER, check: || other_system("x86_64-apple-darwin") },
+    Stage { name: "zbus-tokio", needs: Some(Tool::SecretService), check: zbus_tokio },
     Stage { name: "wine", needs: Some(Tool::Wine), check: wine::test },
 ];
 
 const OTHER: Option<Tool> = Some(Tool::OtherTargets);
 
+/// The library as most people build it, and with everything it can have.
+const FEATURES: [&[&str]; 2] = [&[], &["--features", "tokenkeep/tokio"]];
+
 fn clippy() -> Result<(), Failure> {
-    cargo("clippy", &["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"])
+    FEATURES.iter().try_for_each(|features| {
+        let mut clippy = stage::cargo();
+        clippy.args(["clippy", "--quiet", "--workspace", "--all-targets"]).args(*features);
+        stage::finish("clippy", clippy.args(["--", "-D", "warnings"]))
+    })
 }
 
 fn docs() -> Result<(), Failure> {
-    let mut doc = stage::cargo();
-    doc.args(["doc", "--quiet", "--workspace", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings");
-    stage::finish("docs", &mut doc)
+    FEATURES.iter().try_for_each(|features| {
+        let mut doc = stage::cargo();
+        doc.args(["doc", "--quiet", "--workspace", "--no-deps"]).args(*features);
+        stage::finish("docs", doc.env("RUSTDOCFLAGS", "-D warnings"))
+    })
+}
+
+/// The tests that reach a vault, in a program where another crate has turned on zbus's feature `tokio`: its blocking calls
+/// panic on a worker of tokio then.
+fn zbus_tokio() -> Result<(), Failure> {
+    let mut test = stage::cargo();
+    test.args(["test", "--quiet", "--workspace"]);
+    test.args(["--features", "tokenkeep-lab/zbus-tokio,tokenkeep/tokio"]);
+    for suite in ["secret_service", "secret_service_mock", "vault", "vault_in_tokio"] {
+        test.args(["--test", suite]);
+    }
+    stage::finish("zbus-tokio", test.env("TOKENKEEP_FIRST_RUNS", "20"))
 }
 
 /// Type-checks what people run on `target`, with the standard library built from its source, because that of the other
 /// systems is not part of a Linux installation. For Windows the MSVC flavour: checking it asks for no import library,
 /// and so for no foreign linker's tools.
 fn other_system(target: &str) -> Result<(), Failure> {
+    FEATURES.iter().try_for_each(|features| other_system_with(target, features))
+}
+
+fn other_system_with(target: &str, features: &[&str]) -> Result<(), Failure> {
     let mut check: Command = stage::cargo();
-    check.args(["check", "--quiet", "--lib", "--bins", "--examples", "--target", target]);
+    check
+        .args(["check", "--quiet", "--lib", "--bins", "--examples", "--target", target])
+        .args(features);
     check.args([
         "--package",
         "tokenkeep",

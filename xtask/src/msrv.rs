@@ -9,7 +9,8 @@ use crate::stage::{self, Failure};
 /// The workspace's own use of newer functions is clippy's part: `incompatible_msrv` reads the same line.
 pub(crate) fn check() -> Result<(), Failure> {
     let mut metadata = stage::cargo();
-    metadata.args(["metadata", "--format-version", "1", "--locked"]).stderr(Stdio::inherit());
+    metadata.args(["metadata", "--format-version", "1", "--locked", "--all-features"]);
+    metadata.stderr(Stdio::inherit());
     let output = metadata
         .output()
         .map_err(|error| Failure::new(format!("cannot start cargo metadata: {error}")))?;

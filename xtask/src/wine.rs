@@ -18,6 +18,7 @@ pub(crate) fn test() -> Result<(), Failure> {
     test.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests", "--target", TARGET]);
     test.args(["--package", "tokenkeep-platform"]);
     test.args(["--package", "tokenkeep", "--package", "tokenkeep-cli"]);
+    test.args(["--features", "tokenkeep/tokio"]);
     test.args(["-Zbuild-std=std,panic_unwind,test", "--target-dir"]).arg(target_dir().join("wine"));
     test.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
     test.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER", MINGW_GCC);
