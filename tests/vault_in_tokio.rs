@@ -92,11 +92,8 @@ fn a_runtime_ends_at_once_while_a_vault_is_stuck() {
                     tokio::task::yield_now().await;
                 }
             });
-            let started = Instant::now();
-            drop(runtime);
-            let took = started.elapsed();
+            let took = support::end(runtime);
             println!("measured: a runtime ended while the vault was stuck after {took:?}");
-            assert!(took < Duration::from_secs(1), "{took:?}");
         }
     });
 }

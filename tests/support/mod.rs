@@ -1,7 +1,12 @@
 //! What the tests of the persisted cache share.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use tempfile::TempDir;
 use tokenkeep::{KeySource, PersistedTokenCache, PersistenceBuilder, SignInEvent, TokenRequest};
@@ -87,4 +92,16 @@ pub(crate) fn request(client_id: &str) -> TokenRequest {
 pub(crate) fn token(cache: &PersistedTokenCache, client_id: &str) -> Option<String> {
     let found = cache.find_access_token(&request(client_id)).expect("the cache can be read");
     found.map(|token| token.secret().to_owned())
+}
+
+/// How long a runtime takes to end; panics, and does not hang, if that is more than a second.
+pub(crate) fn end(runtime: tokio::runtime::Runtime) -> Duration {
+    let (ended, has_ended) = mpsc::channel();
+    let started = Instant::now();
+    thread::spawn(move || {
+        drop(runtime);
+        ended.send(()).ok();
+    });
+    has_ended.recv_timeout(Duration::from_secs(1)).expect("the runtime waits for a stuck call");
+    started.elapsed()
 }
