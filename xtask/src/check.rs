@@ -82,7 +82,7 @@ fn docs() -> Result<(), Failure> {
 /// panic on a worker of tokio then.
 fn zbus_tokio() -> Result<(), Failure> {
     let mut test = stage::cargo();
-    test.args(["test", "--quiet", "--workspace"]);
+    test.args(["test", "--quiet", "--package", "tokenkeep-platform", "--package", "tokenkeep"]);
     test.args(["--features", "tokenkeep-lab/zbus-tokio,tokenkeep/tokio"]);
     for suite in ["secret_service", "secret_service_mock", "vault", "vault_in_tokio"] {
         test.args(["--test", suite]);
