@@ -20,6 +20,10 @@ static ALLOCATOR: WipingAllocator = WipingAllocator::new();
 
 fn main() -> ExitCode {
     process::refuse_dumps();
+    process::leave_no_traces(run)
+}
+
+fn run() -> ExitCode {
     let arguments = Arguments::parse();
     match command::run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,25 +4,24 @@ use std::io::{self, IsTerminal, Write};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
 /// Prints one line on standard output.
-pub(crate) fn line(text: &str) -> Result<(), Failure> {
-    Ok(writeln!(io::stdout().lock(), "{text}")?)
-}
-
-/// Prints bytes as they are on standard output.
-pub(crate) fn raw(text: &[u8]) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(text)?;
-    Ok(stdout.flush()?)
+pub(crate) fn line(text: impl AsRef<[u8]>) -> Result<(), Failure> {
+    let text = text.as_ref();
+    // A whole line at once passes by standard output's own buffer, which keeps what it was given.
+    let mut line = Zeroizing::new(Vec::with_capacity(text.len() + 1));
+    line.extend_from_slice(text);
+    line.push(b'\n');
+    Ok(io::stdout().lock().write_all(&line)?)
 }
 
 /// Prints one JSON document on standard output.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string_pretty(value).map_err(io::Error::from)?;
-    line(&text)
+    let text = Zeroizing::new(serde_json::to_string_pretty(value).map_err(io::Error::from)?);
+    line(text.as_bytes())
 }
 
 /// Tells the person something, on standard error. Nobody there to read it is no failure.
@@ -46,7 +45,7 @@ pub(crate) fn table<const N: usize>(
     for row in rows {
         table.add_row(row.map(printable));
     }
-    line(&table.trim_fmt())
+    line(table.trim_fmt())
 }
 
 /// Kept text is foreign: control characters must not reach the terminal.

@@ -125,22 +125,22 @@ impl Problem {
     }
 
     fn print(&self) -> Result<(), Failure> {
-        output::line(&format!("    {}", self.what))?;
+        output::line(format!("    {}", self.what))?;
         for because in &self.because {
-            output::line(&format!("    because: {because}"))?;
+            output::line(format!("    because: {because}"))?;
         }
-        output::line(&format!("    do: {}", self.next_step))
+        output::line(format!("    do: {}", self.next_step))
     }
 }
 
 fn print(report: &Report) -> Result<(), Failure> {
     let cache = &report.cache;
-    output::line(&format!("cache `{}`", cache.name))?;
+    output::line(format!("cache `{}`", cache.name))?;
     if let Some(protection) = &cache.protection {
-        output::line(&format!("  {protection}"))?;
+        output::line(format!("  {protection}"))?;
     }
     if let Some(accounts) = cache.accounts {
-        output::line(&format!("  readable, accounts signed in: {accounts}"))?;
+        output::line(format!("  readable, accounts signed in: {accounts}"))?;
     }
     if let Some(problem) = &cache.problem {
         problem.print()?;
@@ -149,7 +149,7 @@ fn print(report: &Report) -> Result<(), Failure> {
     for source in &report.key_sources {
         let took = source.milliseconds.map(|ms| format!(", {ms} ms")).unwrap_or_default();
         let verdict = if source.works { "works" } else { "does not work" };
-        output::line(&format!("  --key {}: {verdict}{took} ({})", source.source, source.note))?;
+        output::line(format!("  --key {}: {verdict}{took} ({})", source.source, source.note))?;
         match &source.problem {
             Some(problem) if Some(problem) == cache.problem.as_ref() => {
                 output::line("    as said above")?;

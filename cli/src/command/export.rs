@@ -8,6 +8,5 @@ pub(super) fn run(store: &Store, reveal_secrets: bool) -> Result<(), Failure> {
             "export prints every token in plain text; say --reveal-secrets if you mean it".into(),
         ));
     }
-    output::raw(open(store)?.snapshot()?.to_json().expose())?;
-    output::raw(b"\n")
+    output::line(open(store)?.snapshot()?.to_json().expose())
 }
