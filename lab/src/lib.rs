@@ -13,6 +13,9 @@
 //! ```
 
 mod again;
+mod canary;
+#[cfg(unix)]
+pub mod core_dump;
 #[cfg(unix)]
 pub mod keyring;
 #[cfg(all(
@@ -27,6 +30,7 @@ pub mod strace;
 mod tool;
 
 pub use again::{again, task};
+pub use canary::Canaries;
 pub use place::{
     example, executable, program, python, strace, target_dir, venv, venv_python, workspace_root,
 };

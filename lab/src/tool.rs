@@ -19,6 +19,8 @@ pub enum Tool {
     KWallet,
     /// Kills or fails a program at any of its system calls.
     Strace,
+    /// Stops a program at a system call and dumps its core.
+    Debugger,
     /// Python with the peers that the tests compare with; see [`crate::python`].
     Python,
     /// A compiler with the source of its standard library, for type-checking Windows and macOS.
@@ -33,6 +35,7 @@ impl Tool {
         Self::SecretService,
         Self::KWallet,
         Self::Strace,
+        Self::Debugger,
         Self::Python,
         Self::OtherTargets,
         Self::Wine,
@@ -44,6 +47,7 @@ impl Tool {
             Self::SecretService => "a Secret Service (dbus, gnome-keyring, secret-tool)",
             Self::KWallet => "KWallet's daemon",
             Self::Strace => "strace",
+            Self::Debugger => "gdb",
             Self::Python => "Python with msal and msal-extensions",
             Self::OtherTargets => "a compiler with the standard library's source",
             Self::Wine => "Wine and mingw's linker",
@@ -54,7 +58,7 @@ impl Tool {
     pub fn is_here(self) -> bool {
         let programs = self.programs().iter().all(|name| place::executable(name).is_some());
         match self {
-            Self::SecretService | Self::KWallet => programs,
+            Self::SecretService | Self::KWallet | Self::Debugger => programs,
             Self::Strace => place::strace().is_some(),
             Self::Python => place::python().is_some(),
             Self::Wine => programs && Self::OtherTargets.is_here(),
@@ -72,6 +76,7 @@ impl Tool {
                 &["dbus-daemon", "dbus-send", "dbus-monitor", "gnome-keyring-daemon", "secret-tool"]
             }
             Self::KWallet => &["kwalletd5"],
+            Self::Debugger => &["gdb"],
             Self::Wine => &["wine", MINGW_GCC],
             _ => &[],
         }
@@ -88,6 +93,7 @@ impl Tool {
             Self::SecretService => &["dbus", "gnome-keyring", "libsecret-tools"],
             Self::KWallet => &["libkf5wallet-bin", "libqca-qt5-2-plugins"],
             Self::Strace => &["strace"],
+            Self::Debugger => &["gdb"],
             Self::Python => &["python3", "python3-venv"],
             Self::OtherTargets => &["rustc-web", "rust-web-src"],
             Self::Wine => {

@@ -7,7 +7,13 @@ use crate::tools;
 
 /// Without `arguments`, what needs a feature comes first. The runner's own summary closes the output, so that a script or a person finds the verdict there.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
-    tools::provide(&[Tool::SecretService, Tool::KWallet, Tool::Strace, Tool::Python])?;
+    tools::provide(&[
+        Tool::SecretService,
+        Tool::KWallet,
+        Tool::Strace,
+        Tool::Debugger,
+        Tool::Python,
+    ])?;
     if arguments.is_empty() {
         let with_twins = || {
             let mut test = stage::cargo();
