@@ -4,8 +4,6 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
-#[path = "support/canaries.rs"]
-mod canaries;
 mod support;
 
 use std::{
@@ -24,7 +22,7 @@ use tokenkeep_lab::{
     Canaries, Tool,
     core_dump::{Stop, dump, may_read_all},
     keyring::{State, inside},
-    need, say,
+    need, say, sign_in,
 };
 
 /// Where all has been dropped and only the end is left.
@@ -37,13 +35,13 @@ fn a_core_dump_after_the_work_holds_nothing_of_what_was_kept() {
         return;
     }
     let place = Place::new();
-    let added = place.run_with(&["add"], &canaries::event());
+    let added = place.run_with(&["add"], &sign_in::event());
     assert!(added.status.success(), "{}", text(&added.stderr));
-    let canaries = canaries::all().with("the key", key_in(&place.key()));
-    let event = canaries::event();
+    let canaries = everything().with("the key file's key", key_in(&place.key()));
+    let event = sign_in::event();
     let cut_off = &event[..event.len() - 10];
     let after_the_token = event.replace("\"expires_in\"", "expires_in");
-    let a_number = event.replace(&format!("\"{}\"", canaries::ACCESS_TOKEN), "[1, 2]");
+    let a_number = event.replace(&format!("\"{}\"", sign_in::ACCESS_TOKEN), "[1, 2]");
     let whole = ["export", "--reveal-secrets"];
     let cases: [(&[&str], &str, Option<Stop>); 14] = [
         (&TOKEN, "", Some(PRINTS)),
@@ -72,15 +70,15 @@ fn a_core_dump_holds_nothing_of_a_cache_that_could_not_be_read_nor_of_a_key_from
         return;
     }
     let place = Place::new();
-    let key = canaries::hexadecimal_key();
-    let canaries = canaries::all().with("the key", canaries::KEY);
+    let key = sign_in::hexadecimal_key();
+    let canaries = everything();
     let program = |arguments: &[&str]| {
         let mut command = support::program();
         command.arg("--cache").arg(place.folder()).args(arguments);
         command
     };
     let mut add = program(&["--key", "env:THE_KEY", "add"]);
-    assert!(run(add.env("THE_KEY", &key), &canaries::event()).status.success());
+    assert!(run(add.env("THE_KEY", &key), &sign_in::event()).status.success());
     let from_input = [&["--key", "fd:0"], &TOKEN[..]].concat();
     examine(&program(&from_input), &key, Some(PRINTS), &canaries);
     let wrong = key.replace("5", "6");
@@ -93,7 +91,7 @@ fn a_core_dump_holds_nothing_of_a_cache_that_could_not_be_read_nor_of_a_key_from
     examine(&program(&from_input), &key, None, &canaries);
     let plain = place.0.path().join("plain.json");
     let malformed =
-        format!("{{\"AccessToken\": {{\"a\": {{\"secret\": \"{}\",,", canaries::ACCESS_TOKEN);
+        format!("{{\"AccessToken\": {{\"a\": {{\"secret\": \"{}\",,", sign_in::ACCESS_TOKEN);
     fs::write(&plain, malformed).unwrap();
     fs::set_permissions(&plain, fs::Permissions::from_mode(0o600)).unwrap();
     let mut command = support::program();
@@ -114,16 +112,16 @@ fn a_core_dump_holds_nothing_of_a_key_in_the_vault() {
             command.arg("--cache").arg(place.folder()).args(arguments);
             command
         };
-        let added = run(&mut program(&["add"]), &canaries::event());
+        let added = run(&mut program(&["add"]), &sign_in::event());
         assert!(added.status.success(), "{}", text(&added.stderr));
         let mut search = keyring.command("secret-tool");
         let listed = search.args(["search", "application", "tokenkeep"]).output().unwrap().stdout;
         let begin = b"secret = ";
         let at = listed.windows(begin.len()).position(|window| window == begin).unwrap();
         let key = &listed[at + begin.len()..][..32];
-        let canaries = canaries::all().with("the key", key);
+        let canaries = everything().with("the vault's key", key);
         examine(&program(&TOKEN), "", Some(PRINTS), &canaries);
-        examine(&program(&["add"]), &canaries::event(), Some(Stop::at("fsync")), &canaries);
+        examine(&program(&["add"]), &sign_in::event(), Some(Stop::at("fsync")), &canaries);
         examine(&program(&["list"]), "", Some(PRINTS), &canaries);
         keyring.lock().unwrap();
         examine(&program(&TOKEN), "", None, &canaries);
@@ -136,12 +134,12 @@ fn a_variable_of_the_environment_stays_and_nothing_else() {
         return;
     }
     let place = Place::new();
-    let key = canaries::hexadecimal_key();
+    let key = sign_in::hexadecimal_key();
     let mut command = support::program();
     command.args(["--key", "env:THE_KEY", "--cache"]).arg(place.folder()).env("THE_KEY", &key);
     let program = command.arg("add");
-    let dumped = dump(program, canaries::event().as_bytes(), &[END]).unwrap();
-    let canaries = canaries::all().with("the key", canaries::KEY);
+    let dumped = dump(program, sign_in::event().as_bytes(), &[END]).unwrap();
+    let canaries = everything();
     let found: Vec<_> = canaries.found_in(&dumped.cores[0]).into_iter().collect();
     assert_eq!(found, ["the key in hexadecimal"], "docs/THREATS.md says what of it stays");
 }
@@ -201,13 +199,17 @@ fn examine(program: &Command, input: &str, held: Option<Stop>, canaries: &Canari
     let (end, held) = dumped.cores.split_last().unwrap();
     for core in held {
         let found = canaries.found_in(core);
-        let all = ["the access token as it is", "the key as it is", "the refresh token as it is"];
-        for name in all {
-            assert!(found.contains(name), "{program:?} holds {name}: {found:?}");
+        for name in ["the access token as it is", "the refresh token as it is", "key as it is"] {
+            let is_found = found.iter().any(|found| found.ends_with(name));
+            assert!(is_found, "{program:?} holds {name}: {found:?}");
         }
     }
     let found = canaries.found_in(end);
     assert!(found.is_empty(), "{program:?} left {found:?}\n{}", text(&dumped.stderr));
+}
+
+fn everything() -> Canaries {
+    sign_in::secrets().with("the account", sign_in::UID)
 }
 
 fn can_dump() -> bool {

@@ -25,6 +25,7 @@ pub mod keyring;
 ))]
 pub mod mock;
 mod place;
+pub mod sign_in;
 #[cfg(unix)]
 pub mod strace;
 mod tool;
