@@ -69,6 +69,10 @@ pub fn dump(program: &Command, input: &[u8], stops: &[Stop]) -> io::Result<Dumpe
         };
     }
     let output = gdb.output()?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    if said.contains("received signal") {
+        return Err(io::Error::other(format!("the program came to no stop\n{said}")));
+    }
     let stdout = fs::read(place.join("stdout")).unwrap_or_default();
     let stderr = fs::read(place.join("stderr")).unwrap_or_default();
     let cores = (0..stops.len()).map(|nth| fs::read(place.join(format!("core.{nth}"))));

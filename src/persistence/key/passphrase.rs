@@ -58,6 +58,12 @@ impl Passphrase {
     }
 }
 
+impl From<Secret> for Passphrase {
+    fn from(text: Secret) -> Self {
+        Self(Arc::new(Source::Given(text)))
+    }
+}
+
 impl fmt::Debug for Passphrase {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Passphrase")
