@@ -1,5 +1,10 @@
 //! Secrets are seen in no `Debug`, `Display`, error chain, panic message, log or file.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test may, and its processes talk")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test may, and its processes talk"
+)]
 
 #[path = "canary/log.rs"]
 mod log;
@@ -275,7 +280,7 @@ fn no_log_of_the_vaults_messages_has_a_secret_and_none_leaves_in_plain_text() {
         assert!(open().unwrap().find_access_token(&request("client")).unwrap().is_some());
         KeySource::OsVault.verify(STORE, tokenkeep::Interaction::Never).unwrap();
         keyring.lock().unwrap();
-        clean_error(&open().err().or_else(|| None).unwrap());
+        clean_error(&open().unwrap_err());
         keyring.unlock().unwrap();
         open().unwrap().clear().unwrap();
         let log = log.text();

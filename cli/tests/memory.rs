@@ -2,7 +2,7 @@
 
 // Not on Windows: core dumps
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 

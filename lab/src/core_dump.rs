@@ -6,7 +6,8 @@
 use std::{
     ffi::OsStr,
     fmt::Write as _,
-    fs, io,
+    fs,
+    io::{self, Write as _},
     os::unix::fs::MetadataExt as _,
     path::Path,
     process::{Command, Stdio},
@@ -57,8 +58,9 @@ pub fn may_read_all() -> bool {
 pub fn dump(program: &Command, input: &[u8], stops: &[Stop]) -> io::Result<Dumped> {
     let folder = tempfile::tempdir()?;
     let place = folder.path();
-    fs::write(place.join("input"), input)?;
-    fs::write(place.join("script"), script(program, place, stops)?)?;
+    fs::File::create(place.join("input"))?.write_all(input)?;
+    let script = script(program, place, stops)?;
+    fs::File::create(place.join("script"))?.write_all(script.as_bytes())?;
     let mut gdb = Command::new("gdb");
     gdb.args(["-nx", "-batch", "-readnever", "-x"]).arg(place.join("script"));
     gdb.arg(program.get_program()).stdin(Stdio::null()).env("SHELL", "/bin/sh");
