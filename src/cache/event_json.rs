@@ -1,6 +1,6 @@
 //! Reading sign-in events and provider responses from JSON.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::{
@@ -136,7 +136,9 @@ fn wipe(value: &mut Value) {
 
 fn parse(json: &[u8], what: &str) -> Result<Map<String, Value>, Error> {
     let invalid = |found: String| Error::Invalid { detail: format!("{what} is not {found}") };
-    match serde_json::from_slice(json) {
+    // Looked through first: a text that breaks off would leave what was read of it unwiped.
+    let whole = serde_json::from_slice::<&RawValue>(json);
+    match whole.and_then(|text| serde_json::from_str(text.get())) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(mut other) => {
             wipe(&mut other);
