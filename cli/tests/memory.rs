@@ -168,9 +168,11 @@ fn the_kernel_dumps_no_core_of_the_program() {
 #[test]
 fn other_programs_of_the_same_user_cannot_look_into_the_program() {
     if !may_read_all() {
-        let begun = start(support::program().arg("add"));
+        let mut begun = start(support::program().arg("add"));
         wait_until_it_reads(&begun);
         let opened = fs::File::open(format!("/proc/{}/mem", begun.id()));
+        begun.kill().unwrap();
+        begun.wait().unwrap();
         return assert!(opened.is_err(), "its memory can be opened");
     }
     // As somebody without privileges, whose processes belong to root as soon as they refuse dumps.
