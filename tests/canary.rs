@@ -6,6 +6,8 @@
     reason = "a test may, and its processes talk"
 )]
 
+// Not on Windows: the Secret Service
+#[cfg(target_os = "linux")]
 #[path = "canary/log.rs"]
 mod log;
 mod support;

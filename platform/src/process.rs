@@ -1,5 +1,5 @@
 //! What a process can do for the secrets in its memory.
-#![expect(unsafe_code, reason = "registers are cleared by instructions that Rust has no name for")]
+#![allow(unsafe_code, reason = "registers are cleared by instructions that Rust has no name for")]
 
 use std::hint::black_box;
 
