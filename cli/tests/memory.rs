@@ -8,13 +8,13 @@ mod support;
 
 use std::{
     fs,
+    io::Write as _,
     os::unix::{
         fs::{MetadataExt, PermissionsExt},
         process::{CommandExt, ExitStatusExt},
     },
     path::Path,
     process::{Child, Command, Stdio},
-    time::{Duration, Instant},
 };
 
 use support::{Place, TOKEN, run, text};
@@ -151,7 +151,7 @@ fn the_kernel_dumps_no_core_of_the_program() {
         let mut shell = Command::new("sh");
         shell.args(["-c", "ulimit -c unlimited; exec \"$0\" \"$@\"", program]).args(arguments);
         let mut child = start(shell.current_dir(folder.path()));
-        wait_until_it_reads(&child);
+        wait_until_it_reads(&mut child);
         kill(&child, "ABRT");
         let status = child.wait().unwrap();
         assert_eq!(status.signal(), Some(6));
@@ -169,7 +169,7 @@ fn the_kernel_dumps_no_core_of_the_program() {
 fn other_programs_of_the_same_user_cannot_look_into_the_program() {
     if !may_read_all() {
         let mut begun = start(support::program().arg("add"));
-        wait_until_it_reads(&begun);
+        wait_until_it_reads(&mut begun);
         let opened = fs::File::open(format!("/proc/{}/mem", begun.id()));
         begun.kill().unwrap();
         begun.wait().unwrap();
@@ -183,7 +183,7 @@ fn other_programs_of_the_same_user_cannot_look_into_the_program() {
     let owner = |program: &Path, arguments: &[&str]| {
         let mut command = Command::new(program);
         let mut child = start(command.args(arguments).current_dir("/").uid(NOBODY).gid(NOBODY));
-        wait_until_it_reads(&child);
+        wait_until_it_reads(&mut child);
         let owner = fs::metadata(format!("/proc/{}/mem", child.id())).unwrap().uid();
         child.kill().unwrap();
         child.wait().unwrap();
@@ -233,15 +233,9 @@ fn start(command: &mut Command) -> Child {
     command.spawn().unwrap()
 }
 
-/// Until it waits for its standard input, so that its own start is behind it.
-fn wait_until_it_reads(child: &Child) {
-    let end = Instant::now() + Duration::from_secs(10);
-    let reads = format!("{READ} 0x0 ");
-    let call = format!("/proc/{}/syscall", child.id());
-    while !fs::read_to_string(&call).is_ok_and(|call| call.starts_with(&reads)) {
-        assert!(Instant::now() < end, "it does not read: {:?}", fs::read_to_string(&call));
-        std::thread::yield_now();
-    }
+/// Until its own start is behind it: it has read more than a pipe holds.
+fn wait_until_it_reads(child: &mut Child) {
+    child.stdin.as_mut().unwrap().write_all(&vec![b' '; 1 << 20]).unwrap();
 }
 
 fn kill(child: &Child, signal: &str) {
@@ -250,5 +244,3 @@ fn kill(child: &Child, signal: &str) {
 }
 
 const NOBODY: u32 = 65534;
-/// The number of the system call.
-const READ: u32 = if cfg!(target_arch = "aarch64") { 63 } else { 0 };
