@@ -24,6 +24,7 @@ pub mod keyring;
     not(any(target_os = "macos", target_os = "ios", target_os = "android"))
 ))]
 pub mod mock;
+mod others;
 mod place;
 pub mod sign_in;
 #[cfg(unix)]
@@ -32,6 +33,7 @@ mod tool;
 
 pub use again::{again, task};
 pub use canary::Canaries;
+pub use others::{Others, give_away, let_others};
 pub use place::{
     example, executable, program, python, strace, target_dir, venv, venv_python, workspace_root,
 };

@@ -6,6 +6,7 @@ mod store;
 use std::{
     fs::{self, File},
     io::ErrorKind,
+    process::Command,
     sync::{
         atomic::{AtomicBool, Ordering},
         mpsc,
@@ -14,8 +15,11 @@ use std::{
 };
 
 use store::Store;
-use tokenkeep_lab::wine_cannot;
-use tokenkeep_platform::file::{FileError, Folder, Parents, stamp};
+use tokenkeep_lab::{Others, give_away, let_others, say, wine_cannot};
+use tokenkeep_platform::{
+    file::{FileError, Folder, Parents, stamp},
+    lock::{CrossProcessLock, LockError, Wait},
+};
 
 #[test]
 fn a_replaced_file_has_the_new_bytes_whole_and_leaves_nothing_beside_it() {
@@ -157,6 +161,154 @@ fn a_folder_and_a_second_hard_link_in_place_of_the_cache_are_refused_and_left() 
     }
     assert!(matches!(store.folder.replace("cache", b"new"), Err(FileError::Unsafe { .. })));
     assert!(store.at("cache").is_dir() && store.at("second").is_file());
+}
+
+#[test]
+fn whoever_may_use_the_outer_folder_may_not_use_what_is_made_in_it() {
+    let outer = tempfile::tempdir().unwrap();
+    let_others(outer.path(), Others::Write);
+    let (made, path) = (outer.path().join("made"), outer.path().join("made").join("store"));
+    let folder = Folder::create(&path, Parents::Create).unwrap();
+    folder.replace("cache", b"bytes").unwrap();
+    folder.create_new("key", b"bytes").unwrap();
+    drop(CrossProcessLock::new(&path, "store").acquire(&Wait::default()).unwrap());
+    assert!(Folder::open(&made).unwrap().is_some(), "a folder above is as private");
+    for name in ["cache", "key", "store.lock", "store.queue", "store.holder"] {
+        assert!(folder.open_file(name).unwrap().is_some(), "{name}");
+    }
+}
+
+#[test]
+fn what_others_may_use_is_refused_with_the_line_that_mends_it() {
+    for others in [Others::Read, Others::Write] {
+        let store = Store::new();
+        store.folder.replace("cache", b"old").unwrap();
+        let_others(&store.at("cache"), others);
+        let read = store.folder.open_file("cache").unwrap_err();
+        let replaced = store.folder.replace("cache", b"new").unwrap_err();
+        let created = store.folder.create_new("cache", b"new").unwrap_err();
+        for error in [read, replaced, created] {
+            mends(&error, "can be read or written by others");
+        }
+        assert_eq!(fs::read(store.at("cache")).unwrap(), b"old");
+        assert_eq!(store.names(), ["cache"]);
+
+        let_others(&store.path, others);
+        let opened = Folder::open(&store.path).unwrap_err();
+        let made = Folder::create(&store.path, Parents::Create).unwrap_err();
+        for error in [opened, made] {
+            mends(&error, "can be entered or changed by others");
+        }
+    }
+}
+
+#[test]
+fn a_lock_file_that_others_may_use_is_refused() {
+    for name in ["s.lock", "s.queue", "s.holder"] {
+        let store = Store::new();
+        let lock = || CrossProcessLock::new(&store.path, "s");
+        drop(lock().acquire(&Wait::default()).unwrap());
+        let_others(&store.at(name), Others::Read);
+        let error = lock().acquire(&Wait::default()).unwrap_err();
+        let LockError::File(error) = error else { panic!("{error}") };
+        mends(&error, "can be read or written by others");
+    }
+}
+
+#[test]
+fn in_a_shared_place_others_may_read_but_not_write() {
+    let store = Store::new();
+    store.folder.replace("cache", b"old").unwrap();
+    let shared = || Folder::open_shared(&store.path).map(Option::unwrap);
+    assert!(!shared().unwrap().open_file("cache").unwrap().unwrap().readable_by_others());
+    let_others(&store.path, Others::Read);
+    let_others(&store.at("cache"), Others::Read);
+    let file = shared().unwrap().open_file("cache").unwrap().unwrap();
+    assert!(file.readable_by_others());
+    drop(file);
+    shared().unwrap().replace("cache", b"new").unwrap();
+    let file = shared().unwrap().open_file("cache").unwrap().unwrap();
+    assert!(!file.readable_by_others(), "the next write made it narrow");
+    drop(file);
+    let_others(&store.at("cache"), Others::Write);
+    mends(&shared().unwrap().open_file("cache").unwrap_err(), "can be written by others");
+    mends(&shared().unwrap().replace("cache", b"x").unwrap_err(), "can be written by others");
+    let_others(&store.path, Others::Write);
+    mends(&shared().unwrap_err(), "can be changed by others");
+}
+
+#[test]
+fn what_belongs_to_somebody_else_is_refused() {
+    let store = Store::new();
+    for name in ["cache", "s.lock"] {
+        store.folder.replace(name, b"old").unwrap();
+    }
+    if ![store.at("cache"), store.at("s.lock"), store.path.clone()].iter().all(|it| give_away(it)) {
+        return say("skipped: this user cannot give a file away; run as root");
+    }
+    let read = store.folder.open_file("cache").unwrap_err();
+    let replaced = store.folder.replace("cache", b"new").unwrap_err();
+    let removed = store.folder.remove("cache").unwrap_err();
+    let renamed = store.folder.rename("cache", "other").unwrap_err();
+    let opened = Folder::open(&store.path).unwrap_err();
+    let shared = Folder::open_shared(&store.path).unwrap_err();
+    for error in [read, replaced, removed, renamed, opened, shared] {
+        mends(&error, "belongs to ");
+    }
+    assert_eq!(fs::read(store.at("cache")).unwrap(), b"old");
+    assert_eq!(store.names(), ["cache", "s.lock"]);
+}
+
+#[test]
+fn the_line_that_mends_it_mends_it() {
+    if wine_cannot("run icacls") {
+        return;
+    }
+    let store = Store::new();
+    store.folder.replace("cache", b"old").unwrap();
+    let_others(&store.at("cache"), Others::Write);
+    let_others(&store.path, Others::Write);
+    for _ in 0..2 {
+        let opened = Folder::open(&store.path);
+        let error = match opened {
+            Ok(folder) => folder.unwrap().open_file("cache").unwrap_err(),
+            Err(error) => error,
+        };
+        let FileError::Unsafe { mend, .. } = error else { panic!("{error}") };
+        let line = mend.split('`').nth(1).unwrap();
+        assert!(shell(line).status().unwrap().success(), "{line}");
+    }
+    assert_eq!(store.read("cache").unwrap(), b"old");
+}
+
+/// Whether the error says this and names the line that mends it.
+#[track_caller]
+fn mends(error: &FileError, expected: &str) {
+    let FileError::Unsafe { path, found, mend } = error else { panic!("{error:?}") };
+    assert!(found.starts_with(expected), "{found}");
+    let owner = expected.starts_with("belongs");
+    let program = match (cfg!(windows), owner) {
+        (true, _) => "`icacls \"",
+        (false, true) => "`chown ",
+        (false, false) => "`chmod ",
+    };
+    assert!(mend.contains(program) && mend.contains(path.to_str().unwrap()), "{mend}");
+}
+
+#[cfg(unix)]
+fn shell(line: &str) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", line]);
+    shell
+}
+
+#[cfg(windows)]
+fn shell(line: &str) -> Command {
+    use std::os::windows::process::CommandExt as _;
+
+    let mut shell = Command::new("cmd");
+    shell.arg("/S").arg("/C").raw_arg(format!("\"{line}\""));
+    shell
 }
 
 #[test]

@@ -7,10 +7,12 @@
 //! # Platform differences
 //!
 //! Unix: owner and mode are checked, a stamp is (device, inode, size, mtime, ctime) with the
-//! descriptor kept open, so that the inode cannot be used again. Windows: a file inherits the
-//! access list of its folder, links are refused, a stamp is (volume, file id, size, write time) without
-//! a handle, and names are changed by calls that write through, for a folder cannot be synced.
+//! descriptor kept open, so that the inode cannot be used again. Windows: owner and access list are
+//! checked, a stamp is (volume, file id, size, write time) without a handle, and names are changed by
+//! calls that write through, for a folder cannot be synced.
 
+#[cfg(any(windows, test))]
+mod access_list;
 mod error;
 mod folder;
 mod open_file;

@@ -61,7 +61,7 @@ impl OpenFile {
         self.len() == 0
     }
 
-    /// Whether its mode lets other users read it. Only in a shared place; always false on Windows.
+    /// Whether its mode, or its access list, lets other users read it. Only in a shared place.
     #[must_use]
     pub fn readable_by_others(&self) -> bool {
         self.readable_by_others

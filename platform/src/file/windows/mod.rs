@@ -3,13 +3,16 @@
 //! A virus scanner or an indexer that looks at a file makes a rename or an open fail for a moment; such
 //! failures are tried again for up to two seconds. A file is never deleted to make room for its
 //! successor. A folder cannot be synced, so names are changed by calls that write through.
-//! Files and folders inherit the access list of the user's profile, so no mode is checked.
+//! What is created has an access list for its user, the system and administrators alone from its first moment;
+//! what is there is checked for owner and list.
 
+mod access;
+mod check;
 mod native;
 mod stamp;
 
 use std::{
-    fs::{self, File, Metadata, OpenOptions},
+    fs::{self, File, OpenOptions},
     hash::{BuildHasher as _, RandomState},
     io::{self, ErrorKind},
     os::windows::fs::{FileExt as _, OpenOptionsExt as _},
@@ -20,16 +23,24 @@ use std::{
 };
 
 use windows_sys::Win32::{
-    Foundation::{ERROR_ACCESS_DENIED, ERROR_LOCK_VIOLATION, ERROR_SHARING_VIOLATION},
+    Foundation::{
+        ERROR_ACCESS_DENIED, ERROR_LOCK_VIOLATION, ERROR_SHARING_VIOLATION, GENERIC_READ,
+        GENERIC_WRITE,
+    },
     Storage::FileSystem::{
-        FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT, FILE_SHARE_READ, FILE_SHARE_WRITE,
+        CREATE_NEW, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT, FILE_SHARE_DELETE,
+        FILE_SHARE_READ, FILE_SHARE_WRITE, OPEN_ALWAYS,
     },
 };
 
-use self::native::Replace;
 pub use self::stamp::FileStamp;
 pub(crate) use self::stamp::Identity;
-use super::{FileError, Parents, Place, open_file::Opened};
+use self::{
+    access::Opening,
+    check::{Found, Links},
+    native::Replace,
+};
+use super::{FileError, Parents, Place, access_list::Kind, open_file::Opened};
 
 /// A folder that was found safe.
 #[derive(Debug)]
@@ -39,38 +50,29 @@ pub(crate) struct Directory {
 
 impl Directory {
     pub(crate) fn open(path: &Path, place: Place) -> Result<Option<Self>, FileError> {
-        let Some(found) = look_at(path)? else { return Ok(None) };
-        let found = match place {
-            Place::Shared if found.is_symlink() => {
-                fs::metadata(path).map_err(|source| FileError::from_io("open", path, source))?
-            }
-            _ => found,
+        let links = match place {
+            Place::Private => Links::Seen,
+            Place::Shared => Links::Followed,
         };
-        if !found.is_dir() {
-            return Err(unexpected(path, &found));
+        if let Some(found) = Found::at(path, links)? {
+            found.check_folder(path, place)?;
+            return Ok(Some(Self { path: path.to_owned() }));
         }
-        Ok(Some(Self { path: path.to_owned() }))
+        // A folder in a shared place may be reached through a link, but not through one that leads nowhere.
+        match Found::at(path, Links::Seen)? {
+            Some(link) if place == Place::Shared => {
+                Err(link.check_folder(path, place).err().unwrap_or_else(|| missing(path)))
+            }
+            _ => Ok(None),
+        }
     }
 
     pub(crate) fn create(path: &Path, parents: Parents, place: Place) -> Result<Self, FileError> {
         if let Some(directory) = Self::open(path, place)? {
             return Ok(directory);
         }
-        let made = match parents {
-            Parents::Create => fs::create_dir_all(path),
-            Parents::Require => fs::create_dir(path),
-        };
-        match made {
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                let parent = path.parent().unwrap_or(path).to_owned();
-                return Err(FileError::MissingParent { path: parent });
-            }
-            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
-                return Err(FileError::from_io("create", path, error));
-            }
-            _ => {}
-        }
-        Self::open(path, place)?.ok_or_else(|| FileError::MissingParent { path: path.to_owned() })
+        make_folder(path, parents)?;
+        Self::open(path, place)?.ok_or_else(|| missing(path))
     }
 
     pub(crate) fn open_file(
@@ -79,61 +81,64 @@ impl Directory {
         _name: &str,
         place: Place,
     ) -> Result<Option<Opened>, FileError> {
-        let failed = |source| FileError::from_io("open", path, source);
         let mut options = OpenOptions::new();
         // A folder, which is opened only so, is told at once from a file that is in use.
         options.read(true).custom_flags(FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_BACKUP_SEMANTICS);
         let file = match patiently(|| options.open(path)) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(failed(source)),
+            Err(source) => return Err(check::explain("open", path, source, Kind::File)),
         };
-        let metadata = file.metadata().map_err(failed)?;
-        if !metadata.is_file() {
-            return Err(unexpected(path, &metadata));
-        }
-        let information = native::information(&file).map_err(failed)?;
-        if place == Place::Private && information.nNumberOfLinks > 1 {
-            return Err(linked(path, information.nNumberOfLinks));
-        }
-        let stamp = FileStamp::new(&information);
-        Ok(Some(Opened { file: Arc::new(file), stamp, readable_by_others: false }))
+        let found = Found::of(&file).map_err(|source| FileError::from_io("open", path, source))?;
+        let readable_by_others = found.check_file(path, place)?;
+        let stamp = FileStamp::new(&found.information);
+        Ok(Some(Opened { file: Arc::new(file), stamp, readable_by_others }))
     }
 
-    /// Opens a file of ours to lock it. While it is open nobody can delete or rename it, for it is not
-    /// shared for deletion.
+    /// Opens a file of ours to lock it. It is checked as in a private place. While it is open nobody can
+    /// delete or rename it, for it is not shared for deletion.
     pub(crate) fn open_lock_file(&self, path: &Path, _name: &str) -> Result<File, FileError> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        options.share_mode(FILE_SHARE_READ | FILE_SHARE_WRITE);
-        options.custom_flags(FILE_FLAG_OPEN_REPARSE_POINT);
-        let file = patiently(|| options.open(path)).map_err(|source| match source.kind() {
-            ErrorKind::NotFound => FileError::MissingParent { path: self.path.clone() },
-            _ => FileError::from_io("open", path, source),
-        })?;
-        let metadata =
-            file.metadata().map_err(|source| FileError::from_io("look at", path, source))?;
-        if !metadata.is_file() {
-            return Err(unexpected(path, &metadata));
-        }
+        let opening = Opening {
+            access: GENERIC_READ | GENERIC_WRITE,
+            share: FILE_SHARE_READ | FILE_SHARE_WRITE,
+            disposition: OPEN_ALWAYS,
+            flags: FILE_FLAG_OPEN_REPARSE_POINT,
+        };
+        let file =
+            patiently(|| access::open(path, opening)).map_err(|source| match source.kind() {
+                ErrorKind::NotFound => missing(&self.path),
+                _ => check::explain("open", path, source, Kind::File),
+            })?;
+        let found =
+            Found::of(&file).map_err(|source| FileError::from_io("look at", path, source))?;
+        found.check_file(path, Place::Private)?;
         Ok(file)
     }
 
+    /// Creates a file that nobody had, for this user alone whatever its folder hands down.
     pub(crate) fn create_file(&self, name: &str) -> io::Result<File> {
+        let opening = Opening {
+            access: GENERIC_WRITE,
+            share: FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+            disposition: CREATE_NEW,
+            flags: FILE_FLAG_OPEN_REPARSE_POINT,
+        };
         let path = self.path.join(name);
-        patiently(|| OpenOptions::new().write(true).create_new(true).open(&path))
+        patiently(|| access::open(&path, opening))
     }
 
     /// Whether the name is taken; an error where what has it must not be replaced.
-    pub(crate) fn check(&self, path: &Path, _name: &str, _place: Place) -> Result<bool, FileError> {
-        match look_at(path)? {
-            Some(found) if !found.is_file() => Err(unexpected(path, &found)),
-            found => Ok(found.is_some()),
+    pub(crate) fn check(&self, path: &Path, _name: &str, place: Place) -> Result<bool, FileError> {
+        match Found::at(path, Links::Seen)? {
+            Some(found) => found.check_file(path, place).map(|_| true),
+            None => Ok(false),
         }
     }
 
-    pub(crate) fn check_removable(&self, path: &Path, name: &str) -> Result<(), FileError> {
-        self.check(path, name, Place::Private).map(drop)
+    /// An error where what has the name is not a file of ours, whoever else may use it.
+    pub(crate) fn check_removable(&self, path: &Path, _name: &str) -> Result<(), FileError> {
+        let found = Found::at(path, Links::Seen)?;
+        found.map_or(Ok(()), |found| found.check_ours(path, Kind::File))
     }
 
     pub(crate) fn unlink(&self, name: &str) -> io::Result<()> {
@@ -185,29 +190,31 @@ pub(crate) fn keep_open(file: Option<File>) -> Option<File> {
     None
 }
 
-fn look_at(path: &Path) -> Result<Option<Metadata>, FileError> {
-    match patiently(|| fs::symlink_metadata(path)) {
-        Ok(metadata) => Ok(Some(metadata)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(FileError::from_io("look at", path, source)),
+/// Creates a folder and, if wanted, those above it. It may be there: another process is as quick.
+fn make_folder(path: &Path, parents: Parents) -> Result<(), FileError> {
+    let parent = path.parent().unwrap_or(path);
+    match access::create_folder(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        made => return made_or_there(path, made),
+    }
+    if parents == Parents::Require || parent == path || parent.as_os_str().is_empty() {
+        return Err(missing(parent));
+    }
+    make_folder(parent, parents)?;
+    made_or_there(path, access::create_folder(path))
+}
+
+fn made_or_there(path: &Path, made: io::Result<()>) -> Result<(), FileError> {
+    match made {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+            Err(FileError::from_io("create", path, error))
+        }
+        _ => Ok(()),
     }
 }
 
-fn unexpected(path: &Path, found: &Metadata) -> FileError {
-    let found = if found.is_symlink() {
-        "is a symbolic link"
-    } else if found.is_dir() {
-        "is a directory"
-    } else {
-        "is a file, not a folder"
-    };
-    let mend = format!("move `{}` away, or name another place", path.display());
-    FileError::Unsafe { path: path.to_owned(), found: found.to_owned(), mend }
-}
-
-fn linked(path: &Path, links: u32) -> FileError {
-    let mend = format!("copy `{0}` to a new file and put that in its place", path.display());
-    FileError::Unsafe { path: path.to_owned(), found: format!("has {links} hard links"), mend }
+fn missing(path: &Path) -> FileError {
+    FileError::MissingParent { path: path.to_owned() }
 }
 
 /// Tries again while another program has the file open. The pauses begin short, for most have it open for

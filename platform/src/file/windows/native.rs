@@ -3,13 +3,14 @@
 
 use std::{
     fs::File,
-    io,
+    io, mem,
     os::windows::{ffi::OsStrExt as _, io::AsRawHandle as _},
     path::Path,
 };
 
 use windows_sys::Win32::Storage::FileSystem::{
-    BY_HANDLE_FILE_INFORMATION, GetFileInformationByHandle, MOVEFILE_REPLACE_EXISTING,
+    BY_HANDLE_FILE_INFORMATION, FILE_ATTRIBUTE_TAG_INFO, FileAttributeTagInfo,
+    GetFileInformationByHandle, GetFileInformationByHandleEx, MOVEFILE_REPLACE_EXISTING,
     MOVEFILE_WRITE_THROUGH, MoveFileExW,
 };
 
@@ -19,6 +20,18 @@ pub(super) fn information(file: &File) -> io::Result<BY_HANDLE_FILE_INFORMATION>
     // SAFETY: `file` keeps the handle open during the call, and the structure may be written to.
     let done = unsafe { GetFileInformationByHandle(file.as_raw_handle(), &mut information) };
     if done == 0 { Err(io::Error::last_os_error()) } else { Ok(information) }
+}
+
+/// What kind of link or other placeholder an open file is that has the attribute of one.
+pub(super) fn reparse_tag(file: &File) -> io::Result<u32> {
+    let mut found = FILE_ATTRIBUTE_TAG_INFO::default();
+    let size = mem::size_of::<FILE_ATTRIBUTE_TAG_INFO>() as u32;
+    // SAFETY: `file` keeps the handle open during the call; `size` is the structure's, which may be written to.
+    let done = unsafe {
+        let (handle, place) = (file.as_raw_handle(), (&raw mut found).cast());
+        GetFileInformationByHandleEx(handle, FileAttributeTagInfo, place, size)
+    };
+    if done == 0 { Err(io::Error::last_os_error()) } else { Ok(found.ReparseTag) }
 }
 
 /// Whether a move may replace what lies at the target.
@@ -43,7 +56,7 @@ pub(super) fn rename(from: &Path, to: &Path, replace: Replace) -> io::Result<()>
 
 /// UTF-16 with a zero at the end. A long path is written in its verbatim form, for without that Win32
 /// stops at 260 units.
-fn wide(path: &Path) -> io::Result<Vec<u16>> {
+pub(super) fn wide(path: &Path) -> io::Result<Vec<u16>> {
     let absolute = std::path::absolute(path)?;
     let mut units: Vec<u16> = absolute.as_os_str().encode_wide().collect();
     if units.contains(&0) {

@@ -1,0 +1,292 @@
+//! Which owner and which entries are safe, by the kind of place.
+
+use std::path::Path;
+
+use super::{Descriptor, Sid, entry::Entry};
+use crate::file::Place;
+
+/// Whether it is a folder or a file that is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Folder,
+    File,
+}
+
+/// What is wrong, and what mends it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) found: String,
+    mend: Mend,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Mend {
+    /// Give it to the user.
+    Own(Sid),
+    /// Grant the user, the system and administrators alone, and take what was granted to the others.
+    Narrow(Sid, Kind, Vec<Sid>),
+    Replace,
+}
+
+impl Fault {
+    /// What to do, for what lies at `path`.
+    pub(crate) fn mend(&self, path: &Path) -> String {
+        let path = path.display();
+        match &self.mend {
+            Mend::Own(user) => format!(
+                "run `icacls \"{path}\" /setowner \"*{user}\"` as administrator, or name another place"
+            ),
+            Mend::Narrow(user, kind, others) => {
+                let inherit = if *kind == Kind::Folder { "(OI)(CI)" } else { "" };
+                let mut line = format!("icacls \"{path}\" /inheritance:r");
+                if !others.is_empty() {
+                    line.push_str(" /remove:g");
+                    others.iter().for_each(|who| line.push_str(&format!(" \"*{who}\"")));
+                }
+                line.push_str(" /grant:r");
+                for who in [user, &Sid::system(), &Sid::administrators()] {
+                    line.push_str(&format!(" \"*{who}:{inherit}F\""));
+                }
+                format!("run `{line}`")
+            }
+            Mend::Replace => format!("move `{path}` away, or name another place"),
+        }
+    }
+}
+
+/// Judges the owner and the access list by the rules of `place`, and tells whether others can read it.
+///
+/// As on Unix: in a private place nobody but the user, the system and administrators may do anything; in a shared
+/// one others may read. What an entry forbids is not counted, so a list may be refused that grants nothing in
+/// the end.
+pub(crate) fn judge(
+    found: &Descriptor,
+    user: &Sid,
+    kind: Kind,
+    place: Place,
+) -> Result<bool, Fault> {
+    ours(found, user)?;
+    let narrow = |others: Vec<Sid>| Mend::Narrow(user.clone(), kind, others);
+    let Some(entries) = &found.entries else {
+        let found = "has no access list, so everybody may change it".to_owned();
+        return Err(Fault { found, mend: narrow(vec![]) });
+    };
+    let (mut readers, mut writers) = (Vec::new(), Vec::new());
+    for entry in entries {
+        match entry {
+            Entry::Allow { who, .. } if is_trusted(who, user) || *who == Sid::owner_rights() => {}
+            Entry::Allow { who, mask } => {
+                if mask & WRITING != 0 {
+                    add(&mut writers, who);
+                }
+                if mask & !HARMLESS & !WRITING != 0 || mask & GENERIC_ALL != 0 {
+                    add(&mut readers, who);
+                }
+            }
+            Entry::Idle => {}
+            Entry::Unknown(number) => {
+                let found = format!("has an access entry of the unknown kind {number}");
+                return Err(Fault { found, mend: Mend::Replace });
+            }
+        }
+    }
+    let readable_by_others = !readers.is_empty();
+    let others = match place {
+        Place::Private => {
+            let mut all = readers;
+            writers.iter().for_each(|who| add(&mut all, who));
+            all
+        }
+        Place::Shared => writers,
+    };
+    if others.is_empty() {
+        return Ok(readable_by_others);
+    }
+    let what = match (kind, place) {
+        (Kind::Folder, Place::Private) => "can be entered or changed by others",
+        (Kind::Folder, Place::Shared) => "can be changed by others",
+        (Kind::File, Place::Private) => "can be read or written by others",
+        (Kind::File, Place::Shared) => "can be written by others",
+    };
+    let names: Vec<_> = others.iter().map(Sid::name).collect();
+    Err(Fault { found: format!("{what} ({})", names.join(", ")), mend: narrow(others) })
+}
+
+/// Whether it belongs to the user. What an elevated shell or a service makes belongs to administrators or the
+/// system, whom nothing is hidden from anyway.
+pub(crate) fn ours(found: &Descriptor, user: &Sid) -> Result<(), Fault> {
+    let found = match &found.owner {
+        Some(owner) if is_trusted(owner, user) => return Ok(()),
+        Some(owner) => format!("belongs to {}, not to {user}", owner.name()),
+        None => "belongs to nobody".to_owned(),
+    };
+    Err(Fault { found, mend: Mend::Own(user.clone()) })
+}
+
+fn is_trusted(who: &Sid, user: &Sid) -> bool {
+    who == user || *who == Sid::system() || *who == Sid::administrators()
+}
+
+fn add(list: &mut Vec<Sid>, who: &Sid) {
+    if !list.contains(who) {
+        list.push(who.clone());
+    }
+}
+
+/// The rights of winnt.h that change a file, a folder, what lies in it or who may do so.
+const WRITING: u32 = WRITE_DATA
+    | APPEND_DATA
+    | WRITE_EA
+    | DELETE_CHILD
+    | WRITE_ATTRIBUTES
+    | DELETE
+    | WRITE_DAC
+    | WRITE_OWNER
+    | GENERIC_WRITE
+    | GENERIC_ALL;
+
+/// Rights that show neither content nor names. Any right that is in neither list counts as reading.
+const HARMLESS: u32 = READ_EA | READ_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE;
+
+const WRITE_DATA: u32 = 0x2;
+const APPEND_DATA: u32 = 0x4;
+const READ_EA: u32 = 0x8;
+const WRITE_EA: u32 = 0x10;
+const DELETE_CHILD: u32 = 0x40;
+const READ_ATTRIBUTES: u32 = 0x80;
+const WRITE_ATTRIBUTES: u32 = 0x100;
+const DELETE: u32 = 0x1_0000;
+const READ_CONTROL: u32 = 0x2_0000;
+const WRITE_DAC: u32 = 0x4_0000;
+const WRITE_OWNER: u32 = 0x8_0000;
+const SYNCHRONIZE: u32 = 0x10_0000;
+const GENERIC_ALL: u32 = 0x1000_0000;
+const GENERIC_WRITE: u32 = 0x4000_0000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const READ: u32 = 0x0012_0089;
+    const EXECUTE: u32 = 0x0012_00A0;
+    const MODIFY: u32 = 0x0013_01BF;
+    const FULL: u32 = super::super::entry::FULL;
+
+    fn user() -> Sid {
+        Sid::of(5, &[21, 7, 8, 9, 1001])
+    }
+
+    fn found(owner: Sid, granted: &[(Sid, u32)]) -> Descriptor {
+        let allow = |(who, mask): &(Sid, u32)| Entry::Allow { who: who.clone(), mask: *mask };
+        Descriptor { owner: Some(owner), entries: Some(granted.iter().map(allow).collect()) }
+    }
+
+    /// What each place says of one grant beside those of the user, the system and administrators: readable by
+    /// others, or refused.
+    #[test]
+    fn a_grant_to_others_is_refused_as_a_mode_is_on_unix() {
+        let everyone = || Sid::of(1, &[0]);
+        let users = || Sid::of(5, &[32, 545]);
+        let authenticated = || Sid::of(5, &[11]);
+        let colleague = || Sid::of(5, &[21, 7, 8, 9, 1002]);
+        let (plain, readable, refused) = (Some(false), Some(true), None);
+        for (who, mask, private, shared) in [
+            (user(), FULL, plain, plain),
+            (Sid::system(), FULL, plain, plain),
+            (Sid::administrators(), FULL, plain, plain),
+            (Sid::owner_rights(), FULL, plain, plain),
+            (everyone(), READ, refused, readable),
+            (users(), READ, refused, readable),
+            (authenticated(), READ, refused, readable),
+            (colleague(), READ, refused, readable),
+            (colleague(), 1, refused, readable),
+            (Sid::of(15, &[2, 1]), READ, refused, readable),
+            (everyone(), EXECUTE, refused, readable),
+            (everyone(), 0x8000_0000, refused, readable),
+            (everyone(), 0x0200_0000, refused, readable),
+            (everyone(), GENERIC_ALL, refused, refused),
+            (everyone(), GENERIC_WRITE, refused, refused),
+            (authenticated(), MODIFY, refused, refused),
+            (users(), WRITE_DATA, refused, refused),
+            (users(), APPEND_DATA, refused, refused),
+            (users(), DELETE_CHILD, refused, refused),
+            (users(), DELETE, refused, refused),
+            (users(), WRITE_DAC, refused, refused),
+            (users(), WRITE_OWNER, refused, refused),
+            (users(), WRITE_ATTRIBUTES, refused, refused),
+            (everyone(), HARMLESS, plain, plain),
+            (everyone(), 0, plain, plain),
+        ] {
+            let found =
+                found(user(), &[(user(), FULL), (Sid::system(), FULL), (who.clone(), mask)]);
+            for kind in [Kind::Folder, Kind::File] {
+                for (place, expected) in [(Place::Private, private), (Place::Shared, shared)] {
+                    let judged = judge(&found, &user(), kind, place);
+                    let told = judged.as_ref().ok().copied();
+                    assert_eq!(told, expected, "{who} {mask:#x} {kind:?} {place:?}: {judged:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_owner_is_the_user_or_who_may_do_everything_anyway() {
+        for (owner, expected) in [
+            (user(), Ok(())),
+            (Sid::system(), Ok(())),
+            (Sid::administrators(), Ok(())),
+            (
+                Sid::of(5, &[21, 7, 8, 9, 1002]),
+                Err("belongs to S-1-5-21-7-8-9-1002, not to S-1-5-21-7-8-9-1001"),
+            ),
+            (Sid::of(1, &[0]), Err("belongs to Everyone, not to S-1-5-21-7-8-9-1001")),
+            (Sid::owner_rights(), Err("belongs to S-1-3-4, not to S-1-5-21-7-8-9-1001")),
+        ] {
+            let found = found(owner, &[(user(), FULL)]);
+            let told = ours(&found, &user()).map_err(|fault| fault.found);
+            assert_eq!(told, expected.map_err(str::to_owned));
+            let judged = judge(&found, &user(), Kind::File, Place::Shared);
+            assert_eq!(judged.is_ok(), expected.is_ok());
+        }
+        let nobody = Descriptor { owner: None, entries: Some(vec![]) };
+        assert_eq!(ours(&nobody, &user()).unwrap_err().found, "belongs to nobody");
+    }
+
+    #[test]
+    fn no_list_and_an_entry_that_nobody_understands_are_refused_everywhere() {
+        for place in [Place::Private, Place::Shared] {
+            let none = Descriptor { owner: Some(user()), entries: None };
+            let fault = judge(&none, &user(), Kind::File, place).unwrap_err();
+            assert_eq!(fault.found, "has no access list, so everybody may change it");
+            let strange =
+                Descriptor { owner: Some(user()), entries: Some(vec![Entry::Unknown(5)]) };
+            let fault = judge(&strange, &user(), Kind::File, place).unwrap_err();
+            assert_eq!(fault.found, "has an access entry of the unknown kind 5");
+        }
+    }
+
+    #[test]
+    fn a_refusal_names_who_may_and_the_line_that_mends_it() {
+        let others = [
+            (Sid::of(1, &[0]), READ),
+            (Sid::of(5, &[21, 7, 8, 9, 1002]), MODIFY),
+            (Sid::of(1, &[0]), EXECUTE),
+        ];
+        let fault = judge(&found(user(), &others), &user(), Kind::Folder, Place::Private);
+        let fault = fault.unwrap_err();
+        assert_eq!(
+            fault.found,
+            "can be entered or changed by others (Everyone, S-1-5-21-7-8-9-1002)"
+        );
+        assert_eq!(
+            fault.mend(Path::new(r"C:\a b")),
+            "run `icacls \"C:\\a b\" /inheritance:r \
+             /remove:g \"*S-1-1-0\" \"*S-1-5-21-7-8-9-1002\" \
+             /grant:r \"*S-1-5-21-7-8-9-1001:(OI)(CI)F\" \"*S-1-5-18:(OI)(CI)F\" \
+             \"*S-1-5-32-544:(OI)(CI)F\"`"
+        );
+        let fault = judge(&found(user(), &others), &user(), Kind::File, Place::Shared).unwrap_err();
+        assert_eq!(fault.found, "can be written by others (S-1-5-21-7-8-9-1002)");
+        assert!(fault.mend(Path::new("x")).contains("\"*S-1-5-18:F\""));
+    }
+}

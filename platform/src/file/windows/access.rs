@@ -1,0 +1,185 @@
+//! Security descriptors of Windows: the user's identifier, a file's own, and creating with one.
+#![expect(unsafe_code, reason = "Win32 has no safe interface to these")]
+
+use std::{
+    fs::File,
+    io, mem,
+    os::windows::io::{AsRawHandle as _, FromRawHandle as _},
+    path::Path,
+    ptr, slice,
+};
+
+use windows_sys::Win32::{
+    Foundation::{ERROR_INSUFFICIENT_BUFFER, HANDLE, INVALID_HANDLE_VALUE},
+    Security::{
+        DACL_SECURITY_INFORMATION, GetKernelObjectSecurity, GetLengthSid, GetTokenInformation,
+        OWNER_SECURITY_INFORMATION, SECURITY_ATTRIBUTES, TOKEN_USER, TokenUser,
+    },
+    Storage::FileSystem::{CreateDirectoryW, CreateFileW, FILE_CREATION_DISPOSITION},
+};
+
+use super::{
+    super::access_list::{Descriptor, Sid},
+    native::wide,
+};
+
+/// Who this thread acts as.
+pub(super) fn user() -> io::Result<Sid> {
+    let mut buffer = [0_u64; 32];
+    let (mut needed, size) = (0, size_of_val(&buffer) as u32);
+    let token = EFFECTIVE_TOKEN as HANDLE;
+    // SAFETY: the token is a constant that needs no closing; `size` is the buffer's, which may be written to.
+    let done = unsafe {
+        GetTokenInformation(token, TokenUser, buffer.as_mut_ptr().cast(), size, &mut needed)
+    };
+    if done == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded, so the buffer, which is aligned for it, begins with this structure.
+    let found = unsafe { &*buffer.as_ptr().cast::<TOKEN_USER>() };
+    // SAFETY: its identifier is a valid one that lies in the same buffer, as long as it says.
+    let sid = unsafe {
+        let sid = found.User.Sid;
+        slice::from_raw_parts(sid.cast::<u8>(), GetLengthSid(sid) as usize)
+    };
+    Sid::parse(sid).ok_or_else(|| io::ErrorKind::InvalidData.into())
+}
+
+/// The owner and the access list of an open file or folder, which was opened with `READ_CONTROL`.
+pub(super) fn descriptor(file: &File) -> io::Result<Descriptor> {
+    let wanted = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
+    let mut bytes = vec![0_u8; USUAL_SIZE];
+    loop {
+        let size = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+        let mut needed = 0;
+        // SAFETY: `file` keeps the handle open during the call; `size` is the buffer's, which may be written to.
+        let done = unsafe {
+            let (handle, buffer) = (file.as_raw_handle(), bytes.as_mut_ptr().cast());
+            GetKernelObjectSecurity(handle, wanted, buffer, size, &mut needed)
+        };
+        if done != 0 {
+            return Descriptor::parse(&bytes).ok_or_else(|| io::ErrorKind::InvalidData.into());
+        }
+        let error = io::Error::last_os_error();
+        let too_small = error.raw_os_error() == Some(ERROR_INSUFFICIENT_BUFFER.cast_signed());
+        if !too_small || needed <= size {
+            return Err(error);
+        }
+        bytes.resize(needed as usize, 0);
+    }
+}
+
+/// How a file is opened; the numbers are those of `CreateFileW`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Opening {
+    pub(super) access: u32,
+    pub(super) share: u32,
+    pub(super) disposition: FILE_CREATION_DISPOSITION,
+    pub(super) flags: u32,
+}
+
+/// Opens a file. If this creates it, it is the user's alone from the first moment.
+pub(super) fn open(path: &Path, opening: Opening) -> io::Result<File> {
+    let path = wide(path)?;
+    let private = Private::new(false)?;
+    // SAFETY: the path ends with a zero; path and attributes live until the call has returned.
+    let handle = unsafe {
+        CreateFileW(
+            path.as_ptr(),
+            opening.access,
+            opening.share,
+            &private.attributes(),
+            opening.disposition,
+            opening.flags,
+            ptr::null_mut(),
+        )
+    };
+    if handle == INVALID_HANDLE_VALUE {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call succeeded, and nobody else has the handle.
+    Ok(unsafe { File::from_raw_handle(handle) })
+}
+
+/// Creates a folder that is the user's alone from the first moment.
+pub(super) fn create_folder(path: &Path) -> io::Result<()> {
+    let path = wide(path)?;
+    let private = Private::new(true)?;
+    // SAFETY: the path ends with a zero; path and attributes live until the call has returned.
+    let done = unsafe { CreateDirectoryW(path.as_ptr(), &private.attributes()) };
+    if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+/// The descriptor of what is created, aligned as the system asks.
+struct Private(Vec<u32>);
+
+impl Private {
+    fn new(folder: bool) -> io::Result<Self> {
+        let bytes = Descriptor::owner_only(&user()?, folder);
+        let units = bytes.chunks(4).map(|unit| {
+            let mut whole = [0; 4];
+            whole[..unit.len()].copy_from_slice(unit);
+            u32::from_ne_bytes(whole)
+        });
+        Ok(Self(units.collect()))
+    }
+
+    /// They point to `self`. The system only reads it, and no program that is started inherits the handle.
+    fn attributes(&self) -> SECURITY_ATTRIBUTES {
+        SECURITY_ATTRIBUTES {
+            nLength: mem::size_of::<SECURITY_ATTRIBUTES>() as u32,
+            lpSecurityDescriptor: self.0.as_ptr().cast_mut().cast(),
+            bInheritHandle: 0,
+        }
+    }
+}
+
+/// `GetCurrentThreadEffectiveToken()` of processthreadsapi.h: the thread's token, or else the process's.
+const EFFECTIVE_TOKEN: isize = -6;
+
+/// Room for an owner and a dozen entries.
+const USUAL_SIZE: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use windows_sys::Win32::{
+        Foundation::{GENERIC_READ, GENERIC_WRITE},
+        Storage::FileSystem::{
+            CREATE_NEW, FILE_FLAG_BACKUP_SEMANTICS, OPEN_EXISTING, READ_CONTROL,
+        },
+    };
+
+    use super::*;
+    use crate::file::{
+        Place,
+        access_list::{Kind, judge},
+    };
+
+    /// Right after the one call that creates, with nothing called in between.
+    #[test]
+    fn what_is_created_is_the_users_alone_whatever_its_folder_hands_down() {
+        let outer = tempfile::tempdir().unwrap();
+        tokenkeep_lab::let_others(outer.path(), tokenkeep_lab::Others::Write);
+        let (folder, file) = (outer.path().join("folder"), outer.path().join("file"));
+        let opening = |access, disposition| Opening {
+            access,
+            share: 0,
+            disposition,
+            flags: FILE_FLAG_BACKUP_SEMANTICS,
+        };
+        create_folder(&folder).unwrap();
+        let created = open(&file, opening(GENERIC_READ | GENERIC_WRITE, CREATE_NEW)).unwrap();
+        let opened = open(&folder, opening(READ_CONTROL, OPEN_EXISTING)).unwrap();
+        let user = user().unwrap();
+        for (found, kind) in [(&created, Kind::File), (&opened, Kind::Folder)] {
+            let found = descriptor(found).unwrap();
+            assert_eq!(judge(&found, &user, kind, Place::Private), Ok(false), "{found:?}");
+        }
+        if !tokenkeep_lab::wine_cannot("keep every entry of an access list") {
+            for (found, is_folder) in [(&created, false), (&opened, true)] {
+                let expected = Descriptor::parse(&Descriptor::owner_only(&user, is_folder));
+                assert_eq!(descriptor(found).ok(), expected);
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! Whether what was found at a path is safe to use: its kind, its links, its owner and its access list.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, ErrorKind},
+    os::windows::fs::OpenOptionsExt as _,
+    path::Path,
+};
+
+use windows_sys::Win32::Storage::FileSystem::{
+    BY_HANDLE_FILE_INFORMATION, FILE_ATTRIBUTE_DIRECTORY, FILE_ATTRIBUTE_REPARSE_POINT,
+    FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT, FILE_READ_ATTRIBUTES, READ_CONTROL,
+};
+
+use super::{
+    super::{
+        FileError, Place,
+        access_list::{self, Descriptor, Fault, Kind, Sid},
+    },
+    access, native, patiently,
+};
+
+/// What lies at a path, as far as it must be known before it is used.
+pub(super) struct Found {
+    pub(super) information: BY_HANDLE_FILE_INFORMATION,
+    descriptor: Descriptor,
+    user: Sid,
+    tag: Option<u32>,
+}
+
+impl Found {
+    /// Looks at an open file or folder.
+    pub(super) fn of(file: &File) -> io::Result<Self> {
+        let information = native::information(file)?;
+        let is_link = information.dwFileAttributes & FILE_ATTRIBUTE_REPARSE_POINT != 0;
+        let tag = if is_link { Some(native::reparse_tag(file)?) } else { None };
+        let (descriptor, user) = (access::descriptor(file)?, access::user()?);
+        Ok(Self { information, descriptor, user, tag })
+    }
+
+    /// Looks at what lies at `path`; `None` where nothing does. Conflicts with nobody who has it open.
+    pub(super) fn at(path: &Path, links: Links) -> Result<Option<Self>, FileError> {
+        let flags = match links {
+            Links::Seen => FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT,
+            Links::Followed => FILE_FLAG_BACKUP_SEMANTICS,
+        };
+        let mut options = OpenOptions::new();
+        options.access_mode(FILE_READ_ATTRIBUTES | READ_CONTROL).custom_flags(flags);
+        match patiently(|| options.open(path).and_then(|file| Self::of(&file))) {
+            Ok(found) => Ok(Some(found)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(source) => Err(FileError::from_io("look at", path, source)),
+        }
+    }
+
+    /// A folder by the rules of its place.
+    pub(super) fn check_folder(&self, path: &Path, place: Place) -> Result<(), FileError> {
+        self.check_kind(path, Kind::Folder)?;
+        self.judge(path, Kind::Folder, place).map(drop)
+    }
+
+    /// A file by the rules of its place; whether others can read it.
+    pub(super) fn check_file(&self, path: &Path, place: Place) -> Result<bool, FileError> {
+        self.check_kind(path, Kind::File)?;
+        let readable_by_others = self.judge(path, Kind::File, place)?;
+        let links = self.information.nNumberOfLinks;
+        if place == Place::Private && links > 1 {
+            let mend = format!("copy `{}` to a new file and put that in its place", path.display());
+            return Err(unsafe_path(path, format!("has {links} hard links"), mend));
+        }
+        Ok(readable_by_others)
+    }
+
+    /// A regular file of this user's, whoever else may use it.
+    pub(super) fn check_ours(&self, path: &Path, kind: Kind) -> Result<(), FileError> {
+        self.check_kind(path, kind)?;
+        access_list::ours(&self.descriptor, &self.user).map_err(|fault| faulty(path, &fault))
+    }
+
+    fn check_kind(&self, path: &Path, expected: Kind) -> Result<(), FileError> {
+        let is_folder = self.information.dwFileAttributes & FILE_ATTRIBUTE_DIRECTORY != 0;
+        let found = match (self.tag, is_folder, expected) {
+            (Some(SYMBOLIC_LINK), ..) => "is a symbolic link",
+            (Some(JUNCTION), ..) => "is a junction",
+            (Some(_), ..) => "is a reparse point",
+            (None, true, Kind::File) => "is a directory",
+            (None, false, Kind::Folder) => "is a file, not a folder",
+            _ => return Ok(()),
+        };
+        let mend = format!("move `{}` away, or name another place", path.display());
+        Err(unsafe_path(path, found.to_owned(), mend))
+    }
+
+    fn judge(&self, path: &Path, kind: Kind, place: Place) -> Result<bool, FileError> {
+        access_list::judge(&self.descriptor, &self.user, kind, place)
+            .map_err(|fault| faulty(path, &fault))
+    }
+}
+
+/// What to look at where a link lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Links {
+    /// At the link itself.
+    Seen,
+    /// At what it leads to.
+    Followed,
+}
+
+/// Why opening failed: by what lies there if that explains it, else by what the system said.
+pub(super) fn explain(
+    operation: &'static str,
+    path: &Path,
+    source: io::Error,
+    kind: Kind,
+) -> FileError {
+    match Found::at(path, Links::Seen) {
+        Ok(Some(found)) => match found.check_ours(path, kind) {
+            Err(error) => error,
+            Ok(()) => FileError::from_io(operation, path, source),
+        },
+        _ => FileError::from_io(operation, path, source),
+    }
+}
+
+fn faulty(path: &Path, fault: &Fault) -> FileError {
+    unsafe_path(path, fault.found.clone(), fault.mend(path))
+}
+
+fn unsafe_path(path: &Path, found: String, mend: String) -> FileError {
+    FileError::Unsafe { path: path.to_owned(), found, mend }
+}
+
+/// `IO_REPARSE_TAG_SYMLINK` and `IO_REPARSE_TAG_MOUNT_POINT` of winnt.h.
+const SYMBOLIC_LINK: u32 = 0xA000_000C;
+const JUNCTION: u32 = 0xA000_0003;
