@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use support::{Place, event, token};
+use support::{Place, STORE, event, token};
 use tokenkeep::{
     CredentialType, CrossProcessLock, Error, KeyCallback, KeyRequest, KeySource, MemoryPersistence,
     Passphrase, PersistedTokenCache, PlaintextPersistence, Protection, Query, Secret,
@@ -425,6 +425,25 @@ fn a_cache_in_memory_is_shared_by_its_threads_alone() {
     assert_eq!(token(&PersistedTokenCache::in_memory(), "client"), None);
     cache.clear().unwrap();
     assert_eq!(token(&cache, "client"), None);
+}
+
+#[test]
+fn a_cache_lies_in_a_folder_of_any_name() {
+    let place = Place::new();
+    let folder = place.path().join("ein Ördner ☂").join("山田 ключ's");
+    let open = || {
+        let key = KeySource::KeyFile(place.path().join("Schlüssel 🔑").join("der Schlüssel"));
+        fs::create_dir_all(folder.parent().unwrap()).unwrap();
+        PersistedTokenCache::builder(STORE).folder(&folder).key_source(key).open().unwrap()
+    };
+    let (one, two) = (open(), open());
+    for secret in ["first", "second"] {
+        one.add(&event("client", secret)).unwrap();
+        assert_eq!(token(&two, "client").as_deref(), Some(secret));
+    }
+    two.clear().unwrap();
+    assert_eq!(token(&one, "client"), None);
+    assert!(folder.join("cache.lock").is_file());
 }
 
 /// Writes in place, as a careless program would.

@@ -1,4 +1,5 @@
 //! Promises about system calls, seen by strace.
+// Not on Windows: strace
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test may")]
 

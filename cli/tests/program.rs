@@ -2,7 +2,10 @@
 
 mod support;
 
-use std::process::Stdio;
+use std::{
+    ffi::OsString,
+    process::{Output, Stdio},
+};
 
 use support::{EVENT, Place, TOKEN, program, refusal, run, text};
 
@@ -143,21 +146,92 @@ fn the_environment_a_passphrase_and_a_descriptor_supply_keys() {
     }
 }
 
-// Not on Windows: variables are UTF-16 there
-#[cfg(unix)]
 #[test]
 fn a_key_that_is_not_text_is_refused_and_not_shown() {
-    use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
-
     for (choice, variable) in [("env:MY_KEY", "MY_KEY"), ("passphrase", "TOKENKEEP_PASSPHRASE")] {
         let place = Place::new();
         let mut command = program();
         command.arg("--cache").arg(place.folder()).args(["--key", choice, "add"]);
-        let refused = run(command.env(variable, OsStr::from_bytes(b"nobody-may-see\xff")), EVENT);
+        let refused = run(command.env(variable, not_text("nobody-may-see")), EVENT);
         let said = text(&refused.stderr);
         assert_eq!(refused.status.code(), Some(1), "{said}");
         assert!(said.contains(variable) && !said.contains("nobody"), "{said}");
     }
+}
+
+#[cfg(unix)]
+fn not_text(begin: &str) -> OsString {
+    use std::os::unix::ffi::OsStringExt;
+
+    OsString::from_vec([begin.as_bytes(), b"\xff"].concat())
+}
+
+/// Half of a surrogate pair is what text is not on Windows.
+#[cfg(windows)]
+fn not_text(begin: &str) -> OsString {
+    use std::os::windows::ffi::OsStringExt;
+
+    let units: Vec<u16> = begin.encode_utf16().chain([0xD800]).collect();
+    OsString::from_wide(&units)
+}
+
+#[test]
+fn spaces_and_letters_of_every_script_are_no_hindrance() {
+    let place = Place::new();
+    let folder = place.0.path().join("ein Ördner ☂").join("山田 ключ's x");
+    std::fs::create_dir(folder.parent().expect("it has one")).expect("a folder");
+    let sealed = |arguments: &[&str], input: &str| {
+        let mut command = program();
+        let mut key = OsString::from("file:");
+        key.push(place.0.path().join("ein Schlüssel 🔑").join("der Schlüssel"));
+        command.arg("--cache").arg(&folder).arg("--key").arg(key).args(arguments);
+        run(&mut command, input)
+    };
+    let plain = |arguments: &[&str], input: &str| {
+        let mut command = program();
+        let file = place.0.path().join("Klar text ☂.json");
+        command.args(["--store", "plaintext", "--cache"]).arg(file).args(arguments);
+        run(&mut command, input)
+    };
+    type Way<'a> = &'a dyn Fn(&[&str], &str) -> Output;
+    for way in [&sealed as Way<'_>, &plain] {
+        let event = EVENT.replace("ada@", "åda 山@");
+        for _ in 0..2 {
+            let added = way(&["add"], &event);
+            assert!(added.status.success(), "{}", text(&added.stderr));
+        }
+        assert_eq!(text(&way(&TOKEN, "").stdout), "an-access-token\n");
+        assert!(text(&way(&["accounts"], "").stdout).contains("åda 山@example.com"));
+        let out = way(&["sign-out", "--everywhere", "--account", "åda 山@example.com"], "");
+        assert!(out.status.success(), "{}", text(&out.stderr));
+        assert!(way(&["clear"], "").status.success());
+    }
+    assert!(folder.join("cache.lock").is_file() && !folder.join("cache.sealed").exists());
+    std::fs::create_dir(folder.join("cache.sealed")).expect("a folder");
+    let (code, said) = refusal(&sealed(&TOKEN, ""));
+    assert!(code == 6 && said.contains("ein Ördner ☂"), "exit {code}: {said}");
+}
+
+/// Where Windows says that the user's data lies; no variable moves it.
+#[cfg(windows)]
+#[test]
+fn a_store_by_name_lies_in_the_users_data_folder() {
+    let place = Place::new();
+    let own = place.0.path().file_name().expect("it has a name").to_string_lossy();
+    let name = format!("com.example.test-{}", own.replace('.', ""));
+    let run_named = |command: &str| {
+        let mut program = program();
+        program.args(["--name", &name, "--key"]).arg(format!("file:{}", place.key().display()));
+        run(program.arg(command), EVENT)
+    };
+    let added = run_named("add");
+    let local = std::env::var_os("LOCALAPPDATA").expect("Windows has it");
+    let folder = std::path::Path::new(&local).join("tokenkeep").join(&name);
+    let kept = folder.join("cache.sealed").is_file();
+    let cleared = run_named("clear");
+    std::fs::remove_dir_all(&folder).ok();
+    assert!(added.status.success(), "{}", text(&added.stderr));
+    assert!(kept && cleared.status.success(), "{}", text(&cleared.stderr));
 }
 
 // Not on Windows: descriptors with numbers

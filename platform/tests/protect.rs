@@ -35,6 +35,7 @@ fn a_flipped_bit_and_garbage_are_not_data() {
     assert!(matches!(unprotect(b"", None), Err(ProtectError::Empty)));
 }
 
+// Not on Windows: it is not missing there
 #[cfg(not(windows))]
 #[test]
 fn elsewhere_it_is_missing_and_says_so() {

@@ -1,5 +1,6 @@
 //! The tests as programs of Windows, run under Wine.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -29,8 +30,12 @@ pub(crate) fn test() -> Result<(), Failure> {
     // There is no Python of Windows, so a test that needs one says that it is skipped.
     test.env_remove("CI").envs(wine(&prefix));
     let run = watch(&mut test)?;
-    for left_out in left_out()? {
-        println!("not on Windows: {left_out}");
+    let mut unexplained = Vec::new();
+    for test in sources()?.into_iter().filter(|test| !run.names.contains(&test.name)) {
+        match test.reason {
+            Some(reason) => println!("not on Windows: {}: {}: {reason}", test.file, test.name),
+            None => unexplained.push(format!("{}: {}", test.file, test.name)),
+        }
     }
     for skipped in &run.skipped {
         println!("{skipped}");
@@ -43,6 +48,10 @@ pub(crate) fn test() -> Result<(), Failure> {
     );
     if run.passed == 0 {
         return Err(Failure::new("no test ran under Wine"));
+    }
+    if run.succeeded && !unexplained.is_empty() {
+        let list = unexplained.join(", ");
+        return Err(Failure::new(format!("did not run, and no `{MARK}` says why: {list}")));
     }
     if run.succeeded { Ok(()) } else { Err(Failure::new("the tests failed under Wine")) }
 }
@@ -82,6 +91,8 @@ struct Run {
     passed: u32,
     failed: u32,
     skipped: Vec<String>,
+    /// Of the tests that ran, without their modules.
+    names: BTreeSet<String>,
     succeeded: bool,
 }
 
@@ -99,6 +110,12 @@ impl Run {
             };
             self.passed += count("passed").unwrap_or(0);
             self.failed += count("failed").unwrap_or(0);
+        }
+        if let Some((path, _)) =
+            line.strip_prefix("test ").and_then(|line| line.split_once(" ... "))
+        {
+            let path = path.split(" - ").next().unwrap_or(path);
+            self.names.insert(path.rsplit("::").next().unwrap_or(path).to_owned());
         }
         !line.is_empty() && !line.ends_with(" ... ok")
     }
@@ -137,43 +154,68 @@ fn listen(stream: Option<impl Read>, run: &Mutex<Run>) {
     }
 }
 
-/// The tests that the sources keep from Windows, each with its reason: what `// Not on Windows: ` marks, either
-/// a test or a file.
-fn left_out() -> Result<Vec<String>, Failure> {
-    let root = workspace_root();
-    let mut found = Vec::new();
-    for folder in ["tests", "cli/tests", "platform/tests", "platform/src", "src"] {
-        let failed = |error| Failure::new(format!("{folder}: {error}"));
-        let mut paths = Vec::new();
-        for entry in fs::read_dir(root.join(folder)).map_err(failed)? {
-            paths.push(entry.map_err(failed)?.path());
-        }
-        paths.sort();
-        for path in paths.iter().filter(|path| path.extension().is_some_and(|end| end == "rs")) {
-            let text = fs::read_to_string(path).map_err(failed)?;
-            let name = path.strip_prefix(&root).unwrap_or(path).display().to_string();
-            found.extend(marked(&text).map(|(what, why)| format!("{name}: {what}: {why}")));
-        }
-    }
-    Ok(found)
+/// A test in the sources, and why it does not run on Windows if they say so.
+#[derive(Debug, PartialEq, Eq)]
+struct Test {
+    file: String,
+    name: String,
+    reason: Option<String>,
 }
 
-fn marked(text: &str) -> impl Iterator<Item = (String, &str)> {
-    text.match_indices(MARK).map(|(at, mark)| {
-        let rest = &text[at + mark.len()..];
-        let (reason, code) = rest.split_once('\n').unwrap_or((rest, ""));
-        let what = if code.starts_with("#!") {
-            format!("{} tests", text.matches("#[test]").count())
-        } else {
-            let name = code.split("fn ").nth(1).and_then(|name| name.split('(').next());
-            name.unwrap_or_default().to_owned()
-        };
-        (what, reason)
-    })
+/// Every test of the packages that are run.
+fn sources() -> Result<Vec<Test>, Failure> {
+    let root = workspace_root();
+    let mut folders: Vec<_> =
+        ["src", "tests", "cli/src", "cli/tests", "platform/src", "platform/tests"]
+            .map(|folder| root.join(folder))
+            .into();
+    let mut tests = Vec::new();
+    while let Some(folder) = folders.pop() {
+        let failed = |error| Failure::new(format!("{}: {error}", folder.display()));
+        for entry in fs::read_dir(&folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                let text = fs::read_to_string(&path).map_err(failed)?;
+                let name = path.strip_prefix(&root).unwrap_or(&path).display().to_string();
+                tests.extend(tests_in(&name, &text));
+            }
+        }
+    }
+    tests.sort_by(|a, b| (&a.file, &a.name).cmp(&(&b.file, &b.name)));
+    Ok(tests)
+}
+
+/// The tests of one file. A reason stands above a test, or above the `#![cfg]` of a whole file, or for a whole module
+/// in [`ELSEWHERE`].
+fn tests_in(file: &str, text: &str) -> Vec<Test> {
+    let elsewhere = ELSEWHERE.iter().find(|(module, _)| file.starts_with(module));
+    let mut of_file = elsewhere.map(|(_, reason)| (*reason).to_owned());
+    let (mut reason, mut is_test) = (None, false);
+    let mut tests = Vec::new();
+    for line in text.lines().map(str::trim) {
+        if let Some(mark) = line.strip_prefix(MARK) {
+            reason = Some(mark.to_owned());
+        } else if line.starts_with("#![cfg") {
+            of_file = reason.take().or(of_file);
+        } else if line == "#[test]" {
+            is_test = true;
+        } else if let Some(rest) = line.strip_prefix("fn ").filter(|_| is_test) {
+            let name = rest.split('(').next().unwrap_or(rest).to_owned();
+            let reason = reason.take().or_else(|| of_file.clone());
+            tests.push(Test { file: file.to_owned(), name, reason });
+            is_test = false;
+        }
+    }
+    tests
 }
 
 const TARGET: &str = "x86_64-pc-windows-gnu";
 const MARK: &str = "// Not on Windows: ";
+
+/// Modules that are not compiled for Windows, and why.
+const ELSEWHERE: &[(&str, &str)] = &[("platform/src/vault/secret_service", "the Secret Service")];
 
 #[cfg(test)]
 mod tests {
@@ -193,11 +235,29 @@ mod tests {
     }
 
     #[test]
-    fn a_mark_names_a_test_or_counts_a_file() {
-        let one = format!("x\n{MARK}a mode\n#[cfg(unix)]\n#[test]\nfn is_narrow() {{}}\n");
-        assert_eq!(marked(&one).collect::<Vec<_>>(), [("is_narrow".to_owned(), "a mode")]);
-        let all =
-            format!("{MARK}strace\n#![cfg(unix)]\n#[test]\nfn a() {{}}\n#[test]\nfn b() {{}}\n");
-        assert_eq!(marked(&all).collect::<Vec<_>>(), [("2 tests".to_owned(), "strace")]);
+    fn the_names_of_what_ran_are_kept() {
+        let mut run = Run::default();
+        run.hear("test file::os::tests::a_path ... ok");
+        run.hear("test another ... FAILED");
+        run.hear("test one_that_panics - should panic ... ok");
+        assert_eq!(Vec::from_iter(run.names), ["a_path", "another", "one_that_panics"]);
+    }
+
+    #[test]
+    fn a_reason_belongs_to_one_test_to_a_file_or_to_a_module() {
+        let told = |file: &str, text: &str| -> Vec<_> {
+            let tests = tests_in(file, text).into_iter();
+            tests.map(|test| (test.name, test.reason.unwrap_or_default())).collect()
+        };
+        let expected = |tests: [(&str, &str); 2]| tests.map(|(a, b)| (a.to_owned(), b.to_owned()));
+        let two = "#[test]\nfn a() {\n}\nfn no_test() {}\n#[test]\nfn b() {\n}\n";
+        assert_eq!(told("tests/x.rs", two), expected([("a", ""), ("b", "")]));
+        let one = format!("{MARK}a mode\n#[cfg(unix)]\n{two}");
+        assert_eq!(told("tests/x.rs", &one), expected([("a", "a mode"), ("b", "")]));
+        let all = format!("{MARK}strace\n#![cfg(unix)]\n{two}");
+        assert_eq!(told("tests/x.rs", &all), expected([("a", "strace"), ("b", "strace")]));
+        let (module, reason) = ELSEWHERE[0];
+        let file = format!("{module}/x.rs");
+        assert_eq!(told(&file, two), expected([("a", reason), ("b", reason)]));
     }
 }

@@ -138,6 +138,7 @@ const OTHERS_WRITE: Mode = Mode::WGRP.union(Mode::WOTH);
 mod tests {
     use super::*;
 
+    // Not on Windows: a POSIX shell
     #[test]
     fn a_path_in_a_command_is_quoted_only_if_a_shell_needs_it() {
         assert_eq!(quoted(Path::new("/home/ada/.cache/x_1")), "/home/ada/.cache/x_1");
