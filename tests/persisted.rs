@@ -16,6 +16,7 @@ use tokenkeep::{
     CredentialType, CrossProcessLock, Error, KeyCallback, KeyRequest, KeySource, MemoryPersistence,
     Passphrase, PersistedTokenCache, PlaintextPersistence, Protection, Query, Secret,
 };
+use tokenkeep_lab::create_private;
 
 #[test]
 fn what_one_value_adds_another_finds() {
@@ -167,7 +168,7 @@ fn a_key_that_is_gone_is_an_error_and_no_new_key_is_made() {
     }
     assert_eq!(fs::read(place.file()).unwrap(), sealed);
     assert!(!place.key_file().exists());
-    private().create_new(true).open(place.key_file()).unwrap().write_all(&key).unwrap();
+    create_private(&place.key_file()).write_all(&key).unwrap();
     assert_eq!(token(&place.open(), "client").as_deref(), Some("kept"), "the key came back");
 }
 
@@ -383,11 +384,11 @@ fn an_empty_or_sealed_file_is_no_plain_text_cache() {
     assert_eq!(fs::read(place.file()).unwrap(), before);
 
     let file = place.path().join("plain.json");
-    private().create_new(true).open(&file).unwrap();
+    drop(create_private(&file));
     let empty = place.builder().open_plaintext(&file).unwrap();
     assert!(matches!(empty.add(&event("client", "no")), Err(Error::Corrupt { .. })));
     assert_eq!(fs::metadata(&file).unwrap().len(), 0);
-    private().open(&file).unwrap().write_all(b"{\"AccessToken\": ").unwrap();
+    fs::write(&file, b"{\"AccessToken\": ").unwrap();
     let error = empty.accounts().unwrap_err();
     assert!(error.to_string().contains("plain.json"), "{error}");
 }
@@ -448,14 +449,5 @@ fn a_cache_lies_in_a_folder_of_any_name() {
 
 /// Writes in place, as a careless program would.
 fn overwrite(place: &Place, bytes: &[u8]) {
-    let mut file = private().truncate(true).create(true).open(place.file()).unwrap();
-    file.write_all(bytes).unwrap();
-}
-
-fn private() -> fs::OpenOptions {
-    let mut options = fs::OpenOptions::new();
-    options.write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
+    create_private(&place.file()).write_all(bytes).unwrap();
 }

@@ -33,7 +33,7 @@ mod tool;
 
 pub use again::{again, task};
 pub use canary::Canaries;
-pub use others::{Others, give_away, let_others};
+pub use others::{Others, create_private, give_away, let_others};
 pub use place::{
     example, executable, program, python, strace, target_dir, venv, venv_python, workspace_root,
 };

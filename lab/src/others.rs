@@ -1,5 +1,6 @@
-//! What a careless person does with a file: lets others use it, or gives it away.
+//! What a person does with a file: keeps it private, lets others use it, or gives it away.
 
+use std::fs::File;
 use std::path::Path;
 
 /// What others may do.
@@ -10,6 +11,15 @@ pub enum Others {
     Read,
     /// That, and change it.
     Write,
+}
+
+/// Creates an empty file, or empties one that is there, in a folder that is this user's alone; so is the file.
+///
+/// # Panics
+///
+/// Where the operating system refuses.
+pub fn create_private(path: &Path) -> File {
+    os::create_private(path)
 }
 
 /// Lets every user of this computer use what lies at `path`.
@@ -28,11 +38,17 @@ pub fn give_away(path: &Path) -> bool {
 
 #[cfg(unix)]
 mod os {
-    use std::fs;
-    use std::os::unix::fs::{PermissionsExt, chown};
+    use std::fs::{self, File};
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, chown};
     use std::path::Path;
 
     use super::Others;
+
+    pub(super) fn create_private(path: &Path) -> File {
+        let mut options = File::options();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        options.open(path).expect("the folder is ours")
+    }
 
     pub(super) fn let_others(path: &Path, others: Others) {
         let found = fs::metadata(path).expect("it is there");
@@ -53,7 +69,7 @@ mod os {
 /// change them; its own `icacls` does nothing.
 #[cfg(windows)]
 mod os {
-    use std::fs;
+    use std::fs::{self, File};
     use std::path::{Path, PathBuf};
     use std::process::Command;
     use std::thread;
@@ -61,6 +77,13 @@ mod os {
 
     use super::Others;
     use crate::under_wine;
+
+    /// On Windows the folder hands its access list down; Wine's folders do not.
+    pub(super) fn create_private(path: &Path) -> File {
+        let file = File::create(path).expect("the folder is ours");
+        assert!(!under_wine() || below("chmod", "600", path), "chmod failed");
+        file
+    }
 
     pub(super) fn let_others(path: &Path, others: Others) {
         if under_wine() {

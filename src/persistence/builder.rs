@@ -64,7 +64,7 @@ impl PersistenceBuilder {
     }
 
     /// Keeps the cache in `folder`, which belongs to this store alone. It is created 0700 if it is
-    /// missing; the folder above it has to exist.
+    /// missing (on Windows: for its user, SYSTEM and Administrators alone); the folder above it has to exist.
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.place = Place::Folder(folder.into());
         self

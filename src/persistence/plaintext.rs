@@ -17,7 +17,8 @@ use crate::{Error, seal::Header};
 ///
 /// Nothing falls back to this type by itself. The file is MSAL's JSON, created 0600 and replaced
 /// as a whole; it may lie in a folder that others can read, not in one that others can write. A
-/// file that others can read becomes 0600 at the next save.
+/// file that others can read becomes 0600 at the next save. On Windows an access list for its user,
+/// SYSTEM and Administrators alone stands for 0600.
 #[derive(Debug)]
 pub struct PlaintextPersistence {
     folder: PathBuf,

@@ -10,7 +10,12 @@ use super::{FileError, FileStamp, OpenFile, Parents, Place, os};
 
 /// A folder that was opened and found safe.
 ///
-/// All names are relative to the folder that was opened, even if another takes its path later.
+/// All names are relative to the folder that was opened, even if another takes its path later; on Windows they
+/// are relative to its path.
+///
+/// A mode of 0700 or 0600 means on Windows: a protected access list for this user, SYSTEM and Administrators
+/// alone. Those two may also own what is opened.
+///
 /// Whoever writes holds the store's lock: the temporary file of `NAME` is `NAME.tmp`, and one that is
 /// there already was left by a writer that was killed.
 #[derive(Debug)]

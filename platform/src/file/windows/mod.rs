@@ -4,7 +4,8 @@
 //! failures are tried again for up to two seconds. A file is never deleted to make room for its
 //! successor. A folder cannot be synced, so names are changed by calls that write through.
 //! What is created has an access list for its user, the system and administrators alone from its first moment;
-//! what is there is checked for owner and list.
+//! what is there is checked for owner and list. A program in an AppContainer is another identity than its user, so
+//! it is refused what it made itself.
 
 mod access;
 mod check;
