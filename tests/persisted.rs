@@ -388,7 +388,7 @@ fn an_empty_or_sealed_file_is_no_plain_text_cache() {
     let empty = place.builder().open_plaintext(&file).unwrap();
     assert!(matches!(empty.add(&event("client", "no")), Err(Error::Corrupt { .. })));
     assert_eq!(fs::metadata(&file).unwrap().len(), 0);
-    fs::write(&file, b"{\"AccessToken\": ").unwrap();
+    create_private(&file).write_all(b"{\"AccessToken\": ").unwrap();
     let error = empty.accounts().unwrap_err();
     assert!(error.to_string().contains("plain.json"), "{error}");
 }
