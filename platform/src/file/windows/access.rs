@@ -81,7 +81,7 @@ pub(super) struct Opening {
 /// Opens a file. If this creates it, it is the user's alone from the first moment.
 pub(super) fn open(path: &Path, opening: Opening) -> io::Result<File> {
     let path = wide(path)?;
-    let private = Private::new(false)?;
+    let private = Private::of(&user()?, false);
     // SAFETY: the path ends with a zero; path and attributes live until the call has returned.
     let handle = unsafe {
         CreateFileW(
@@ -104,7 +104,7 @@ pub(super) fn open(path: &Path, opening: Opening) -> io::Result<File> {
 /// Creates a folder that is the user's alone from the first moment.
 pub(super) fn create_folder(path: &Path) -> io::Result<()> {
     let path = wide(path)?;
-    let private = Private::new(true)?;
+    let private = Private::of(&user()?, true);
     // SAFETY: the path ends with a zero; path and attributes live until the call has returned.
     let done = unsafe { CreateDirectoryW(path.as_ptr(), &private.attributes()) };
     if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
@@ -114,14 +114,14 @@ pub(super) fn create_folder(path: &Path) -> io::Result<()> {
 struct Private(Vec<u32>);
 
 impl Private {
-    fn new(folder: bool) -> io::Result<Self> {
-        let bytes = Descriptor::owner_only(&user()?, folder);
+    fn of(user: &Sid, folder: bool) -> Self {
+        let bytes = Descriptor::owner_only(user, folder);
         let units = bytes.chunks(4).map(|unit| {
             let mut whole = [0; 4];
             whole[..unit.len()].copy_from_slice(unit);
             u32::from_ne_bytes(whole)
         });
-        Ok(Self(units.collect()))
+        Self(units.collect())
     }
 
     /// They point to `self`. The system only reads it, and no program that is started inherits the handle.
@@ -143,7 +143,10 @@ const USUAL_SIZE: usize = 512;
 #[cfg(test)]
 mod tests {
     use windows_sys::Win32::{
-        Foundation::{GENERIC_READ, GENERIC_WRITE},
+        Foundation::{GENERIC_READ, GENERIC_WRITE, LocalFree},
+        Security::Authorization::{
+            ConvertSecurityDescriptorToStringSecurityDescriptorW, SDDL_REVISION_1,
+        },
         Storage::FileSystem::{
             CREATE_NEW, FILE_FLAG_BACKUP_SEMANTICS, OPEN_EXISTING, READ_CONTROL,
         },
@@ -155,9 +158,9 @@ mod tests {
         access_list::{Kind, judge},
     };
 
-    /// Right after the one call that creates, with nothing called in between.
-    #[test]
-    fn what_is_created_is_the_users_alone_whatever_its_folder_hands_down() {
+    /// A folder and a file, looked at right after the one call that created each, in a place whose list lets
+    /// everybody in and is handed down.
+    fn created() -> [(Descriptor, Kind); 2] {
         let outer = tempfile::tempdir().unwrap();
         tokenkeep_lab::let_others(outer.path(), tokenkeep_lab::Others::Write);
         let (folder, file) = (outer.path().join("folder"), outer.path().join("file"));
@@ -168,18 +171,65 @@ mod tests {
             flags: FILE_FLAG_BACKUP_SEMANTICS,
         };
         create_folder(&folder).unwrap();
-        let created = open(&file, opening(GENERIC_READ | GENERIC_WRITE, CREATE_NEW)).unwrap();
-        let opened = open(&folder, opening(READ_CONTROL, OPEN_EXISTING)).unwrap();
-        let user = user().unwrap();
-        for (found, kind) in [(&created, Kind::File), (&opened, Kind::Folder)] {
-            let found = descriptor(found).unwrap();
-            assert_eq!(judge(&found, &user, kind, Place::Private), Ok(false), "{found:?}");
+        let file = open(&file, opening(GENERIC_READ | GENERIC_WRITE, CREATE_NEW)).unwrap();
+        let folder = open(&folder, opening(READ_CONTROL, OPEN_EXISTING)).unwrap();
+        [(folder, Kind::Folder), (file, Kind::File)]
+            .map(|(file, kind)| (descriptor(&file).unwrap(), kind))
+    }
+
+    #[test]
+    fn what_is_created_is_the_users_alone_whatever_its_folder_hands_down() {
+        for (found, kind) in created() {
+            let judged = judge(&found, &user().unwrap(), kind, Place::Private);
+            assert_eq!(judged, Ok(false), "{found:?}");
         }
-        if !tokenkeep_lab::wine_cannot("keep every entry of an access list") {
-            for (found, is_folder) in [(&created, false), (&opened, true)] {
-                let expected = Descriptor::parse(&Descriptor::owner_only(&user, is_folder));
-                assert_eq!(descriptor(found).ok(), expected);
-            }
+    }
+
+    #[test]
+    fn what_is_created_keeps_the_list_that_it_was_given() {
+        if tokenkeep_lab::wine_cannot("keep every entry of an access list") {
+            return;
         }
+        for (found, kind) in created() {
+            let given = Descriptor::owner_only(&user().unwrap(), kind == Kind::Folder);
+            assert_eq!(Some(found), Descriptor::parse(&given));
+        }
+    }
+
+    #[test]
+    fn the_system_reads_the_list_that_we_give_as_we_mean_it() {
+        let user = Sid::of(5, &[21, 7, 8, 9, 1001]);
+        for (folder, inherit) in [(false, ""), (true, "OICI")] {
+            assert_eq!(
+                text(&Private::of(&user, folder)),
+                format!(
+                    "O:{user}D:P(A;{inherit};FA;;;{user})(A;{inherit};FA;;;SY)(A;{inherit};FA;;;BA)"
+                )
+            );
+        }
+    }
+
+    /// The descriptor in the security descriptor definition language.
+    fn text(private: &Private) -> String {
+        let wanted = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
+        let (mut text, mut length) = (ptr::null_mut(), 0);
+        let descriptor = private.attributes().lpSecurityDescriptor;
+        // SAFETY: the descriptor is `private`'s, which outlives the call; both places may be written to.
+        let done = unsafe {
+            ConvertSecurityDescriptorToStringSecurityDescriptorW(
+                descriptor,
+                SDDL_REVISION_1,
+                wanted,
+                &mut text,
+                &mut length,
+            )
+        };
+        assert_ne!(done, 0, "{}", io::Error::last_os_error());
+        // SAFETY: the call succeeded, so `length` units are at `text`.
+        let units = unsafe { slice::from_raw_parts(text, length as usize) };
+        let told = String::from_utf16(units).unwrap();
+        // SAFETY: the system allocated it with LocalAlloc; it is freed once and not used again.
+        unsafe { LocalFree(text.cast()) };
+        told.trim_end_matches('\0').to_owned()
     }
 }
