@@ -14,7 +14,7 @@ mod support;
 
 use std::{error::Error as StdError, fmt::Debug, fs, path::Path};
 
-use support::{Place, STORE, request};
+use support::{Place, request};
 use tokenkeep::{
     CredentialType, Entry, Error, Hold, KeyCallback, KeySource, Loaded, MemoryPersistence,
     PersistedTokenCache, Persistence, PlaintextPersistence, Query, Secret, SerializableTokenCache,
@@ -280,7 +280,7 @@ fn no_log_of_the_vaults_messages_has_a_secret_and_none_leaves_in_plain_text() {
         let listed = keyring.command("secret-tool");
         let key = vault_key(listed);
         assert!(open().unwrap().find_access_token(&request("client")).unwrap().is_some());
-        KeySource::OsVault.verify(STORE, tokenkeep::Interaction::Never).unwrap();
+        KeySource::OsVault.verify(support::STORE, tokenkeep::Interaction::Never).unwrap();
         keyring.lock().unwrap();
         clean_error(&open().unwrap_err());
         keyring.unlock().unwrap();

@@ -5,9 +5,8 @@ mod support;
 
 use std::{
     future::Future,
-    sync::{Arc, Mutex, mpsc},
+    sync::{Arc, mpsc},
     task::{Context, Poll, Waker},
-    time::Duration,
 };
 
 use support::{Place, event, request, token};
@@ -220,7 +219,7 @@ fn a_forked_child_gets_its_turn_though_its_parent_has_taken_them_all() {
     let runtime = Runtime::new().unwrap();
     let (begun, has_begun) = mpsc::channel();
     let (go_on, may_go_on) = mpsc::channel::<()>();
-    let may_go_on = Arc::new(Mutex::new(may_go_on));
+    let may_go_on = Arc::new(std::sync::Mutex::new(may_go_on));
     let cache = PersistedTokenCache::in_memory();
     for _ in 0..256 {
         let (cache, begun, may_go_on) = (cache.clone(), begun.clone(), Arc::clone(&may_go_on));
@@ -234,8 +233,8 @@ fn a_forked_child_gets_its_turn_though_its_parent_has_taken_them_all() {
     }
     (0..256).for_each(|_| has_begun.recv().unwrap());
     let late = cache.accounts_async();
-    let late =
-        runtime.block_on(async { tokio::time::timeout(Duration::from_millis(50), late).await });
+    let late = runtime
+        .block_on(async { tokio::time::timeout(std::time::Duration::from_millis(50), late).await });
     assert!(late.is_err(), "the parent has no turn left");
     let place = Place::new();
     assert!(child_says_yes(|| {
