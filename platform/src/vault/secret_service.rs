@@ -1,8 +1,9 @@
 //! The Secret Service of Linux and the BSDs: gnome-keyring, KWallet, KeePassXC and others.
 //!
 //! Specification: <https://specifications.freedesktop.org/secret-service/>. One connection and one session are kept, and the
-//! path of each item found, for as long as that session lives: a service that is started anew forgets its sessions, so
-//! a path is never used with another service than the one that gave it.
+//! path of each item found, for as long as the service does not change: the bus tells when another takes its name, and every answer
+//! must come from the one that answered first. So the answers of one call are never mixed from two services, and no write
+//! goes by a path that another service gave.
 //!
 //! An item is created empty and then given its secret: `CreateItem` must be called by hand, because the crate would run any
 //! prompt it returns, and only the crate's own session can encrypt. No secret crosses the bus in clear unless the
@@ -12,6 +13,7 @@ mod address;
 mod bus;
 mod fault;
 mod link;
+mod wire;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -20,7 +22,7 @@ use zbus::zvariant::OwnedObjectPath;
 
 use super::{Backend, Item, Place, Secret, Turn, VaultError};
 use fault::Fault;
-use link::{Link, Prompt};
+use link::{Link, Prompt, SECRET_LIMIT};
 
 pub(super) const NAME: &str = "Secret Service";
 
@@ -52,6 +54,7 @@ impl Backend for SecretService {
         secret: &[u8],
         turn: &Turn,
     ) -> Result<(), VaultError> {
+        check_size(secret)?;
         let collection = self.repeat(turn, |vault| {
             let link = vault.link(place, turn)?;
             let collection = link.collection(&place.collection, turn)?;
@@ -86,6 +89,7 @@ impl Backend for SecretService {
         secret: &[u8],
         turn: &Turn,
     ) -> Result<(), VaultError> {
+        check_size(secret)?;
         for _ in 0..ATTEMPTS {
             let Some(path) = self.repeat(turn, |vault| vault.find(place, item, turn))? else {
                 return self.create(place, item, secret, turn);
@@ -95,25 +99,29 @@ impl Backend for SecretService {
                 self.found.insert((place.clone(), item.attributes.clone()), path);
                 return Ok(());
             }
-            self.found.clear();
         }
-        Err(VaultError::failed("the vault removed the item again and again during the call"))
+        Err(VaultError::failed(GONE_AGAIN))
     }
 
     fn delete(&mut self, place: &Place, item: &Item, turn: &Turn) -> Result<bool, VaultError> {
-        let path = self.repeat(turn, |vault| {
-            let link = vault.link(place, turn)?;
-            let collection = link.collection(&place.collection, turn)?;
-            let path = only(link.search(&collection, item, turn)?)?;
-            // Also asked when nothing was found: a locked collection cannot say that an item is absent.
-            match link.is_locked(&collection, turn)? {
-                true => Err(VaultError::Locked { source: None }.into()),
-                false => Ok(path),
+        for _ in 0..ATTEMPTS {
+            let path = self.repeat(turn, |vault| {
+                let link = vault.link(place, turn)?;
+                let collection = link.collection(&place.collection, turn)?;
+                let path = only(link.search(&collection, item, turn)?)?;
+                // Also asked when nothing was found: a locked collection cannot say that an item is absent.
+                match link.is_locked(&collection, turn)? {
+                    true => Err(VaultError::Locked { source: None }.into()),
+                    false => Ok(path),
+                }
+            })?;
+            self.found.remove(&(place.clone(), item.attributes.clone()));
+            let Some(path) = path else { return Ok(false) };
+            if self.write_or_gone(turn, |link| link.delete(&path))?.is_some() {
+                return Ok(true);
             }
-        })?;
-        self.found.remove(&(place.clone(), item.attributes.clone()));
-        let Some(path) = path else { return Ok(false) };
-        self.write_or_gone(turn, |link| link.delete(&path)).map(|deleted| deleted.is_some())
+        }
+        Err(VaultError::failed(GONE_AGAIN))
     }
 
     fn unlock(&mut self, place: &Place, turn: &Turn) -> Result<(), VaultError> {
@@ -192,24 +200,34 @@ impl SecretService {
     ) -> Result<T, VaultError> {
         match self.write_or_gone(turn, step)? {
             Some(value) => Ok(value),
-            None => Err(VaultError::failed("the vault removed the object during the call")),
+            None => Err(VaultError::failed(
+                "the vault was replaced or removed the object during the call",
+            )),
         }
     }
 
-    /// The same; `None` if the object to change is not there, or the service does not know the session: nothing was written.
+    /// The same; `None` if the object to change is not there, or the service is another than the one that was asked before:
+    /// nothing was written.
     fn write_or_gone<T>(
         &mut self,
         turn: &Turn,
         step: impl FnOnce(&Link) -> Result<Prompt<T>, Fault>,
     ) -> Result<Option<T>, VaultError> {
-        match turn.write(|| self.step(|vault| step(vault.linked()?))) {
+        let write = |vault: &mut Self| match vault.linked()? {
+            link if link.is_over() => Err(Fault::Stale(not_connected())),
+            link => step(link),
+        };
+        match turn.write(|| self.step(write)) {
             Ok(Prompt::NotNeeded(value)) => Ok(Some(value)),
             Ok(Prompt::Needed(prompt)) => {
                 let dismissed = self.step(|vault| vault.linked()?.dismiss(&prompt, cleanup_end()));
                 drop(dismissed);
                 Err(VaultError::Locked { source: None })
             }
-            Err(Fault::Gone(_) | Fault::Stale(_)) => Ok(None),
+            Err(Fault::Gone(_) | Fault::Stale(_)) => {
+                self.found.clear();
+                Ok(None)
+            }
             Err(fault) => Err(fault.into_write_error(turn)),
         }
     }
@@ -230,7 +248,7 @@ impl SecretService {
     }
 
     fn link(&mut self, place: &Place, turn: &Turn) -> Result<&mut Link, Fault> {
-        if self.link.is_none() {
+        if self.link.as_ref().is_none_or(Link::is_over) {
             self.found.clear();
             self.link = Some(Link::connect(turn)?);
         }
@@ -241,9 +259,19 @@ impl SecretService {
 
     /// The link that an earlier step of the same chain made.
     fn linked(&self) -> Result<&Link, Fault> {
-        let ended = || std::io::Error::from(std::io::ErrorKind::NotConnected);
-        self.link.as_ref().ok_or_else(|| Fault::Lost(ended().into()))
+        self.link.as_ref().ok_or_else(|| Fault::Lost(not_connected()))
     }
+}
+
+fn check_size(secret: &[u8]) -> Result<(), VaultError> {
+    match secret.len() {
+        size if size > SECRET_LIMIT => Err(VaultError::TooLarge { size, limit: SECRET_LIMIT }),
+        _ => Ok(()),
+    }
+}
+
+fn not_connected() -> zbus::Error {
+    std::io::Error::from(std::io::ErrorKind::NotConnected).into()
 }
 
 fn only(mut paths: Vec<OwnedObjectPath>) -> Result<Option<OwnedObjectPath>, VaultError> {
@@ -259,3 +287,4 @@ fn cleanup_end() -> Instant {
 
 /// A write goes to the path that was found last; when that is gone, it is looked for once more.
 const ATTEMPTS: u32 = 2;
+const GONE_AGAIN: &str = "the vault removed the item again and again during the call";

@@ -45,7 +45,9 @@ impl Worker {
                 result,
                 Err(VaultError::TimedOut { .. } | VaultError::OutcomeUnknown { .. })
             );
-            (was_asked && no_answer, Box::new(move || drop(reply.send(result))))
+            // A connection that broke early says nothing about the next call.
+            let silent = was_asked.then(|| no_answer && theirs.remaining().is_err());
+            (silent, Box::new(move || drop(reply.send(result))))
         })?;
         let grace = (call.deadline / 20).clamp(MIN_GRACE, MAX_GRACE);
         let wait = turn.until.saturating_duration_since(Instant::now()) + grace;
@@ -64,7 +66,7 @@ impl Worker {
     fn submit(
         &self,
         turn: &Turn,
-        run: impl FnOnce(&mut dyn Backend) -> (bool, Box<dyn FnOnce()>) + Send + 'static,
+        run: impl FnOnce(&mut dyn Backend) -> (Option<bool>, Box<dyn FnOnce()>) + Send + 'static,
     ) -> Result<(Arc<State>, u64), VaultError> {
         let mut running = self.lock(turn)?;
         let pid = std::process::id();
@@ -87,7 +89,7 @@ impl Worker {
         let (theirs, deadline) = (Arc::clone(&state), turn.deadline);
         let job: Job = Box::new(move |backend| {
             let (silent, reply) = run(backend);
-            theirs.finished(number, silent.then_some(deadline));
+            theirs.finished(number, silent.map(|silent| silent.then_some(deadline)));
             reply();
         });
         worker.jobs.send(job).map_err(|_| VaultError::failed("the vault's thread has ended"))?;
@@ -152,8 +154,9 @@ impl State {
         stuck || silent.is_some_and(|until| Instant::now() < until)
     }
 
-    fn finished(&self, number: u64, silent_for: Option<Duration>) {
-        if let Ok(mut until) = self.silent_until.lock() {
+    /// `silent_for` is none if the vault was not asked.
+    fn finished(&self, number: u64, silent_for: Option<Option<Duration>>) {
+        if let (Some(silent_for), Ok(mut until)) = (silent_for, self.silent_until.lock()) {
             *until = silent_for.map(|deadline| Instant::now() + deadline.min(MAX_SILENCE));
         }
         self.done.store(number, Ordering::SeqCst);

@@ -1,9 +1,11 @@
 //! Errors of the bus and the service, sorted by what to do next.
 
+use std::io::ErrorKind;
+
 use secret_service::Error as CrateError;
 
 use super::bus::Stopped;
-use crate::vault::{Turn, VaultError};
+use crate::vault::{Source, Turn, VaultError};
 
 /// Why a step did not succeed.
 #[derive(Debug)]
@@ -16,6 +18,10 @@ pub(super) enum Fault {
     Stale(zbus::Error),
     /// The connection or the service ended during the step: whether it took effect is unknown.
     Lost(zbus::Error),
+    /// What came is too large, so the connection was closed.
+    Excess(zbus::Error),
+    /// An answer that cannot be understood.
+    Garbled(Source),
     /// An answer.
     Said(VaultError),
 }
@@ -25,7 +31,10 @@ impl Fault {
     pub(super) fn into_error(self, turn: &Turn) -> VaultError {
         match self {
             Self::Elapsed => VaultError::TimedOut { waited: turn.waited() },
-            Self::Gone(error) | Self::Stale(error) | Self::Lost(error) => VaultError::failed(error),
+            Self::Gone(error) | Self::Stale(error) | Self::Lost(error) | Self::Excess(error) => {
+                VaultError::failed(error)
+            }
+            Self::Garbled(error) => VaultError::failed(error),
             Self::Said(error) => error,
         }
     }
@@ -33,14 +42,22 @@ impl Fault {
     /// The same for a step that writes.
     pub(super) fn into_write_error(self, turn: &Turn) -> VaultError {
         match self {
-            Self::Elapsed | Self::Lost(_) => VaultError::OutcomeUnknown { waited: turn.waited() },
+            Self::Elapsed | Self::Lost(_) | Self::Excess(_) | Self::Garbled(_) => {
+                VaultError::OutcomeUnknown { waited: turn.waited() }
+            }
             other => other.into_error(turn),
         }
     }
 
+    /// The service that was asked is not there any more.
+    pub(super) fn gone_away() -> Self {
+        let text = "the secret service ended or was replaced during the call";
+        Self::Lost(std::io::Error::new(ErrorKind::ConnectionAborted, text).into())
+    }
+
     /// Whether the connection is of no more use.
     pub(super) fn ends_connection(&self) -> bool {
-        matches!(self, Self::Elapsed | Self::Stale(_) | Self::Lost(_))
+        matches!(self, Self::Elapsed | Self::Stale(_) | Self::Lost(_) | Self::Excess(_))
     }
 }
 
@@ -75,8 +92,9 @@ impl From<zbus::Error> for Fault {
                 Kind::Lost => Self::Lost(error),
                 Kind::Other => VaultError::failed(error).into(),
             },
+            E::InputOutput(cause) if cause.kind() == ErrorKind::FileTooLarge => Self::Excess(error),
             E::InputOutput(_) | E::Connection(..) => Self::Lost(error),
-            _ => VaultError::failed(error).into(),
+            _ => Self::Garbled(error.into()),
         }
     }
 }
@@ -88,7 +106,8 @@ impl From<CrateError> for Fault {
             CrateError::ZbusFdo(zbus::fdo::Error::ZBus(error)) => error.into(),
             CrateError::Locked => VaultError::Locked { source: None }.into(),
             CrateError::Prompt => VaultError::PromptDismissed { source: None }.into(),
-            other => VaultError::failed(other).into(),
+            CrateError::PromptDisconnected => Self::gone_away(),
+            other => Self::Garbled(other.into()),
         }
     }
 }
