@@ -72,9 +72,11 @@ impl Backend for SecretService {
             self.remove_unfinished(&path);
             return Err(error);
         }
-        let stored = self
-            .step(|vault| vault.linked()?.secret(&path, place.session, turn))
-            .map_err(|fault| fault.into_write_error(turn))?;
+        let stored = self.step(|vault| vault.linked()?.secret(&path, place.session, turn));
+        let stored = stored.map_err(|fault| match fault.into_write_error(turn) {
+            VaultError::TimedOut { waited } => VaultError::OutcomeUnknown { waited },
+            error => error,
+        })?;
         if *stored != secret {
             return Err(VaultError::failed("the vault gave back something else than was stored"));
         }
@@ -232,9 +234,13 @@ impl SecretService {
         }
     }
 
-    /// Takes back what `create` could not finish. May run after the deadline, when nobody waits any more.
+    /// Takes back what `create` could not finish. May run after the deadline, when nobody waits any more; waited for like every
+    /// write, because it must not remove what the next holder of a lock has stored in the same item.
     fn remove_unfinished(&mut self, path: &OwnedObjectPath) {
-        let removed = self.step(|vault| vault.linked()?.delete_within(path, cleanup_end()));
+        let removed = self.step(|vault| match vault.linked()?.delete(path)? {
+            Prompt::NotNeeded(()) => Ok(()),
+            Prompt::Needed(prompt) => vault.linked()?.dismiss(&prompt, cleanup_end()),
+        });
         drop(removed);
     }
 

@@ -3,7 +3,7 @@
 //! A stuck thread is never replaced: calls fail at once until it is back. The thread is detached, so a
 //! process can exit while its vault is stuck.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, TryLockError};
 use std::time::{Duration, Instant};
@@ -45,8 +45,7 @@ impl Worker {
                 result,
                 Err(VaultError::TimedOut { .. } | VaultError::OutcomeUnknown { .. })
             );
-            // A connection that broke early says nothing about the next call.
-            let silent = was_asked.then(|| no_answer && theirs.remaining().is_err());
+            let silent = was_asked.then(|| no_answer && theirs.heard_nothing());
             (silent, Box::new(move || drop(reply.send(result))))
         })?;
         let grace = (call.deadline / 20).clamp(MIN_GRACE, MAX_GRACE);
@@ -170,6 +169,7 @@ pub(crate) struct Turn {
     deadline: Duration,
     interaction: Interaction,
     phase: AtomicU8,
+    answered_late: AtomicBool,
 }
 
 impl Turn {
@@ -182,6 +182,7 @@ impl Turn {
             deadline,
             interaction: call.interaction,
             phase: AtomicU8::new(READING),
+            answered_late: AtomicBool::new(false),
         }
     }
 
@@ -229,28 +230,39 @@ impl Turn {
 
     fn begin_write(&self) -> Result<(), VaultError> {
         self.remaining()?;
-        match self.phase.compare_exchange(READING, WRITING, Ordering::SeqCst, Ordering::SeqCst) {
+        let begin = |phase| (phase != ABANDONED).then_some(WRITING);
+        match self.phase.fetch_update(Ordering::SeqCst, Ordering::SeqCst, begin) {
             Ok(_) => Ok(()),
             Err(_) => Err(VaultError::TimedOut { waited: self.waited() }),
         }
     }
 
     fn end_write(&self) {
-        self.phase.store(READING, Ordering::SeqCst);
+        self.phase.store(WRITTEN, Ordering::SeqCst);
+        self.answered_late.store(self.until <= Instant::now(), Ordering::SeqCst);
     }
 
     fn abandon(&self) -> VaultError {
         let waited = self.waited();
-        match self.phase.compare_exchange(READING, ABANDONED, Ordering::SeqCst, Ordering::SeqCst) {
-            Ok(_) => VaultError::TimedOut { waited },
-            Err(_) => VaultError::OutcomeUnknown { waited },
+        let end = |phase| (phase != WRITING).then_some(ABANDONED);
+        match self.phase.fetch_update(Ordering::SeqCst, Ordering::SeqCst, end) {
+            Ok(READING) => VaultError::TimedOut { waited },
+            _ => VaultError::OutcomeUnknown { waited },
         }
+    }
+
+    /// Whether the deadline passed and no answer has come since. A connection that broke early says nothing about the next
+    /// call.
+    fn heard_nothing(&self) -> bool {
+        self.until <= Instant::now() && !self.answered_late.load(Ordering::SeqCst)
     }
 }
 
 const READING: u8 = 0;
 const WRITING: u8 = 1;
-const ABANDONED: u8 = 2;
+/// Reading again, after a step that wrote.
+const WRITTEN: u8 = 2;
+const ABANDONED: u8 = 3;
 
 /// A vault ends its call at the deadline by itself; the grace lets its own error arrive.
 const MIN_GRACE: Duration = Duration::from_millis(5);

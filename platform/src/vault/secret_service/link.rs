@@ -175,35 +175,16 @@ impl Link {
     }
 
     pub(super) fn delete(&self, path: &OwnedObjectPath) -> Result<Prompt<()>, Fault> {
-        self.delete_until(path, None)
-    }
-
-    pub(super) fn delete_within(
-        &self,
-        path: &OwnedObjectPath,
-        until: Instant,
-    ) -> Result<(), Fault> {
-        match self.delete_until(path, Some(until))? {
-            Prompt::NotNeeded(()) => Ok(()),
-            Prompt::Needed(prompt) => self.dismiss(&prompt, until),
-        }
-    }
-
-    pub(super) fn dismiss(&self, prompt: &OwnedObjectPath, until: Instant) -> Result<(), Fault> {
-        self.call(Some(until), prompt, "org.freedesktop.Secret.Prompt", "Dismiss", &())
-    }
-
-    fn delete_until(
-        &self,
-        path: &OwnedObjectPath,
-        until: Option<Instant>,
-    ) -> Result<Prompt<()>, Fault> {
         let prompt: OwnedObjectPath =
-            self.call(until, path, "org.freedesktop.Secret.Item", "Delete", &())?;
+            self.call(None, path, "org.freedesktop.Secret.Item", "Delete", &())?;
         Ok(match prompt.as_str() {
             NOTHING => Prompt::NotNeeded(()),
             _ => Prompt::Needed(prompt),
         })
+    }
+
+    pub(super) fn dismiss(&self, prompt: &OwnedObjectPath, until: Instant) -> Result<(), Fault> {
+        self.call(Some(until), prompt, "org.freedesktop.Secret.Prompt", "Dismiss", &())
     }
 
     fn labelled(&self, label: &str, turn: &Turn) -> Result<OwnedObjectPath, Fault> {
