@@ -24,6 +24,8 @@ pub enum Act {
     Prompt,
     /// Says that the collection is locked.
     Locked,
+    /// Answers a search as if nothing were found.
+    Nothing,
     /// Answers with a type nobody asked for.
     Nonsense,
     /// Answers with this many bytes.
@@ -153,6 +155,7 @@ impl Shared {
                 self.changed.notify_all();
             }
             Act::Locked if member != "Get" => self.refuse(call, "IsLocked", "locked"),
+            Act::Nothing => bus.reply(&call.header(), &Vec::<OwnedObjectPath>::new()).unwrap(),
             Act::Nonsense => bus.reply(&call.header(), &42_u32).unwrap(),
             Act::Large(size) if member != "GetSecret" => self.exaggerate(call, member, size),
             Act::Refuse(size) => self.refuse(call, "Other", &"x".repeat(size)),

@@ -5,6 +5,7 @@
 
 mod late;
 
+use std::sync::mpsc::{RecvError, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -98,6 +99,28 @@ fn a_service_that_answered_late_is_asked_again_at_once() {
     });
 }
 
+/// Another program, or the next holder of the lock, may have filled the item meanwhile.
+#[test]
+fn the_guard_is_kept_until_a_half_made_item_is_removed() {
+    inside("the_guard_is_kept_until_a_half_made_item_is_removed", State::Absent, |_| {
+        let mock = Mock::start(None, |member| match member {
+            "CreateItem" | "Delete" => Act::Hold,
+            _ => Act::Answer,
+        });
+        let short = Call::quiet().within(Duration::from_millis(50));
+        let (guard, returned) = std::sync::mpsc::channel::<()>();
+        let unknown = vault().write(&item(), b"new", &short, Some(Box::new(guard)));
+        assert!(matches!(unknown, Err(VaultError::OutcomeUnknown { .. })), "{unknown:?}");
+        mock.release();
+        assert_eq!(mock.wait_for_held(1, Duration::from_secs(10)), 1);
+        assert_eq!(mock.calls().last().map(String::as_str), Some("Delete"));
+        assert_eq!(returned.recv_timeout(Duration::from_secs(1)), Err(RecvTimeoutError::Timeout));
+        mock.release();
+        assert_eq!(returned.recv(), Err(RecvError));
+        assert_eq!(mock.secret(), None);
+    });
+}
+
 #[test]
 fn a_save_that_outlives_its_deadline_never_overwrites_a_later_one() {
     if let Some(folder) = task() {
@@ -109,8 +132,15 @@ fn a_save_that_outlives_its_deadline_never_overwrites_a_later_one() {
         println!("measured: with TOKENKEEP_SEED={}", random.0);
         let mut round =
             Round::new(a_save_that_outlives_its_deadline_never_overwrites_a_later_one, random);
-        (0..ROUNDS).for_each(|number| round.play(number));
-        println!("measured: {ROUNDS} interleavings, {}", round.figures());
+        // Now and then everything is answered in time.
+        for number in 0.. {
+            if round.outlived == ROUNDS {
+                break;
+            }
+            assert!(number < 4 * ROUNDS, "{}", round.figures());
+            round.play(number);
+        }
+        println!("measured: {}", round.figures());
     });
 }
 

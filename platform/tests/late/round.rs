@@ -22,7 +22,7 @@ pub(crate) struct Round {
     here: CrossProcessLock,
     later: Later,
     events: (Sender<Event>, Receiver<Event>),
-    outlived: usize,
+    pub(crate) outlived: usize,
     refused: usize,
     by: [usize; 2],
     _folder: TempDir,
@@ -64,16 +64,17 @@ impl Round {
     }
 
     pub(crate) fn play(&mut self, number: usize) {
-        let before = (self.random.below(3) > 0).then_some(&b"before"[..]);
+        let before = (self.random.below(2) == 0).then_some(&b"before"[..]);
         self.mock.set_secret(before);
         // The worker may still be about to let go of the round before.
         let guard = self.here.acquire(&Wait::at_most(Duration::from_secs(10))).unwrap();
         let deadline = Duration::from_millis(2 + self.random.below(12) as u64);
-        self.start_first(guard, deadline);
+        let deletes = self.random.below(3) == 0;
+        self.start_first(guard, deadline, deletes);
         let mut open = Open { first: true, ..Open::default() };
-        // So many of its steps are answered in time.
-        let mut in_time = self.random.below(3);
-        let (mut last, mut script) = (None, Vec::new());
+        // A creation has two steps that write: the first may be answered in time.
+        let mut in_time = if before.is_none() && !deletes { self.random.below(2) } else { 0 };
+        let (mut last, mut script, mut tries) = (None, Vec::new(), 0..);
         let end = Instant::now() + Duration::from_secs(30);
         while last.is_none() || open.first || open.here || open.there || self.mock.held() > 0 {
             assert!(Instant::now() < end, "round {number} does not end: {script:?}");
@@ -93,14 +94,14 @@ impl Round {
                 0 if !open.there && last.is_none() => {
                     script.push("the other process tries".into());
                     open.there = true;
-                    self.later.try_once(&format!("other {number}"));
+                    self.later.try_once(&format!("other {number}.{}", tries.next().unwrap()));
                     self.settle(held, &mut open, &mut last, &mut script);
                 }
                 1 if !open.here && last.is_none() => match self.try_lock() {
                     Some(guard) => {
                         script.push("this process writes".into());
                         open.here = true;
-                        self.start_here(guard, format!("same {number}"));
+                        self.start_here(guard, format!("same {number}.{}", tries.next().unwrap()));
                         self.settle(held, &mut open, &mut last, &mut script);
                     }
                     None => self.refused += 1,
@@ -159,7 +160,10 @@ impl Round {
                 *(if by == 0 { &mut open.here } else { &mut open.there }) = false;
                 if confirmed {
                     self.by[by] += 1;
-                    *last = Some(text);
+                    // The order of the tries is that of the lock; that of the events is not.
+                    let rank =
+                        |text: &String| text.rsplit('.').next().unwrap().parse::<u32>().unwrap();
+                    *last = last.take().into_iter().chain([text]).max_by_key(rank);
                 }
             }
         }
@@ -169,14 +173,14 @@ impl Round {
         self.here.acquire(&Wait::at_most(Duration::ZERO)).ok()
     }
 
-    fn start_first(&mut self, guard: LockGuard, deadline: Duration) {
-        let (events, what) = (self.events.0.clone(), self.random.below(3));
+    fn start_first(&mut self, guard: LockGuard, deadline: Duration, deletes: bool) {
+        let events = self.events.0.clone();
         std::thread::spawn(move || {
             let (call, hold) =
                 (Call::quiet().within(deadline), Some(Box::new(guard) as Box<dyn Send>));
-            let result = match what {
-                0 => vault().delete(&item(), &call, hold).map(|_| ()),
-                _ => vault().write(&item(), b"first", &call, hold),
+            let result = match deletes {
+                true => vault().delete(&item(), &call, hold).map(|_| ()),
+                false => vault().write(&item(), b"first", &call, hold),
             };
             events.send(Event::First(result)).unwrap();
         });
