@@ -24,6 +24,8 @@ pub enum Act {
     Prompt,
     /// Says that the collection is locked.
     Locked,
+    /// Says that there is no such object.
+    Gone,
     /// Answers a search as if nothing were found.
     Nothing,
     /// Answers with a type nobody asked for.
@@ -155,6 +157,7 @@ impl Shared {
                 self.changed.notify_all();
             }
             Act::Locked if member != "Get" => self.refuse(call, "IsLocked", "locked"),
+            Act::Gone => self.refuse(call, "NoSuchObject", "no such object"),
             Act::Nothing => bus.reply(&call.header(), &Vec::<OwnedObjectPath>::new()).unwrap(),
             Act::Nonsense => bus.reply(&call.header(), &42_u32).unwrap(),
             Act::Large(size) if member != "GetSecret" => self.exaggerate(call, member, size),
@@ -197,7 +200,7 @@ impl Shared {
         let mut stored = self.secret.lock().unwrap();
         match member {
             "GetSecret" | "SetSecret" | "Delete" if stored.is_none() => {
-                self.refuse(call, "NoSuchObject", "no such item");
+                self.refuse(call, "NoSuchObject", "no such object");
                 Ok(())
             }
             "OpenSession" => bus.reply(&header, &(Value::from(""), path("/session"))),

@@ -36,7 +36,7 @@ fn replaced_at(
     let there = Second::default();
     let theirs = Arc::clone(&there);
     let mock = Mock::start(first, move |member| {
-        let mut there = theirs.lock().unwrap();
+        let mut there = theirs.lock().expect("nobody panics with it");
         if member == step && there.is_none() {
             *there = Some(Mock::start(second, move |member| match member {
                 "Get" if locked => Act::Locked,
@@ -131,6 +131,19 @@ fn a_deletion_in_the_service_that_has_come_is_no_absence() {
             assert_eq!(first.secret().as_deref(), Some(&b"old"[..]), "{step}");
             assert_eq!(second.lock().unwrap().as_ref().unwrap().secret(), None, "{step}");
         }
+    });
+}
+
+#[test]
+fn an_item_that_is_found_again_after_it_was_gone_is_deleted() {
+    inside("an_item_that_is_found_again_after_it_was_gone_is_deleted", State::Absent, |_| {
+        let gone = Mutex::new(true);
+        let mock = Mock::start(Some(b"secret"), move |member| match member {
+            "Delete" if std::mem::take(&mut *gone.lock().unwrap()) => Act::Gone,
+            _ => Act::Answer,
+        });
+        assert!(vault().delete(&item(), &Call::quiet(), None).unwrap());
+        assert_eq!(mock.secret(), None);
     });
 }
 

@@ -271,3 +271,19 @@ const MAX_GRACE: Duration = Duration::from_millis(250);
 const MAX_SILENCE: Duration = Duration::from_secs(3);
 /// Longer deadlines would overflow the clock's arithmetic on some systems.
 const MAX_DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_given_up_after_a_write_is_unknown_and_before_one_it_is_not() {
+        let turn = Turn::new(&Call::quiet());
+        assert!(matches!(turn.abandon(), VaultError::TimedOut { .. }));
+        assert!(turn.write(|| Ok::<_, VaultError>(())).is_err(), "a write began after the end");
+
+        let turn = Turn::new(&Call::quiet());
+        turn.write(|| Ok::<_, VaultError>(())).unwrap();
+        assert!(matches!(turn.abandon(), VaultError::OutcomeUnknown { .. }));
+    }
+}

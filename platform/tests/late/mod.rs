@@ -1,4 +1,5 @@
 //! What the tests of late answers share.
+#![expect(clippy::unwrap_used, reason = "only tests use it")]
 
 pub(crate) mod round;
 
