@@ -100,6 +100,23 @@ fn a_service_that_answered_late_is_asked_again_at_once() {
     });
 }
 
+#[test]
+fn a_read_that_is_never_answered_holds_up_no_later_call() {
+    inside("a_read_that_is_never_answered_holds_up_no_later_call", State::Absent, |_| {
+        let silent = Mutex::new(true);
+        let mock = Mock::start(Some(b"secret"), move |member| match member {
+            "GetSecret" if std::mem::take(&mut *silent.lock().unwrap()) => Act::Silence,
+            _ => Act::Answer,
+        });
+        let short = Call::quiet().within(Duration::from_millis(50));
+        let silence = vault().read(&item(), &short);
+        assert!(matches!(silence, Err(VaultError::TimedOut { .. })), "{silence:?}");
+        assert_eq!(until_ok(|| vault().read(&item(), &Call::quiet())).unwrap()[..], *b"secret");
+        let sessions = mock.calls().into_iter().filter(|call| call == "OpenSession");
+        assert_eq!(sessions.count(), 2, "the connection was not closed");
+    });
+}
+
 /// Another program, or the next holder of the lock, may have filled the item meanwhile.
 #[test]
 fn the_guard_is_kept_until_a_half_made_item_is_removed() {

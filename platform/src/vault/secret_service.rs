@@ -1,9 +1,8 @@
 //! The Secret Service of Linux and the BSDs: gnome-keyring, KWallet, KeePassXC and others.
 //!
 //! Specification: <https://specifications.freedesktop.org/secret-service/>. One connection and one session are kept, and the
-//! path of each item found, for as long as the service does not change: the bus tells when another takes its name, and every answer
-//! must come from the one that answered first. So the answers of one call are never mixed from two services, and no write
-//! goes by a path that another service gave.
+//! path of each item found, for as long as the service does not change: the bus tells when its name goes from its owner. So
+//! the answers of one call are never mixed from two services, and no write goes by a path that another service gave.
 //!
 //! An item is created empty and then given its secret: `CreateItem` must be called by hand, because the crate would run any
 //! prompt it returns, and only the crate's own session can encrypt. No secret crosses the bus in clear unless the

@@ -33,10 +33,9 @@ impl Link {
     pub(super) fn connect(turn: &Turn) -> Result<Self, Fault> {
         turn.remaining()?;
         let bus = Bus::greet(address::connect()?, turn.until())?;
-        // Its answer says nothing: where the bus refuses, only the answers tell that the service was replaced.
         let watch =
             bus.connection().call_method(Some(BUS), BUS_PATH, Some(BUS), "AddMatch", &WATCH);
-        drop(bus.run(Some(turn.until()), watch)?);
+        bus.run(Some(turn.until()), watch)??;
         Ok(Self { encrypted: None, plain: None, bare: None, bus })
     }
 

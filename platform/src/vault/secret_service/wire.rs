@@ -1,4 +1,4 @@
-//! The socket of a connection: who waits for it, what may come over it, and who answers.
+//! The socket of a connection: who waits for it, what may come over it, and whether the service is still the same.
 
 use std::future::Future;
 use std::io;
@@ -6,14 +6,14 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use zbus::connection::socket::{ReadHalf, Socket, Split, WriteHalf};
-use zbus::message::{Message, Type};
+use zbus::message::Message;
 
 use super::link::NAME;
 
@@ -25,8 +25,6 @@ pub(super) struct Wire {
     writer: Mutex<Option<Waker>>,
     /// Bytes that the next answer may have.
     limit: AtomicUsize,
-    /// The bus's own name of the connection that has answered first.
-    service: OnceLock<String>,
     over: AtomicBool,
 }
 
@@ -37,7 +35,6 @@ impl Wire {
             reader: Mutex::default(),
             writer: Mutex::default(),
             limit: AtomicUsize::new(OTHER_LIMIT),
-            service: OnceLock::new(),
             over: AtomicBool::new(false),
         }
     }
@@ -46,7 +43,7 @@ impl Wire {
         self.limit.store(limit, Ordering::SeqCst);
     }
 
-    /// Whether the connection has ended, or the service has another owner than the one that answered first.
+    /// Whether the connection has ended, or the service's name has gone from its owner.
     pub(super) fn is_over(&self) -> bool {
         self.over.load(Ordering::SeqCst)
     }
@@ -114,24 +111,17 @@ impl Wire {
         Err(io::Error::new(io::ErrorKind::FileTooLarge, text))
     }
 
-    /// Sees who answers, and whether the bus says that the service's name has gone to another.
+    /// Sees when the bus says that the service's name has gone from its owner. It says so before anything that the next
+    /// owner sends.
     fn see(&self, message: &Message) {
         let header = message.header();
-        let sender = header.sender().map_or("", |sender| sender.as_str());
-        let goes_on = match message.message_type() {
-            _ if sender == BUS => match header.member().map(|member| member.as_str()) {
-                Some("NameOwnerChanged") => {
-                    let names = message.body().deserialize::<(String, String, String)>();
-                    names.is_ok_and(|(name, old, _)| name != NAME || old.is_empty())
-                }
-                _ => true,
-            },
-            Type::MethodReturn | Type::Error => {
-                self.service.get_or_init(|| sender.to_owned()) == sender
-            }
-            _ => true,
-        };
-        if !goes_on {
+        let is = |word: Option<&str>, expected| word == Some(expected);
+        if is(header.sender().map(|sender| sender.as_str()), BUS)
+            && is(header.member().map(|member| member.as_str()), "NameOwnerChanged")
+            && let Ok((name, old, _)) = message.body().deserialize::<(String, String, String)>()
+            && name == NAME
+            && !old.is_empty()
+        {
             self.over.store(true, Ordering::SeqCst);
         }
     }
