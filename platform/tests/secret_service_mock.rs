@@ -230,3 +230,21 @@ fn many_threads_share_one_vault() {
         assert_eq!(mock.calls().iter().filter(|call| *call == "OpenSession").count(), 1);
     });
 }
+
+#[test]
+fn a_secret_of_more_than_32_mib_is_refused_before_any_call() {
+    inside("a_secret_of_more_than_32_mib_is_refused_before_any_call", State::Absent, |_| {
+        let mock = Mock::start(Some(b"secret"), |_| Act::Answer);
+        let large = vec![7; (32 << 20) + 1];
+        // A build without optimisation takes long to wipe its copy.
+        let wiping = Call::quiet().within(Duration::from_secs(20));
+        for result in [
+            vault().write(&item(), &large, &wiping, None),
+            vault().create(&item(), &large, &wiping),
+        ] {
+            let refused = matches!(result, Err(VaultError::TooLarge { limit: 33_554_432, .. }));
+            assert!(refused, "{result:?}");
+        }
+        assert_eq!(mock.calls(), [""; 0]);
+    });
+}
