@@ -1,12 +1,14 @@
 //! A Secret Service that does on purpose what a real one cannot be made to do.
 #![expect(clippy::unwrap_used, reason = "only tests use it")]
 
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use zbus::blocking::{Connection, MessageIterator};
-use zbus::message::{Message, Type};
-use zbus::zvariant::{ObjectPath, OwnedObjectPath, OwnedValue, Value};
+use zbus::fdo::RequestNameFlags;
+use zbus::message::{Message, Type as Kind};
+use zbus::zvariant::{ObjectPath, OwnedObjectPath, OwnedValue, Type, Value};
 
 /// What the service does when a method is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,59 +18,89 @@ pub enum Act {
     Answer,
     /// Never answers.
     Silence,
-    /// Answers when [`Mock::release`] is called.
+    /// Does it and answers when [`Mock::release`] is called; other calls go on meanwhile.
     Hold,
     /// Wants a prompt first; the prompt is dismissed when it is shown.
     Prompt,
     /// Says that the collection is locked.
     Locked,
+    /// Says that there is no such object.
+    Gone,
+    /// Answers a search as if nothing were found.
+    Nothing,
     /// Answers with a type nobody asked for.
     Nonsense,
     /// Says that an argument is not valid.
     Invalid,
-    /// Says that it does not know the object.
-    Unknown,
+    /// Answers with this many bytes.
+    Large(usize),
+    /// Answers with an error whose text has this many bytes.
+    Refuse(usize),
     /// Leaves the bus without an answer.
     Die,
 }
 
-/// The service, until the process ends or it dies.
+/// The service, until the process ends, it dies, or another takes its name.
 #[derive(Debug)]
 pub struct Mock {
-    calls: Arc<Mutex<Vec<String>>>,
-    release: Sender<()>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    bus: Connection,
+    calls: Mutex<Vec<String>>,
+    secret: Mutex<Option<Vec<u8>>>,
+    held: Mutex<Held>,
+    /// Told when `held` has changed.
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    calls: VecDeque<Message>,
+    /// Calls that will not be held, because they were released before they came.
+    released: usize,
 }
 
 impl Mock {
-    /// Takes the service's name on this process's session bus. `act` is asked at each call, by the method's name.
+    /// Takes the service's name on this process's session bus, from another mock too. `act` is asked at each call, by
+    /// the method's name.
     pub fn start(secret: Option<&[u8]>, act: impl Fn(&str) -> Act + Send + 'static) -> Self {
-        let connection = Connection::session().unwrap();
+        let bus = Connection::session().unwrap();
         // Listens before anybody can call.
-        let mut messages = MessageIterator::from(&connection);
-        connection.request_name("org.freedesktop.secrets").unwrap();
-        let calls = Arc::new(Mutex::new(Vec::new()));
-        let (release, held) = channel();
-        let mut service = Service { secret: secret.map(<[u8]>::to_vec), held };
-        let theirs = Arc::clone(&calls);
+        let mut messages = MessageIterator::from(&bus);
+        let flags = RequestNameFlags::AllowReplacement
+            | RequestNameFlags::ReplaceExisting
+            | RequestNameFlags::DoNotQueue;
+        bus.request_name_with_flags("org.freedesktop.secrets", flags).unwrap();
+        let shared = Arc::new(Shared {
+            bus,
+            calls: Mutex::default(),
+            secret: Mutex::new(secret.map(<[u8]>::to_vec)),
+            held: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let theirs = Arc::clone(&shared);
         std::thread::spawn(move || {
             while let Some(Ok(message)) = messages.next() {
-                if message.message_type() != Type::MethodCall {
+                if message.message_type() != Kind::MethodCall {
                     continue;
                 }
                 let member = message.header().member().unwrap().to_string();
-                theirs.lock().unwrap().push(member.clone());
-                if !service.serve(&connection, &message, &member, act(&member)) {
-                    connection.close().unwrap();
+                theirs.calls.lock().unwrap().push(member.clone());
+                if !theirs.serve(&message, &member, act(&member)) {
+                    theirs.bus.clone().close().unwrap();
                     return;
                 }
             }
         });
-        Self { calls, release }
+        Self { shared }
     }
 
     /// The methods called so far.
     pub fn calls(&self) -> Vec<String> {
-        self.calls.lock().unwrap().clone()
+        self.shared.calls.lock().unwrap().clone()
     }
 
     /// How often `method` was called.
@@ -76,80 +108,149 @@ impl Mock {
         self.calls().iter().filter(|call| *call == method).count()
     }
 
-    /// Lets one held call be answered.
+    /// The secret of its only item.
+    pub fn secret(&self) -> Option<Vec<u8>> {
+        self.shared.secret.lock().unwrap().clone()
+    }
+
+    /// Replaces its only item, or removes it.
+    pub fn set_secret(&self, secret: Option<&[u8]>) {
+        *self.shared.secret.lock().unwrap() = secret.map(<[u8]>::to_vec);
+    }
+
+    /// Lets the call that has been held longest be answered, or the next one that would be held.
     pub fn release(&self) {
-        self.release.send(()).unwrap();
+        let mut held = self.shared.held.lock().unwrap();
+        match held.calls.pop_front() {
+            Some(call) => self.shared.answer(&call, Act::Answer),
+            None => held.released += 1,
+        }
+    }
+
+    /// Lets the held call at `place` be answered, counted in the order in which they came.
+    pub fn release_at(&self, place: usize) {
+        let call = self.shared.held.lock().unwrap().calls.remove(place).unwrap();
+        self.shared.answer(&call, Act::Answer);
+    }
+
+    /// How many calls are held now.
+    pub fn held(&self) -> usize {
+        self.shared.held.lock().unwrap().calls.len()
+    }
+
+    /// Waits until `count` calls are held, at most for `patience`; how many are then.
+    pub fn wait_for_held(&self, count: usize, patience: Duration) -> usize {
+        let held = self.shared.held.lock().unwrap();
+        let few = |held: &mut Held| held.calls.len() < count;
+        self.shared.changed.wait_timeout_while(held, patience, few).unwrap().0.calls.len()
     }
 }
 
-struct Service {
-    secret: Option<Vec<u8>>,
-    held: Receiver<()>,
-}
-
-impl Service {
-    fn serve(&mut self, bus: &Connection, call: &Message, member: &str, act: Act) -> bool {
+impl Shared {
+    fn serve(&self, call: &Message, member: &str, act: Act) -> bool {
+        let bus = &self.bus;
         match act {
-            Act::Answer => {}
-            Act::Silence => return true,
-            Act::Hold => self.held.recv().unwrap(),
+            Act::Silence => {}
             Act::Die => return false,
-            Act::Locked if member == "Get" => {}
-            Act::Locked | Act::Invalid | Act::Unknown => {
-                let name = match act {
-                    Act::Locked => "org.freedesktop.Secret.Error.IsLocked",
-                    Act::Invalid => "org.freedesktop.DBus.Error.InvalidArgs",
-                    _ => "org.freedesktop.DBus.Error.UnknownObject",
-                };
-                bus.reply_error(&call.header(), name, &"no").unwrap();
-                return true;
+            Act::Hold => {
+                let mut held = self.held.lock().unwrap();
+                match held.released.checked_sub(1) {
+                    Some(left) => {
+                        held.released = left;
+                        self.answer(call, Act::Answer);
+                    }
+                    None => held.calls.push_back(call.clone()),
+                }
+                self.changed.notify_all();
             }
-            Act::Nonsense => {
-                bus.reply(&call.header(), &42_u32).unwrap();
-                return true;
+            Act::Locked if member != "Get" => self.refuse(call, "IsLocked", "locked"),
+            Act::Gone => self.refuse(call, "NoSuchObject", "no such object"),
+            Act::Nothing => bus.reply(&call.header(), &Vec::<OwnedObjectPath>::new()).unwrap(),
+            Act::Invalid => {
+                let name = "org.freedesktop.DBus.Error.InvalidArgs";
+                bus.reply_error(&call.header(), name, &"not valid").unwrap();
             }
-            Act::Prompt => {}
+            Act::Nonsense => bus.reply(&call.header(), &42_u32).unwrap(),
+            Act::Large(size) if member != "GetSecret" => self.exaggerate(call, member, size),
+            Act::Refuse(size) => self.refuse(call, "Other", &"x".repeat(size)),
+            Act::Answer | Act::Prompt | Act::Locked | Act::Large(_) => self.answer(call, act),
         }
-        self.answer(bus, call, member, act);
         true
     }
 
-    fn answer(&mut self, bus: &Connection, call: &Message, member: &str, act: Act) {
+    fn refuse(&self, call: &Message, error: &str, text: &str) {
+        let name = format!("org.freedesktop.Secret.Error.{error}");
+        self.bus.reply_error(&call.header(), name, &text).unwrap();
+    }
+
+    /// The right type where there is one that can be large.
+    fn exaggerate(&self, call: &Message, member: &str, size: usize) {
         let header = call.header();
+        let path = |size| ObjectPath::from_string_unchecked(format!("/{}", "x".repeat(size)));
+        let nothing = ObjectPath::from_static_str("/").unwrap();
+        let list = || vec![path(1 << 16); size >> 16];
+        match member {
+            "OpenSession" => self.bus.reply(&header, &(Value::from("x".repeat(size)), nothing)),
+            "ReadAlias" => self.bus.reply(&header, &path(size)),
+            "Get" => self.bus.reply(&header, &Value::from("x".repeat(size))),
+            "SearchItems" => self.bus.reply(&header, &list()),
+            "CreateItem" => self.bus.reply(&header, &(path(size), nothing)),
+            "Unlock" => self.bus.reply(&header, &(list(), nothing)),
+            _ => self.bus.reply(&header, &Bytes(vec![7; size])),
+        }
+        .unwrap();
+    }
+
+    fn answer(&self, call: &Message, act: Act) {
+        let bus = &self.bus;
+        let header = call.header();
+        let member = header.member().unwrap().as_str();
         let path = |path: &'static str| ObjectPath::from_static_str(path).unwrap();
         let (nothing, prompt) = (path("/"), path("/prompt"));
         let wanted = if act == Act::Prompt { prompt } else { nothing.clone() };
+        let mut stored = self.secret.lock().unwrap();
         match member {
+            "GetSecret" | "SetSecret" | "Delete" if stored.is_none() => {
+                self.refuse(call, "NoSuchObject", "no such object");
+                Ok(())
+            }
             "OpenSession" => bus.reply(&header, &(Value::from(""), path("/session"))),
             "ReadAlias" => bus.reply(&header, &path("/collection")),
             "Get" => bus.reply(&header, &Value::from(act == Act::Locked)),
             "SearchItems" => {
-                let found: Vec<_> = self.secret.iter().map(|_| path("/item")).collect();
+                let found: Vec<_> = stored.iter().map(|_| path("/item")).collect();
                 bus.reply(&header, &found)
             }
             "GetSecret" => {
-                let secret = self.secret.clone().unwrap_or_default();
-                bus.reply(&header, &((path("/session"), Vec::<u8>::new(), secret, "text/plain"),))
+                let secret = match act {
+                    Act::Large(size) => vec![7; size],
+                    _ => stored.clone().unwrap_or_default(),
+                };
+                let secret = (path("/session"), Vec::<u8>::new(), Bytes(secret), "text/plain");
+                bus.reply(&header, &(secret,))
             }
             "SetSecret" => {
                 let body = call.body();
                 type Secret = (OwnedObjectPath, Vec<u8>, Vec<u8>, String);
                 let (secret,): (Secret,) = body.deserialize().unwrap();
-                self.secret = Some(secret.2);
+                *stored = Some(secret.2);
                 bus.reply(&header, &())
             }
             "CreateItem" if act == Act::Prompt => bus.reply(&header, &(nothing, wanted)),
             "CreateItem" => {
-                self.secret = Some(Vec::new());
+                *stored = Some(Vec::new());
                 bus.reply(&header, &(path("/item"), nothing))
             }
             "Delete" => {
                 if act == Act::Answer {
-                    self.secret = None;
+                    *stored = None;
                 }
                 bus.reply(&header, &wanted)
             }
-            "Unlock" => bus.reply(&header, &(Vec::<OwnedObjectPath>::new(), wanted)),
+            "Unlock" if act == Act::Prompt => {
+                bus.reply(&header, &(Vec::<OwnedObjectPath>::new(), wanted))
+            }
+            "Unlock" => bus.reply(&header, &(vec![path("/collection")], nothing)),
             "Prompt" => {
                 bus.reply(&header, &()).unwrap();
                 let result = OwnedValue::from(true);
@@ -165,5 +266,16 @@ impl Service {
             _ => bus.reply(&header, &()),
         }
         .unwrap();
+    }
+}
+
+/// Written at once, not byte by byte.
+#[derive(Type)]
+#[zvariant(signature = "ay")]
+struct Bytes(Vec<u8>);
+
+impl serde::Serialize for Bytes {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
     }
 }

@@ -113,7 +113,7 @@ fn a_write_that_outlives_its_caller_keeps_the_guard_until_it_returns() {
 fn a_creation_over_a_session_that_carries_no_secret_is_begun_anew() {
     let name = "a_creation_over_a_session_that_carries_no_secret_is_begun_anew";
     inside(name, State::Absent, |_| {
-        let mock = Mock::start(None, first(2, "SetSecret", Act::Unknown));
+        let mock = Mock::start(None, first(2, "SetSecret", Act::Gone));
         vault().create(&item(), b"secret", &patient()).unwrap();
         assert_eq!(*vault().read(&item(), &patient()).unwrap().unwrap(), b"secret");
         assert_eq!((mock.count("CreateItem"), mock.count("Delete")), (3, 2), "none is left over");
@@ -281,5 +281,23 @@ fn many_threads_share_one_vault() {
             .collect();
         threads.into_iter().for_each(|thread| assert_eq!(thread.join().unwrap(), b"secret"));
         assert_eq!(mock.calls().iter().filter(|call| *call == "OpenSession").count(), 1);
+    });
+}
+
+#[test]
+fn a_secret_of_more_than_32_mib_is_refused_before_any_call() {
+    inside("a_secret_of_more_than_32_mib_is_refused_before_any_call", State::Absent, |_| {
+        let mock = Mock::start(Some(b"secret"), |_| Act::Answer);
+        let large = vec![7; (32 << 20) + 1];
+        // A build without optimisation takes long to wipe its copy.
+        let wiping = Call::quiet().within(Duration::from_secs(20));
+        for result in [
+            vault().write(&item(), &large, &wiping, None),
+            vault().create(&item(), &large, &wiping),
+        ] {
+            let refused = matches!(result, Err(VaultError::TooLarge { limit: 33_554_432, .. }));
+            assert!(refused, "{result:?}");
+        }
+        assert_eq!(mock.calls(), [""; 0]);
     });
 }

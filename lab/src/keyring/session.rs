@@ -92,8 +92,12 @@ fn bus_options(provider: Provider, state: State, folder: &Path) -> io::Result<[O
     let text = format!(
         r#"<busconfig><type>session</type><listen>unix:path={}</listen><policy context="default">
         <allow send_destination="*" eavesdrop="true"/><allow eavesdrop="true"/><allow own="*"/>
-        </policy></busconfig>"#,
-        listen.display()
+        </policy>{}</busconfig>"#,
+        listen.display(),
+        // As on every session bus: what is too large is not the bus's affair.
+        ["max_incoming_bytes", "max_outgoing_bytes", "max_message_size"]
+            .map(|name| format!(r#"<limit name="{name}">1000000000</limit>"#))
+            .concat()
     );
     File::create(&config)?.write_all(text.as_bytes())?;
     let mut option = OsString::from("--config-file=");

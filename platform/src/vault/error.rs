@@ -44,7 +44,7 @@ pub enum VaultError {
     /// This build has no vault for this operating system.
     #[error("this build has no vault for this system; choose another source for the key")]
     NotBuilt,
-    /// The caller stopped waiting while a write was under way, or the connection broke then.
+    /// The caller stopped waiting while a write was under way, or the connection broke then, or its answer made no sense.
     #[error(
         "the vault did not confirm a write within {waited:?}; it may have happened, read again"
     )]

@@ -1,8 +1,8 @@
 //! The Secret Service of Linux and the BSDs: gnome-keyring, KWallet, KeePassXC and others.
 //!
 //! Specification: <https://specifications.freedesktop.org/secret-service/>. One connection and one session are kept, and the
-//! path of each item found, for as long as that session lives: a service that is started anew forgets its sessions, so
-//! a path is never used with another service than the one that gave it.
+//! path of each item found, for as long as the service does not change: the bus tells when its name goes from its owner. So
+//! the answers of one call are never mixed from two services, and no write goes by a path that another service gave.
 //!
 //! An item is created empty and then given its secret: `CreateItem` must be called by hand, because the crate would run any
 //! prompt it returns, and only the crate's own session can encrypt. No secret crosses the bus in clear unless the
@@ -16,6 +16,7 @@ mod address;
 mod bus;
 mod fault;
 mod link;
+mod wire;
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -24,7 +25,7 @@ use zbus::zvariant::OwnedObjectPath;
 
 use super::{Backend, Item, Place, Secret, Session, Turn, VaultError};
 use fault::Fault;
-use link::{Link, Prompt};
+use link::{Link, Prompt, SECRET_LIMIT};
 
 pub(super) const NAME: &str = "Secret Service";
 
@@ -58,6 +59,7 @@ impl Backend for SecretService {
         secret: &[u8],
         turn: &Turn,
     ) -> Result<(), VaultError> {
+        check_size(secret)?;
         for _ in 0..SESSIONS {
             // Sessions of a service that was replaced meanwhile may bear the names of the next one's.
             self.disconnect();
@@ -68,7 +70,7 @@ impl Backend for SecretService {
             }
             self.remove_unfinished(&path);
         }
-        Err(VaultError::failed("the vault gave back something else than was stored"))
+        Err(VaultError::failed(ANOTHER))
     }
 
     fn write(
@@ -78,6 +80,7 @@ impl Backend for SecretService {
         secret: &[u8],
         turn: &Turn,
     ) -> Result<(), VaultError> {
+        check_size(secret)?;
         for _ in 0..SESSIONS {
             // What is there is read over a session that is not proven, before it is given up.
             let found = match self.is_proven(place) {
@@ -91,29 +94,37 @@ impl Backend for SecretService {
                 },
             };
             let Some(path) = found else { return self.create(place, item, secret, turn) };
-            if self.store(&path, place, secret, !self.is_proven(place), turn)? {
+            let write = |link: &Link| link.set_secret(&path, secret, place.session);
+            if self.write_or_gone(turn, write)?.is_some()
+                && (self.is_proven(place) || self.read_back(&path, place, secret, turn)?)
+            {
                 self.found.insert((place.clone(), item.attributes.clone()), path);
                 return Ok(());
             }
             self.disconnect();
         }
-        Err(VaultError::failed("the vault removed the item again and again during the call"))
+        Err(VaultError::failed(GONE_AGAIN))
     }
 
     fn delete(&mut self, place: &Place, item: &Item, turn: &Turn) -> Result<bool, VaultError> {
-        let path = self.repeat(turn, |vault| {
-            let link = vault.link(place, turn)?;
-            let collection = link.collection(&place.collection, turn)?;
-            let path = only(link.search(&collection, item, turn)?)?;
-            // Also asked when nothing was found: a locked collection cannot say that an item is absent.
-            match link.is_locked(&collection, turn)? {
-                true => Err(VaultError::Locked { source: None }.into()),
-                false => Ok(path),
+        for _ in 0..SESSIONS {
+            let path = self.repeat(turn, |vault| {
+                let link = vault.link(place, turn)?;
+                let collection = link.collection(&place.collection, turn)?;
+                let path = only(link.search(&collection, item, turn)?)?;
+                // Also asked when nothing was found: a locked collection cannot say that an item is absent.
+                match link.is_locked(&collection, turn)? {
+                    true => Err(VaultError::Locked { source: None }.into()),
+                    false => Ok(path),
+                }
+            })?;
+            self.found.remove(&(place.clone(), item.attributes.clone()));
+            let Some(path) = path else { return Ok(false) };
+            if self.write_or_gone(turn, |link| link.delete(&path))?.is_some() {
+                return Ok(true);
             }
-        })?;
-        self.found.remove(&(place.clone(), item.attributes.clone()));
-        let Some(path) = path else { return Ok(false) };
-        self.write_or_gone(turn, |link| link.delete(&path)).map(|deleted| deleted.is_some())
+        }
+        Err(VaultError::failed(GONE_AGAIN))
     }
 
     fn unlock(&mut self, place: &Place, turn: &Turn) -> Result<(), VaultError> {
@@ -166,35 +177,37 @@ impl SecretService {
         secret: &[u8],
         turn: &Turn,
     ) -> Result<bool, VaultError> {
-        let filled = self.store(path, place, secret, true, turn);
-        if filled.is_err() {
-            self.remove_unfinished(path);
+        match self.write_or_gone(turn, |link| link.set_secret(path, secret, place.session)) {
+            Ok(Some(())) => self.read_back(path, place, secret, turn),
+            // An unknown session and an unknown item go by the same name.
+            Ok(None) => Ok(false),
+            Err(error) => {
+                self.remove_unfinished(path);
+                Err(error)
+            }
         }
-        filled
     }
 
-    /// Sets the secret, and reads it back where that is wanted; `false` if the session or the item is gone, or the session
-    /// does not carry it whole.
-    fn store(
+    /// Whether the secret that was just set comes back; `false` if the session or the item is gone, or the session does not
+    /// carry it whole.
+    fn read_back(
         &mut self,
         path: &OwnedObjectPath,
         place: &Place,
         secret: &[u8],
-        read_back: bool,
         turn: &Turn,
     ) -> Result<bool, VaultError> {
-        let set = self.write_or_gone(turn, |link| link.set_secret(path, secret, place.session))?;
-        // An unknown session and an unknown item go by the same name.
-        if set.is_none() || !read_back {
-            return Ok(set.is_some());
-        }
         match self.step(|vault| vault.linked()?.secret(path, place.session, turn)) {
             Ok(stored) if *stored == secret => {
                 self.prove(place);
                 Ok(true)
             }
-            Ok(_) | Err(Fault::Gone(_) | Fault::Garbled(_)) => Ok(false),
-            Err(fault) => Err(fault.into_write_error(turn)),
+            Ok(_) if place.session == Session::Plain => Err(VaultError::failed(ANOTHER)),
+            Ok(_) | Err(Fault::Gone(_) | Fault::Mismatch(_)) => Ok(false),
+            Err(fault) => Err(match fault.into_write_error(turn) {
+                VaultError::TimedOut { waited } => VaultError::OutcomeUnknown { waited },
+                error => error,
+            }),
         }
     }
 
@@ -251,7 +264,7 @@ impl SecretService {
         for _ in 1..SESSIONS {
             match self.step(&mut steps) {
                 // An unknown session and an unknown item go by the same name.
-                Err(Fault::Gone(_) | Fault::Garbled(_)) => self.disconnect(),
+                Err(Fault::Gone(_) | Fault::Mismatch(_)) => self.disconnect(),
                 Err(Fault::Stale(_) | Fault::Lost(_)) => {}
                 other => return other.map_err(|fault| fault.into_error(turn)),
             }
@@ -261,27 +274,39 @@ impl SecretService {
     }
 
     /// A step that writes. Waited for until it returns; what the service would prompt for is `Locked`.
-    /// `None` if the object to change is not there, or the service does not know the session: nothing was written.
+    /// `None` if the object to change is not there, the service does not know the session, or it is another than the one
+    /// that was asked before: nothing was written.
     fn write_or_gone<T>(
         &mut self,
         turn: &Turn,
         step: impl FnOnce(&Link) -> Result<Prompt<T>, Fault>,
     ) -> Result<Option<T>, VaultError> {
-        match turn.write(|| self.step(|vault| step(vault.linked()?))) {
+        let write = |vault: &mut Self| match vault.linked()? {
+            link if link.is_over() => Err(Fault::Stale(not_connected())),
+            link => step(link),
+        };
+        match turn.write(|| self.step(write)) {
             Ok(Prompt::NotNeeded(value)) => Ok(Some(value)),
             Ok(Prompt::Needed(prompt)) => {
                 let dismissed = self.step(|vault| vault.linked()?.dismiss(&prompt, cleanup_end()));
                 drop(dismissed);
                 Err(VaultError::Locked { source: None })
             }
-            Err(Fault::Gone(_) | Fault::Stale(_)) => Ok(None),
+            Err(Fault::Gone(_) | Fault::Stale(_)) => {
+                self.found.clear();
+                Ok(None)
+            }
             Err(fault) => Err(fault.into_write_error(turn)),
         }
     }
 
-    /// Takes back what `create` could not finish. May run after the deadline, when nobody waits any more.
+    /// Takes back what `create` could not finish. May run after the deadline, when nobody waits any more; waited for like every
+    /// write, because it must not remove what the next holder of a lock has stored in the same item.
     fn remove_unfinished(&mut self, path: &OwnedObjectPath) {
-        let removed = self.step(|vault| vault.linked()?.delete_within(path, cleanup_end()));
+        let removed = self.step(|vault| match vault.linked()?.delete(path)? {
+            Prompt::NotNeeded(()) => Ok(()),
+            Prompt::Needed(prompt) => vault.linked()?.dismiss(&prompt, cleanup_end()),
+        });
         drop(removed);
     }
 
@@ -308,7 +333,7 @@ impl SecretService {
     }
 
     fn link(&mut self, place: &Place, turn: &Turn) -> Result<&mut Link, Fault> {
-        if self.link.is_none() {
+        if self.link.as_ref().is_none_or(Link::is_over) {
             self.disconnect();
             self.link = Some(Link::connect(turn)?);
         }
@@ -319,9 +344,19 @@ impl SecretService {
 
     /// The link that an earlier step of the same chain made.
     fn linked(&self) -> Result<&Link, Fault> {
-        let ended = || std::io::Error::from(std::io::ErrorKind::NotConnected);
-        self.link.as_ref().ok_or_else(|| Fault::Lost(ended().into()))
+        self.link.as_ref().ok_or_else(|| Fault::Lost(not_connected()))
     }
+}
+
+fn check_size(secret: &[u8]) -> Result<(), VaultError> {
+    match secret.len() {
+        size if size > SECRET_LIMIT => Err(VaultError::TooLarge { size, limit: SECRET_LIMIT }),
+        _ => Ok(()),
+    }
+}
+
+fn not_connected() -> zbus::Error {
+    std::io::Error::from(std::io::ErrorKind::NotConnected).into()
 }
 
 fn only(mut paths: Vec<OwnedObjectPath>) -> Result<Option<OwnedObjectPath>, VaultError> {
@@ -337,3 +372,5 @@ fn cleanup_end() -> Instant {
 
 /// Sessions that are tried for one call.
 const SESSIONS: usize = 3;
+const ANOTHER: &str = "the vault gave back something else than was stored";
+const GONE_AGAIN: &str = "the vault removed the item again and again during the call";

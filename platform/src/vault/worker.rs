@@ -3,7 +3,7 @@
 //! A stuck thread is never replaced: calls fail at once until it is back. The thread is detached, so a
 //! process can exit while its vault is stuck.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex, TryLockError};
 use std::time::{Duration, Instant};
@@ -45,7 +45,8 @@ impl Worker {
                 result,
                 Err(VaultError::TimedOut { .. } | VaultError::OutcomeUnknown { .. })
             );
-            (was_asked && no_answer, Box::new(move || drop(reply.send(result))))
+            let silent = was_asked.then(|| no_answer && theirs.heard_nothing());
+            (silent, Box::new(move || drop(reply.send(result))))
         })?;
         let grace = (call.deadline / 20).clamp(MIN_GRACE, MAX_GRACE);
         let wait = turn.until.saturating_duration_since(Instant::now()) + grace;
@@ -64,7 +65,7 @@ impl Worker {
     fn submit(
         &self,
         turn: &Turn,
-        run: impl FnOnce(&mut dyn Backend) -> (bool, Box<dyn FnOnce()>) + Send + 'static,
+        run: impl FnOnce(&mut dyn Backend) -> (Option<bool>, Box<dyn FnOnce()>) + Send + 'static,
     ) -> Result<(Arc<State>, u64), VaultError> {
         let mut running = self.lock(turn)?;
         let pid = std::process::id();
@@ -87,7 +88,7 @@ impl Worker {
         let (theirs, deadline) = (Arc::clone(&state), turn.deadline);
         let job: Job = Box::new(move |backend| {
             let (silent, reply) = run(backend);
-            theirs.finished(number, silent.then_some(deadline));
+            theirs.finished(number, silent.map(|silent| silent.then_some(deadline)));
             reply();
         });
         worker.jobs.send(job).map_err(|_| VaultError::failed("the vault's thread has ended"))?;
@@ -152,8 +153,9 @@ impl State {
         stuck || silent.is_some_and(|until| Instant::now() < until)
     }
 
-    fn finished(&self, number: u64, silent_for: Option<Duration>) {
-        if let Ok(mut until) = self.silent_until.lock() {
+    /// `silent_for` is none if the vault was not asked.
+    fn finished(&self, number: u64, silent_for: Option<Option<Duration>>) {
+        if let (Some(silent_for), Ok(mut until)) = (silent_for, self.silent_until.lock()) {
             *until = silent_for.map(|deadline| Instant::now() + deadline.min(MAX_SILENCE));
         }
         self.done.store(number, Ordering::SeqCst);
@@ -167,6 +169,7 @@ pub(crate) struct Turn {
     deadline: Duration,
     interaction: Interaction,
     phase: AtomicU8,
+    answered_late: AtomicBool,
 }
 
 impl Turn {
@@ -179,6 +182,7 @@ impl Turn {
             deadline,
             interaction: call.interaction,
             phase: AtomicU8::new(READING),
+            answered_late: AtomicBool::new(false),
         }
     }
 
@@ -226,28 +230,39 @@ impl Turn {
 
     fn begin_write(&self) -> Result<(), VaultError> {
         self.remaining()?;
-        match self.phase.compare_exchange(READING, WRITING, Ordering::SeqCst, Ordering::SeqCst) {
+        let begin = |phase| (phase != ABANDONED).then_some(WRITING);
+        match self.phase.fetch_update(Ordering::SeqCst, Ordering::SeqCst, begin) {
             Ok(_) => Ok(()),
             Err(_) => Err(VaultError::TimedOut { waited: self.waited() }),
         }
     }
 
     fn end_write(&self) {
-        self.phase.store(READING, Ordering::SeqCst);
+        self.phase.store(WRITTEN, Ordering::SeqCst);
+        self.answered_late.store(self.until <= Instant::now(), Ordering::SeqCst);
     }
 
     fn abandon(&self) -> VaultError {
         let waited = self.waited();
-        match self.phase.compare_exchange(READING, ABANDONED, Ordering::SeqCst, Ordering::SeqCst) {
-            Ok(_) => VaultError::TimedOut { waited },
-            Err(_) => VaultError::OutcomeUnknown { waited },
+        let end = |phase| (phase != WRITING).then_some(ABANDONED);
+        match self.phase.fetch_update(Ordering::SeqCst, Ordering::SeqCst, end) {
+            Ok(READING) => VaultError::TimedOut { waited },
+            _ => VaultError::OutcomeUnknown { waited },
         }
+    }
+
+    /// Whether the deadline passed and no answer has come since. A connection that broke early says nothing about the next
+    /// call.
+    fn heard_nothing(&self) -> bool {
+        self.until <= Instant::now() && !self.answered_late.load(Ordering::SeqCst)
     }
 }
 
 const READING: u8 = 0;
 const WRITING: u8 = 1;
-const ABANDONED: u8 = 2;
+/// Reading again, after a step that wrote.
+const WRITTEN: u8 = 2;
+const ABANDONED: u8 = 3;
 
 /// A vault ends its call at the deadline by itself; the grace lets its own error arrive.
 const MIN_GRACE: Duration = Duration::from_millis(5);
@@ -256,3 +271,19 @@ const MAX_GRACE: Duration = Duration::from_millis(250);
 const MAX_SILENCE: Duration = Duration::from_secs(3);
 /// Longer deadlines would overflow the clock's arithmetic on some systems.
 const MAX_DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_given_up_after_a_write_is_unknown_and_before_one_it_is_not() {
+        let turn = Turn::new(&Call::quiet());
+        assert!(matches!(turn.abandon(), VaultError::TimedOut { .. }));
+        assert!(turn.write(|| Ok::<_, VaultError>(())).is_err(), "a write began after the end");
+
+        let turn = Turn::new(&Call::quiet());
+        turn.write(|| Ok::<_, VaultError>(())).unwrap();
+        assert!(matches!(turn.abandon(), VaultError::OutcomeUnknown { .. }));
+    }
+}

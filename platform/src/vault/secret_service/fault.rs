@@ -1,9 +1,11 @@
 //! Errors of the bus and the service, sorted by what to do next.
 
+use std::io::ErrorKind;
+
 use secret_service::Error as CrateError;
 
 use super::bus::Stopped;
-use crate::vault::{Turn, VaultError};
+use crate::vault::{Source, Turn, VaultError};
 
 /// Why a step did not succeed.
 #[derive(Debug)]
@@ -17,7 +19,11 @@ pub(super) enum Fault {
     /// The connection or the service ended during the step: whether it took effect is unknown.
     Lost(zbus::Error),
     /// What the session carried cannot be decrypted: the two ends do not have the same key.
-    Garbled(CrateError),
+    Mismatch(CrateError),
+    /// What came is too large, so the connection was closed.
+    Excess(zbus::Error),
+    /// An answer that cannot be understood.
+    Garbled(Source),
     /// An answer.
     Said(VaultError),
 }
@@ -27,8 +33,11 @@ impl Fault {
     pub(super) fn into_error(self, turn: &Turn) -> VaultError {
         match self {
             Self::Elapsed => VaultError::TimedOut { waited: turn.waited() },
-            Self::Gone(error) | Self::Stale(error) | Self::Lost(error) => VaultError::failed(error),
+            Self::Gone(error) | Self::Stale(error) | Self::Lost(error) | Self::Excess(error) => {
+                VaultError::failed(error)
+            }
             Self::Garbled(error) => VaultError::failed(error),
+            Self::Mismatch(error) => VaultError::failed(error),
             Self::Said(error) => error,
         }
     }
@@ -37,16 +46,25 @@ impl Fault {
     /// session, not what was written before.
     pub(super) fn into_write_error(self, turn: &Turn) -> VaultError {
         match self {
-            Self::Elapsed | Self::Stale(_) | Self::Lost(_) => {
-                VaultError::OutcomeUnknown { waited: turn.waited() }
-            }
+            Self::Elapsed
+            | Self::Stale(_)
+            | Self::Lost(_)
+            | Self::Excess(_)
+            | Self::Garbled(_)
+            | Self::Mismatch(_) => VaultError::OutcomeUnknown { waited: turn.waited() },
             other => other.into_error(turn),
         }
     }
 
+    /// The service that was asked is not there any more.
+    pub(super) fn gone_away() -> Self {
+        let text = "the secret service ended or was replaced during the call";
+        Self::Lost(std::io::Error::new(ErrorKind::ConnectionAborted, text).into())
+    }
+
     /// Whether the connection is of no more use.
     pub(super) fn ends_connection(&self) -> bool {
-        matches!(self, Self::Elapsed | Self::Stale(_) | Self::Lost(_))
+        matches!(self, Self::Elapsed | Self::Stale(_) | Self::Lost(_) | Self::Excess(_))
     }
 
     /// The same fault of a call that opened an encrypted session: what the service calls invalid is the public key
@@ -57,7 +75,7 @@ impl Fault {
             | CrateError::ZbusFdo(zbus::fdo::Error::ZBus(zbus::Error::MethodError(name, ..)))
                 if name.as_str() == "org.freedesktop.DBus.Error.InvalidArgs" =>
             {
-                Self::Garbled(CrateError::Crypto("the service refused the session's public key"))
+                Self::Mismatch(CrateError::Crypto("the service refused the session's public key"))
             }
             other => other.into(),
         }
@@ -95,8 +113,9 @@ impl From<zbus::Error> for Fault {
                 Kind::Lost => Self::Lost(error),
                 Kind::Other => VaultError::failed(error).into(),
             },
+            E::InputOutput(cause) if cause.kind() == ErrorKind::FileTooLarge => Self::Excess(error),
             E::InputOutput(_) | E::Connection(..) => Self::Lost(error),
-            _ => VaultError::failed(error).into(),
+            _ => Self::Garbled(error.into()),
         }
     }
 }
@@ -107,9 +126,10 @@ impl From<CrateError> for Fault {
             CrateError::Zbus(error) => error.into(),
             CrateError::ZbusFdo(zbus::fdo::Error::ZBus(error)) => error.into(),
             CrateError::Locked => VaultError::Locked { source: None }.into(),
-            CrateError::Crypto(_) => Self::Garbled(error),
+            CrateError::Crypto(_) => Self::Mismatch(error),
             CrateError::Prompt => VaultError::PromptDismissed { source: None }.into(),
-            other => VaultError::failed(other).into(),
+            CrateError::PromptDisconnected => Self::gone_away(),
+            other => Self::Garbled(other.into()),
         }
     }
 }

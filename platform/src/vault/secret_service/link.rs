@@ -1,6 +1,7 @@
 //! The calls of the Secret Service, each one step with one deadline.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::time::Instant;
 
 use secret_service::{EncryptionType, SecretService};
@@ -9,7 +10,7 @@ use zbus::zvariant::{DynamicType, ObjectPath, OwnedObjectPath, OwnedValue, Value
 use zeroize::Zeroizing;
 
 use super::address;
-use super::bus::Bus;
+use super::bus::{ANSWER_LIMIT, Bus};
 use super::fault::Fault;
 use crate::vault::{Collection, Item, Secret, Session, Turn, VaultError};
 
@@ -32,7 +33,15 @@ impl Link {
     pub(super) fn connect(turn: &Turn) -> Result<Self, Fault> {
         turn.remaining()?;
         let bus = Bus::greet(address::connect()?, turn.until())?;
+        let watch =
+            bus.connection().call_method(Some(BUS), BUS_PATH, Some(BUS), "AddMatch", &WATCH);
+        bus.run(Some(turn.until()), watch)??;
         Ok(Self { encrypted: None, plain: None, bare: None, bus })
+    }
+
+    /// Whether the service that gave the sessions has gone. Makes no call.
+    pub(super) fn is_over(&self) -> bool {
+        self.bus.is_over()
     }
 
     /// Opens a session of this kind if there is none yet.
@@ -45,8 +54,8 @@ impl Link {
             turn.remaining()?;
             let connection = self.bus.connection().clone();
             let open = SecretService::connect_with_existing(encryption, connection);
-            let opened = self.bus.run(Some(turn.until()), open)?;
-            *session = Some(opened.map_err(Fault::of_opening)?);
+            let open = async { open.await.map_err(Fault::of_opening) };
+            *session = Some(read(&self.bus, turn, open)?);
         }
         Ok(())
     }
@@ -101,9 +110,9 @@ impl Link {
     ) -> Result<Secret, Fault> {
         turn.remaining()?;
         let session = self.session(kind)?;
-        let secret = self.bus.run(Some(turn.until()), async {
+        let secret = read_up_to(&self.bus, SECRET_LIMIT + 1024, turn, async {
             session.get_item_by_path(path.clone()).await?.get_secret().await
-        })??;
+        })?;
         Ok(Zeroizing::new(secret))
     }
 
@@ -116,10 +125,9 @@ impl Link {
     ) -> Result<(), Fault> {
         turn.remaining()?;
         let session = self.session(kind)?;
-        self.bus.run(Some(turn.until()), async {
+        read(&self.bus, turn, async {
             session.get_collection_by_path(collection.clone()).await?.unlock().await
-        })??;
-        Ok(())
+        })
     }
 
     /// Makes [`create_empty`](Self::create_empty) possible.
@@ -160,42 +168,23 @@ impl Link {
         kind: Session,
     ) -> Result<Prompt<()>, Fault> {
         let session = self.session(kind)?;
-        self.bus.run(None, async {
+        write(&self.bus, None, async {
             session.get_item_by_path(path.clone()).await?.set_secret(secret, CONTENT_TYPE).await
-        })??;
+        })?;
         Ok(Prompt::NotNeeded(()))
     }
 
     pub(super) fn delete(&self, path: &OwnedObjectPath) -> Result<Prompt<()>, Fault> {
-        self.delete_until(path, None)
-    }
-
-    pub(super) fn delete_within(
-        &self,
-        path: &OwnedObjectPath,
-        until: Instant,
-    ) -> Result<(), Fault> {
-        match self.delete_until(path, Some(until))? {
-            Prompt::NotNeeded(()) => Ok(()),
-            Prompt::Needed(prompt) => self.dismiss(&prompt, until),
-        }
-    }
-
-    pub(super) fn dismiss(&self, prompt: &OwnedObjectPath, until: Instant) -> Result<(), Fault> {
-        self.call(Some(until), prompt, "org.freedesktop.Secret.Prompt", "Dismiss", &())
-    }
-
-    fn delete_until(
-        &self,
-        path: &OwnedObjectPath,
-        until: Option<Instant>,
-    ) -> Result<Prompt<()>, Fault> {
         let prompt: OwnedObjectPath =
-            self.call(until, path, "org.freedesktop.Secret.Item", "Delete", &())?;
+            self.call(None, path, "org.freedesktop.Secret.Item", "Delete", &())?;
         Ok(match prompt.as_str() {
             NOTHING => Prompt::NotNeeded(()),
             _ => Prompt::Needed(prompt),
         })
+    }
+
+    pub(super) fn dismiss(&self, prompt: &OwnedObjectPath, until: Instant) -> Result<(), Fault> {
+        self.call(Some(until), prompt, "org.freedesktop.Secret.Prompt", "Dismiss", &())
     }
 
     fn labelled(&self, label: &str, turn: &Turn) -> Result<OwnedObjectPath, Fault> {
@@ -239,7 +228,6 @@ impl Link {
         T::try_from(value).map_err(|error| Fault::from(error.into()))
     }
 
-    /// A step that only reads.
     fn ask<'p, T>(
         &self,
         turn: &Turn,
@@ -251,8 +239,9 @@ impl Link {
     where
         T: for<'d> zbus::zvariant::DynamicDeserialize<'d>,
     {
-        turn.remaining()?;
-        self.call(Some(turn.until()), path, interface, method, body)
+        let connection = self.bus.connection();
+        let call = connection.call_method(Some(NAME), path, Some(interface), method, body);
+        Ok(read(&self.bus, turn, call)?.body().deserialize()?)
     }
 
     fn call<'p, T>(
@@ -268,8 +257,44 @@ impl Link {
     {
         let connection = self.bus.connection();
         let call = connection.call_method(Some(NAME), path, Some(interface), method, body);
-        let reply = self.bus.run(until, call)??;
-        Ok(reply.body().deserialize()?)
+        Ok(write(&self.bus, until, call)?.body().deserialize()?)
+    }
+}
+
+fn read<T, E: Into<Fault>>(
+    bus: &Bus,
+    turn: &Turn,
+    call: impl Future<Output = Result<T, E>>,
+) -> Result<T, Fault> {
+    read_up_to(bus, ANSWER_LIMIT, turn, call)
+}
+
+/// A step that only reads. What it was told is void if the service was replaced before the answer came.
+fn read_up_to<T, E: Into<Fault>>(
+    bus: &Bus,
+    limit: usize,
+    turn: &Turn,
+    call: impl Future<Output = Result<T, E>>,
+) -> Result<T, Fault> {
+    turn.remaining()?;
+    let answer = bus.run_taking(limit, Some(turn.until()), call);
+    match answer.map_err(Fault::from).and_then(|answer| answer.map_err(Into::into)) {
+        Err(fault) if fault.ends_connection() => Err(fault),
+        _ if bus.was_over() => Err(Fault::gone_away()),
+        answer => answer,
+    }
+}
+
+/// A step that writes. Who was asked has written nothing if it says so; that it has is no proof if it was replaced.
+fn write<T, E: Into<Fault>>(
+    bus: &Bus,
+    until: Option<Instant>,
+    call: impl Future<Output = Result<T, E>>,
+) -> Result<T, Fault> {
+    match bus.run(until, call)? {
+        Err(error) => Err(error.into()),
+        Ok(_) if bus.was_over() => Err(Fault::gone_away()),
+        Ok(answer) => Ok(answer),
     }
 }
 
@@ -277,7 +302,14 @@ fn attributes(item: &Item) -> HashMap<&str, &str> {
     item.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
-const NAME: &str = "org.freedesktop.secrets";
+/// The largest secret. D-Bus itself stops at 64 MiB:
+/// <https://dbus.freedesktop.org/doc/dbus-specification.html#container-types>.
+pub(super) const SECRET_LIMIT: usize = 32 << 20;
+pub(super) const NAME: &str = "org.freedesktop.secrets";
+const BUS: &str = "org.freedesktop.DBus";
+const BUS_PATH: &str = "/org/freedesktop/DBus";
+const WATCH: &str = "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',\
+                     arg0='org.freedesktop.secrets'";
 const SERVICE: &str = "/org/freedesktop/secrets";
 const SERVICE_INTERFACE: &str = "org.freedesktop.Secret.Service";
 const COLLECTION_INTERFACE: &str = "org.freedesktop.Secret.Collection";

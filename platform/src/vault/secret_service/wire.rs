@@ -1,0 +1,303 @@
+//! The socket of a connection: who waits for it, what may come over it, and whether the service is still the same.
+
+use std::future::Future;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
+use zbus::connection::socket::{ReadHalf, Socket, Split, WriteHalf};
+use zbus::message::Message;
+
+use super::link::NAME;
+
+/// The socket, and who waits for it.
+#[derive(Debug)]
+pub(super) struct Wire {
+    stream: UnixStream,
+    reader: Mutex<Option<Waker>>,
+    writer: Mutex<Option<Waker>>,
+    /// Bytes that the next answer may have.
+    limit: AtomicUsize,
+    over: AtomicBool,
+}
+
+impl Wire {
+    pub(super) fn new(stream: UnixStream) -> Self {
+        Self {
+            stream,
+            reader: Mutex::default(),
+            writer: Mutex::default(),
+            limit: AtomicUsize::new(OTHER_LIMIT),
+            over: AtomicBool::new(false),
+        }
+    }
+
+    pub(super) fn take_up_to(&self, limit: usize) {
+        self.limit.store(limit, Ordering::SeqCst);
+    }
+
+    /// Whether the connection has ended, or the service's name has gone from its owner.
+    pub(super) fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn shut_down(&self) {
+        drop(self.stream.shutdown(std::net::Shutdown::Both));
+    }
+
+    /// Wakes who reads, if there is something to read and somebody waits for it.
+    pub(super) fn wake_if_ready(&self) -> bool {
+        let mut ready = [PollFd::new(&self.stream, PollFlags::IN)];
+        let ready = is_waiting(&self.reader)
+            && poll(&mut ready, Some(&Timespec::default())).is_ok_and(|count| count > 0);
+        if ready {
+            wake(&self.reader);
+        }
+        ready
+    }
+
+    /// Sleeps until the socket is ready for whoever waits for it, and wakes them; `false` if the time is up.
+    pub(super) fn wait(&self, until: Option<Instant>) -> io::Result<bool> {
+        let mut interest = PollFlags::empty();
+        interest.set(PollFlags::IN, is_waiting(&self.reader));
+        interest.set(PollFlags::OUT, is_waiting(&self.writer));
+        if interest.is_empty() {
+            // Nobody can wake the call any more: the connection has ended beneath it.
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+        let left = left.and_then(|left| Timespec::try_from(left).ok());
+        let mut ready = [PollFd::new(&self.stream, interest)];
+        match poll(&mut ready, left.as_ref()) {
+            Ok(0) if until.is_some() => Ok(false),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {
+                let happened = ready[0].revents();
+                if happened.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+                    wake(&self.reader);
+                }
+                if happened.intersects(PollFlags::OUT | PollFlags::HUP | PollFlags::ERR) {
+                    wake(&self.writer);
+                }
+                Ok(true)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Refuses a message by its first bytes, before there is memory for the rest.
+    fn check_size(&self, start: &[u8; START]) -> io::Result<()> {
+        let number = |at: usize| {
+            let bytes = [start[at], start[at + 1], start[at + 2], start[at + 3]];
+            match start[0] {
+                b'B' => u32::from_be_bytes(bytes),
+                _ => u32::from_le_bytes(bytes),
+            }
+        };
+        let size = u64::from(number(4)) + u64::from(number(12));
+        let is_answer = start[1] == ANSWER;
+        let limit = if is_answer { self.limit.load(Ordering::SeqCst) } else { OTHER_LIMIT };
+        if size <= limit as u64 {
+            return Ok(());
+        }
+        let text =
+            format!("the secret service sent {size} bytes at once; at most {limit} are taken");
+        Err(io::Error::new(io::ErrorKind::FileTooLarge, text))
+    }
+
+    /// Sees when the bus says that the service's name has gone from its owner. It says so before anything that the next
+    /// owner sends.
+    fn see(&self, message: &Message) {
+        let header = message.header();
+        let is = |word: Option<&str>, expected| word == Some(expected);
+        if is(header.sender().map(|sender| sender.as_str()), BUS)
+            && is(header.member().map(|member| member.as_str()), "NameOwnerChanged")
+            && let Ok((name, old, _)) = message.body().deserialize::<(String, String, String)>()
+            && name == NAME
+            && !old.is_empty()
+        {
+            self.over.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
+fn is_waiting(who: &Mutex<Option<Waker>>) -> bool {
+    who.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+}
+
+fn wake(who: &Mutex<Option<Waker>>) {
+    if let Some(waker) = who.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        waker.wake();
+    }
+}
+
+/// Tries `operation`; if the socket is not ready, `who` is woken when it is.
+fn attempt<T>(
+    who: &Mutex<Option<Waker>>,
+    context: &Context<'_>,
+    mut operation: impl FnMut() -> rustix::io::Result<T>,
+) -> Poll<io::Result<T>> {
+    loop {
+        match operation() {
+            Ok(value) => return Poll::Ready(Ok(value)),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::AGAIN) => {
+                let waker = context.waker().clone();
+                *who.lock().unwrap_or_else(PoisonError::into_inner) = Some(waker);
+                return Poll::Pending;
+            }
+            Err(error) => return Poll::Ready(Err(error.into())),
+        }
+    }
+}
+
+/// Both ends of the socket, as zbus wants them.
+#[derive(Debug)]
+pub(super) struct Ends(pub(super) Arc<Wire>);
+
+impl Socket for Ends {
+    type ReadHalf = ReadEnd;
+    type WriteHalf = WriteEnd;
+
+    fn split(self) -> Split<ReadEnd, WriteEnd> {
+        Split::new(ReadEnd(Bytes(Arc::clone(&self.0))), WriteEnd(self.0))
+    }
+}
+
+/// What `async_trait` turns an async method of zbus's traits into.
+type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Reads messages, and looks at each before and after.
+#[derive(Debug)]
+pub(super) struct ReadEnd(Bytes);
+
+impl ReadHalf for ReadEnd {
+    fn receive_message<'end, 'bytes, 'fds, 'a>(
+        &'end mut self,
+        seq: u64,
+        received: &'bytes mut Vec<u8>,
+        fds: &'fds mut Vec<OwnedFd>,
+    ) -> Pending<'a, zbus::Result<Message>>
+    where
+        'end: 'a,
+        'bytes: 'a,
+        'fds: 'a,
+        Self: 'a,
+    {
+        let wire = Arc::clone(&self.0.0);
+        Box::pin(async move {
+            let message = async {
+                let start = self.0.fill(received).await?;
+                wire.check_size(&start)?;
+                self.0.receive_message(seq, received, fds).await
+            };
+            let message = message.await;
+            match &message {
+                Ok(message) => wire.see(message),
+                Err(_) => wire.over.store(true, Ordering::SeqCst),
+            }
+            message
+        })
+    }
+
+    fn recvmsg<'end, 'buffer, 'a>(
+        &'end mut self,
+        buffer: &'buffer mut [u8],
+    ) -> Pending<'a, io::Result<(usize, Vec<OwnedFd>)>>
+    where
+        'end: 'a,
+        'buffer: 'a,
+        Self: 'a,
+    {
+        self.0.recvmsg(buffer)
+    }
+}
+
+/// Reads bytes; zbus makes messages of them.
+#[derive(Debug)]
+struct Bytes(Arc<Wire>);
+
+impl Bytes {
+    /// Reads until `received` has the start of a message.
+    async fn fill(&mut self, received: &mut Vec<u8>) -> io::Result<[u8; START]> {
+        loop {
+            if let Some(start) = received.first_chunk() {
+                return Ok(*start);
+            }
+            let mut part = [0; START];
+            let (count, _) = self.recvmsg(&mut part[received.len()..]).await?;
+            if count == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let from = received.len();
+            received.extend_from_slice(&part[from..from + count]);
+        }
+    }
+}
+
+impl ReadHalf for Bytes {
+    fn recvmsg<'end, 'buffer, 'a>(
+        &'end mut self,
+        buffer: &'buffer mut [u8],
+    ) -> Pending<'a, io::Result<(usize, Vec<OwnedFd>)>>
+    where
+        'end: 'a,
+        'buffer: 'a,
+        Self: 'a,
+    {
+        Box::pin(std::future::poll_fn(move |context| {
+            attempt(&self.0.reader, context, || {
+                let (received, _) = recv(&self.0.stream, &mut *buffer, RecvFlags::empty())?;
+                Ok((received, Vec::new()))
+            })
+        }))
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct WriteEnd(Arc<Wire>);
+
+impl WriteHalf for WriteEnd {
+    fn sendmsg<'end, 'buffer, 'fds, 'fd, 'a>(
+        &'end mut self,
+        buffer: &'buffer [u8],
+        fds: &'fds [BorrowedFd<'fd>],
+    ) -> Pending<'a, io::Result<usize>>
+    where
+        'end: 'a,
+        'buffer: 'a,
+        'fds: 'a,
+        'fd: 'a,
+        Self: 'a,
+    {
+        Box::pin(std::future::poll_fn(move |context| {
+            if !fds.is_empty() {
+                return Poll::Ready(Err(io::ErrorKind::InvalidInput.into()));
+            }
+            attempt(&self.0.writer, context, || send(&self.0.stream, buffer, SendFlags::NOSIGNAL))
+        }))
+    }
+
+    fn close<'end, 'a>(&'end mut self) -> Pending<'a, io::Result<()>>
+    where
+        'end: 'a,
+        Self: 'a,
+    {
+        Box::pin(async { self.0.stream.shutdown(std::net::Shutdown::Both) })
+    }
+}
+
+/// A message begins with its byte order, its type, the length of its body at 4 and that of its header's fields at 12:
+/// <https://dbus.freedesktop.org/doc/dbus-specification.html#message-protocol-messages>.
+const START: usize = 16;
+/// The type of an answer that is no error.
+const ANSWER: u8 = 2;
+/// What nobody asked for, and errors, have a few hundred bytes.
+const OTHER_LIMIT: usize = 1 << 20;
+const BUS: &str = "org.freedesktop.DBus";
