@@ -71,6 +71,22 @@ fn a_locked_wallet_is_locked_and_never_empty_or_unfinished() {
 }
 
 #[test]
+fn a_write_to_a_locked_wallet_is_locked_and_changes_nothing() {
+    with_kwallet("a_write_to_a_locked_wallet_is_locked_and_changes_nothing", |keyring| {
+        let (vault, key) = (Vault::os(), item("key"));
+        vault.create(&key, &SECRET, &quiet()).unwrap();
+        vault.write(&key, b"the place of the item is known now", &quiet(), None).unwrap();
+        vault.write(&key, &SECRET, &quiet(), None).unwrap();
+        keyring.lock().unwrap();
+        // The wallet itself says that it has set the secret, and has not.
+        let result = vault.write(&key, b"meanwhile", &quiet(), None);
+        assert!(matches!(result, Err(VaultError::Locked { .. })), "{result:?}");
+        keyring.unlock().unwrap();
+        assert_eq!(*vault.read(&key, &quiet()).unwrap().unwrap(), SECRET);
+    });
+}
+
+#[test]
 fn a_killed_daemon_is_missing_and_the_next_one_has_what_was_written() {
     with_kwallet("a_killed_daemon_is_missing_and_the_next_one_has_what_was_written", |keyring| {
         let (vault, key) = (Vault::os(), item("key"));

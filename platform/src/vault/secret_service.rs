@@ -10,7 +10,8 @@
 //!
 //! What holds for every service and not only for the one it was seen with: an encrypted session may fail by the numbers drawn
 //! for it (KWallet before 6.25 in one of a hundred), so another is opened, twice at most; and a locked service may answer
-//! `GetSecret` with nothing (KWallet), so an empty secret counts only in an unlocked collection.
+//! `GetSecret` with nothing and `SetSecret` without setting anything (KWallet), so an empty secret and a write count only
+//! in an unlocked collection.
 
 mod address;
 mod bus;
@@ -95,9 +96,12 @@ impl Backend for SecretService {
             };
             let Some(path) = found else { return self.create(place, item, secret, turn) };
             let write = |link: &Link| link.set_secret(&path, secret, place.session);
-            if self.write_or_gone(turn, write)?.is_some()
-                && (self.is_proven(place) || self.read_back(&path, place, secret, turn)?)
-            {
+            let kept = match self.write_or_gone(turn, write)? {
+                None => false,
+                Some(()) if self.is_proven(place) => self.took_effect(&path, turn)?,
+                Some(()) => self.read_back(&path, place, secret, turn)?,
+            };
+            if kept {
                 self.found.insert((place.clone(), item.attributes.clone()), path);
                 return Ok(());
             }
@@ -204,10 +208,18 @@ impl SecretService {
             }
             Ok(_) if place.session == Session::Plain => Err(VaultError::failed(ANOTHER)),
             Ok(_) | Err(Fault::Gone(_) | Fault::Mismatch(_)) => Ok(false),
-            Err(fault) => Err(match fault.into_write_error(turn) {
-                VaultError::TimedOut { waited } => VaultError::OutcomeUnknown { waited },
-                error => error,
-            }),
+            Err(fault) => Err(fault.into_error_after_write(turn)),
+        }
+    }
+
+    /// Asked after a write, so that no lock can come between: a service that is locked may answer `SetSecret` as if it had
+    /// set it. `false` if the item is gone.
+    fn took_effect(&mut self, path: &OwnedObjectPath, turn: &Turn) -> Result<bool, VaultError> {
+        match self.step(|vault| vault.linked()?.is_item_locked(path, turn)) {
+            Ok(false) => Ok(true),
+            Ok(true) => Err(VaultError::Locked { source: None }),
+            Err(Fault::Gone(_) | Fault::Stale(_)) => Ok(false),
+            Err(fault) => Err(fault.into_error_after_write(turn)),
         }
     }
 

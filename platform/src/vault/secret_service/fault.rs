@@ -56,6 +56,14 @@ impl Fault {
         }
     }
 
+    /// The same for a step after one that wrote: that there was no time for it does not take the write back.
+    pub(super) fn into_error_after_write(self, turn: &Turn) -> VaultError {
+        match self.into_write_error(turn) {
+            VaultError::TimedOut { waited } => VaultError::OutcomeUnknown { waited },
+            error => error,
+        }
+    }
+
     /// The service that was asked is not there any more.
     pub(super) fn gone_away() -> Self {
         let text = "the secret service ended or was replaced during the call";

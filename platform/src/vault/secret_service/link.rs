@@ -102,6 +102,15 @@ impl Link {
     }
 
     /// Exactly one call over the bus.
+    pub(super) fn is_item_locked(
+        &self,
+        path: &OwnedObjectPath,
+        turn: &Turn,
+    ) -> Result<bool, Fault> {
+        self.property(turn, path, ITEM_INTERFACE, "Locked")
+    }
+
+    /// Exactly one call over the bus.
     pub(super) fn secret(
         &self,
         path: &OwnedObjectPath,
@@ -175,8 +184,7 @@ impl Link {
     }
 
     pub(super) fn delete(&self, path: &OwnedObjectPath) -> Result<Prompt<()>, Fault> {
-        let prompt: OwnedObjectPath =
-            self.call(None, path, "org.freedesktop.Secret.Item", "Delete", &())?;
+        let prompt: OwnedObjectPath = self.call(None, path, ITEM_INTERFACE, "Delete", &())?;
         Ok(match prompt.as_str() {
             NOTHING => Prompt::NotNeeded(()),
             _ => Prompt::Needed(prompt),
@@ -313,6 +321,7 @@ const WATCH: &str = "type='signal',sender='org.freedesktop.DBus',member='NameOwn
 const SERVICE: &str = "/org/freedesktop/secrets";
 const SERVICE_INTERFACE: &str = "org.freedesktop.Secret.Service";
 const COLLECTION_INTERFACE: &str = "org.freedesktop.Secret.Collection";
+const ITEM_INTERFACE: &str = "org.freedesktop.Secret.Item";
 /// What the service answers in place of a path.
 const NOTHING: &str = "/";
 const CONTENT_TYPE: &str = "application/octet-stream";
