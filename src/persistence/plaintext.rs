@@ -91,6 +91,12 @@ impl Persistence for PlaintextPersistence {
             let what = format!("`{}`", self.path.display());
             return Err(Error::TooLarge { what, size, limit: self.size_limit });
         }
+        if size == 0 {
+            // It could not be told from what a writer that was cut off leaves.
+            let path = self.path.display();
+            let detail = format!("an empty cache cannot be kept in `{path}`; save `{{}}`");
+            return Err(Error::Invalid { detail });
+        }
         let folder = Folder::create_shared(&self.folder, Parents::Require)?;
         Ok(Saved::Done(Stamp::of_file(folder.replace(&self.name, content)?)))
     }
