@@ -115,7 +115,8 @@ impl Vault {
 
     /// Any store of keyring-core. Clones share one thread, so make one value a store.
     ///
-    /// The deadlines hold for it too. Whether it prompts, and what its errors show, is up to the store.
+    /// The deadlines hold for it too. Whether it prompts, which names it tells apart, and what its errors and log lines show is
+    /// up to the store.
     pub fn store(store: Arc<keyring::CredentialStore>) -> Self {
         let worker = Worker::new(move || store::open(&store));
         let served_by = Served::Brought(Arc::new(worker));
