@@ -8,6 +8,7 @@ pub mod lock;
 pub mod process;
 pub mod protect;
 pub mod random;
+pub mod surroundings;
 pub mod vault;
 mod wiping_allocator;
 

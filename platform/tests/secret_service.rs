@@ -247,6 +247,19 @@ fn a_probe_works_and_leaves_nothing() {
 }
 
 #[test]
+fn the_bus_tells_who_serves_the_vault_and_starts_nobody() {
+    inside("the_bus_tells_who_serves_the_vault_and_starts_nobody", State::Unlocked, |keyring| {
+        let soon = Duration::from_secs(2);
+        let provider = Vault::os_provider(soon).unwrap().expect("it runs");
+        assert_eq!(provider.program.as_deref(), Some("gnome-keyring-d"));
+        assert!(provider.pid.is_some_and(|pid| pid != std::process::id()), "{provider:?}");
+        keyring.kill_daemon().unwrap();
+        assert_eq!(Vault::os_provider(soon).unwrap(), None);
+        assert_eq!(Vault::os_provider(soon).unwrap(), None, "the bus would start another");
+    });
+}
+
+#[test]
 fn an_item_whose_creation_was_cut_off_is_unfinished_and_can_be_deleted() {
     let name = "an_item_whose_creation_was_cut_off_is_unfinished_and_can_be_deleted";
     inside(name, State::Unlocked, |keyring| {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use tokenkeep_lab::keyring::{State, inside};
+use tokenkeep_lab::keyring::{Keyring, State, inside};
 use tokenkeep_lab::mock::{Act, Mock};
 use tokenkeep_lab::{again, task};
 use tokenkeep_platform::vault::{Call, Item, Place, Session, Vault, VaultError};
@@ -232,6 +232,48 @@ fn an_answer_of_the_wrong_type_is_a_failure() {
             assert!(matches!(result, Err(VaultError::Failed { .. })), "{wrong}: {result:?}");
         }
     });
+}
+
+#[test]
+fn a_probe_that_cannot_read_its_item_back_removes_it_over_another_connection() {
+    let name = "a_probe_that_cannot_read_its_item_back_removes_it_over_another_connection";
+    inside(name, State::Absent, |keyring| probe_silenced_at("GetSecret", keyring));
+}
+
+#[test]
+fn a_probe_whose_write_is_never_answered_removes_its_item_over_another_connection() {
+    let name = "a_probe_whose_write_is_never_answered_removes_its_item_over_another_connection";
+    inside(name, State::Absent, |keyring| probe_silenced_at("SetSecret", keyring));
+}
+
+fn probe_silenced_at(method: &'static str, keyring: &Keyring) {
+    let mock = Mock::start(None, first(1, method, Act::Silence));
+    let probed = vault().probe(&soon());
+    assert!(matches!(probed, Err(VaultError::TimedOut { .. })), "{probed:?}");
+    assert!(mock.count("CreateItem") == 1 && mock.count("Delete") > 0, "{:?}", mock.calls());
+    assert!(!has_item(keyring), "{:?}", mock.calls());
+}
+
+#[test]
+fn a_probe_that_may_have_left_its_item_says_so_in_time() {
+    inside("a_probe_that_may_have_left_its_item_says_so_in_time", State::Absent, |keyring| {
+        let _mock = Mock::start(None, at("Delete", Act::Silence));
+        let started = Instant::now();
+        let probed = vault().probe(&soon());
+        let took = started.elapsed();
+        println!("measured: a probe that cannot remove its item {took:?}");
+        assert!(matches!(probed, Err(VaultError::OutcomeUnknown { .. })), "{probed:?}");
+        assert!(took < Duration::from_millis(1600), "{took:?}");
+        assert!(has_item(keyring));
+    });
+}
+
+/// Whether the service has any item.
+fn has_item(keyring: &Keyring) -> bool {
+    let (service, method) =
+        ("org.freedesktop.secrets", "org.freedesktop.Secret.Collection.SearchItems");
+    let found = keyring.send(service, "/collection", method, &["dict:string:string:a,b"]);
+    found.unwrap().contains("/item")
 }
 
 #[test]

@@ -35,6 +35,7 @@ mod worker;
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use zeroize::Zeroizing;
 
@@ -207,12 +208,40 @@ impl Vault {
 
     /// A round trip on a random item of its own that is removed again whatever happens, and how long each step took.
     ///
-    /// All steps share the call's deadline; removing the item may take one deadline more.
+    /// All steps share the call's deadline; removing the item may take one second more. A vault that stops answering after
+    /// the item was made is asked once more over a connection of its own. Only a kill of this process, or a vault that is
+    /// silent or locked by then, leaves the item; its label says that it is safe to delete.
     ///
     /// # Errors
-    /// That of the first step that failed.
+    /// That of the first step that failed; `OutcomeUnknown` if, and only if, the item may still be there.
     pub fn probe(&self, call: &Call) -> Result<Probe, VaultError> {
         probe::round_trip(self, call)
+    }
+
+    /// Which program serves the operating system's vault now; `None` if none runs, or the vault is no program of the
+    /// person's. Starts nothing, and does not wait for the vault itself.
+    ///
+    /// # Errors
+    /// `ServiceMissing` if there is no bus to ask, `TimedOut` if it did not answer within `deadline`.
+    pub fn os_provider(deadline: Duration) -> Result<Option<Provider>, VaultError> {
+        cfg_if::cfg_if! {
+            if #[cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))] {
+                secret_service::provider(&Turn::new(&Call::quiet().within(deadline)))
+            } else {
+                let _ = deadline;
+                Ok(None)
+            }
+        }
+    }
+
+    /// The same vault behind a thread of its own, which ends with the last clone.
+    fn anew(&self) -> Self {
+        let served_by = match &self.served_by {
+            Served::Everywhere(worker) => Served::Brought(Arc::new(worker.another())),
+            Served::Brought(worker) => Served::Brought(Arc::new(worker.another())),
+            Served::Here(items) => Served::Here(items.clone()),
+        };
+        Self { served_by, ..self.clone() }
     }
 
     fn run<T: Send + 'static>(
@@ -229,6 +258,16 @@ impl Vault {
         };
         worker.call(call, hold, move |vault, turn| job(vault, &place, turn))
     }
+}
+
+/// The program that serves a vault.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Provider {
+    /// Its process, where the system tells.
+    pub pid: Option<u32>,
+    /// The name of its program, where the system tells; Linux cuts it to 15 bytes.
+    pub program: Option<String>,
 }
 
 fn not_empty(secret: &[u8]) -> Result<Secret, VaultError> {

@@ -28,23 +28,45 @@ pub(super) fn round_trip(vault: &Vault, call: &Call) -> Result<Probe, VaultError
     let started = Instant::now();
     let left = || call.within(call.deadline.saturating_sub(started.elapsed()));
     let ((), unlock) = timed(|| vault.unlock(&left()))?;
-    let stored = timed(|| vault.create(&item, secret, &left())).and_then(|((), create)| {
+    let created = timed(|| vault.create(&item, secret, &left()));
+    let is_silent = |error: &VaultError| {
+        matches!(error, VaultError::TimedOut { .. } | VaultError::OutcomeUnknown { .. })
+    };
+    let may_be_there = created.as_ref().err().is_none_or(is_silent);
+    let stored = created.and_then(|((), create)| {
         let (found, read) = timed(|| vault.read(&item, &left()))?;
         match found {
             Some(found) if *found == secret => Ok((create, read)),
             _ => Err(VaultError::failed("the vault gave back something else than was stored")),
         }
     });
-    let deleted = timed(|| vault.delete(&item, call, None));
-    let (create, read) = stored?;
-    let (_, delete) = deleted?;
-    Ok(Probe { unlock, create, read, delete })
+    let is_stuck = stored.as_ref().err().is_some_and(is_silent);
+    let deleted = timed(|| remove(vault, &item, is_stuck));
+    let waited = started.elapsed();
+    match (stored, deleted) {
+        (Ok((create, read)), Ok((_, delete))) => Ok(Probe { unlock, create, read, delete }),
+        (_, Err(_)) if may_be_there => Err(VaultError::OutcomeUnknown { waited }),
+        (Err(VaultError::OutcomeUnknown { waited }), Ok(_)) => Err(VaultError::TimedOut { waited }),
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    }
+}
+
+/// A thread that is stuck fails every call at once, so the item is then removed by another, over a connection of its own.
+fn remove(vault: &Vault, item: &Item, is_stuck: bool) -> Result<bool, VaultError> {
+    let call = Call::quiet().within(CLEAN_UP);
+    match is_stuck {
+        true => vault.anew().delete(item, &call, None),
+        false => vault.delete(item, &call, None),
+    }
 }
 
 fn timed<T>(step: impl FnOnce() -> Result<T, VaultError>) -> Result<(T, Duration), VaultError> {
     let started = Instant::now();
     Ok((step()?, started.elapsed()))
 }
+
+/// How long removing the item may take, whatever is left of the call's deadline.
+const CLEAN_UP: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {

@@ -17,6 +17,7 @@ mod address;
 mod bus;
 mod fault;
 mod link;
+mod provider;
 mod wire;
 
 use std::collections::HashMap;
@@ -27,6 +28,7 @@ use zbus::zvariant::OwnedObjectPath;
 use super::{Backend, Item, Place, Secret, Session, Turn, VaultError};
 use fault::Fault;
 use link::{Link, Prompt, SECRET_LIMIT};
+pub(super) use provider::provider;
 
 pub(super) const NAME: &str = "Secret Service";
 

@@ -24,6 +24,11 @@ impl Worker {
         Self { open: Arc::new(open), running: Mutex::new(None) }
     }
 
+    /// A worker of its own for the same vault.
+    pub(super) fn another(&self) -> Self {
+        Self { open: Arc::clone(&self.open), running: Mutex::new(None) }
+    }
+
     /// Runs `job` on the worker and waits for it, a little longer than its deadline at most.
     ///
     /// `hold` is dropped when the job has returned, however long ago the caller gave up.

@@ -1,0 +1,280 @@
+//! Where a program runs, as far as it decides which vaults there can be: data for a report, nothing acts on it.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What can be seen of this machine and this login without asking anybody.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Surroundings {
+    /// The operating system that this program was built for.
+    pub system: System,
+    /// The Windows Subsystem for Linux: its kernel's release says "microsoft".
+    pub is_wsl: bool,
+    /// Logged in over SSH: `SSH_CONNECTION` or `SSH_TTY` is set.
+    pub is_ssh: bool,
+    /// In a container: `/.dockerenv`, `/run/.containerenv`, or the variable `container` that systemd-nspawn and podman set.
+    pub is_container: bool,
+    /// `DBUS_SESSION_BUS_ADDRESS` is set, or `XDG_RUNTIME_DIR` holds a socket `bus`.
+    pub has_bus_address: bool,
+    /// `XDG_RUNTIME_DIR` is set and not empty.
+    pub has_runtime_folder: bool,
+    /// The programs that can serve the Secret Service here, by the D-Bus service files that claim its name or KWallet's.
+    pub providers: Vec<InstalledProvider>,
+    /// What installs a package here, such as `sudo apt install`, if it is known.
+    pub installer: Option<&'static str>,
+}
+
+/// A program that the session bus can start as a Secret Service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InstalledProvider {
+    /// What people call it.
+    pub name: String,
+    /// The D-Bus service file that names it.
+    pub service_file: PathBuf,
+}
+
+/// An operating system.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum System {
+    /// Linux, Android's excepted.
+    Linux,
+    /// macOS.
+    MacOs,
+    /// Another one with Unix's names, such as a BSD.
+    Unix,
+    /// Windows.
+    Windows,
+    /// Any other.
+    #[default]
+    Other,
+}
+
+impl Surroundings {
+    /// Those of this process.
+    pub fn here() -> Self {
+        Self::seen(System::CURRENT, &|name| std::env::var_os(name), Path::new("/"))
+    }
+
+    fn seen(system: System, variable: &dyn Fn(&str) -> Option<OsString>, root: &Path) -> Self {
+        let set = |name: &str| variable(name).filter(|value| !value.is_empty());
+        let runtime_folder = set("XDG_RUNTIME_DIR").map(PathBuf::from);
+        let is_unix = matches!(system, System::Linux | System::Unix);
+        let release = fs::read_to_string(root.join("proc/sys/kernel/osrelease"));
+        let mark = |path: &str| root.join(path).exists();
+        Self {
+            system,
+            is_wsl: is_unix
+                && release.is_ok_and(|text| text.to_ascii_lowercase().contains("microsoft")),
+            is_ssh: set("SSH_CONNECTION").or_else(|| set("SSH_TTY")).is_some(),
+            is_container: is_unix
+                && (mark(".dockerenv") || mark("run/.containerenv") || set("container").is_some()),
+            has_bus_address: set("DBUS_SESSION_BUS_ADDRESS").is_some()
+                || runtime_folder.as_ref().is_some_and(|folder| folder.join("bus").exists()),
+            has_runtime_folder: runtime_folder.is_some(),
+            providers: if is_unix { providers(&data_folders(&set, root)) } else { Vec::new() },
+            installer: INSTALLERS
+                .iter()
+                .find(|(program, _)| is_unix && root.join("usr/bin").join(program).exists())
+                .map(|(_, line)| *line),
+        }
+    }
+}
+
+impl System {
+    /// The one that this program was built for.
+    pub const CURRENT: Self = if cfg!(windows) {
+        Self::Windows
+    } else if cfg!(target_os = "macos") {
+        Self::MacOs
+    } else if cfg!(target_os = "linux") {
+        Self::Linux
+    } else if cfg!(unix) {
+        Self::Unix
+    } else {
+        Self::Other
+    };
+}
+
+/// What people call the Secret Service whose program has this name, which Linux may have cut to 15 bytes.
+pub fn provider_name(program: &str) -> String {
+    let known = PROGRAMS.iter().find(|(start, _)| program.starts_with(start));
+    known.map_or_else(|| program.to_owned(), |(_, name)| (*name).to_owned())
+}
+
+/// In the order in which the session bus searches them (XDG base directory specification).
+fn data_folders(set: &dyn Fn(&str) -> Option<OsString>, root: &Path) -> Vec<PathBuf> {
+    let home = set("XDG_DATA_HOME")
+        .map(PathBuf::from)
+        .or_else(|| set("HOME").map(|home| Path::new(&home).join(".local/share")));
+    let shared = set("XDG_DATA_DIRS").map_or_else(
+        || vec![root.join("usr/local/share"), root.join("usr/share")],
+        |list| std::env::split_paths(&list).collect(),
+    );
+    home.into_iter().chain(shared).collect()
+}
+
+/// The first file that names a program stands for it.
+fn providers(data_folders: &[PathBuf]) -> Vec<InstalledProvider> {
+    let mut found: Vec<InstalledProvider> = Vec::new();
+    for folder in data_folders {
+        let entries = fs::read_dir(folder.join("dbus-1/services")).into_iter().flatten().flatten();
+        let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+        files.sort();
+        for service_file in files {
+            let Some(name) = claimed_by(&service_file) else { continue };
+            if found.iter().all(|other| other.name != name) {
+                found.push(InstalledProvider { name, service_file });
+            }
+        }
+    }
+    found
+}
+
+/// The program of a service file that claims the name, by `Name=` and `Exec=` (D-Bus specification, "Message Bus
+/// Starting Services").
+fn claimed_by(file: &Path) -> Option<String> {
+    if file.extension()? != "service" || fs::metadata(file).ok()?.len() > MAX_SERVICE_FILE {
+        return None;
+    }
+    let text = fs::read_to_string(file).ok()?;
+    let fields: BTreeMap<&str, &str> = text
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.trim(), value.trim()))
+        .collect();
+    if !CLAIMS.contains(fields.get("Name")?) {
+        return None;
+    }
+    let program = fields.get("Exec")?.split_whitespace().next()?.trim_matches(['"', '\'']);
+    Some(provider_name(Path::new(program).file_name()?.to_str()?))
+}
+
+/// KWallet takes the Secret Service's name once it is started under its own.
+const CLAIMS: [&str; 3] = ["org.freedesktop.secrets", "org.kde.kwalletd5", "org.kde.kwalletd6"];
+
+/// How programs' names begin, and what people call them.
+const PROGRAMS: [(&str, &str); 6] = [
+    ("gnome-keyring", "gnome-keyring"),
+    ("kwalletd", "KWallet"),
+    ("ksecretd", "KWallet"),
+    ("keepassxc", "KeePassXC"),
+    ("oo7-daemon", "oo7"),
+    ("pass_secret", "pass-secret-service"),
+];
+
+const INSTALLERS: [(&str, &str); 5] = [
+    ("apt-get", "sudo apt install"),
+    ("dnf", "sudo dnf install"),
+    ("pacman", "sudo pacman -S"),
+    ("zypper", "sudo zypper install"),
+    ("apk", "doas apk add"),
+];
+
+/// In bytes; a service file has about a hundred.
+const MAX_SERVICE_FILE: u64 = 64 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(root: &Path, path: &str, text: &str) {
+        let path = root.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        let mut file = fs::File::create(path).unwrap();
+        std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
+    }
+
+    fn seen(system: System, variables: &[(&str, &str)], root: &Path) -> Surroundings {
+        let find = |name: &str| {
+            let found = variables.iter().find(|(theirs, _)| *theirs == name);
+            found.map(|(_, value)| OsString::from(value))
+        };
+        Surroundings::seen(system, &find, root)
+    }
+
+    #[test]
+    fn nothing_is_seen_where_nothing_is() {
+        let root = tempfile::tempdir().unwrap();
+        let bare = Surroundings { system: System::Linux, ..Surroundings::default() };
+        let empty = [("SSH_TTY", ""), ("container", ""), ("XDG_RUNTIME_DIR", "")];
+        assert_eq!(seen(System::Linux, &empty, root.path()), bare);
+    }
+
+    #[test]
+    fn wsl_ssh_a_container_and_the_bus_are_each_told_by_their_own_mark() {
+        let root = tempfile::tempdir().unwrap();
+        let bare = Surroundings { system: System::Linux, ..Surroundings::default() };
+        let ssh = Surroundings { is_ssh: true, ..bare.clone() };
+        for name in ["SSH_CONNECTION", "SSH_TTY"] {
+            assert_eq!(seen(System::Linux, &[(name, "x")], root.path()), ssh, "{name}");
+        }
+        let container = Surroundings { is_container: true, ..bare.clone() };
+        assert_eq!(seen(System::Linux, &[("container", "podman")], root.path()), container);
+        for mark in [".dockerenv", "run/.containerenv"] {
+            let root = tempfile::tempdir().unwrap();
+            file(root.path(), mark, "");
+            assert_eq!(seen(System::Linux, &[], root.path()), container, "{mark}");
+        }
+        let bus = Surroundings { has_bus_address: true, ..bare.clone() };
+        assert_eq!(seen(System::Linux, &[("DBUS_SESSION_BUS_ADDRESS", "x")], root.path()), bus);
+        file(root.path(), "run/user/bus", "");
+        let runtime = root.path().join("run/user");
+        let socket = [("XDG_RUNTIME_DIR", runtime.to_str().unwrap())];
+        let both = Surroundings { has_runtime_folder: true, ..bus };
+        assert_eq!(seen(System::Linux, &socket, root.path()), both);
+        for (release, is_wsl) in [
+            ("5.15.167.4-microsoft-standard-WSL2\n", true),
+            ("4.4.0-19041-Microsoft\n", true),
+            ("6.1.0-18-amd64\n", false),
+        ] {
+            file(root.path(), "proc/sys/kernel/osrelease", release);
+            assert_eq!(seen(System::Linux, &[], root.path()).is_wsl, is_wsl, "{release}");
+        }
+    }
+
+    #[test]
+    fn the_programs_that_claim_the_name_are_listed_once_in_the_buss_order() {
+        let root = tempfile::tempdir().unwrap();
+        let service = |path: &str, name: &str, program: &str| {
+            let text = format!("[D-BUS Service]\nName={name}\nExec={program} --x\n");
+            file(root.path(), path, &text);
+        };
+        let secrets = "org.freedesktop.secrets";
+        service("usr/share/dbus-1/services/a.service", secrets, "/usr/bin/gnome-keyring-daemon");
+        service("usr/share/dbus-1/services/b.service", "org.kde.kwalletd5", "/usr/bin/kwalletd5");
+        service("usr/share/dbus-1/services/c.service", "org.a11y.Bus", "/usr/libexec/a11y");
+        service("usr/share/dbus-1/services/d.conf", secrets, "/usr/bin/keepassxc");
+        service("home/.local/share/dbus-1/services/z.service", secrets, "\"/opt/ksecretd\"");
+        service("other/dbus-1/services/z.service", secrets, "/opt/of-another-name");
+        let names = |variables: &[(&str, &str)]| -> Vec<String> {
+            let seen = seen(System::Linux, variables, root.path());
+            seen.providers.into_iter().map(|provider| provider.name).collect()
+        };
+        let home = root.path().join("home");
+        assert_eq!(names(&[("HOME", home.to_str().unwrap())]), ["KWallet", "gnome-keyring"]);
+        let other = root.path().join("other");
+        assert_eq!(names(&[("XDG_DATA_DIRS", other.to_str().unwrap())]), ["of-another-name"]);
+        assert!(seen(System::Windows, &[], root.path()).providers.is_empty());
+    }
+
+    #[test]
+    fn the_package_manager_that_is_there_gives_the_line() {
+        let root = tempfile::tempdir().unwrap();
+        file(root.path(), "usr/bin/dnf", "");
+        assert_eq!(seen(System::Linux, &[], root.path()).installer, Some("sudo dnf install"));
+        file(root.path(), "usr/bin/apt-get", "");
+        assert_eq!(seen(System::Linux, &[], root.path()).installer, Some("sudo apt install"));
+    }
+
+    #[test]
+    fn a_name_that_linux_has_cut_is_still_known() {
+        assert_eq!(provider_name("gnome-keyring-d"), "gnome-keyring");
+        assert_eq!(provider_name("kwalletd6"), "KWallet");
+        assert_eq!(provider_name("else"), "else");
+    }
+}
