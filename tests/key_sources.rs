@@ -114,6 +114,23 @@ fn a_list_in_which_nothing_exists_says_what_is_missing_or_keeps_it_in_memory() {
 }
 
 #[test]
+fn verify_proves_and_names_the_source_in_use_and_no_other() {
+    let place = Place::new();
+    let sealed = || place.builder().key_sources([missing(), file(&place), callback()]).sealed();
+    let unopened = || PersistedTokenCache::with_persistence(sealed().unwrap(), None);
+    assert_eq!(sealed().unwrap().key_source_in_use().unwrap(), None);
+    let new = unopened().verify().unwrap();
+    assert!(matches!(new, Protection::Sealed { key: "key file", .. }), "{new:?}");
+    assert!(!place.file().exists() && !place.key_file().exists());
+    open(&place, [callback()]).unwrap().add(&event("client", "kept")).unwrap();
+    assert_eq!(sealed().unwrap().key_source_in_use().unwrap(), Some("callback"));
+    let verified = unopened().verify().unwrap();
+    assert!(matches!(verified, Protection::Sealed { key: "callback", .. }), "{verified:?}");
+    let error = place.builder().key_source(file(&place)).sealed().unwrap().key_source_in_use();
+    assert!(matches!(error, Err(Error::OtherBackend { .. })), "{error:?}");
+}
+
+#[test]
 fn a_list_that_is_empty_or_names_a_source_twice_is_refused() {
     let place = Place::new();
     for sources in [vec![], vec![callback(), callback()]] {

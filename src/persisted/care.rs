@@ -9,14 +9,21 @@ use crate::{
 };
 
 impl PersistedTokenCache {
-    /// What guards the kept bytes.
+    /// What guards the kept bytes, as far as is known without asking: of several key sources the one
+    /// that the last look at the cache found in use. [`verify`](Self::verify) looks.
     pub fn protection(&self) -> Protection {
         self.0.persistence.protection()
     }
 
-    /// Proves that the cache can be read and written here and now: the key source answers, the
-    /// lock can be had, what is kept can be read, a file can be written. Nothing that is kept
-    /// changes.
+    /// Proves that the cache can be read and written here and now: the key source in use makes a round
+    /// trip, the lock can be had, what is kept can be read, a file can be written. Nothing that is
+    /// kept changes; the cache's folder is made if it is not there.
+    ///
+    /// The source in use is the one that sealed the cache, or for a cache that does not exist yet the
+    /// first of the list that exists here, and no other: one that comes earlier in the list may
+    /// work, or not. The answer names it. A callback is called, and a passphrase asked for, only where
+    /// a cache exists that has not been read yet. Before this, or a read, [`protection`](Self::protection)
+    /// names the first source of the list where none was needed so far.
     ///
     /// # Errors
     /// The first thing that does not work.

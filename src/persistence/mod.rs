@@ -98,8 +98,8 @@ pub trait Persistence: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Proves that the place can be read and written now, on material of its own that it removes
-    /// again. The caller has called `prepare` with [`Intent::Verify`] and holds the lock.
+    /// Proves that the place can be written now, on material of its own that it removes again. The
+    /// caller has called `prepare` with [`Intent::Verify`] and holds the lock, so nothing may prompt.
     ///
     /// # Errors
     /// Whatever failed.
@@ -131,7 +131,8 @@ pub trait Persistence: fmt::Debug + Send + Sync {
 pub enum Intent {
     /// Only read: nothing may be created.
     Read,
-    /// See whether it could be written: the place is made, and nothing else.
+    /// See whether it could be written: the place is made and nothing else, and the source of keys
+    /// proves that it works.
     Verify,
     /// Read, change and save.
     Write,

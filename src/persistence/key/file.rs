@@ -168,6 +168,21 @@ impl super::Keys for Keys {
     }
 }
 
+/// A round trip that needs no file.
+pub(super) fn prove_dpapi() -> Result<(), Error> {
+    let (_, key) = random_key()?;
+    let failed = |error| Error::from_protection(error, Path::new(DPAPI_NAME));
+    let returned =
+        unprotect(&protect(key.expose(), None).map_err(failed)?, None).map_err(failed)?;
+    match *returned == key.expose() {
+        true => Ok(()),
+        false => Err(Error::VaultFailed {
+            vault: "DPAPI",
+            source: "it gave back something else than was encrypted".into(),
+        }),
+    }
+}
+
 /// The path that leads from one folder to another, so that both can be moved together.
 fn way(from: &Path, to: &Path) -> PathBuf {
     let (mut from, mut to) = (from.components().peekable(), to.components().peekable());

@@ -49,6 +49,11 @@ impl Ladder {
         self.rung().name()
     }
 
+    /// The names of all sources, in their order.
+    pub(in crate::persistence) fn names(&self) -> Vec<&'static str> {
+        self.rungs.iter().map(|rung| rung.name()).collect()
+    }
+
     /// Whether there is a choice at all.
     pub(in crate::persistence) fn has_choice(&self) -> bool {
         self.rungs.len() > 1
@@ -93,8 +98,14 @@ impl Ladder {
         self.of(&header.parameters).delete(&header.key_id, hold)
     }
 
+    /// Proves that the source of a cache that exists works.
     pub(in crate::persistence) fn verify(&self) -> Result<(), Error> {
         self.rung().verify()
+    }
+
+    /// Proves that the source works that a new cache would take.
+    pub(in crate::persistence) fn verify_first(&self) -> Result<(), Error> {
+        self.first(|rung| rung.verify())
     }
 
     /// The first source that is there. Only one that does not exist here is passed over: a vault

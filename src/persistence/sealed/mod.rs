@@ -58,6 +58,24 @@ impl SealedPersistence {
         &self.folder
     }
 
+    /// The names of the key sources that were chosen, in their order, as [`Protection::Sealed`] has
+    /// them.
+    pub fn key_sources(&self) -> Vec<&'static str> {
+        self.keys.names()
+    }
+
+    /// The name of the key source that sealed the cache, `None` if there is no cache. Only the
+    /// cache's header is read: no source is reached, and nobody is asked.
+    ///
+    /// # Errors
+    /// [`Error::OtherBackend`] if that source is none of those that were chosen; whatever keeps the
+    /// header from being read.
+    pub fn key_source_in_use(&self) -> Result<Option<&'static str>, Error> {
+        let Some(file) = self.open_file()? else { return Ok(None) };
+        self.header(&file)?;
+        Ok(Some(self.keys.name()))
+    }
+
     /// Reaches the key source that is or will be in use, and unlocks it where that is allowed.
     pub(crate) fn reach(&self) -> Result<(), Error> {
         let file = match self.keys.has_choice() {
@@ -105,6 +123,13 @@ impl Persistence for SealedPersistence {
     fn prepare(&self, intent: Intent) -> Result<(), Error> {
         if intent != Intent::Read {
             Folder::create(&self.folder, self.parents)?;
+        }
+        if intent == Intent::Verify {
+            // Here and not under the lock, because a source may ask the person.
+            match self.key_source_in_use()? {
+                Some(_) => self.keys.verify()?,
+                None => self.keys.verify_first()?,
+            }
         }
         let now = file::stamp(&self.file)?;
         if now.is_some() && self.state().prepared == now {
@@ -198,7 +223,6 @@ impl Persistence for SealedPersistence {
     }
 
     fn verify(&self) -> Result<(), Error> {
-        self.keys.verify()?;
         let folder = Folder::create(&self.folder, self.parents)?;
         Ok(folder.probe(FILE_NAME)?)
     }
