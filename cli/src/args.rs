@@ -1,6 +1,6 @@
 //! What can be typed.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -23,7 +23,7 @@ pub(crate) struct Arguments {
 }
 
 /// Which cache is meant and what opens it.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub(crate) struct Store {
     /// The store's name
     #[arg(long, global = true, value_name = "STORE", default_value = "tokenkeep")]
@@ -74,6 +74,34 @@ pub(crate) enum KeyChoice {
     Kernel,
     Passphrase,
     Vault,
+}
+
+impl KeyChoice {
+    /// The word before the colon.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Dpapi => "dpapi",
+            Self::Environment(_) => "env",
+            Self::File(_) => "file",
+            Self::FileDescriptor(_) => "fd",
+            Self::Kernel => "kernel",
+            Self::Passphrase => "passphrase",
+            Self::Vault => "vault",
+        }
+    }
+}
+
+/// As it was typed.
+impl fmt::Display for KeyChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.kind();
+        match self {
+            Self::Environment(name) => write!(f, "{kind}:{name}"),
+            Self::File(path) => write!(f, "{kind}:{}", path.display()),
+            Self::FileDescriptor(number) => write!(f, "{kind}:{number}"),
+            Self::Dpapi | Self::Kernel | Self::Passphrase | Self::Vault => f.write_str(kind),
+        }
+    }
 }
 
 impl FromStr for KeyChoice {

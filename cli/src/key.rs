@@ -22,18 +22,43 @@ pub(crate) fn sources(choices: &[KeyChoice]) -> Vec<KeySource> {
     }
 }
 
+/// The same as choices that can be typed.
+pub(crate) fn choices(choices: &[KeyChoice]) -> Vec<KeyChoice> {
+    let typed = |source: KeySource| match source {
+        KeySource::Dpapi => Some(KeyChoice::Dpapi),
+        KeySource::OsVault => Some(KeyChoice::Vault),
+        _ => None,
+    };
+    match choices {
+        [] => KeySource::defaults().into_iter().filter_map(typed).collect(),
+        choices => choices.to_vec(),
+    }
+}
+
+/// Whether a passphrase is there without asking.
+pub(crate) fn has_passphrase() -> bool {
+    env::var_os(PASSPHRASE).is_some()
+}
+
+/// Whether a key that is handed to the program is there. Nobody is asked, and a descriptor is not read,
+/// because that can be done once.
+pub(crate) fn check(choice: &KeyChoice) -> Result<(), Failed> {
+    match choice {
+        KeyChoice::Environment(name) => {
+            key_from(&environment_description(name), environment(name)).map(drop)
+        }
+        KeyChoice::FileDescriptor(number) => Ok(File::open(descriptor(*number)).map(drop)?),
+        KeyChoice::Passphrase => passphrase(false).map(drop),
+        KeyChoice::Dpapi | KeyChoice::File(_) | KeyChoice::Kernel | KeyChoice::Vault => Ok(()),
+    }
+}
+
 fn source(choice: &KeyChoice) -> KeySource {
     match choice {
         KeyChoice::Dpapi => KeySource::Dpapi,
         KeyChoice::Environment(name) => {
             let name = name.clone();
-            let description = format!("the environment variable {name}");
-            callback(description, move || match env::var(&name) {
-                Ok(text) => Ok(Zeroizing::new(text)),
-                Err(VarError::NotPresent) => Err("is not set".into()),
-                // The error itself would show the content.
-                Err(VarError::NotUnicode(_)) => Err("is not text".into()),
-            })
+            callback(environment_description(&name), move || environment(&name))
         }
         KeyChoice::File(path) => KeySource::KeyFile(path.clone()),
         KeyChoice::FileDescriptor(number) => {
@@ -48,18 +73,30 @@ fn source(choice: &KeyChoice) -> KeySource {
 
 fn callback(
     description: String,
-    read: impl Fn() -> Result<Zeroizing<String>, Box<dyn StdError + Send + Sync>>
-    + Send
-    + Sync
-    + 'static,
+    read: impl Fn() -> Result<Zeroizing<String>, Failed> + Send + Sync + 'static,
 ) -> KeySource {
-    KeySource::Callback(KeyCallback::new(move |_| {
-        let text = read().map_err(|error| format!("{description}: {error}"))?;
-        decode(text.trim()).ok_or_else(|| {
-            format!("{description} is not 32 bytes in hexadecimal or base64; `openssl rand -hex 32` makes such a key")
-                .into()
-        })
-    }))
+    KeySource::Callback(KeyCallback::new(move |_| key_from(&description, read())))
+}
+
+fn key_from(description: &str, text: Result<Zeroizing<String>, Failed>) -> Result<Secret, Failed> {
+    let text = text.map_err(|error| format!("{description}: {error}"))?;
+    decode(text.trim()).ok_or_else(|| {
+        format!("{description} is not 32 bytes in hexadecimal or base64; `openssl rand -hex 32` makes such a key")
+            .into()
+    })
+}
+
+fn environment_description(name: &str) -> String {
+    format!("the environment variable {name}")
+}
+
+fn environment(name: &str) -> Result<Zeroizing<String>, Failed> {
+    match env::var(name) {
+        Ok(text) => Ok(Zeroizing::new(text)),
+        Err(VarError::NotPresent) => Err("is not set".into()),
+        // The error itself would show the content.
+        Err(VarError::NotUnicode(_)) => Err("is not text".into()),
+    }
 }
 
 fn decode(text: &str) -> Option<Secret> {
@@ -77,13 +114,17 @@ fn decode(text: &str) -> Option<Secret> {
 /// A few hundred bytes are read at most, so that a wrong descriptor does not read for ever.
 fn read_descriptor(number: u32) -> io::Result<Zeroizing<String>> {
     let mut text = Zeroizing::new(String::with_capacity(512));
-    File::open(format!("/dev/fd/{number}"))?.take(512).read_to_string(&mut text)?;
+    File::open(descriptor(number))?.take(512).read_to_string(&mut text)?;
     Ok(text)
 }
 
+fn descriptor(number: u32) -> String {
+    format!("/dev/fd/{number}")
+}
+
 /// Asks twice for a cache that is new.
-fn passphrase(is_new: bool) -> Result<Secret, Box<dyn StdError + Send + Sync>> {
-    match env::var("TOKENKEEP_PASSPHRASE") {
+pub(crate) fn passphrase(is_new: bool) -> Result<Secret, Failed> {
+    match env::var(PASSPHRASE) {
         Ok(passphrase) => return Ok(Secret::new(passphrase)),
         Err(VarError::NotUnicode(_)) => {
             return Err("TOKENKEEP_PASSPHRASE is not text in UTF-8".into());
@@ -106,6 +147,11 @@ fn passphrase(is_new: bool) -> Result<Secret, Box<dyn StdError + Send + Sync>> {
         }
     }
 }
+
+/// Why there is no key; never with its content.
+type Failed = Box<dyn StdError + Send + Sync>;
+
+const PASSPHRASE: &str = "TOKENKEEP_PASSPHRASE";
 
 #[cfg(test)]
 mod tests {

@@ -25,7 +25,7 @@ pub(crate) fn open_unreached(store: &Store) -> Result<PersistedTokenCache, Failu
     }
 }
 
-fn open_plaintext(store: &Store) -> Result<PersistedTokenCache, Failure> {
+pub(crate) fn open_plaintext(store: &Store) -> Result<PersistedTokenCache, Failure> {
     let Some(path) = &store.cache else {
         return Err(Failure::Usage(
             "a plain text cache has no place of its own; name its file with --cache PATH".into(),
@@ -46,7 +46,8 @@ pub(crate) fn interaction(store: &Store) -> Interaction {
     }
 }
 
-fn builder(store: &Store) -> PersistenceBuilder {
+/// The cache that was meant, not opened yet.
+pub(crate) fn builder(store: &Store) -> PersistenceBuilder {
     let builder = PersistedTokenCache::builder(&store.name)
         .key_sources(key::sources(&store.keys))
         .interaction(interaction(store));

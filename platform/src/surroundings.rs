@@ -17,6 +17,8 @@ pub struct Surroundings {
     pub is_ssh: bool,
     /// In a container: `/.dockerenv`, `/run/.containerenv`, or the variable `container` that systemd-nspawn and podman set.
     pub is_container: bool,
+    /// `DISPLAY` or `WAYLAND_DISPLAY` is set, so a vault could show a prompt.
+    pub has_display: bool,
     /// `DBUS_SESSION_BUS_ADDRESS` is set, or `XDG_RUNTIME_DIR` holds a socket `bus`.
     pub has_bus_address: bool,
     /// `XDG_RUNTIME_DIR` is set and not empty.
@@ -73,6 +75,7 @@ impl Surroundings {
             is_ssh: set("SSH_CONNECTION").or_else(|| set("SSH_TTY")).is_some(),
             is_container: is_unix
                 && (mark(".dockerenv") || mark("run/.containerenv") || set("container").is_some()),
+            has_display: set("DISPLAY").or_else(|| set("WAYLAND_DISPLAY")).is_some(),
             has_bus_address: set("DBUS_SESSION_BUS_ADDRESS").is_some()
                 || runtime_folder.as_ref().is_some_and(|folder| folder.join("bus").exists()),
             has_runtime_folder: runtime_folder.is_some(),
@@ -212,6 +215,10 @@ mod tests {
         let ssh = Surroundings { is_ssh: true, ..bare.clone() };
         for name in ["SSH_CONNECTION", "SSH_TTY"] {
             assert_eq!(seen(System::Linux, &[(name, "x")], root.path()), ssh, "{name}");
+        }
+        let display = Surroundings { has_display: true, ..bare.clone() };
+        for name in ["DISPLAY", "WAYLAND_DISPLAY"] {
+            assert_eq!(seen(System::Linux, &[(name, ":0")], root.path()), display, "{name}");
         }
         let container = Surroundings { is_container: true, ..bare.clone() };
         assert_eq!(seen(System::Linux, &[("container", "podman")], root.path()), container);

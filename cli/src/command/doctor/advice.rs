@@ -1,0 +1,263 @@
+//! The line that mends a problem: a table of troubles and surroundings.
+
+use tokenkeep::Error;
+use tokenkeep_platform::surroundings::System;
+
+use super::scene::Scene;
+
+/// What a person can type or do about `error`, here.
+pub(super) fn line(error: &Error, scene: &Scene) -> String {
+    match error {
+        Error::MissingParent { path } => format!("mkdir -p -m 700 '{}'", path.display()),
+        Error::UnsafePath { mend, .. } => mend.clone(),
+        Error::KeyGone { vault, .. } if is_os_vault(vault) && has_second(scene) => format!(
+            "{} is installed too; if the key was made with it, end the one that answers and start that one",
+            scene.other_providers().join(", ")
+        ),
+        Error::OtherBackend { .. } => "name with --key what it was sealed with".into(),
+        _ => {
+            let trouble = trouble(error, scene);
+            let row = TABLE.iter().find(|(of, places, _)| {
+                Some(*of) == trouble && places.iter().all(|place| place.is_here(scene))
+            });
+            row.map_or_else(|| error.next_step().into(), |(.., line)| fill(line, scene))
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    Dismissed,
+    /// The test item of a probe may be left.
+    Left,
+    Locked,
+    /// DPAPI and Credential Manager in a logon over the network.
+    NetworkLogon,
+    NoBus,
+    NoCollection,
+    NoKernelKeyring,
+    NoService,
+    NoVaultSvc,
+    Silent,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Where {
+    Container,
+    /// gnome-keyring answers, or is what the bus would start.
+    Gnome,
+    KWallet,
+    MacOs,
+    NoDisplay,
+    NoProvider,
+    /// The process that answers is known.
+    Process,
+    Ssh,
+    Windows,
+    Wsl,
+}
+
+fn trouble(error: &Error, scene: &Scene) -> Option<Trouble> {
+    let is_windows = scene.around.system == System::Windows;
+    Some(match error {
+        Error::PromptDismissed { .. } => Trouble::Dismissed,
+        Error::OutcomeUnknown { .. } => Trouble::Left,
+        Error::VaultLocked { .. } => Trouble::Locked,
+        Error::VaultTimeout { .. } => Trouble::Silent,
+        Error::VaultMissing { vault: "kernel keyring", .. } => Trouble::NoKernelKeyring,
+        Error::VaultMissing { .. } if is_windows => Trouble::NetworkLogon,
+        Error::VaultMissing { vault: "Secret Service", .. } => Trouble::NoCollection,
+        Error::VaultServiceMissing { .. } if is_windows => Trouble::NoVaultSvc,
+        Error::VaultServiceMissing { .. } if scene.has_bus => Trouble::NoService,
+        Error::VaultServiceMissing { .. } => Trouble::NoBus,
+        _ => return None,
+    })
+}
+
+impl Where {
+    fn is_here(self, scene: &Scene) -> bool {
+        let around = &scene.around;
+        let is_served_by = |name: &str| scene.provider_name().as_deref() == Some(name);
+        match self {
+            Self::Container => around.is_container,
+            Self::Gnome => is_served_by("gnome-keyring"),
+            Self::KWallet => is_served_by("KWallet"),
+            Self::MacOs => around.system == System::MacOs,
+            Self::NoDisplay => !around.has_display && around.system != System::MacOs,
+            Self::NoProvider => around.providers.is_empty() && scene.provider.is_none(),
+            Self::Process => scene.provider.as_ref().is_some_and(|one| one.pid.is_some()),
+            Self::Ssh => around.is_ssh,
+            Self::Windows => around.system == System::Windows,
+            Self::Wsl => around.is_wsl,
+        }
+    }
+}
+
+fn fill(line: &str, scene: &Scene) -> String {
+    let installer = scene.around.installer.unwrap_or("install:");
+    let packages = match installer.contains("apt") {
+        true => "gnome-keyring dbus-user-session",
+        false => "gnome-keyring",
+    };
+    let pid = scene.provider.as_ref().and_then(|one| one.pid).map(|pid| pid.to_string());
+    line.replace("{install}", &format!("{installer} {packages}"))
+        .replace("{pid}", &pid.unwrap_or_default())
+        .replace("{provider}", &scene.provider_name().unwrap_or_else(|| "the service".into()))
+}
+
+fn has_second(scene: &Scene) -> bool {
+    scene.provider.is_some() && !scene.other_providers().is_empty()
+}
+
+fn is_os_vault(vault: &str) -> bool {
+    vault == "Secret Service"
+}
+
+/// The first row that fits counts.
+const TABLE: &[(Trouble, &[Where], &str)] = &[
+    (Trouble::Dismissed, &[Where::Ssh, Where::Gnome], UNLOCK),
+    (Trouble::Dismissed, &[], "tokenkeep --allow-prompt 120 doctor  # and answer the prompt"),
+    (
+        Trouble::Left,
+        &[Where::MacOs],
+        "security delete-generic-password -s tokenkeep-probe  # the test item may be left",
+    ),
+    (
+        Trouble::Left,
+        &[Where::Windows],
+        "cmdkey /list | findstr tokenkeep-probe  # the test item may be left; cmdkey /delete:NAME",
+    ),
+    (
+        Trouble::Left,
+        &[],
+        "secret-tool clear service tokenkeep-probe  # the test item may be left; then try again",
+    ),
+    (Trouble::Locked, &[Where::MacOs], "security unlock-keychain"),
+    (Trouble::Locked, &[Where::Gnome, Where::Ssh], UNLOCK),
+    (Trouble::Locked, &[Where::Gnome, Where::NoDisplay], UNLOCK),
+    (Trouble::Locked, &[], "tokenkeep --allow-prompt 120 doctor"),
+    (
+        Trouble::NetworkLogon,
+        &[],
+        "tokenkeep --key passphrase doctor  # or sign in at the machine or over Remote Desktop: \
+         a logon over the network has no credentials",
+    ),
+    (Trouble::NoBus, &[Where::Container, Where::NoProvider], OF_A_CONTAINER),
+    (
+        Trouble::NoBus,
+        &[Where::Wsl],
+        "{install} && wsl.exe --shutdown  # with systemd=true under [boot] in /etc/wsl.conf; \
+         or: tokenkeep --key passphrase doctor",
+    ),
+    (Trouble::NoBus, &[Where::NoProvider], "{install}  # then log in again"),
+    (Trouble::NoBus, &[Where::Gnome], NEW_SESSION),
+    (Trouble::NoBus, &[], "dbus-run-session -- bash  # and start the secret service in it"),
+    (Trouble::NoCollection, &[Where::Gnome], UNLOCK),
+    (Trouble::NoCollection, &[Where::KWallet], "create a wallet in KWalletManager"),
+    (
+        Trouble::NoCollection,
+        &[],
+        "seahorse  # File, New, Password Keyring; then make it the default",
+    ),
+    (
+        Trouble::NoKernelKeyring,
+        &[Where::Container],
+        "docker run --security-opt seccomp=PROFILE …  # one that allows add_key, keyctl and \
+         request_key; or: tokenkeep --key env:TOKENKEEP_KEY doctor",
+    ),
+    (Trouble::NoKernelKeyring, &[], "tokenkeep --key passphrase doctor"),
+    (Trouble::NoService, &[Where::Container, Where::NoProvider], OF_A_CONTAINER),
+    (Trouble::NoService, &[Where::NoProvider], "{install}"),
+    (Trouble::NoService, &[Where::Gnome], UNLOCK),
+    (Trouble::NoService, &[Where::KWallet], "kwalletd6 &  # on Plasma 5: kwalletd5 &"),
+    (Trouble::NoService, &[], "start {provider}"),
+    (Trouble::NoVaultSvc, &[], "sc start VaultSvc"),
+    (Trouble::Silent, &[Where::MacOs], "look for a dialogue behind other windows, then try again"),
+    (
+        Trouble::Silent,
+        &[Where::Process],
+        "kill {pid}  # {provider}, if no prompt of it is open; then start it again",
+    ),
+];
+
+/// With `--unlock`, gnome-keyring reads the password of the login keyring from its input, up to the end, and makes
+/// that keyring where there is none. Without `--replace` one that runs already goes on as it was.
+const UNLOCK: &str =
+    "read -rsp 'Keyring password: ' P; printf %s \"$P\" | gnome-keyring-daemon --replace --unlock";
+
+const NEW_SESSION: &str = "dbus-run-session -- bash -c 'read -rsp \"Keyring password: \" P; \
+     printf %s \"$P\" | gnome-keyring-daemon --unlock >/dev/null; exec bash'";
+
+const OF_A_CONTAINER: &str = "export TOKENKEEP_KEY=\"$(openssl rand -hex 32)\"; \
+     tokenkeep --key env:TOKENKEEP_KEY doctor  # keep the key outside the container; or --key kernel, \
+     where seccomp allows add_key and keyctl";
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokenkeep_platform::surroundings::Surroundings;
+
+    use super::*;
+
+    fn scene(change: impl FnOnce(&mut Surroundings)) -> Scene {
+        let mut scene = Scene::default();
+        scene.around.system = System::Linux;
+        scene.around.installer = Some("sudo apt install");
+        change(&mut scene.around);
+        scene
+    }
+
+    fn no_service() -> Error {
+        Error::VaultServiceMissing { vault: "Secret Service", reason: String::new(), source: None }
+    }
+
+    #[test]
+    fn each_surrounding_has_a_line_of_its_own() {
+        let locked = Error::VaultLocked { vault: "the vault", source: None };
+        let none = |vault| Error::VaultMissing { vault, reason: String::new(), source: None };
+        let silent = Error::VaultTimeout { vault: "the vault", waited: Duration::ZERO };
+        let plain = scene(|around| around.has_display = true);
+        let wsl = scene(|around| around.is_wsl = true);
+        let container = scene(|around| around.is_container = true);
+        let mac = scene(|around| (around.system, around.is_ssh) = (System::MacOs, true));
+        let windows = scene(|around| (around.system, around.is_ssh) = (System::Windows, true));
+        for (error, scene, words) in [
+            (&no_service(), &plain, "sudo apt install gnome-keyring"),
+            (&no_service(), &wsl, "sudo apt install gnome-keyring dbus-user-session && wsl.exe"),
+            (&no_service(), &container, "--key env:TOKENKEEP_KEY"),
+            (&no_service(), &windows, "sc start VaultSvc"),
+            (&none("Secret Service"), &plain, "seahorse"),
+            (&none("kernel keyring"), &container, "seccomp"),
+            (&none("kernel keyring"), &plain, "--key passphrase"),
+            (&none("Credential Manager"), &windows, "Remote Desktop"),
+            (&none("DPAPI"), &windows, "Remote Desktop"),
+            (&locked, &plain, "--allow-prompt"),
+            (&locked, &mac, "security unlock-keychain"),
+            (&silent, &mac, "dialogue"),
+        ] {
+            let line = line(error, scene);
+            assert!(line.contains(words), "{error}: {line}");
+            assert!(!line.contains('{'), "{line}");
+        }
+    }
+
+    #[test]
+    fn every_row_can_be_reached() {
+        for (at, (trouble, places, line)) in TABLE.iter().enumerate() {
+            let hides = |(other, theirs, _): &&(Trouble, &[Where], &str)| {
+                other == trouble
+                    && theirs.iter().all(|one| {
+                        places.iter().any(|mine| format!("{mine:?}") == format!("{one:?}"))
+                    })
+            };
+            assert!(TABLE[..at].iter().find(hides).is_none(), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_file_problem_has_its_own_command() {
+        let error = Error::MissingParent { path: "/no/such".into() };
+        assert_eq!(line(&error, &scene(|_| {})), "mkdir -p -m 700 '/no/such'");
+    }
+}

@@ -1,0 +1,124 @@
+//! The cache that was meant: what its key source is, and whether it can be read and written.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::Serialize;
+use tokenkeep::{
+    KeySource, Passphrase, PersistedTokenCache, Persistence, PersistenceBuilder, Protection, Secret,
+};
+
+use crate::{
+    args::{Layout, Store},
+    failure::Failure,
+    key,
+    open::{builder, open_plaintext},
+};
+
+/// What was found of the cache.
+pub(super) struct Examination {
+    pub(super) state: CacheState,
+    pub(super) place: Option<PathBuf>,
+    pub(super) protection: Option<Protection>,
+    pub(super) accounts: Option<usize>,
+    /// The library's names of the chosen key sources, in their order.
+    pub(super) order: Vec<&'static str>,
+    /// The library's name of the source that sealed the cache.
+    pub(super) in_use: Option<&'static str>,
+    pub(super) verdict: Result<(), Failure>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum CacheState {
+    /// Something does not work.
+    Fails,
+    /// There is none yet, and one could be made.
+    New,
+    /// It has a passphrase, which was not asked for.
+    NotAsked,
+    /// It can be read and written.
+    Works,
+}
+
+impl Examination {
+    /// Of a cache that did not answer in time.
+    pub(super) fn silent(store: &Store, failure: Failure) -> Self {
+        Self { place: store.cache.clone(), verdict: Err(failure), ..Self::nothing() }
+    }
+
+    fn nothing() -> Self {
+        Self {
+            state: CacheState::Fails,
+            place: None,
+            protection: None,
+            accounts: None,
+            order: Vec::new(),
+            in_use: None,
+            verdict: Ok(()),
+        }
+    }
+}
+
+/// A cache that does not exist is not made for the sake of a look. Nobody is asked for a passphrase.
+pub(super) fn examine(store: &Store, passphrase: Option<&Secret>) -> Examination {
+    let mut found = Examination::nothing();
+    let looked = match store.layout {
+        Layout::Plaintext => look_at_plaintext(&mut found, store),
+        Layout::Sealed => look_at_sealed(&mut found, store, passphrase),
+    };
+    match looked {
+        Ok(state) => found.state = state,
+        Err(failure) => found.verdict = Err(failure),
+    }
+    found
+}
+
+fn look_at_plaintext(found: &mut Examination, store: &Store) -> Result<CacheState, Failure> {
+    found.place.clone_from(&store.cache);
+    let cache = open_plaintext(store)?;
+    found.protection = Some(cache.protection());
+    found.accounts = Some(cache.accounts()?.len());
+    if cache.snapshot()?.is_empty() {
+        return Ok(CacheState::New);
+    }
+    cache.verify()?;
+    Ok(CacheState::Works)
+}
+
+fn look_at_sealed(
+    found: &mut Examination,
+    store: &Store,
+    passphrase: Option<&Secret>,
+) -> Result<CacheState, Failure> {
+    let choose = || chosen(store, passphrase);
+    let sealed = choose().sealed()?;
+    found.place = Some(sealed.folder().to_owned());
+    found.order = sealed.key_sources();
+    found.in_use = sealed.key_source_in_use()?;
+    found.protection = found.in_use.is_some().then(|| sealed.protection());
+    if found.in_use == Some("passphrase") && passphrase.is_none() && !key::has_passphrase() {
+        return Ok(CacheState::NotAsked);
+    }
+    let cache: PersistedTokenCache = choose().open()?;
+    found.protection = Some(cache.protection());
+    if found.in_use.is_none() {
+        found.accounts = Some(0);
+        return Ok(CacheState::New);
+    }
+    found.accounts = Some(cache.accounts()?.len());
+    found.protection = Some(cache.verify()?);
+    Ok(CacheState::Works)
+}
+
+fn chosen(store: &Store, passphrase: Option<&Secret>) -> PersistenceBuilder {
+    let sources = key::sources(&store.keys).into_iter().map(|source| match (source, passphrase) {
+        (KeySource::Passphrase(_), Some(given)) => {
+            KeySource::Passphrase(Passphrase::new(given.expose()))
+        }
+        (source, _) => source,
+    });
+    builder(store).key_sources(sources).lock_timeout(LOCK_TIMEOUT)
+}
+
+/// Shorter than the time that a report may take.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(3);

@@ -1,0 +1,123 @@
+//! What protects this cache, which key sources work here, which not, why, and what to do.
+
+mod advice;
+mod cache;
+mod problem;
+mod report;
+mod scene;
+mod sources;
+
+use std::{
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, Instant},
+};
+
+use tokenkeep::{Error, Secret};
+
+use self::{
+    cache::{CacheState, Examination, examine},
+    report::Report,
+    scene::Scene,
+    sources::{Probed, new_source, probe, rows},
+};
+use crate::{
+    args::{KeyChoice, Layout, Store},
+    failure::Failure,
+    key, open, output,
+};
+
+/// Everything is asked side by side, each on a thread of its own; what has not answered when the time is up
+/// is reported as silent, and ends with this process.
+pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
+    let passphrase = asked_before(store)?;
+    let begun = Instant::now();
+    let budget = budget(store);
+    let store = Arc::new(store.clone());
+    let rows = rows(&store.keys);
+    let (sender, answers) = mpsc::channel();
+    for (at, row) in rows.iter().cloned().enumerate() {
+        let (store, sender) = (Arc::clone(&store), sender.clone());
+        thread::spawn(move || {
+            let probed = probe(&row.choice, &store);
+            drop(sender.send(Answer::Source(at, probed)));
+        });
+    }
+    let theirs = Arc::clone(&store);
+    thread::spawn(move || {
+        let examination = examine(&theirs, passphrase.as_ref());
+        drop(sender.send(Answer::Cache(Box::new(examination))));
+    });
+
+    let mut probed: Vec<Option<Probed>> = rows.iter().map(|_| None).collect();
+    let mut examination = None;
+    // Ends when every thread has answered and dropped its sender.
+    while let Ok(answer) = answers.recv_timeout(budget.saturating_sub(begun.elapsed())) {
+        match answer {
+            Answer::Source(at, answer) => probed[at] = Some(answer),
+            Answer::Cache(answer) => examination = Some(*answer),
+        }
+    }
+    let scene = Scene::look();
+    let silent = |vault| Error::VaultTimeout { vault, waited: budget };
+    let probed = rows.into_iter().zip(probed);
+    let sources = probed.map(|(row, answer)| {
+        let silent = || Probed::of(Some(begun.elapsed()), Err(silent(row.name()).into()));
+        let answer = answer.unwrap_or_else(silent);
+        (row, answer)
+    });
+    let mut sources: Vec<_> = sources.collect();
+    let mut examination = examination
+        .unwrap_or_else(|| Examination::silent(&store, silent("cache or its key source").into()));
+    // A cache that does not exist yet could be made only if its key source makes the round trip.
+    let blocking = match examination.state {
+        CacheState::New => new_source(&sources).filter(|at| sources[*at].1.failure.is_some()),
+        _ => None,
+    };
+    if blocking.is_some() {
+        examination.state = CacheState::Fails;
+    }
+    let failure = blocking.and_then(|at| sources[at].1.failure.as_ref());
+    let failure = failure.or(examination.verdict.as_ref().err());
+    let report = Report::new(&store.name, &examination, failure, &sources, &scene, begun.elapsed());
+    if json {
+        output::json(&report)?;
+    } else {
+        report.print()?;
+    }
+    let failure = blocking.and_then(|at| sources.swap_remove(at).1.failure);
+    match failure.or(examination.verdict.err()) {
+        Some(failure) => Err(Failure::Reported(Box::new(failure))),
+        None => Ok(()),
+    }
+}
+
+enum Answer {
+    Cache(Box<Examination>),
+    Source(usize, Probed),
+}
+
+/// The passphrase of a cache that has one, where asking is allowed: before anything runs beside it, because a
+/// question that is cut off leaves the terminal without its echo.
+fn asked_before(store: &Store) -> Result<Option<Secret>, Failure> {
+    let may_ask = store.layout == Layout::Sealed
+        && store.allow_prompt.is_some()
+        && store.keys.contains(&KeyChoice::Passphrase)
+        && !key::has_passphrase();
+    if !may_ask
+        || !matches!(open::builder(store).sealed()?.key_source_in_use(), Ok(Some("passphrase")))
+    {
+        return Ok(None);
+    }
+    let asked = key::passphrase(false);
+    let what = "asking for the passphrase";
+    Ok(Some(asked.map_err(|source| Error::Callback { what, source })?))
+}
+
+/// A quiet vault call ends after 3 s, and a probe's item may take one more to be removed.
+fn budget(store: &Store) -> Duration {
+    match store.allow_prompt {
+        Some(seconds) => Duration::from_secs(seconds) + Duration::from_secs(2),
+        None => Duration::from_millis(4_500),
+    }
+}

@@ -1,0 +1,59 @@
+//! What does not work, why, and the line that mends it.
+
+use std::{error::Error as _, time::Duration};
+
+use serde::Serialize;
+use tokenkeep::Error;
+
+use super::{advice, scene::Scene};
+use crate::{failure::Failure, output};
+
+/// Stable field names for `--json`.
+#[derive(PartialEq, Serialize)]
+pub(super) struct Problem {
+    what: String,
+    because: Vec<String>,
+    next_step: String,
+}
+
+impl Problem {
+    pub(super) fn new(failure: &Failure, scene: &Scene) -> Self {
+        let mut because = Vec::new();
+        let mut source = failure.source();
+        while let Some(error) = source {
+            because.push(error.to_string());
+            source = error.source();
+        }
+        let (what, next_step) = match failure {
+            Failure::Cache(error) => (what(error), advice::line(error, scene)),
+            _ => (failure.to_string(), "correct the command line".into()),
+        };
+        Self { what, because, next_step }
+    }
+
+    pub(super) fn print(&self) -> Result<(), Failure> {
+        print_line(&self.what)?;
+        for because in &self.because {
+            print_line(&format!("because: {because}"))?;
+        }
+        self.print_next_step()
+    }
+
+    pub(super) fn print_next_step(&self) -> Result<(), Failure> {
+        print_line(&format!("do: {}", self.next_step))
+    }
+}
+
+/// A call that fails at once after a silent one has waited for nothing itself.
+fn what(error: &Error) -> String {
+    match error {
+        Error::VaultTimeout { vault, waited: Duration::ZERO } => {
+            format!("the {vault} was silent a moment ago and was not asked again")
+        }
+        error => error.to_string(),
+    }
+}
+
+fn print_line(text: &str) -> Result<(), Failure> {
+    output::line(format!("      {}", output::printable(text.to_owned())))
+}

@@ -1,0 +1,249 @@
+//! What people and scripts read.
+
+use std::{path::PathBuf, time::Duration};
+
+use serde::Serialize;
+use tokenkeep::Protection;
+use tokenkeep_platform::surroundings::System;
+
+use super::{
+    cache::{CacheState, Examination},
+    problem::Problem,
+    scene::Scene,
+    sources::{Probed, Row, State, new_source},
+};
+use crate::{failure::Failure, output};
+
+/// Stable field names for `--json`.
+#[derive(Serialize)]
+pub(super) struct Report {
+    cache: CacheReport,
+    key_sources: Vec<SourceReport>,
+    surroundings: SurroundingsReport,
+    milliseconds: f64,
+}
+
+#[derive(Serialize)]
+struct CacheReport {
+    name: String,
+    place: Option<PathBuf>,
+    state: CacheState,
+    protection: Option<String>,
+    encrypted: Option<bool>,
+    accounts: Option<usize>,
+    /// As it is typed after `--key`.
+    key_in_use: Option<String>,
+    key_of_a_new_cache: Option<String>,
+    order: Vec<String>,
+    problem: Option<Problem>,
+}
+
+#[derive(Serialize)]
+struct SourceReport {
+    kind: &'static str,
+    source: String,
+    state: State,
+    works: Option<bool>,
+    position: Option<usize>,
+    in_use: bool,
+    milliseconds: Option<f64>,
+    note: String,
+    problem: Option<Problem>,
+}
+
+#[derive(Serialize)]
+struct SurroundingsReport {
+    system: &'static str,
+    wsl: bool,
+    ssh: bool,
+    container: bool,
+    display: bool,
+    session_bus_address: bool,
+    session_bus: bool,
+    runtime_folder: bool,
+    provider: Option<String>,
+    provider_process: Option<u32>,
+    installed_providers: Vec<String>,
+}
+
+impl Report {
+    pub(super) fn new(
+        name: &str,
+        found: &Examination,
+        failure: Option<&Failure>,
+        sources: &[(Row, Probed)],
+        scene: &Scene,
+        took: Duration,
+    ) -> Self {
+        let mut order: Vec<_> = sources.iter().filter(|(row, _)| row.position.is_some()).collect();
+        order.sort_by_key(|(row, _)| row.position);
+        let is_sealed = !found.order.is_empty();
+        let order = if is_sealed { order } else { Vec::new() };
+        let new = new_source(sources).filter(|_| is_sealed).map(|at| &sources[at]);
+        let at = found.order.iter().position(|name| Some(*name) == found.in_use);
+        let in_use = found.in_use.and(at).map(|at| at + 1);
+        let typed = |(row, _): &&(Row, Probed)| row.typed.clone();
+        let cache = CacheReport {
+            name: name.to_owned(),
+            place: found.place.clone(),
+            state: found.state,
+            protection: found.protection.as_ref().map(ToString::to_string),
+            encrypted: found.protection.as_ref().map(Protection::is_encrypted),
+            accounts: found.accounts,
+            key_in_use: order.iter().find(|(row, _)| row.position == in_use).map(typed),
+            key_of_a_new_cache: new.as_ref().map(typed),
+            order: order.iter().map(typed).collect(),
+            problem: failure.map(|failure| Problem::new(failure, scene)),
+        };
+        let in_use = in_use.filter(|_| cache.key_in_use.is_some());
+        let source = |(row, probed): &(Row, Probed)| SourceReport::new(row, probed, in_use, scene);
+        Self {
+            cache,
+            key_sources: sources.iter().map(source).collect(),
+            surroundings: SurroundingsReport::new(scene),
+            milliseconds: milliseconds(took),
+        }
+    }
+
+    pub(super) fn print(&self) -> Result<(), Failure> {
+        self.cache.print()?;
+        self.surroundings.print()?;
+        output::line("key sources")?;
+        for source in &self.key_sources {
+            source.print(self.cache.problem.as_ref())?;
+        }
+        Ok(())
+    }
+}
+
+impl CacheReport {
+    fn print(&self) -> Result<(), Failure> {
+        let place = self.place.as_ref().map(|place| format!(" in {}", place.display()));
+        output::line(format!("cache `{}`{}", self.name, place.unwrap_or_default()))?;
+        let accounts = self.accounts.unwrap_or_default();
+        match self.state {
+            CacheState::Fails => {}
+            CacheState::New => output::line("  nothing is kept yet; it could be")?,
+            CacheState::NotAsked => output::line(
+                "  not read: its passphrase would be asked for; set TOKENKEEP_PASSPHRASE, or give --allow-prompt 120",
+            )?,
+            CacheState::Works => {
+                output::line(format!("  readable, accounts signed in: {accounts}"))?;
+            }
+        }
+        if let (Some(protection), false) = (&self.protection, self.state == CacheState::New) {
+            output::line(format!("  {}", output::printable(protection.clone())))?;
+        }
+        match (&self.key_in_use, &self.key_of_a_new_cache) {
+            (Some(key), _) => output::line(format!("  key source in use: {key}"))?,
+            (None, Some(key)) => output::line(format!("  a new cache would take: {key}"))?,
+            (None, None) => {}
+        }
+        if self.order.len() > 1 {
+            output::line(format!("  order of its key sources: {}", self.order.join(", ")))?;
+        }
+        self.problem.as_ref().map_or(Ok(()), Problem::print)
+    }
+}
+
+impl SourceReport {
+    fn new(row: &Row, probed: &Probed, in_use: Option<usize>, scene: &Scene) -> Self {
+        Self {
+            kind: row.kind,
+            source: row.typed.clone(),
+            state: probed.state,
+            works: match probed.state {
+                State::Works => Some(true),
+                State::Fails | State::NotOnThisSystem | State::Silent => Some(false),
+                State::Asks | State::NotNamed => None,
+            },
+            position: row.position,
+            in_use: in_use.is_some() && row.position == in_use,
+            milliseconds: probed.took.map(milliseconds),
+            note: note(row, scene),
+            problem: probed.failure.as_ref().map(|failure| Problem::new(failure, scene)),
+        }
+    }
+
+    fn print(&self, said: Option<&Problem>) -> Result<(), Failure> {
+        let verdict = match self.state {
+            State::Asks => "would be asked for",
+            State::Fails => "does not work",
+            State::NotNamed => "not tried",
+            State::NotOnThisSystem => "not on this system",
+            State::Silent => "did not answer",
+            State::Works => "works",
+        };
+        let took = self.milliseconds.map(|ms| format!(", {ms} ms")).unwrap_or_default();
+        let mark = if self.in_use { "*" } else { " " };
+        let text = format!("{mark} --key {}: {verdict}{took} ({})", self.source, self.note);
+        output::line(output::printable(text))?;
+        match &self.problem {
+            Some(problem) if Some(problem) == said => problem.print_next_step(),
+            Some(problem) => problem.print(),
+            None => Ok(()),
+        }
+    }
+}
+
+impl SurroundingsReport {
+    fn new(scene: &Scene) -> Self {
+        let around = &scene.around;
+        Self {
+            system: match around.system {
+                System::Linux => "linux",
+                System::MacOs => "macos",
+                System::Unix => "unix",
+                System::Windows => "windows",
+                _ => "other",
+            },
+            wsl: around.is_wsl,
+            ssh: around.is_ssh,
+            container: around.is_container,
+            display: around.has_display,
+            session_bus_address: around.has_bus_address,
+            session_bus: scene.has_bus,
+            runtime_folder: around.has_runtime_folder,
+            provider: scene.provider.as_ref().and(scene.provider_name()),
+            provider_process: scene.provider.as_ref().and_then(|provider| provider.pid),
+            installed_providers: around.providers.iter().map(|one| one.name.clone()).collect(),
+        }
+    }
+
+    fn print(&self) -> Result<(), Failure> {
+        let is_unix = matches!(self.system, "linux" | "unix");
+        let marks = [
+            (self.wsl, "WSL"),
+            (self.ssh, "SSH"),
+            (self.container, "a container"),
+            (is_unix && !self.display, "no display"),
+            (is_unix && !self.session_bus, "no session bus answers"),
+            (is_unix && !self.runtime_folder, "no XDG_RUNTIME_DIR"),
+        ];
+        let seen: Vec<_> = marks.iter().filter(|(is, _)| *is).map(|(_, word)| *word).collect();
+        match seen.is_empty() {
+            true => Ok(()),
+            false => output::line(format!("surroundings: {}", seen.join(", "))),
+        }
+    }
+}
+
+/// For the vault also who serves it, and who else could.
+fn note(row: &Row, scene: &Scene) -> String {
+    let (Some(provider), "vault") = (&scene.provider, row.kind) else { return row.note.to_owned() };
+    let name = scene.provider_name().unwrap_or_else(|| "a program".into());
+    let process = provider.pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
+    let others = scene.other_providers();
+    let others = match others.as_slice() {
+        [] => String::new(),
+        others => format!(
+            "; {} is installed too: who starts first answers, and keys made with one are not found in the other",
+            others.join(", ")
+        ),
+    };
+    format!("{}: {name} answers{process}{others}", row.note)
+}
+
+fn milliseconds(took: Duration) -> f64 {
+    (took.as_secs_f64() * 10_000.0).round() / 10.0
+}

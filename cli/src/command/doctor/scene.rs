@@ -1,0 +1,53 @@
+//! Where this runs and who serves its vault: what the advice depends on.
+
+use std::{sync::mpsc, thread, time::Duration};
+
+use tokenkeep_platform::{
+    surroundings::{Surroundings, provider_name},
+    vault::{Provider, Vault},
+};
+
+/// The surroundings, and what the bus says of the vault's service.
+#[derive(Default)]
+pub(super) struct Scene {
+    pub(super) around: Surroundings,
+    /// Whether a session bus answers.
+    pub(super) has_bus: bool,
+    /// The program that serves the vault now.
+    pub(super) provider: Option<Provider>,
+}
+
+impl Scene {
+    /// Asked last, because a probe makes the bus start the service. Connecting can hang, so it has a thread too.
+    pub(super) fn look() -> Self {
+        let around = Surroundings::here();
+        let (sender, answer) = mpsc::channel();
+        thread::spawn(move || drop(sender.send(Vault::os_provider(PATIENCE))));
+        match answer.recv_timeout(PATIENCE) {
+            Ok(Ok(provider)) => Self { around, has_bus: true, provider },
+            _ => Self { around, has_bus: false, provider: None },
+        }
+    }
+
+    /// What people call the program that serves the vault, or else the only one that could.
+    pub(super) fn provider_name(&self) -> Option<String> {
+        let running = self.provider.as_ref().and_then(|provider| provider.program.as_deref());
+        match (running, self.around.providers.as_slice()) {
+            (Some(program), _) => Some(provider_name(program)),
+            (None, [only]) if self.provider.is_none() => Some(only.name.clone()),
+            // The bus starts the one whose service file it finds first.
+            (None, [first, ..]) if self.provider.is_none() => Some(first.name.clone()),
+            _ => None,
+        }
+    }
+
+    /// The installed programs other than the one that serves the vault.
+    pub(super) fn other_providers(&self) -> Vec<String> {
+        let serving = self.provider_name();
+        let names = self.around.providers.iter().map(|provider| provider.name.clone());
+        names.filter(|name| Some(name) != serving.as_ref()).collect()
+    }
+}
+
+/// The bus itself answers, within a millisecond or not at all.
+const PATIENCE: Duration = Duration::from_millis(300);

@@ -1,0 +1,166 @@
+//! Each key source that there could be, and whether it works here.
+
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tokenkeep::{Error, KernelKeyring, KeySource};
+use tokenkeep_platform::{protect, surroundings::System, vault::Vault};
+
+use crate::{
+    args::{KeyChoice, Store},
+    failure::Failure,
+    key,
+    open::interaction,
+};
+
+/// One key source of the report.
+#[derive(Clone)]
+pub(super) struct Row {
+    pub(super) kind: &'static str,
+    /// As it is typed after `--key`.
+    pub(super) typed: String,
+    pub(super) note: &'static str,
+    /// What was chosen; an example where the kind needs a name and none was given.
+    pub(super) choice: Option<KeyChoice>,
+    /// Its place in the order of this cache, from 1.
+    pub(super) position: Option<usize>,
+}
+
+/// What was found of a key source.
+pub(super) struct Probed {
+    pub(super) state: State,
+    pub(super) took: Option<Duration>,
+    pub(super) failure: Option<Failure>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum State {
+    /// It would have to ask the person, and was not allowed to.
+    Asks,
+    /// It does not work; the problem says why.
+    Fails,
+    /// It was not named, so there was nothing to try.
+    NotNamed,
+    /// This operating system has no such thing.
+    NotOnThisSystem,
+    /// It did not answer in time.
+    Silent,
+    /// Tried, and it works.
+    Works,
+}
+
+impl Row {
+    /// What the library calls it.
+    pub(super) fn name(&self) -> &'static str {
+        match self.kind {
+            "vault" => vault_name(),
+            "kernel" => "kernel keyring",
+            "dpapi" => "DPAPI",
+            "file" => "key file",
+            "passphrase" => "passphrase",
+            _ => "callback",
+        }
+    }
+}
+
+impl Probed {
+    pub(super) fn of(took: Option<Duration>, result: Result<(), Failure>) -> Self {
+        let state = match &result {
+            Ok(()) => State::Works,
+            Err(Failure::Cache(Error::VaultTimeout { .. })) => State::Silent,
+            Err(_) => State::Fails,
+        };
+        Self { state, took, failure: result.err() }
+    }
+
+    fn untried(state: State) -> Self {
+        Self { state, took: None, failure: None }
+    }
+
+    /// Whether a new cache passes over this source, because it does not exist here.
+    pub(super) fn is_missing(&self) -> bool {
+        self.state == State::NotOnThisSystem
+            || matches!(
+                self.failure,
+                Some(Failure::Cache(
+                    Error::VaultMissing { .. } | Error::VaultServiceMissing { .. }
+                ))
+            )
+    }
+}
+
+/// All sources in a fixed order; those that were named stand for their kind.
+pub(super) fn rows(keys: &[KeyChoice]) -> Vec<Row> {
+    let chosen = key::choices(keys);
+    let mut rows = Vec::new();
+    for (kind, example, note) in KINDS {
+        let named: Vec<_> = chosen.iter().enumerate().filter(|(_, c)| c.kind() == kind).collect();
+        for (at, choice) in &named {
+            rows.push(Row {
+                kind,
+                typed: choice.to_string(),
+                note,
+                choice: Some((*choice).clone()),
+                position: Some(at + 1),
+            });
+        }
+        if named.is_empty() {
+            let choice = example.parse().ok().filter(|_| kind == example);
+            rows.push(Row { kind, typed: example.to_owned(), note, choice, position: None });
+        }
+    }
+    rows
+}
+
+/// Never asks on the terminal, and the vault only where that is allowed.
+pub(super) fn probe(choice: &Option<KeyChoice>, store: &Store) -> Probed {
+    let Some(choice) = choice else { return Probed::untried(State::NotNamed) };
+    let begun = Instant::now();
+    let verify = |source: KeySource| {
+        let verified = source.verify(&store.name, interaction(store));
+        Probed::of(Some(begun.elapsed()), verified.map_err(Failure::from))
+    };
+    match choice {
+        KeyChoice::Dpapi if !protect::IS_BUILT => Probed::untried(State::NotOnThisSystem),
+        KeyChoice::Kernel if System::CURRENT != System::Linux => {
+            Probed::untried(State::NotOnThisSystem)
+        }
+        KeyChoice::Vault if vault_name() == NO_VAULT => Probed::untried(State::NotOnThisSystem),
+        KeyChoice::Dpapi => verify(KeySource::Dpapi),
+        KeyChoice::Kernel => verify(KeySource::KernelKeyring(KernelKeyring::User)),
+        KeyChoice::Vault => verify(KeySource::OsVault),
+        KeyChoice::File(path) => verify(KeySource::KeyFile(path.clone())),
+        KeyChoice::Passphrase if !key::has_passphrase() => Probed::untried(State::Asks),
+        KeyChoice::Passphrase | KeyChoice::Environment(_) | KeyChoice::FileDescriptor(_) => {
+            let what = "reading the key";
+            let checked = key::check(choice).map_err(|source| Error::Callback { what, source });
+            Probed::of(Some(begun.elapsed()), checked.map_err(Failure::from))
+        }
+    }
+}
+
+/// The source that a new cache takes: the first in the order that exists here.
+pub(super) fn new_source(sources: &[(Row, Probed)]) -> Option<usize> {
+    let candidates = sources.iter().enumerate().filter(|(_, (_, probed))| !probed.is_missing());
+    let ordered = candidates.filter_map(|(at, (row, _))| Some((row.position?, at)));
+    ordered.min().map(|(_, at)| at)
+}
+
+fn vault_name() -> &'static str {
+    Vault::os().name()
+}
+
+/// What the platform calls its vault where it has none.
+const NO_VAULT: &str = "no vault";
+
+/// Kind, example, and what it is.
+const KINDS: [(&str, &str, &str); 7] = [
+    ("vault", "vault", "the operating system's vault"),
+    ("kernel", "kernel", "the Linux kernel's keyring, gone after a reboot"),
+    ("dpapi", "dpapi", "a key file beside the cache that Windows encrypts"),
+    ("file", "file:PATH", "a key file of mode 0600, in a folder of its own"),
+    ("passphrase", "passphrase", "asked for on the terminal, or TOKENKEEP_PASSPHRASE"),
+    ("env", "env:NAME", "32 bytes in an environment variable"),
+    ("fd", "fd:N", "32 bytes from a file descriptor"),
+];
