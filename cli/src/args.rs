@@ -144,6 +144,16 @@ pub(crate) enum Command {
         unreadable: bool,
     },
     /// What protects this cache, which key sources work here, which not, why, and what to do
+    ///
+    /// Each vault makes a round trip with a random item that is removed again; only a kill in the
+    /// middle, or a vault that falls silent then, can leave it, labelled "tokenkeep: a test, safe
+    /// to delete". Nothing is asked for without --allow-prompt, and without it the answer comes
+    /// within 5 s. A cache that does not exist is not made.
+    ///
+    /// The exit code is about this cache alone: 0 if it works, if a new one could be made, or if
+    /// only its passphrase was not asked for; else what another command would end with, such as 4
+    /// for its vault. Other key sources that do not work do not count.
+    #[command(after_help = DOCTOR)]
     Doctor,
     /// Print the cache as MSAL JSON
     Export {
@@ -208,3 +218,14 @@ const EVENT: &str = r#"Example:
   {"client_id": "ID", "scope": ["User.Read"],
    "token_endpoint": "https://login.microsoftonline.com/TENANT/oauth2/v2.0/token",
    "response": {"access_token": "…", "expires_in": 3600, "refresh_token": "…", "id_token": "…"}}"#;
+
+const DOCTOR: &str = r#"With --json:
+  cache          name, place, state (works, new, not_asked, fails), protection, encrypted, accounts,
+                 key_in_use, key_of_a_new_cache, order (as typed after --key), problem
+  key_sources    kind, source (as typed after --key), state (works, fails, silent, asks, not_named,
+                 not_on_this_system), works, position (in the order, from 1), in_use,
+                 milliseconds, note, problem
+  surroundings   system, wsl, ssh, container, display, session_bus_address, session_bus,
+                 runtime_folder, provider, provider_process, installed_providers
+  milliseconds   of the whole
+A problem has what, because (a list) and next_step."#;

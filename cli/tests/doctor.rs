@@ -20,7 +20,7 @@ use std::{
 use serde_json::Value;
 use support::{EVENT, Place, program, run, text};
 use tokenkeep_lab::{
-    keyring::{Keyring, State, inside},
+    keyring::{Keyring, Provider, State, inside},
     mock::{Act, Mock},
     say,
 };
@@ -257,6 +257,20 @@ fn a_second_provider_is_told_with_what_it_means() {
         let note = source(&both, "vault")["note"].as_str().unwrap();
         assert!(note.contains("KWallet is installed too"), "{note}");
         assert_eq!(both["surroundings"]["installed_providers"][1], "KWallet");
+    });
+}
+
+#[test]
+fn kwallet_is_named_and_keeps_no_item_either() {
+    let setup = State::Unlocked.of(Provider::KWallet);
+    inside("kwallet_is_named_and_keeps_no_item_either", setup, |keyring| {
+        let place = Place::new();
+        let before = items(keyring);
+        let (code, report) = doctor(&mut in_session(keyring, &place));
+        assert_eq!(code, 0, "{report:#}");
+        assert_eq!(report["surroundings"]["provider"], "KWallet");
+        assert_eq!(items(keyring), before);
+        println!("measured: doctor on KWallet {} ms", report["milliseconds"]);
     });
 }
 

@@ -43,6 +43,24 @@ fn every_command_speaks_json_with_stable_names() {
     assert_eq!(doctor["cache"]["encrypted"], true);
     assert_eq!(doctor["cache"]["accounts"], 1);
     assert_eq!(doctor["key_sources"][0]["source"], "vault");
+    let names = |value: &serde_json::Value| {
+        let object = value.as_object().expect("an object");
+        object.keys().cloned().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names(&doctor), "cache key_sources milliseconds surroundings");
+    assert_eq!(
+        names(&doctor["cache"]),
+        "accounts encrypted key_in_use key_of_a_new_cache name order place problem protection state"
+    );
+    assert_eq!(
+        names(&doctor["key_sources"][0]),
+        "in_use kind milliseconds note position problem source state works"
+    );
+    assert_eq!(
+        names(&doctor["surroundings"]),
+        "container display installed_providers provider provider_process runtime_folder \
+         session_bus session_bus_address ssh system wsl"
+    );
     assert_eq!(
         json(&["sign-out", "--everywhere"], "")["signed_out"]["username"],
         "ada@example.com"
