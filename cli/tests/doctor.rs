@@ -223,6 +223,10 @@ fn a_silent_vault_keeps_nobody_waiting_for_more_than_5_s() {
         assert!(line.starts_with(&format!("kill {}", std::process::id())), "{line}");
         let other = doctor(place.command().envs(keyring.envs()));
         assert_eq!(other.0, 0, "a cache with a key file does not mind: {:#}", other.1);
+        let mut plain = in_session(keyring, &place);
+        let plain = doctor(plain.args(["--store", "plaintext"]));
+        assert_eq!(plain.0, 0, "nor does one in plain text: {:#}", plain.1);
+        assert_eq!(source(&plain.1, "vault")["position"], Value::Null);
     });
 }
 

@@ -33,8 +33,9 @@ pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
     let passphrase = asked_before(store)?;
     let begun = Instant::now();
     let budget = budget(store);
+    let derives = passphrase.is_some() || key::has_passphrase();
     let store = Arc::new(store.clone());
-    let rows = rows(&store.keys);
+    let rows = rows(&store);
     let (sender, answers) = mpsc::channel();
     for (at, row) in rows.iter().cloned().enumerate() {
         let (store, sender) = (Arc::clone(&store), sender.clone());
@@ -51,14 +52,19 @@ pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
 
     let mut probed: Vec<Option<Probed>> = rows.iter().map(|_| None).collect();
     let mut examination = None;
-    // Ends when every thread has answered and dropped its sender.
-    while let Ok(answer) = answers.recv_timeout(budget.saturating_sub(begun.elapsed())) {
-        match answer {
-            Answer::Source(at, answer) => probed[at] = Some(answer),
-            Answer::Cache(answer) => examination = Some(*answer),
+    loop {
+        let limit = match examination {
+            None if derives => budget.max(DERIVATION),
+            _ => budget,
+        };
+        match answers.recv_timeout(limit.saturating_sub(begun.elapsed())) {
+            Ok(Answer::Source(at, answer)) => probed[at] = Some(answer),
+            Ok(Answer::Cache(answer)) => examination = Some(*answer),
+            // The time is up, or every thread has answered and dropped its sender.
+            Err(_) => break,
         }
     }
-    let scene = Scene::look();
+    let scene = Scene::look((budget + SCENE).saturating_sub(begun.elapsed()));
     let silent = |vault| Error::VaultTimeout { vault, waited: budget };
     let probed = rows.into_iter().zip(probed);
     let sources = probed.map(|(row, answer)| {
@@ -121,3 +127,9 @@ fn budget(store: &Store) -> Duration {
         None => Duration::from_millis(4_500),
     }
 }
+
+/// A key that is made from a passphrase takes its time on a busy machine, and no vault has a part in it.
+const DERIVATION: Duration = Duration::from_secs(30);
+
+/// What the look at the surroundings may take after everything else.
+const SCENE: Duration = Duration::from_millis(200);

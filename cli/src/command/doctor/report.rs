@@ -77,9 +77,7 @@ impl Report {
     ) -> Self {
         let mut order: Vec<_> = sources.iter().filter(|(row, _)| row.position.is_some()).collect();
         order.sort_by_key(|(row, _)| row.position);
-        let is_sealed = !found.order.is_empty();
-        let order = if is_sealed { order } else { Vec::new() };
-        let new = new_source(sources).filter(|_| is_sealed).map(|at| &sources[at]);
+        let new = new_source(sources).map(|at| &sources[at]);
         let at = found.order.iter().position(|name| Some(*name) == found.in_use);
         let in_use = found.in_use.and(at).map(|at| at + 1);
         let typed = |(row, _): &&(Row, Probed)| row.typed.clone();
@@ -131,7 +129,9 @@ impl CacheReport {
                 output::line(format!("  readable, accounts signed in: {accounts}"))?;
             }
         }
-        if let (Some(protection), false) = (&self.protection, self.state == CacheState::New) {
+        // Of a sealed cache that does not exist it would say too much.
+        let is_kept = self.state != CacheState::New || self.encrypted == Some(false);
+        if let (Some(protection), true) = (&self.protection, is_kept) {
             output::line(format!("  {}", output::printable(protection.clone())))?;
         }
         match (&self.key_in_use, &self.key_of_a_new_cache) {

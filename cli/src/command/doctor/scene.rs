@@ -19,11 +19,12 @@ pub(super) struct Scene {
 
 impl Scene {
     /// Asked last, because a probe makes the bus start the service. Connecting can hang, so it has a thread too.
-    pub(super) fn look() -> Self {
+    pub(super) fn look(patience: Duration) -> Self {
+        let patience = patience.min(MAX_PATIENCE);
         let around = Surroundings::here();
         let (sender, answer) = mpsc::channel();
-        thread::spawn(move || drop(sender.send(Vault::os_provider(PATIENCE))));
-        match answer.recv_timeout(PATIENCE) {
+        thread::spawn(move || drop(sender.send(Vault::os_provider(patience))));
+        match answer.recv_timeout(patience) {
             Ok(Ok(provider)) => Self { around, has_bus: true, provider },
             _ => Self { around, has_bus: false, provider: None },
         }
@@ -49,5 +50,5 @@ impl Scene {
     }
 }
 
-/// The bus itself answers, within a millisecond or not at all.
-const PATIENCE: Duration = Duration::from_millis(300);
+/// The bus itself answers: within a millisecond, on a busy machine within some hundreds.
+const MAX_PATIENCE: Duration = Duration::from_millis(1_500);

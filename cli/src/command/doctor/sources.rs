@@ -7,7 +7,7 @@ use tokenkeep::{Error, KernelKeyring, KeySource};
 use tokenkeep_platform::{protect, surroundings::System, vault::Vault};
 
 use crate::{
-    args::{KeyChoice, Store},
+    args::{KeyChoice, Layout, Store},
     failure::Failure,
     key,
     open::interaction,
@@ -90,9 +90,10 @@ impl Probed {
     }
 }
 
-/// All sources in a fixed order; those that were named stand for their kind.
-pub(super) fn rows(keys: &[KeyChoice]) -> Vec<Row> {
-    let chosen = key::choices(keys);
+/// All sources in a fixed order; those that were named stand for their kind. A cache in plain text has no order.
+pub(super) fn rows(store: &Store) -> Vec<Row> {
+    let chosen = key::choices(&store.keys);
+    let is_sealed = store.layout == Layout::Sealed;
     let mut rows = Vec::new();
     for (kind, example, note) in KINDS {
         let named: Vec<_> = chosen.iter().enumerate().filter(|(_, c)| c.kind() == kind).collect();
@@ -102,7 +103,7 @@ pub(super) fn rows(keys: &[KeyChoice]) -> Vec<Row> {
                 typed: choice.to_string(),
                 note,
                 choice: Some((*choice).clone()),
-                position: Some(at + 1),
+                position: is_sealed.then_some(at + 1),
             });
         }
         if named.is_empty() {
