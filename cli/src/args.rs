@@ -52,6 +52,8 @@ pub(crate) struct Store {
     pub(crate) keys: Vec<KeyChoice>,
 
     /// Let the vault ask you something, and wait this many seconds for the answer
+    ///
+    /// With doctor, also let the terminal ask for the passphrase.
     #[arg(long, global = true, value_name = "SECONDS",
         value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) allow_prompt: Option<u64>,
