@@ -77,7 +77,6 @@ impl Backend {
         }
     }
 
-    #[cfg_attr(target_os = "macos", expect(dead_code, reason = "no vault there has a limit"))]
     pub(crate) fn up_to(self, limit: usize) -> Self {
         Self { limit: Some(limit), ..self }
     }

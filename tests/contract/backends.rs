@@ -3,11 +3,15 @@
 use std::path::{Path, PathBuf};
 
 use keyring::mock;
-use tokenkeep::{CredentialStore, KernelKeyring, KeyCallback, KeySource, Passphrase, Secret};
+#[cfg(target_os = "linux")]
+use tokenkeep::KernelKeyring;
+use tokenkeep::{CredentialStore, KeyCallback, KeySource, Passphrase, Secret};
 use tokenkeep_lab::again;
 #[cfg(target_os = "linux")]
 use tokenkeep_lab::keyring::Provider;
-use tokenkeep_platform::vault::{Call, Collection, Vault, VaultError};
+use tokenkeep_platform::vault::Vault;
+#[cfg(target_os = "linux")]
+use tokenkeep_platform::vault::{Call, Collection, VaultError};
 
 use super::{
     adapter::{memory, plaintext, sealed, vault},
@@ -56,8 +60,8 @@ backends! {
 
 #[cfg(target_os = "macos")]
 backends! {
-    keychain: vault(Vault::os());
-    sealed_with_the_keychain: sealed(|_| KeySource::OsVault);
+    keychain: vault(Vault::os()).in_keychain();
+    sealed_with_the_keychain: sealed(|_| KeySource::OsVault).keyed_in_keychain();
 }
 
 #[cfg(windows)]

@@ -11,6 +11,8 @@ mod bench;
 mod checks;
 mod elsewhere;
 mod fake;
+#[cfg(target_os = "macos")]
+mod keychain;
 mod log_lines;
 #[cfg(target_os = "linux")]
 mod sessions;
