@@ -14,6 +14,7 @@ use std::{
 };
 
 use tokenkeep::{Error, Secret};
+use tokenkeep_platform::process::leave_no_traces;
 
 use self::{
     cache::{CacheState, Examination, examine},
@@ -40,13 +41,13 @@ pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
     for (at, row) in rows.iter().cloned().enumerate() {
         let (store, sender) = (Arc::clone(&store), sender.clone());
         thread::spawn(move || {
-            let probed = probe(&row.choice, &store);
+            let probed = leave_no_traces(|| probe(&row.choice, &store));
             drop(sender.send(Answer::Source(at, probed)));
         });
     }
     let theirs = Arc::clone(&store);
     thread::spawn(move || {
-        let examination = examine(&theirs, passphrase.as_ref());
+        let examination = leave_no_traces(|| examine(&theirs, passphrase.as_ref()));
         drop(sender.send(Answer::Cache(Box::new(examination))));
     });
 
