@@ -56,7 +56,7 @@ impl Error {
             VaultError::Locked { source } => Self::VaultLocked { vault, source },
             VaultError::Missing { reason, source } => Self::VaultMissing { vault, reason, source },
             VaultError::NotBuilt => Self::VaultMissing {
-                vault: "operating system's vault",
+                vault,
                 reason: "this build has none for this system".into(),
                 source: None,
             },

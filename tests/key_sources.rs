@@ -4,6 +4,7 @@ mod support;
 
 use std::{
     fs,
+    io::Write,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -16,6 +17,7 @@ use tokenkeep::{
     CredentialStore, Error, KernelKeyring, KeyCallback, KeySource, Passphrase, PersistedTokenCache,
     Protection, Secret,
 };
+use tokenkeep_lab::create_private;
 
 /// A source that does not exist on the system that runs the tests.
 fn missing() -> KeySource {
@@ -148,7 +150,7 @@ fn a_store_of_keyring_core_keeps_the_key_until_the_cache_is_cleared() {
     let cache = open().unwrap();
     assert_eq!(token(&cache, "client").as_deref(), Some("kept"));
     let aside = place.path().join("aside");
-    fs::copy(place.file(), &aside).unwrap();
+    create_private(&aside).write_all(&fs::read(place.file()).unwrap()).unwrap();
     cache.clear().unwrap();
     fs::rename(&aside, place.file()).unwrap();
     let error = open().unwrap().accounts().unwrap_err();

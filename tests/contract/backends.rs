@@ -58,6 +58,7 @@ backends! {
     sealed_with_the_sessions_kernel_keyring: sealed(|_| KeySource::KernelKeyring(KernelKeyring::Session)).unless(no_kernel_keyring);
 }
 
+// Not on Windows: the Keychain of macOS
 #[cfg(target_os = "macos")]
 backends! {
     keychain: vault(Vault::os()).in_keychain();

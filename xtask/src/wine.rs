@@ -187,15 +187,23 @@ fn sources() -> Result<Vec<Test>, Failure> {
     Ok(tests)
 }
 
-/// The tests of one file. A reason stands above a test, or above the `#![cfg]` of a whole file, or for a whole module
+/// The tests of one file. A reason stands above a test or a table of them, or above the `#![cfg]` of a whole file, or for a whole module
 /// in [`ELSEWHERE`].
 fn tests_in(file: &str, text: &str) -> Vec<Test> {
     let elsewhere = ELSEWHERE.iter().find(|(module, _)| file.starts_with(module));
     let mut of_file = elsewhere.map(|(_, reason)| (*reason).to_owned());
-    let (mut reason, mut is_test) = (None, false);
+    let (mut reason, mut is_test, mut is_table) = (None, false, false);
     let mut tests = Vec::new();
     for line in text.lines().map(str::trim) {
-        if let Some(mark) = line.strip_prefix(MARK) {
+        if line == TABLE || is_table && line == "}" {
+            is_table = line == TABLE;
+            if !is_table {
+                reason = None;
+            }
+        } else if let Some((name, _)) = line.split_once(": ").filter(|_| is_table) {
+            let reason = reason.clone().or_else(|| of_file.clone());
+            tests.push(Test { file: file.to_owned(), name: name.to_owned(), reason });
+        } else if let Some(mark) = line.strip_prefix(MARK) {
             reason = Some(mark.to_owned());
         } else if line.starts_with("#![cfg") {
             of_file = reason.take().or(of_file);
@@ -203,9 +211,12 @@ fn tests_in(file: &str, text: &str) -> Vec<Test> {
             is_test = true;
         } else if let Some(rest) = line.strip_prefix("fn ").filter(|_| is_test) {
             let name = rest.split('(').next().unwrap_or(rest).to_owned();
+            is_test = false;
+            if name.starts_with('$') {
+                continue;
+            }
             let reason = reason.take().or_else(|| of_file.clone());
             tests.push(Test { file: file.to_owned(), name, reason });
-            is_test = false;
         }
     }
     tests
@@ -214,8 +225,14 @@ fn tests_in(file: &str, text: &str) -> Vec<Test> {
 const TARGET: &str = "x86_64-pc-windows-gnu";
 const MARK: &str = "// Not on Windows: ";
 
+/// Begins a table whose lines are tests, each `name: …;`, as in tests/contract.
+const TABLE: &str = "backends! {";
+
 /// Modules that are not compiled for Windows, and why.
-const ELSEWHERE: &[(&str, &str)] = &[("platform/src/vault/secret_service", "the Secret Service")];
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("platform/src/vault/kernel_keyring", "the kernel keyring of Linux"),
+    ("platform/src/vault/secret_service", "the Secret Service"),
+];
 
 #[cfg(test)]
 mod tests {
@@ -244,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reason_belongs_to_one_test_to_a_file_or_to_a_module() {
+    fn a_reason_belongs_to_one_test_to_a_table_to_a_file_or_to_a_module() {
         let told = |file: &str, text: &str| -> Vec<_> {
             let tests = tests_in(file, text).into_iter();
             tests.map(|test| (test.name, test.reason.unwrap_or_default())).collect()
@@ -256,6 +273,9 @@ mod tests {
         assert_eq!(told("tests/x.rs", &one), expected([("a", "a mode"), ("b", "")]));
         let all = format!("{MARK}strace\n#![cfg(unix)]\n{two}");
         assert_eq!(told("tests/x.rs", &all), expected([("a", "strace"), ("b", "strace")]));
+        let table =
+            format!("{TABLE}\na: x();\n}}\n{MARK}linux\n#[cfg(unix)]\n{TABLE}\nb: y();\n}}\n");
+        assert_eq!(told("tests/x.rs", &table), expected([("a", ""), ("b", "linux")]));
         let (module, reason) = ELSEWHERE[0];
         let file = format!("{module}/x.rs");
         assert_eq!(told(&file, two), expected([("a", reason), ("b", reason)]));

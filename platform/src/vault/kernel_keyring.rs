@@ -19,8 +19,6 @@ use linux_keyutils_keyring_store::Cred;
 use super::stored::{Entries, Stored};
 use super::{Backend, Collection, Item, Place, Source, VaultError};
 
-pub(super) const NAME: &str = "kernel keyring";
-
 pub(super) fn open() -> Box<dyn Backend> {
     Box::new(Stored(Keyutils))
 }

@@ -111,7 +111,11 @@ impl Vault {
     /// every call is [`VaultError::NotBuilt`].
     pub fn kernel_keyring(collection: Collection) -> Self {
         let place = Place { collection, ..Place::default() };
-        Self { name: kernel::NAME, place: Arc::new(place), served_by: Served::Everywhere(&KERNEL) }
+        Self {
+            name: KERNEL_KEYRING,
+            place: Arc::new(place),
+            served_by: Served::Everywhere(&KERNEL),
+        }
     }
 
     /// Any store of keyring-core. Clones share one thread, so make one value a store.
@@ -312,5 +316,6 @@ trait Backend {
     fn unlock(&mut self, place: &Place, turn: &Turn) -> Result<(), VaultError>;
 }
 
+const KERNEL_KEYRING: &str = "kernel keyring";
 static OS: LazyLock<Worker> = LazyLock::new(|| Worker::new(os::open));
 static KERNEL: LazyLock<Worker> = LazyLock::new(|| Worker::new(kernel::open));

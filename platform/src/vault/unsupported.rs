@@ -2,7 +2,11 @@
 
 use super::{Backend, Item, Place, Secret, Turn, VaultError};
 
-pub(super) const NAME: &str = "no vault";
+#[cfg_attr(
+    not(any(target_os = "ios", target_os = "android")),
+    expect(dead_code, reason = "it stands for the kernel keyring alone")
+)]
+pub(super) const NAME: &str = "operating system's vault";
 
 pub(super) fn open() -> Box<dyn Backend> {
     Box::new(Unsupported)
