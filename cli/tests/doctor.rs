@@ -5,6 +5,7 @@
     reason = "a test may, and its figures are shown"
 )]
 // Not on Windows or macOS: the Secret Service
+// Not on Windows: the Secret Service
 #![cfg(target_os = "linux")]
 
 mod support;
