@@ -4,7 +4,6 @@
     clippy::print_stdout,
     reason = "a test may, and its figures are shown"
 )]
-// Not on Windows or macOS: the Secret Service
 // Not on Windows: the Secret Service
 #![cfg(target_os = "linux")]
 
