@@ -5,6 +5,7 @@
 #![cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))]
 
 mod faults;
+mod plain;
 
 use faults::Operation::{
     self, Create, Delete, Read, ReadAbsent, Unlock, UnlockQuietly, Write, WriteAbsent,

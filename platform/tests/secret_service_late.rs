@@ -4,13 +4,15 @@
 #![expect(clippy::print_stdout, reason = "figures are for the person who runs the tests")]
 
 mod late;
+mod plain;
 
 use std::sync::mpsc::{RecvError, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use late::Random;
 use late::round::{Later, Round};
-use late::{Random, item, vault};
+use plain::{item, vault};
 use tokenkeep_lab::keyring::{State, inside};
 use tokenkeep_lab::mock::{Act, Mock};
 use tokenkeep_lab::task;

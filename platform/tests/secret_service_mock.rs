@@ -3,26 +3,18 @@
 #![cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))]
 #![expect(clippy::print_stdout, reason = "figures are for the person who runs the tests")]
 
+mod plain;
+
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use plain::{item, vault};
 use tokenkeep_lab::keyring::{Keyring, State, inside};
 use tokenkeep_lab::mock::{Act, Mock};
 use tokenkeep_lab::{again, task};
-use tokenkeep_platform::vault::{Call, Item, Place, Session, Vault, VaultError};
-
-/// The mock cannot agree on a key, so its sessions are plain.
-fn vault() -> Vault {
-    let mut place = Place::default();
-    place.session = Session::Plain;
-    Vault::os_at(place)
-}
-
-fn item() -> Item {
-    Item::new("tests", "key")
-}
+use tokenkeep_platform::vault::{Call, Vault, VaultError};
 
 fn soon() -> Call {
     Call::quiet().within(Duration::from_millis(400))

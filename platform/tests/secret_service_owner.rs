@@ -6,22 +6,15 @@
 #![cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))]
 #![expect(clippy::print_stdout, reason = "figures are for the person who runs the tests")]
 
+mod plain;
+
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use plain::{item, vault};
 use tokenkeep_lab::keyring::{State, inside};
 use tokenkeep_lab::mock::{Act, Mock};
-use tokenkeep_platform::vault::{Call, Item, Place, Session, Vault, VaultError};
-
-fn vault() -> Vault {
-    let mut place = Place::default();
-    place.session = Session::Plain;
-    Vault::os_at(place)
-}
-
-fn item() -> Item {
-    Item::new("tests", "key")
-}
+use tokenkeep_platform::vault::{Call, VaultError};
 
 /// A second service, once it is there.
 type Second = Arc<Mutex<Option<Mock>>>;

@@ -24,6 +24,7 @@ mod call;
 #[cfg(any(windows, test))]
 mod credential_manager_status;
 mod error;
+mod handle;
 mod item;
 #[cfg(any(target_os = "macos", test))]
 mod keychain_status;
@@ -31,19 +32,20 @@ mod memory;
 mod probe;
 mod store;
 mod stored;
+mod turn;
 mod worker;
 
-use std::fmt;
-use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::sync::LazyLock;
 
 use zeroize::Zeroizing;
 
 pub use call::{Call, Interaction};
 pub use error::{Source, VaultError};
+pub use handle::{Provider, Vault};
 pub use item::{Collection, Item, Place, Session};
 pub use probe::Probe;
-use worker::{Turn, Worker};
+use turn::Turn;
+use worker::Worker;
 
 cfg_if::cfg_if! {
     if #[cfg(windows)] {
@@ -67,223 +69,6 @@ cfg_if::cfg_if! {
     } else {
         mod unsupported;
         use unsupported as kernel;
-    }
-}
-
-/// A vault: where the operating system keeps small secrets for this person.
-///
-/// A handle is cheap, and making one does no I/O. All handles of a process share the vault's one worker thread and
-/// its connection; in a forked child the first call makes new ones. Every call returns within its deadline and
-/// a small grace (5 %, at most 250 ms). After a call that got no answer, calls fail at once for as long as
-/// that call's deadline, at most 3 s, and as long as the worker is stuck.
-#[derive(Clone)]
-pub struct Vault {
-    name: &'static str,
-    place: Arc<Place>,
-    served_by: Served,
-}
-
-#[derive(Clone)]
-enum Served {
-    /// By the one thread of a vault that every process has.
-    Everywhere(&'static LazyLock<Worker>),
-    /// By the thread of a store that the caller brought.
-    Brought(Arc<Worker>),
-    /// By the caller: nothing in memory can keep it waiting.
-    Here(memory::Items),
-}
-
-impl Vault {
-    /// The operating system's vault, default collection.
-    pub fn os() -> Self {
-        Self::os_at(Place::default())
-    }
-
-    /// The operating system's vault, at a place of the caller's choice.
-    pub fn os_at(place: Place) -> Self {
-        Self { name: os::NAME, place: Arc::new(place), served_by: Served::Everywhere(&OS) }
-    }
-
-    /// The kernel's keyring, on Linux: [`Collection::Default`] is the user's, [`Collection::Session`] the session's.
-    ///
-    /// Secrets lie in the kernel's memory and are gone after a reboot. The user's keyring lasts until the last process of the
-    /// user has ended, the session's until that login session has; another login, over SSH for instance, has its own. Elsewhere
-    /// every call is [`VaultError::NotBuilt`].
-    pub fn kernel_keyring(collection: Collection) -> Self {
-        let place = Place { collection, ..Place::default() };
-        Self {
-            name: KERNEL_KEYRING,
-            place: Arc::new(place),
-            served_by: Served::Everywhere(&KERNEL),
-        }
-    }
-
-    /// Any store of keyring-core. Clones share one thread, so make one value a store.
-    ///
-    /// The deadlines hold for it too. Whether it prompts, which names it tells apart, and what its errors and log lines show is
-    /// up to the store.
-    pub fn store(store: Arc<keyring::CredentialStore>) -> Self {
-        let worker = Worker::new(move || store::open(&store));
-        let served_by = Served::Brought(Arc::new(worker));
-        Self { name: store::NAME, place: Arc::default(), served_by }
-    }
-
-    /// A vault of its own in this process's memory. Clones share it.
-    pub fn memory() -> Self {
-        Self::remembering(memory::Items::default())
-    }
-
-    fn remembering(items: memory::Items) -> Self {
-        Self { name: memory::NAME, place: Arc::default(), served_by: Served::Here(items) }
-    }
-
-    /// What people call this vault.
-    pub fn name(&self) -> &'static str {
-        self.name
-    }
-
-    /// The secret of `item`, `None` if the vault has no such item.
-    ///
-    /// On the Secret Service the place of an item is remembered: from the second read on, a read is one call over the bus.
-    ///
-    /// # Errors
-    /// `Locked`, `Ambiguous`, `Missing`, `ServiceMissing`, `TimedOut`, `Unfinished` and the others of [`VaultError`].
-    pub fn read(&self, item: &Item, call: &Call) -> Result<Option<Secret>, VaultError> {
-        let item = item.clone();
-        let secret =
-            self.run(call, None, move |vault, place, turn| vault.read(place, &item, turn))?;
-        match secret {
-            Some(secret) if secret.is_empty() => Err(VaultError::Unfinished),
-            secret => Ok(secret),
-        }
-    }
-
-    /// Stores a new item and reads it back. Never replaces: an item with these names is `Exists`.
-    ///
-    /// # Errors
-    /// `Exists`, `Locked`, `OutcomeUnknown`, `TooLarge` and the others of [`VaultError`]; an empty secret is `Failed`.
-    pub fn create(&self, item: &Item, secret: &[u8], call: &Call) -> Result<(), VaultError> {
-        let (item, secret) = (item.clone(), not_empty(secret)?);
-        self.run(call, None, move |vault, place, turn| vault.create(place, &item, &secret, turn))
-    }
-
-    /// Stores the secret of `item`, whether or not it is there already; the label is that of its creation.
-    ///
-    /// `hold`, the guard of a file lock for instance, is dropped when the write has returned, not when the caller stops
-    /// waiting: a late write cannot overwrite the next holder's work. A vault that hangs for ever keeps it until the process
-    /// ends.
-    ///
-    /// # Errors
-    /// `Ambiguous`, `Locked`, `OutcomeUnknown`, `TooLarge` and the others of [`VaultError`]; an empty secret is `Failed`.
-    pub fn write(
-        &self,
-        item: &Item,
-        secret: &[u8],
-        call: &Call,
-        hold: Option<Box<dyn Send>>,
-    ) -> Result<(), VaultError> {
-        let (item, secret) = (item.clone(), not_empty(secret)?);
-        self.run(call, hold, move |vault, place, turn| vault.write(place, &item, &secret, turn))
-    }
-
-    /// Deletes `item`; `false` if there was none. An unfinished item is deleted too.
-    ///
-    /// `hold` is kept as by [`write`](Self::write).
-    ///
-    /// # Errors
-    /// `Ambiguous`, `Locked`, `OutcomeUnknown` and the others of [`VaultError`].
-    pub fn delete(
-        &self,
-        item: &Item,
-        call: &Call,
-        hold: Option<Box<dyn Send>>,
-    ) -> Result<bool, VaultError> {
-        let item = item.clone();
-        self.run(call, hold, move |vault, place, turn| vault.delete(place, &item, turn))
-    }
-
-    /// Reaches the vault, finds the collection and unlocks it: what must precede a lock, because only this call may prompt.
-    ///
-    /// # Errors
-    /// `Locked` when it is locked and the call allows no prompt, `PromptDismissed`, `Missing`, `ServiceMissing`, `TimedOut`.
-    pub fn unlock(&self, call: &Call) -> Result<(), VaultError> {
-        self.run(call, None, |vault, place, turn| vault.unlock(place, turn))
-    }
-
-    /// A round trip on a random item of its own that is removed again whatever happens, and how long each step took.
-    ///
-    /// All steps share the call's deadline; removing the item may take one second more. A vault that stops answering after
-    /// the item was made is asked once more over a connection of its own. Only a kill of this process, or a vault that is
-    /// silent or locked by then, leaves the item; its label says that it is safe to delete.
-    ///
-    /// # Errors
-    /// That of the first step that failed; `OutcomeUnknown` if, and only if, the item may still be there.
-    pub fn probe(&self, call: &Call) -> Result<Probe, VaultError> {
-        probe::round_trip(self, call)
-    }
-
-    /// Which program serves the operating system's vault now; `None` if none runs, or the vault is no program of the
-    /// person's. Starts nothing, and does not wait for the vault itself.
-    ///
-    /// # Errors
-    /// `ServiceMissing` if there is no bus to ask, `TimedOut` if it did not answer within `deadline`.
-    pub fn os_provider(deadline: Duration) -> Result<Option<Provider>, VaultError> {
-        cfg_if::cfg_if! {
-            if #[cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))] {
-                secret_service::provider(&Turn::new(&Call::quiet().within(deadline)))
-            } else {
-                let _ = deadline;
-                Ok(None)
-            }
-        }
-    }
-
-    /// The same vault behind a thread of its own, which ends with the last clone.
-    fn anew(&self) -> Self {
-        let served_by = match &self.served_by {
-            Served::Everywhere(worker) => Served::Brought(Arc::new(worker.another())),
-            Served::Brought(worker) => Served::Brought(Arc::new(worker.another())),
-            Served::Here(items) => Served::Here(items.clone()),
-        };
-        Self { served_by, ..self.clone() }
-    }
-
-    fn run<T: Send + 'static>(
-        &self,
-        call: &Call,
-        hold: Option<Box<dyn Send>>,
-        job: impl FnOnce(&mut dyn Backend, &Place, &Turn) -> Result<T, VaultError> + Send + 'static,
-    ) -> Result<T, VaultError> {
-        let place = Arc::clone(&self.place);
-        let worker = match &self.served_by {
-            Served::Everywhere(worker) => worker,
-            Served::Brought(worker) => &**worker,
-            Served::Here(items) => return job(&mut items.clone(), &place, &Turn::new(call)),
-        };
-        worker.call(call, hold, move |vault, turn| job(vault, &place, turn))
-    }
-}
-
-/// The program that serves a vault.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Provider {
-    /// Its process, where the system tells.
-    pub pid: Option<u32>,
-    /// The name of its program, where the system tells; Linux cuts it to 15 bytes.
-    pub program: Option<String>,
-}
-
-fn not_empty(secret: &[u8]) -> Result<Secret, VaultError> {
-    match secret {
-        [] => Err(VaultError::failed("an empty secret would look like an unfinished item")),
-        secret => Ok(Zeroizing::new(secret.to_vec())),
-    }
-}
-
-impl fmt::Debug for Vault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Vault").field(&self.name).finish()
     }
 }
 

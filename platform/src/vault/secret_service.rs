@@ -16,19 +16,20 @@
 mod address;
 mod bus;
 mod fault;
+mod keeping;
 mod link;
 mod provider;
+mod steps;
 mod wire;
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
 
 use zbus::zvariant::OwnedObjectPath;
 
-use super::{Backend, Item, Place, Secret, Session, Turn, VaultError};
-use fault::Fault;
-use link::{Link, Prompt, SECRET_LIMIT};
+use super::{Backend, Item, Place, Secret, Turn, VaultError};
+use link::{Link, SECRET_LIMIT};
 pub(super) use provider::provider;
+use steps::only;
 
 pub(super) const NAME: &str = "Secret Service";
 
@@ -151,237 +152,11 @@ impl Backend for SecretService {
     }
 }
 
-impl SecretService {
-    fn create_empty(
-        &mut self,
-        place: &Place,
-        item: &Item,
-        turn: &Turn,
-    ) -> Result<OwnedObjectPath, VaultError> {
-        let collection = self.repeat(turn, |vault| {
-            let link = vault.link(place, turn)?;
-            let collection = link.collection(&place.collection, turn)?;
-            if link.is_locked(&collection, turn)? {
-                return Err(VaultError::Locked { source: None }.into());
-            }
-            match link.search(&collection, item, turn)?.len() {
-                0 => link.prepare_creation(turn).map(|()| collection),
-                _ => Err(VaultError::Exists.into()),
-            }
-        })?;
-        match self.write_or_gone(turn, |link| link.create_empty(&collection, item))? {
-            Some(path) => Ok(path),
-            None => Err(VaultError::failed("the vault removed the collection during the call")),
-        }
-    }
-
-    /// Gives the empty item its secret and reads it back; `false` if the session does not carry it whole.
-    fn fill(
-        &mut self,
-        path: &OwnedObjectPath,
-        place: &Place,
-        secret: &[u8],
-        turn: &Turn,
-    ) -> Result<bool, VaultError> {
-        match self.write_or_gone(turn, |link| link.set_secret(path, secret, place.session)) {
-            Ok(Some(())) => self.read_back(path, place, secret, turn),
-            // An unknown session and an unknown item go by the same name.
-            Ok(None) => Ok(false),
-            Err(error) => {
-                self.remove_unfinished(path);
-                Err(error)
-            }
-        }
-    }
-
-    /// Whether the secret that was just set comes back; `false` if the session or the item is gone, or the session does not
-    /// carry it whole.
-    fn read_back(
-        &mut self,
-        path: &OwnedObjectPath,
-        place: &Place,
-        secret: &[u8],
-        turn: &Turn,
-    ) -> Result<bool, VaultError> {
-        match self.step(|vault| vault.linked()?.secret(path, place.session, turn)) {
-            Ok(stored) if *stored == secret => {
-                self.prove(place);
-                Ok(true)
-            }
-            Ok(_) if place.session == Session::Plain => Err(VaultError::failed(ANOTHER)),
-            Ok(_) | Err(Fault::Gone(_) | Fault::Mismatch(_)) => Ok(false),
-            Err(fault) => Err(fault.into_error_after_write(turn)),
-        }
-    }
-
-    /// Asked after a write, so that no lock can come between: a service that is locked may answer `SetSecret` as if it had
-    /// set it. `false` if the item is gone.
-    fn took_effect(&mut self, path: &OwnedObjectPath, turn: &Turn) -> Result<bool, VaultError> {
-        match self.step(|vault| vault.linked()?.is_item_locked(path, turn)) {
-            Ok(false) => Ok(true),
-            Ok(true) => Err(VaultError::Locked { source: None }),
-            Err(Fault::Gone(_) | Fault::Stale(_)) => Ok(false),
-            Err(fault) => Err(fault.into_error_after_write(turn)),
-        }
-    }
-
-    fn try_read(
-        &mut self,
-        place: &Place,
-        item: &Item,
-        turn: &Turn,
-    ) -> Result<Option<Secret>, Fault> {
-        let Some(path) = self.find(place, item, turn)? else { return Ok(None) };
-        let link = self.linked()?;
-        let secret = link.secret(&path, place.session, turn)?;
-        if secret.is_empty() {
-            let collection = link.collection(&place.collection, turn)?;
-            return Err(match link.is_locked(&collection, turn)? {
-                true => VaultError::Locked { source: None }.into(),
-                false => VaultError::Unfinished.into(),
-            });
-        }
-        self.prove(place);
-        self.found.insert((place.clone(), item.attributes.clone()), path);
-        Ok(Some(secret))
-    }
-
-    /// The path of `item`, without a call where it is known.
-    fn find(
-        &mut self,
-        place: &Place,
-        item: &Item,
-        turn: &Turn,
-    ) -> Result<Option<OwnedObjectPath>, Fault> {
-        self.link(place, turn)?;
-        if let Some(path) = self.found.get(&(place.clone(), item.attributes.clone())) {
-            return Ok(Some(path.clone()));
-        }
-        let link = self.linked()?;
-        let collection = link.collection(&place.collection, turn)?;
-        match only(link.search(&collection, item, turn)?)? {
-            Some(path) => Ok(Some(path)),
-            None if link.is_locked(&collection, turn)? => {
-                Err(VaultError::Locked { source: None }.into())
-            }
-            None => Ok(None),
-        }
-    }
-
-    /// Steps that only read, again with another session if the service was replaced, an object vanished beneath them
-    /// or the session is of no use.
-    fn repeat<T>(
-        &mut self,
-        turn: &Turn,
-        mut steps: impl FnMut(&mut Self) -> Result<T, Fault>,
-    ) -> Result<T, VaultError> {
-        for _ in 1..SESSIONS {
-            match self.step(&mut steps) {
-                // An unknown session and an unknown item go by the same name.
-                Err(Fault::Gone(_) | Fault::Mismatch(_)) => self.disconnect(),
-                Err(Fault::Stale(_) | Fault::Lost(_)) => {}
-                other => return other.map_err(|fault| fault.into_error(turn)),
-            }
-            turn.remaining()?;
-        }
-        self.step(&mut steps).map_err(|fault| fault.into_error(turn))
-    }
-
-    /// A step that writes. Waited for until it returns; what the service would prompt for is `Locked`.
-    /// `None` if the object to change is not there, the service does not know the session, or it is another than the one
-    /// that was asked before: nothing was written.
-    fn write_or_gone<T>(
-        &mut self,
-        turn: &Turn,
-        step: impl FnOnce(&Link) -> Result<Prompt<T>, Fault>,
-    ) -> Result<Option<T>, VaultError> {
-        let write = |vault: &mut Self| match vault.linked()? {
-            link if link.is_over() => Err(Fault::Stale(not_connected())),
-            link => step(link),
-        };
-        match turn.write(|| self.step(write)) {
-            Ok(Prompt::NotNeeded(value)) => Ok(Some(value)),
-            Ok(Prompt::Needed(prompt)) => {
-                let dismissed = self.step(|vault| vault.linked()?.dismiss(&prompt, cleanup_end()));
-                drop(dismissed);
-                Err(VaultError::Locked { source: None })
-            }
-            Err(Fault::Gone(_) | Fault::Stale(_)) => {
-                self.found.clear();
-                Ok(None)
-            }
-            Err(fault) => Err(fault.into_write_error(turn)),
-        }
-    }
-
-    /// Takes back what `create` could not finish. May run after the deadline, when nobody waits any more; waited for like every
-    /// write, because it must not remove what the next holder of a lock has stored in the same item.
-    fn remove_unfinished(&mut self, path: &OwnedObjectPath) {
-        let removed = self.step(|vault| match vault.linked()?.delete(path)? {
-            Prompt::NotNeeded(()) => Ok(()),
-            Prompt::Needed(prompt) => vault.linked()?.dismiss(&prompt, cleanup_end()),
-        });
-        drop(removed);
-    }
-
-    fn step<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
-        let result = step(self);
-        if result.as_ref().is_err_and(Fault::ends_connection) {
-            self.disconnect();
-        }
-        result
-    }
-
-    fn is_proven(&self, place: &Place) -> bool {
-        self.proven || place.session == Session::Plain
-    }
-
-    fn prove(&mut self, place: &Place) {
-        self.proven |= place.session == Session::Encrypted;
-    }
-
-    fn disconnect(&mut self) {
-        self.link = None;
-        self.found.clear();
-        self.proven = false;
-    }
-
-    fn link(&mut self, place: &Place, turn: &Turn) -> Result<&mut Link, Fault> {
-        if self.link.as_ref().is_none_or(Link::is_over) {
-            self.disconnect();
-            self.link = Some(Link::connect(turn)?);
-        }
-        let link = self.link.as_mut().expect("it was set right above");
-        link.open(place.session, turn)?;
-        Ok(link)
-    }
-
-    /// The link that an earlier step of the same chain made.
-    fn linked(&self) -> Result<&Link, Fault> {
-        self.link.as_ref().ok_or_else(|| Fault::Lost(not_connected()))
-    }
-}
-
 fn check_size(secret: &[u8]) -> Result<(), VaultError> {
     match secret.len() {
         size if size > SECRET_LIMIT => Err(VaultError::TooLarge { size, limit: SECRET_LIMIT }),
         _ => Ok(()),
     }
-}
-
-fn not_connected() -> zbus::Error {
-    std::io::Error::from(std::io::ErrorKind::NotConnected).into()
-}
-
-fn only(mut paths: Vec<OwnedObjectPath>) -> Result<Option<OwnedObjectPath>, VaultError> {
-    match paths.len() {
-        0 | 1 => Ok(paths.pop()),
-        _ => Err(VaultError::Ambiguous),
-    }
-}
-
-fn cleanup_end() -> Instant {
-    Instant::now() + Duration::from_millis(250)
 }
 
 /// Sessions that are tried for one call.

@@ -4,12 +4,13 @@ use std::io::Read as _;
 use std::time::{Duration, Instant};
 
 use tokenkeep_lab::mock::{Act, Mock};
-use tokenkeep_platform::vault::{Call, Item, Place, Session, Vault, VaultError};
+use tokenkeep_platform::vault::{Call, VaultError};
 
 use super::Operation::{
     Create, Delete, Read, ReadAbsent, Unlock, UnlockQuietly, Write, WriteAbsent,
 };
 use super::{Cell, Fault};
+use crate::plain::{item, vault};
 
 /// The service's process: until its input ends.
 pub(crate) fn serve(cell: Cell) {
@@ -31,11 +32,7 @@ pub(crate) fn serve(cell: Cell) {
 
 /// The calling process: a hundred calls, then it leaves.
 pub(crate) fn call(cell: Cell) {
-    let mut place = Place::default();
-    // The mock cannot agree on a key.
-    place.session = Session::Plain;
-    let vault = Vault::os_at(place);
-    let item = Item::new("tests", "key");
+    let (vault, item) = (vault(), item());
     let (quiet, prompting) =
         (Call::quiet().within(cell.deadline()), Call::prompting().within(cell.deadline()));
     let ask = || match cell.operation {

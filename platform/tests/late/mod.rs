@@ -3,19 +3,6 @@
 
 pub(crate) mod round;
 
-use tokenkeep_platform::vault::{Item, Place, Session, Vault};
-
-/// The mock cannot agree on a key, so its sessions are plain.
-pub(crate) fn vault() -> Vault {
-    let mut place = Place::default();
-    place.session = Session::Plain;
-    Vault::os_at(place)
-}
-
-pub(crate) fn item() -> Item {
-    Item::new("tests", "key")
-}
-
 /// splitmix64; `TOKENKEEP_SEED` repeats a run.
 pub(crate) struct Random(pub(crate) u64);
 

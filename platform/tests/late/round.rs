@@ -13,7 +13,8 @@ use tokenkeep_platform::file::{Folder, Parents};
 use tokenkeep_platform::lock::{CrossProcessLock, LockGuard, Wait};
 use tokenkeep_platform::vault::{Call, VaultError};
 
-use super::{Random, item, vault};
+use super::Random;
+use crate::plain::{item, vault};
 
 /// The service, which holds every call that writes, and the two processes that call it.
 pub(crate) struct Round {

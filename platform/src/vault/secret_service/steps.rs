@@ -1,0 +1,137 @@
+//! What a call on an item is made of: finding it, making it, giving it its secret.
+
+use zbus::zvariant::OwnedObjectPath;
+
+use super::fault::Fault;
+use super::{ANOTHER, SecretService};
+use crate::vault::{Item, Place, Secret, Session, Turn, VaultError};
+
+impl SecretService {
+    pub(super) fn create_empty(
+        &mut self,
+        place: &Place,
+        item: &Item,
+        turn: &Turn,
+    ) -> Result<OwnedObjectPath, VaultError> {
+        let collection = self.repeat(turn, |vault| {
+            let link = vault.link(place, turn)?;
+            let collection = link.collection(&place.collection, turn)?;
+            if link.is_locked(&collection, turn)? {
+                return Err(VaultError::Locked { source: None }.into());
+            }
+            match link.search(&collection, item, turn)?.len() {
+                0 => link.prepare_creation(turn).map(|()| collection),
+                _ => Err(VaultError::Exists.into()),
+            }
+        })?;
+        match self.write_or_gone(turn, |link| link.create_empty(&collection, item))? {
+            Some(path) => Ok(path),
+            None => Err(VaultError::failed("the vault removed the collection during the call")),
+        }
+    }
+
+    /// Gives the empty item its secret and reads it back; `false` if the session does not carry it whole.
+    pub(super) fn fill(
+        &mut self,
+        path: &OwnedObjectPath,
+        place: &Place,
+        secret: &[u8],
+        turn: &Turn,
+    ) -> Result<bool, VaultError> {
+        match self.write_or_gone(turn, |link| link.set_secret(path, secret, place.session)) {
+            Ok(Some(())) => self.read_back(path, place, secret, turn),
+            // An unknown session and an unknown item go by the same name.
+            Ok(None) => Ok(false),
+            Err(error) => {
+                self.remove_unfinished(path);
+                Err(error)
+            }
+        }
+    }
+
+    /// Whether the secret that was just set comes back; `false` if the session or the item is gone, or the session does not
+    /// carry it whole.
+    pub(super) fn read_back(
+        &mut self,
+        path: &OwnedObjectPath,
+        place: &Place,
+        secret: &[u8],
+        turn: &Turn,
+    ) -> Result<bool, VaultError> {
+        match self.step(|vault| vault.linked()?.secret(path, place.session, turn)) {
+            Ok(stored) if *stored == secret => {
+                self.prove(place);
+                Ok(true)
+            }
+            Ok(_) if place.session == Session::Plain => Err(VaultError::failed(ANOTHER)),
+            Ok(_) | Err(Fault::Gone(_) | Fault::Mismatch(_)) => Ok(false),
+            Err(fault) => Err(fault.into_error_after_write(turn)),
+        }
+    }
+
+    /// Asked after a write, so that no lock can come between: a service that is locked may answer `SetSecret` as if it had
+    /// set it. `false` if the item is gone.
+    pub(super) fn took_effect(
+        &mut self,
+        path: &OwnedObjectPath,
+        turn: &Turn,
+    ) -> Result<bool, VaultError> {
+        match self.step(|vault| vault.linked()?.is_item_locked(path, turn)) {
+            Ok(false) => Ok(true),
+            Ok(true) => Err(VaultError::Locked { source: None }),
+            Err(Fault::Gone(_) | Fault::Stale(_)) => Ok(false),
+            Err(fault) => Err(fault.into_error_after_write(turn)),
+        }
+    }
+
+    pub(super) fn try_read(
+        &mut self,
+        place: &Place,
+        item: &Item,
+        turn: &Turn,
+    ) -> Result<Option<Secret>, Fault> {
+        let Some(path) = self.find(place, item, turn)? else { return Ok(None) };
+        let link = self.linked()?;
+        let secret = link.secret(&path, place.session, turn)?;
+        if secret.is_empty() {
+            let collection = link.collection(&place.collection, turn)?;
+            return Err(match link.is_locked(&collection, turn)? {
+                true => VaultError::Locked { source: None }.into(),
+                false => VaultError::Unfinished.into(),
+            });
+        }
+        self.prove(place);
+        self.found.insert((place.clone(), item.attributes.clone()), path);
+        Ok(Some(secret))
+    }
+
+    /// The path of `item`, without a call where it is known.
+    pub(super) fn find(
+        &mut self,
+        place: &Place,
+        item: &Item,
+        turn: &Turn,
+    ) -> Result<Option<OwnedObjectPath>, Fault> {
+        self.link(place, turn)?;
+        if let Some(path) = self.found.get(&(place.clone(), item.attributes.clone())) {
+            return Ok(Some(path.clone()));
+        }
+        let link = self.linked()?;
+        let collection = link.collection(&place.collection, turn)?;
+        match only(link.search(&collection, item, turn)?)? {
+            Some(path) => Ok(Some(path)),
+            None if link.is_locked(&collection, turn)? => {
+                Err(VaultError::Locked { source: None }.into())
+            }
+            None => Ok(None),
+        }
+    }
+}
+
+/// The one path; several are too many.
+pub(super) fn only(mut paths: Vec<OwnedObjectPath>) -> Result<Option<OwnedObjectPath>, VaultError> {
+    match paths.len() {
+        0 | 1 => Ok(paths.pop()),
+        _ => Err(VaultError::Ambiguous),
+    }
+}

@@ -1,0 +1,127 @@
+//! One call's right to go on, and what its caller is told who stops waiting.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+use super::{Call, Interaction, VaultError};
+
+/// One call's right to go on: checked before each step of its chain.
+pub(crate) struct Turn {
+    pub(super) started: Instant,
+    pub(super) until: Instant,
+    pub(super) deadline: Duration,
+    interaction: Interaction,
+    phase: AtomicU8,
+    pub(super) answered_late: AtomicBool,
+}
+
+impl Turn {
+    pub(super) fn new(call: &Call) -> Self {
+        let started = Instant::now();
+        let deadline = call.deadline.min(MAX_DEADLINE);
+        Self {
+            started,
+            until: started + deadline,
+            deadline,
+            interaction: call.interaction,
+            phase: AtomicU8::new(READING),
+            answered_late: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether this call may prompt.
+    #[cfg_attr(windows, expect(dead_code, reason = "nothing prompts there"))]
+    pub(crate) fn may_prompt(&self) -> bool {
+        self.interaction == Interaction::Allow
+    }
+
+    /// The moment after which no step may start.
+    #[cfg_attr(
+        any(windows, target_os = "macos"),
+        expect(dead_code, reason = "a call of the system takes no deadline there")
+    )]
+    pub(crate) fn until(&self) -> Instant {
+        self.until
+    }
+
+    pub(crate) fn waited(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// The time left.
+    ///
+    /// # Errors
+    /// `TimedOut` if there is none, so that the next step of a chain does not start.
+    pub(crate) fn remaining(&self) -> Result<Duration, VaultError> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        if left.is_zero() || self.phase.load(Ordering::SeqCst) == ABANDONED {
+            return Err(VaultError::TimedOut { waited: self.waited() });
+        }
+        Ok(left)
+    }
+
+    /// Runs a step that writes. A caller who stops waiting meanwhile gets `OutcomeUnknown`.
+    pub(crate) fn write<T, E: From<VaultError>>(
+        &self,
+        step: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.begin_write()?;
+        let result = step();
+        self.end_write();
+        result
+    }
+
+    fn begin_write(&self) -> Result<(), VaultError> {
+        self.remaining()?;
+        let begin = |phase| (phase != ABANDONED).then_some(WRITING);
+        match self.phase.fetch_update(Ordering::SeqCst, Ordering::SeqCst, begin) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(VaultError::TimedOut { waited: self.waited() }),
+        }
+    }
+
+    fn end_write(&self) {
+        self.phase.store(WRITTEN, Ordering::SeqCst);
+        self.answered_late.store(self.until <= Instant::now(), Ordering::SeqCst);
+    }
+
+    pub(super) fn abandon(&self) -> VaultError {
+        let waited = self.waited();
+        let end = |phase| (phase != WRITING).then_some(ABANDONED);
+        match self.phase.fetch_update(Ordering::SeqCst, Ordering::SeqCst, end) {
+            Ok(READING) => VaultError::TimedOut { waited },
+            _ => VaultError::OutcomeUnknown { waited },
+        }
+    }
+
+    /// Whether the deadline passed and no answer has come since. A connection that broke early says nothing about the next
+    /// call.
+    pub(super) fn heard_nothing(&self) -> bool {
+        self.until <= Instant::now() && !self.answered_late.load(Ordering::SeqCst)
+    }
+}
+
+const READING: u8 = 0;
+const WRITING: u8 = 1;
+/// Reading again, after a step that wrote.
+const WRITTEN: u8 = 2;
+const ABANDONED: u8 = 3;
+
+/// Longer deadlines would overflow the clock's arithmetic on some systems.
+const MAX_DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_given_up_after_a_write_is_unknown_and_before_one_it_is_not() {
+        let turn = Turn::new(&Call::quiet());
+        assert!(matches!(turn.abandon(), VaultError::TimedOut { .. }));
+        assert!(turn.write(|| Ok::<_, VaultError>(())).is_err(), "a write began after the end");
+
+        let turn = Turn::new(&Call::quiet());
+        turn.write(|| Ok::<_, VaultError>(())).unwrap();
+        assert!(matches!(turn.abandon(), VaultError::OutcomeUnknown { .. }));
+    }
+}
