@@ -72,7 +72,7 @@ pub enum Error {
         source: Source,
     },
     /// The cache exists, the key that sealed it does not. No new key is made over it.
-    #[error("the key {key_id} of `{}` is no longer in the {vault}; restore it, or give the sign-ins up with `reset`", path.display())]
+    #[error("the key {key_id} of `{}` is gone from its source ({vault}); restore it, or give the sign-ins up with `reset`", path.display())]
     KeyGone {
         /// The cache file.
         path: PathBuf,
@@ -145,7 +145,7 @@ pub enum Error {
         waited: Duration,
     },
     /// The operating system or the vault refuses this user or this program.
-    #[error("access to `{what}` was denied")]
+    #[error("access to {what} was denied")]
     PermissionDenied {
         /// The file, the folder or the vault.
         what: String,

@@ -9,11 +9,11 @@ pub enum Interaction {
     /// Prompts are allowed; a call waits at most `deadline` for an answer. No lock is held
     /// meanwhile. 120 s is a usual choice.
     Allow {
-        /// How long a call may take in all.
+        /// How long one call to the vault may take; opening a cache makes one, a first save a few.
         deadline: Duration,
     },
     /// Nothing is asked. A locked vault is [`Error::VaultLocked`](crate::Error::VaultLocked), and
-    /// every call ends within 3 s.
+    /// every call to a vault ends within 3 s; a first save makes a few of them.
     #[default]
     Never,
 }

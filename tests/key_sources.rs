@@ -87,7 +87,7 @@ fn a_source_outside_the_list_is_named_and_nothing_changes() {
     let place = Place::new();
     open(&place, [file(&place)]).unwrap().add(&event("client", "kept")).unwrap();
     let before = fs::read(place.file()).unwrap();
-    let error = open(&place, [missing(), callback()]).unwrap_err();
+    let error = open(&place, [missing(), callback()]).unwrap().accounts().unwrap_err();
     assert!(matches!(error, Error::OtherBackend { .. }), "{error}");
     assert!(error.to_string().contains("a key file"), "{error}");
     assert_eq!(fs::read(place.file()).unwrap(), before);
@@ -179,12 +179,36 @@ fn a_passphrase_is_asked_for_once_and_only_when_it_is_needed() {
     assert_eq!(token(&typed, "another").as_deref(), Some("too"));
 }
 
+#[test]
+fn a_passphrase_that_was_wrong_is_asked_for_again() {
+    let place = Place::new();
+    open(&place, [KeySource::Passphrase(Passphrase::new("several words"))])
+        .unwrap()
+        .add(&event("client", "kept"))
+        .unwrap();
+    let answers = std::sync::Mutex::new(vec!["several words", "", "a typo"]);
+    let ask = Passphrase::asked(move |_| Ok(Secret::new(answers.lock().unwrap().pop().unwrap())));
+    let cache = open(&place, [KeySource::Passphrase(ask)]).unwrap();
+    assert!(matches!(cache.accounts(), Err(Error::WrongKey { .. })));
+    assert!(matches!(cache.accounts(), Err(Error::Invalid { .. })));
+    assert_eq!(token(&cache, "client").as_deref(), Some("kept"));
+}
+
+#[test]
+fn a_key_file_of_another_cache_is_told_when_a_new_cache_is_opened() {
+    let (place, other) = (Place::new(), Place::new());
+    open(&place, [file(&place)]).unwrap().add(&event("client", "kept")).unwrap();
+    let error = open(&other, [file(&place)]).unwrap_err();
+    assert!(matches!(error, Error::InvalidKeyFile { .. }), "{error}");
+}
+
 // Not on Windows: the kernel keyring of Linux
 #[cfg(target_os = "linux")]
 #[test]
 fn a_key_in_the_kernel_keyring_opens_the_cache_and_goes_with_it() {
     let place = Place::new();
     let open = || open(&place, [KeySource::KernelKeyring(KernelKeyring::User)]);
+    let of_the_session = KeySource::KernelKeyring(KernelKeyring::Session);
     let cache = match open() {
         Err(Error::VaultMissing { reason, .. }) => {
             return tokenkeep_lab::say(&format!("skipped: the kernel keyring: {reason}"));
@@ -194,6 +218,8 @@ fn a_key_in_the_kernel_keyring_opens_the_cache_and_goes_with_it() {
     cache.add(&event("client", "kept")).unwrap();
     assert_eq!(token(&open().unwrap(), "client").as_deref(), Some("kept"));
     assert_eq!(key_in_use(&cache), "kernel keyring");
+    let other = place.builder().key_source(of_the_session).open().unwrap();
+    assert_eq!(token(&other, "client").as_deref(), Some("kept"), "whichever keyring was named");
     cache.verify().unwrap();
     cache.clear().unwrap();
     assert!(!place.file().exists());
@@ -214,6 +240,23 @@ fn a_key_under_dpapi_lies_beside_the_cache_and_shows_nothing() {
     cache.verify().unwrap();
     cache.clear().unwrap();
     assert!(!key_file.exists());
+}
+
+#[cfg(windows)]
+#[test]
+fn a_key_that_dpapi_does_not_decrypt_any_more_goes_with_the_cache_that_is_given_up() {
+    let place = Place::new();
+    let open = || open(&place, [KeySource::Dpapi]).unwrap();
+    open().add(&event("client", "lost")).unwrap();
+    let key_file = place.folder().join("key.dpapi");
+    let wrapped = fs::read(&key_file).unwrap();
+    fs::remove_file(&key_file).unwrap();
+    create_private(&key_file).write_all(&wrapped[..wrapped.len() / 2]).unwrap();
+    let cache = open();
+    assert!(matches!(cache.accounts(), Err(Error::InvalidKeyFile { .. })));
+    cache.reset().unwrap();
+    cache.add(&event("client", "new")).unwrap();
+    assert_eq!(token(&open(), "client").as_deref(), Some("new"));
 }
 
 #[cfg(windows)]

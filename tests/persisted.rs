@@ -338,10 +338,11 @@ fn a_key_file_serves_the_cache_it_was_made_for_and_no_other() {
     let place = Place::new();
     place.open().add(&event("client", "kept")).unwrap();
     let key = fs::read(place.key_file()).unwrap();
-    let elsewhere = || place.builder().folder(place.path().join("elsewhere")).open().unwrap();
-    let refused = elsewhere().add(&event("client", "no"));
+    let elsewhere = || place.builder().folder(place.path().join("elsewhere"));
+    let refused = elsewhere().open();
     assert!(matches!(refused, Err(Error::InvalidKeyFile { .. })), "{refused:?}");
-    elsewhere().clear().unwrap();
+    let unreached = elsewhere().sealed().unwrap();
+    PersistedTokenCache::with_persistence(unreached, None).clear().unwrap();
     assert_eq!(fs::read(place.key_file()).unwrap(), key);
 
     fs::rename(place.folder(), place.path().join("moved")).unwrap();

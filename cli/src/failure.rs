@@ -52,6 +52,21 @@ impl Failure {
         }
     }
 
+    /// Whether nothing but giving the sign-ins up is left, where no copy can be brought back.
+    fn is_past_mending(&self) -> bool {
+        match self {
+            Self::Reported(failure) => failure.is_past_mending(),
+            Self::Cache(error) => matches!(
+                error,
+                Error::Corrupt { .. }
+                    | Error::InvalidKeyFile { source: Some(_), .. }
+                    | Error::KeyGone { .. }
+                    | Error::RolledBack { .. }
+            ),
+            _ => false,
+        }
+    }
+
     /// Whether the reader of our output went away, as `head` does.
     pub(crate) fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
@@ -99,7 +114,7 @@ pub(crate) fn explain(failure: &Failure) -> String {
         text.push_str(&format!("\n  because: {error}"));
         source = error.source();
     }
-    if failure.exit_code() == 6 {
+    if failure.is_past_mending() {
         text.push_str("\n  `tokenkeep clear --unreadable` gives every sign-in up and starts over");
     }
     let printable = |c: char| if c.is_control() && c != '\n' { '\u{fffd}' } else { c };

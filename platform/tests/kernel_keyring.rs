@@ -2,6 +2,7 @@
 // Not on Windows: the kernel keyring of Linux
 #![cfg(target_os = "linux")]
 
+use linux_keyutils::{KeyRing, KeyRingIdentifier};
 use tokenkeep_lab::say;
 use tokenkeep_platform::vault::{Call, Collection, Item, Vault, VaultError};
 
@@ -19,6 +20,11 @@ fn a_key_lives_in_its_keyring_alone_until_it_is_deleted() {
     if let Err(VaultError::Missing { reason, .. }) = user.unlock(&call) {
         return say(&format!("skipped: the kernel keyring: {reason}"));
     }
+    let links = || {
+        let session = KeyRing::from_special_id(KeyRingIdentifier::Session, false).unwrap();
+        format!("{:?}", session.get_links(1000).unwrap())
+    };
+    let before = links();
     for vault in [&user, &session] {
         let item = item();
         assert!(vault.read(&item, &call).unwrap().is_none());
@@ -34,4 +40,6 @@ fn a_key_lives_in_its_keyring_alone_until_it_is_deleted() {
         assert!(vault.read(&item, &call).unwrap().is_none());
         assert!(!vault.delete(&item, &call, None).unwrap());
     }
+    // Who becomes root in this session must not leave root's keys in it.
+    assert_eq!(links(), before, "the session's keyring is as it was");
 }

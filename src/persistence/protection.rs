@@ -24,7 +24,8 @@ pub enum Protection {
     Sealed {
         /// The folder of the cache.
         folder: PathBuf,
-        /// Where the key is: "Secret Service", "key file", "passphrase", "callback".
+        /// Where the key is: "Secret Service", "Keychain", "Credential Manager", "DPAPI", "kernel keyring",
+        /// "program's credential store", "callback", "passphrase" or "key file".
         key: &'static str,
     },
 }

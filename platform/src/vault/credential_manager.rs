@@ -52,9 +52,13 @@ impl Entries for CredentialManager {
     }
 
     /// The store keeps the code to itself; it is still the last error of this thread, from which the store has just read it.
+    /// What the store did not call absent is not absent, whatever that says.
     fn meaning(&self, said: Source) -> Option<VaultError> {
         let code = io::Error::last_os_error().raw_os_error().unwrap_or_default();
-        status::meaning(code.cast_unsigned(), said)
+        match code.cast_unsigned() {
+            status::ERROR_NOT_FOUND => Some(VaultError::failed(said)),
+            code => status::meaning(code, said),
+        }
     }
 
     fn max_size(&self) -> usize {

@@ -19,7 +19,7 @@ pub(super) fn meaning(code: u32, source: Source) -> Option<VaultError> {
         | RPC_S_SERVER_UNAVAILABLE
         | EPT_S_NOT_REGISTERED => VaultError::ServiceMissing {
             reason: "Windows' service \"Credential Manager\" (VaultSvc) does not run; start it with \
-                     `sc start VaultSvc`"
+                     `sc.exe start VaultSvc`"
                 .into(),
             source: Some(source),
         },
@@ -36,7 +36,7 @@ pub(super) const MAX_SIZE: usize = 5 * 512;
 const ERROR_ACCESS_DENIED: u32 = 5;
 const ERROR_SERVICE_DISABLED: u32 = 1058;
 const ERROR_SERVICE_NOT_ACTIVE: u32 = 1062;
-const ERROR_NOT_FOUND: u32 = 1168;
+pub(super) const ERROR_NOT_FOUND: u32 = 1168;
 const ERROR_CANCELLED: u32 = 1223;
 const ERROR_NO_SUCH_LOGON_SESSION: u32 = 1312;
 const RPC_S_SERVER_UNAVAILABLE: u32 = 1722;
@@ -51,10 +51,10 @@ mod tests {
     fn each_code_says_what_the_person_can_do() {
         for (code, words) in [
             (5, "refused access"),
-            (1062, "sc start VaultSvc"),
+            (1062, "sc.exe start VaultSvc"),
             (1223, "prompt was dismissed"),
             (1312, "over SSH"),
-            (1722, "sc start VaultSvc"),
+            (1722, "sc.exe start VaultSvc"),
             (1783, "takes 2560"),
             (87, "see the cause"),
         ] {

@@ -90,7 +90,7 @@ pub enum Collection {
     /// Gone when the login session ends: the Secret Service's `session` collection, the credentials of a Windows logon
     /// session, the session's kernel keyring. macOS has none.
     Session,
-    /// The collection of a Secret Service with this label, or the keychain in this file. Other vaults have none.
+    /// The collection of a Secret Service with this label. Other vaults have none.
     Named(String),
 }
 

@@ -55,14 +55,16 @@ fn keyring(collection: &Collection) -> Result<KeyRing, VaultError> {
         KeyRing::from_special_id(keyring, false)
             .map_err(|error| meaning(error).unwrap_or_else(|| VaultError::failed(error)))
     };
-    let session = open(KeyRingIdentifier::Session)?;
     match collection {
-        Collection::Session => Ok(session),
+        Collection::Session => open(KeyRingIdentifier::Session),
         Collection::Default => {
             let user = open(KeyRingIdentifier::User)?;
             // A key can be read only through a keyring that the process possesses, and the user keyring is none by itself.
-            // Should this fail, the read says so.
-            session.link_keyring(user).ok();
+            // The process keyring ends with this process; a link in the session's would give what root keeps here to
+            // everybody in a session that root was called from. Should this fail, the read says so.
+            if let Ok(own) = KeyRing::from_special_id(KeyRingIdentifier::Process, true) {
+                own.link_keyring(user).ok();
+            }
             Ok(user)
         }
         Collection::Named(_) => Err(VaultError::Missing {

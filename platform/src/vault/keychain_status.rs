@@ -13,7 +13,7 @@ pub(super) fn meaning(code: i32, source: Source) -> Option<VaultError> {
         ERR_SEC_INTERACTION_NOT_ALLOWED | ERR_SEC_INTERACTION_REQUIRED => {
             VaultError::Locked { source: Some(source) }
         }
-        ERR_SEC_NO_DEFAULT_KEYCHAIN | ERR_SEC_NO_SUCH_KEYCHAIN | ERR_SEC_INVALID_KEYCHAIN => {
+        ERR_SEC_NO_DEFAULT_KEYCHAIN | ERR_SEC_NO_SUCH_KEYCHAIN => {
             VaultError::Missing {
                 reason: "this person has no usable default keychain; `security default-keychain` shows it, \
                          Keychain Access makes or mends one"
@@ -38,7 +38,6 @@ const ERR_SEC_NOT_AVAILABLE: i32 = -25_291;
 const ERR_SEC_READ_ONLY: i32 = -25_292;
 const ERR_SEC_AUTH_FAILED: i32 = -25_293;
 const ERR_SEC_NO_SUCH_KEYCHAIN: i32 = -25_294;
-const ERR_SEC_INVALID_KEYCHAIN: i32 = -25_295;
 const ERR_SEC_DUPLICATE_ITEM: i32 = -25_299;
 const ERR_SEC_ITEM_NOT_FOUND: i32 = -25_300;
 const ERR_SEC_NO_DEFAULT_KEYCHAIN: i32 = -25_307;
@@ -60,6 +59,7 @@ mod tests {
             (-25_307, "security default-keychain"),
             (-25_308, "is locked"),
             (-34_018, "refused access"),
+            (-25_295, "see the cause"),
             (-50, "see the cause"),
         ] {
             let error = meaning(code, "status".into()).expect("an error");

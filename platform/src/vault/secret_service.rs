@@ -29,7 +29,7 @@ use zbus::zvariant::OwnedObjectPath;
 use super::{Backend, Item, Place, Secret, Turn, VaultError};
 use link::{Link, SECRET_LIMIT};
 pub(super) use provider::provider;
-use steps::only;
+use steps::search;
 
 pub(super) const NAME: &str = "Secret Service";
 
@@ -71,6 +71,10 @@ impl Backend for SecretService {
             if self.fill(&path, place, secret, turn)? {
                 self.found.insert((place.clone(), item.attributes.clone()), path);
                 return Ok(());
+            }
+            // A path of a service that is gone may be another item's in the next one.
+            if self.link.as_ref().is_none_or(Link::is_over) {
+                return Err(VaultError::OutcomeUnknown { waited: turn.waited() });
             }
             self.remove_unfinished(&path);
         }
@@ -118,11 +122,11 @@ impl Backend for SecretService {
             let path = self.repeat(turn, |vault| {
                 let link = vault.link(place, turn)?;
                 let collection = link.collection(&place.collection, turn)?;
-                let path = only(link.search(&collection, item, turn)?)?;
-                // Also asked when nothing was found: a locked collection cannot say that an item is absent.
-                match link.is_locked(&collection, turn)? {
-                    true => Err(VaultError::Locked { source: None }.into()),
-                    false => Ok(path),
+                match search(link, &collection, item, turn)? {
+                    Some(_) if link.is_locked(&collection, turn)? => {
+                        Err(VaultError::Locked { source: None }.into())
+                    }
+                    path => Ok(path),
                 }
             })?;
             self.found.remove(&(place.clone(), item.attributes.clone()));

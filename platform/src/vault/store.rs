@@ -25,6 +25,11 @@ impl Entries for Brought {
         self.0.build(&item.service, &item.account, None).map_err(|error| self.error(error))
     }
 
+    /// Locked, or not for this program: keyring-core does not tell them apart.
+    fn no_access(&self, said: Source) -> Option<VaultError> {
+        Some(VaultError::AccessDenied { source: said })
+    }
+
     fn meaning(&self, said: Source) -> Option<VaultError> {
         Some(VaultError::failed(said))
     }

@@ -15,6 +15,11 @@ pub(super) trait Entries {
     /// What the operating system's error means; `None` for "there is no such item".
     fn meaning(&self, said: Source) -> Option<VaultError>;
 
+    /// What it means that the store cannot be accessed.
+    fn no_access(&self, said: Source) -> Option<VaultError> {
+        self.meaning(said)
+    }
+
     /// The largest secret that the vault takes, in bytes.
     fn max_size(&self) -> usize {
         usize::MAX
@@ -50,7 +55,8 @@ pub(super) trait Entries {
         let failed = |text: String| Some(VaultError::failed(text));
         match error {
             Error::NoEntry => None,
-            Error::PlatformFailure(said) | Error::NoStorageAccess(said) => self.meaning(said),
+            Error::PlatformFailure(said) => self.meaning(said),
+            Error::NoStorageAccess(said) => self.no_access(said),
             Error::Ambiguous(_) => Some(VaultError::Ambiguous),
             Error::BadEncoding(mut bytes) | Error::BadDataFormat(mut bytes, _) => {
                 bytes.zeroize();
@@ -118,7 +124,10 @@ impl<E: Entries> Backend for Stored<E> {
         turn.write(|| self.0.add(place, item, secret))?;
         match self.secret(&entry)? {
             Some(stored) if *stored == secret => Ok(()),
-            _ => Err(VaultError::failed("the vault gave back something else than was stored")),
+            _ => {
+                turn.write(|| entry.delete_credential().map_err(|error| self.0.error(error))).ok();
+                Err(VaultError::failed("the vault gave back something else than was stored"))
+            }
         }
     }
 
@@ -132,10 +141,14 @@ impl<E: Entries> Backend for Stored<E> {
         self.check_size(secret)?;
         let _call = self.0.begin(turn)?;
         let entry = self.entry(place, item, turn)?;
-        match self.secret(&entry)? {
-            Some(_) => turn.write(|| entry.set_secret(secret).map_err(|error| self.0.error(error))),
-            None => turn.write(|| self.0.add(place, item, secret)),
+        if self.secret(&entry)?.is_none() {
+            match turn.write(|| self.0.add(place, item, secret)) {
+                // Another program has just added it.
+                Err(VaultError::Exists) => {}
+                added => return added,
+            }
         }
+        turn.write(|| entry.set_secret(secret).map_err(|error| self.0.error(error)))
     }
 
     fn delete(&mut self, place: &Place, item: &Item, turn: &Turn) -> Result<bool, VaultError> {

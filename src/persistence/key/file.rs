@@ -65,6 +65,25 @@ impl Keys {
         Ok(Some(key_file))
     }
 
+    fn check_place(&self, file: &KeyFile) -> Result<(), Error> {
+        if file.lies_for(self.place()) {
+            return Ok(());
+        }
+        Err(Error::InvalidKeyFile {
+            path: self.path.clone(),
+            detail: "it was made for a cache in another folder; name another file, or remove it if that cache is gone".into(),
+            source: None,
+        })
+    }
+
+    fn remove(&self) -> Result<(), Error> {
+        if let Some(folder) = Folder::open(&self.folder)? {
+            folder.remove(&self.name)?;
+            folder.sweep(&self.name)?;
+        }
+        Ok(())
+    }
+
     fn parameters(&self) -> KeyParameters {
         match self.form {
             Form::Clear => KeyParameters::KeyFile,
@@ -123,13 +142,9 @@ impl super::Keys for Keys {
 
     fn candidate(&self) -> Result<Candidate, Error> {
         let (id, key) = match self.read()? {
-            Some(file) if file.lies_for(self.place()) => (file.key_id, file.key),
-            Some(_) => {
-                return Err(Error::InvalidKeyFile {
-                    path: self.path.clone(),
-                    detail: "it was made for a cache in another folder; name another file, or remove it if that cache is gone".into(),
-                    source: None,
-                });
+            Some(file) => {
+                self.check_place(&file)?;
+                (file.key_id, file.key)
             }
             None => {
                 self.reach()?;
@@ -147,6 +162,20 @@ impl super::Keys for Keys {
         Ok(self.read()?.is_some_and(|file| file.key_id == candidate.id))
     }
 
+    /// Beside the cache, a file that Windows does not decrypt any more can have belonged to that cache
+    /// alone.
+    fn abandon(&self) -> Result<(), Error> {
+        match (self.form, self.read()) {
+            (Form::Dpapi, Err(Error::InvalidKeyFile { .. })) => self.remove(),
+            _ => Ok(()),
+        }
+    }
+
+    fn reach_for_new(&self) -> Result<(), Error> {
+        self.reach()?;
+        self.read()?.map_or(Ok(()), |file| self.check_place(&file))
+    }
+
     /// A key file that is not there yet has to find its folder; one beside the cache finds the cache's.
     fn verify(&self) -> Result<(), Error> {
         self.reach()?;
@@ -158,13 +187,7 @@ impl super::Keys for Keys {
 
     fn delete(&self, id: &KeyId, _hold: &Hold) -> Result<(), Error> {
         let ours = |file: KeyFile| file.key_id == *id && file.lies_for(self.place());
-        if self.read()?.is_some_and(ours)
-            && let Some(folder) = Folder::open(&self.folder)?
-        {
-            folder.remove(&self.name)?;
-            folder.sweep(&self.name)?;
-        }
-        Ok(())
+        if self.read()?.is_some_and(ours) { self.remove() } else { Ok(()) }
     }
 }
 

@@ -54,11 +54,6 @@ impl Ladder {
         self.rungs.iter().map(|rung| rung.name()).collect()
     }
 
-    /// Whether there is a choice at all.
-    pub(in crate::persistence) fn has_choice(&self) -> bool {
-        self.rungs.len() > 1
-    }
-
     /// Takes the source that sealed a cache into use; `false` if it is not in the list.
     pub(in crate::persistence) fn choose(&self, parameters: &KeyParameters) -> bool {
         let found = self.rungs.iter().position(|rung| rung.sealed(parameters));
@@ -75,7 +70,7 @@ impl Ladder {
 
     /// Reaches the first source that is there.
     pub(in crate::persistence) fn reach_first(&self) -> Result<(), Error> {
-        self.first(|rung| rung.reach())
+        self.first(|rung| rung.reach_for_new())
     }
 
     pub(in crate::persistence) fn fetch(&self, header: &Header) -> Result<Fetched, Error> {
@@ -99,6 +94,11 @@ impl Ladder {
     }
 
     /// Proves that the source of a cache that exists works.
+    /// Removes whatever would keep the next cache from being made, in every source.
+    pub(in crate::persistence) fn abandon(&self) -> Result<(), Error> {
+        self.rungs.iter().try_for_each(|rung| rung.abandon())
+    }
+
     pub(in crate::persistence) fn verify(&self) -> Result<(), Error> {
         self.rung().verify()
     }

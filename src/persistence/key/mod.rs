@@ -108,6 +108,17 @@ pub(super) trait Keys: fmt::Debug + Send + Sync {
         Ok(())
     }
 
+    /// Removes what is left of the key of a cache that was given up, where it would keep the next one from
+    /// being made.
+    fn abandon(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Reaches the source for a cache that does not exist yet.
+    fn reach_for_new(&self) -> Result<(), Error> {
+        self.reach()
+    }
+
     /// Proves that the source works, on material of its own.
     fn verify(&self) -> Result<(), Error> {
         self.reach()
@@ -130,7 +141,7 @@ impl KeySource {
     ///
     /// # Errors
     /// Why it does not work; [`Error::OutcomeUnknown`] if the vault fell silent and that item may be
-    /// left. It is labelled "tokenkeep: a test, safe to delete".
+    /// left. Its service is `tokenkeep-probe`, and it can be deleted.
     pub fn verify(&self, store: &str, interaction: Interaction) -> Result<(), Error> {
         if matches!(self, Self::Dpapi) {
             return file::prove_dpapi();

@@ -29,23 +29,22 @@ impl Passphrase {
         Self(Arc::new(Source::Given(Secret::new(text))))
     }
 
-    /// The one that `ask` gives. It is called once, when a key is needed and before any lock is taken;
-    /// it is told whether the cache is new, so that it can ask twice.
+    /// The one that `ask` gives. It is called when a key is needed and before any lock is taken, until its
+    /// answer was right; it is told whether the cache is new, so that it can ask twice.
     pub fn asked(
         ask: impl Fn(bool) -> Result<Secret, Box<dyn StdError + Send + Sync>> + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(Source::Asked(Box::new(ask), OnceLock::new())))
     }
 
-    fn text(&self, is_new: bool) -> Result<&Secret, Error> {
+    fn text(&self, is_new: bool) -> Result<Secret, Error> {
         let text = match &*self.0 {
-            Source::Given(text) => text,
-            Source::Asked(ask, known) => match known.get() {
-                Some(text) => text,
+            Source::Given(text) => text.clone(),
+            Source::Asked(ask, right) => match right.get() {
+                Some(text) => text.clone(),
                 None => {
                     let what = "asking for the passphrase";
-                    let text = ask(is_new).map_err(|source| Error::Callback { what, source })?;
-                    known.get_or_init(|| text)
+                    ask(is_new).map_err(|source| Error::Callback { what, source })?
                 }
             },
         };
@@ -54,6 +53,13 @@ impl Passphrase {
                 detail: "the passphrase is empty; type one of several words".into(),
             }),
             _ => Ok(text),
+        }
+    }
+
+    /// Keeps an answer that was right, so that nobody is asked again.
+    fn remember(&self, text: Secret) {
+        if let Source::Asked(_, right) = &*self.0 {
+            drop(right.set(text));
         }
     }
 }
@@ -78,8 +84,8 @@ impl Keys {
         Self(passphrase)
     }
 
-    fn derive(&self, parameters: &PassphraseParameters, is_new: bool) -> Result<Key, Error> {
-        seal::derive(self.0.text(is_new)?.expose(), parameters)
+    fn derive(&self, text: &Secret, parameters: &PassphraseParameters) -> Result<Key, Error> {
+        seal::derive(text.expose(), parameters)
             .map_err(|e| Error::Invalid { detail: format!("no key from the passphrase: {e}") })
     }
 }
@@ -103,17 +109,22 @@ impl super::Keys for Keys {
     }
 
     fn fetch(&self, header: &Header) -> Result<Fetched, Error> {
-        match &header.parameters {
-            KeyParameters::Passphrase(parameters) => {
-                self.derive(parameters, false).map(Fetched::Key)
-            }
-            _ => Ok(Fetched::Another),
+        let KeyParameters::Passphrase(parameters) = &header.parameters else {
+            return Ok(Fetched::Another);
+        };
+        let text = self.0.text(false)?;
+        let key = self.derive(&text, parameters)?;
+        if key.check(&header.key_id) == header.key_check {
+            self.0.remember(text);
         }
+        Ok(Fetched::Key(key))
     }
 
     fn candidate(&self) -> Result<Candidate, Error> {
         let parameters = PassphraseParameters::random(&mut fill_random).map_err(random_failed)?;
-        let key = self.derive(&parameters, true)?;
+        let text = self.0.text(true)?;
+        let key = self.derive(&text, &parameters)?;
+        self.0.remember(text);
         let parameters = KeyParameters::Passphrase(parameters);
         Ok(Candidate { id: random_key_id()?, key, parameters })
     }

@@ -1,6 +1,6 @@
 //! Keys in a vault, each an item of its own.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, iter, sync::Arc};
 
 use tokenkeep_platform::vault::{Call, Collection, Item, Vault, VaultError};
 
@@ -49,6 +49,8 @@ pub(super) struct Keys {
     store: String,
     interaction: Interaction,
     vault: Vault,
+    /// Where a key of the same kind may lie too: the kernel's other keyring.
+    other: Option<Vault>,
     parameters: KeyParameters,
 }
 
@@ -58,11 +60,13 @@ impl Keys {
     }
 
     pub(super) fn kernel(store: &str, which: KernelKeyring, interaction: Interaction) -> Self {
-        let vault = Vault::kernel_keyring(match which {
-            KernelKeyring::Session => Collection::Session,
-            KernelKeyring::User => Collection::Default,
-        });
-        Self::new(store, interaction, vault, KeyParameters::KernelKeyring)
+        let (its, other) = match which {
+            KernelKeyring::Session => (Collection::Session, Collection::Default),
+            KernelKeyring::User => (Collection::Default, Collection::Session),
+        };
+        let vault = Vault::kernel_keyring(its);
+        let other = Some(Vault::kernel_keyring(other));
+        Self { other, ..Self::new(store, interaction, vault, KeyParameters::KernelKeyring) }
     }
 
     pub(super) fn brought(store: &str, of: &CredentialStore, interaction: Interaction) -> Self {
@@ -70,7 +74,7 @@ impl Keys {
     }
 
     fn new(store: &str, interaction: Interaction, vault: Vault, parameters: KeyParameters) -> Self {
-        Self { store: store.to_owned(), interaction, vault, parameters }
+        Self { store: store.to_owned(), interaction, vault, other: None, parameters }
     }
 
     /// Found by the key id alone, so that a cache that was moved or renamed finds its key.
@@ -95,8 +99,18 @@ impl Keys {
         Error::from_vault(self.vault.name(), error)
     }
 
+    fn vaults(&self) -> impl Iterator<Item = &Vault> {
+        iter::once(&self.vault).chain(&self.other)
+    }
+
     fn read(&self, id: &KeyId, call: &Call) -> Result<Option<Key>, Error> {
-        let found = self.vault.read(&self.item(id), call).map_err(|e| self.failed(e))?;
+        let item = self.item(id);
+        let mut found = None;
+        for vault in self.vaults() {
+            if found.is_none() {
+                found = vault.read(&item, call).map_err(|e| self.failed(e))?;
+            }
+        }
         found
             .map(|bytes| {
                 Key::from_slice(&bytes).ok_or_else(|| Error::Corrupt {
@@ -150,10 +164,11 @@ impl super::Keys for Keys {
     }
 
     fn delete(&self, id: &KeyId, hold: &Hold) -> Result<(), Error> {
-        self.vault
-            .delete(&self.item(id), &Call::quiet(), Some(Box::new(hold.clone())))
-            .map(drop)
-            .map_err(|e| self.failed(e))
+        for vault in self.vaults() {
+            let hold = Some(Box::new(hold.clone()) as Box<dyn Send>);
+            vault.delete(&self.item(id), &Call::quiet(), hold).map_err(|e| self.failed(e))?;
+        }
+        Ok(())
     }
 
     fn verify(&self) -> Result<(), Error> {

@@ -78,17 +78,14 @@ impl SealedPersistence {
 
     /// Reaches the key source that is or will be in use, and unlocks it where that is allowed.
     pub(crate) fn reach(&self) -> Result<(), Error> {
-        let file = match self.keys.has_choice() {
-            true => self.open_file()?,
-            false => Folder::open(&self.folder)?.and(None),
-        };
-        match file {
-            Some(file) => {
-                self.header(&file)?;
+        let Some(file) = self.open_file()? else { return self.keys.reach_first() };
+        match self.header(&file) {
+            Ok(_) => {
                 drop(file);
                 self.keys.reach()
             }
-            None => self.keys.reach_first(),
+            // The first use says so; the cache can be opened to be set aside.
+            Err(_) => Ok(()),
         }
     }
 
@@ -235,7 +232,7 @@ impl Persistence for SealedPersistence {
             // The sign-ins are given up; a key source that is out of reach must not stop that.
             drop(self.keys.delete(&header, hold));
         }
-        Ok(())
+        self.keys.abandon()
     }
 
     fn quarantine(&self, _hold: &Hold) -> Result<Option<PathBuf>, Error> {

@@ -34,7 +34,8 @@ pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
     let passphrase = asked_before(store)?;
     let begun = Instant::now();
     let budget = budget(store);
-    let derives = passphrase.is_some() || key::has_passphrase();
+    let derives = store.keys.contains(&KeyChoice::Passphrase)
+        && (passphrase.is_some() || key::has_passphrase());
     let store = Arc::new(store.clone());
     let rows = rows(&store);
     let (sender, answers) = mpsc::channel();

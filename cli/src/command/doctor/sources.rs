@@ -127,7 +127,6 @@ pub(super) fn probe(choice: &Option<KeyChoice>, store: &Store) -> Probed {
         KeyChoice::Kernel if System::CURRENT != System::Linux => {
             Probed::untried(State::NotOnThisSystem)
         }
-        KeyChoice::Vault if vault_name() == NO_VAULT => Probed::untried(State::NotOnThisSystem),
         KeyChoice::Dpapi => verify(KeySource::Dpapi),
         KeyChoice::Kernel => verify(KeySource::KernelKeyring(KernelKeyring::User)),
         KeyChoice::Vault => verify(KeySource::OsVault),
@@ -151,9 +150,6 @@ pub(super) fn new_source(sources: &[(Row, Probed)]) -> Option<usize> {
 fn vault_name() -> &'static str {
     Vault::os().name()
 }
-
-/// What the platform calls its vault where it has none.
-const NO_VAULT: &str = "no vault";
 
 /// Kind, example, and what it is.
 const KINDS: [(&str, &str, &str); 7] = [

@@ -165,10 +165,11 @@ fn kind(name: &str) -> Kind {
         "org.freedesktop.DBus.Error.AccessDenied" | "org.freedesktop.DBus.Error.AuthFailed" => {
             Kind::Denied
         }
+        // Not the other names that begin with `Spawn.`: there a service is installed, and its start has failed this once.
         "org.freedesktop.DBus.Error.ServiceUnknown"
-        | "org.freedesktop.DBus.Error.NameHasNoOwner" => Kind::NoService,
-        // The daemon's answers when it was asked to start the service and could not.
-        name if name.starts_with("org.freedesktop.DBus.Error.Spawn.") => Kind::NoService,
+        | "org.freedesktop.DBus.Error.NameHasNoOwner"
+        | "org.freedesktop.DBus.Error.Spawn.ServiceNotFound"
+        | "org.freedesktop.DBus.Error.Spawn.FileInvalid" => Kind::NoService,
         "org.freedesktop.DBus.Error.NoReply"
         | "org.freedesktop.DBus.Error.Disconnected"
         | "org.freedesktop.DBus.Error.Timeout"
@@ -194,7 +195,8 @@ mod tests {
             ("org.freedesktop.DBus.Error.UnknownObject", Kind::Gone),
             ("org.freedesktop.DBus.Error.AccessDenied", Kind::Denied),
             ("org.freedesktop.DBus.Error.ServiceUnknown", Kind::NoService),
-            ("org.freedesktop.DBus.Error.Spawn.ChildExited", Kind::NoService),
+            ("org.freedesktop.DBus.Error.Spawn.ServiceNotFound", Kind::NoService),
+            ("org.freedesktop.DBus.Error.Spawn.ChildExited", Kind::Other),
             ("org.freedesktop.DBus.Error.NoReply", Kind::Lost),
             ("org.freedesktop.DBus.Error.InvalidArgs", Kind::Other),
         ] {

@@ -3,6 +3,7 @@
 use zbus::zvariant::OwnedObjectPath;
 
 use super::fault::Fault;
+use super::link::Link;
 use super::{ANOTHER, SecretService};
 use crate::vault::{Item, Place, Secret, Session, Turn, VaultError};
 
@@ -118,18 +119,33 @@ impl SecretService {
         }
         let link = self.linked()?;
         let collection = link.collection(&place.collection, turn)?;
-        match only(link.search(&collection, item, turn)?)? {
-            Some(path) => Ok(Some(path)),
-            None if link.is_locked(&collection, turn)? => {
-                Err(VaultError::Locked { source: None }.into())
-            }
-            None => Ok(None),
-        }
+        search(link, &collection, item, turn)
     }
 }
 
+/// The one item. A locked collection may hide its items, so absence is believed only where the collection was unlocked
+/// before the search and after it.
+pub(super) fn search(
+    link: &Link,
+    collection: &OwnedObjectPath,
+    item: &Item,
+    turn: &Turn,
+) -> Result<Option<OwnedObjectPath>, Fault> {
+    for was_unlocked in [false, true] {
+        match only(link.search(collection, item, turn)?)? {
+            Some(path) => return Ok(Some(path)),
+            None if link.is_locked(collection, turn)? => {
+                return Err(VaultError::Locked { source: None }.into());
+            }
+            None if was_unlocked => break,
+            None => {}
+        }
+    }
+    Ok(None)
+}
+
 /// The one path; several are too many.
-pub(super) fn only(mut paths: Vec<OwnedObjectPath>) -> Result<Option<OwnedObjectPath>, VaultError> {
+fn only(mut paths: Vec<OwnedObjectPath>) -> Result<Option<OwnedObjectPath>, VaultError> {
     match paths.len() {
         0 | 1 => Ok(paths.pop()),
         _ => Err(VaultError::Ambiguous),

@@ -118,7 +118,7 @@ mod tests {
             (&no_service(), &plain, "sudo apt install gnome-keyring"),
             (&no_service(), &wsl, "sudo apt install gnome-keyring dbus-user-session && wsl.exe"),
             (&no_service(), &container, "--key env:TOKENKEEP_KEY"),
-            (&no_service(), &windows, "sc start VaultSvc"),
+            (&no_service(), &windows, "sc.exe start VaultSvc"),
             (&none("Secret Service"), &plain, "seahorse"),
             (&none("kernel keyring"), &container, "seccomp"),
             (&none("kernel keyring"), &plain, "--key passphrase"),

@@ -90,7 +90,7 @@ pub(super) const TABLE: &[(Trouble, &[Where], &str)] = &[
     (Trouble::NoService, &[Where::Gnome], UNLOCK),
     (Trouble::NoService, &[Where::KWallet], "kwalletd6 &  # on Plasma 5: kwalletd5 &"),
     (Trouble::NoService, &[], "start {provider}"),
-    (Trouble::NoVaultSvc, &[], "sc start VaultSvc"),
+    (Trouble::NoVaultSvc, &[], "sc.exe start VaultSvc"),
     (Trouble::Silent, &[Where::MacOs], "look for a dialogue behind other windows, then try again"),
     (
         Trouble::Silent,
