@@ -82,7 +82,7 @@ fn a_key_that_is_gone_is_said_and_no_other_is_made() {
     fs::remove_file(place.key()).unwrap();
     for arguments in [&["add"][..], &TOKEN, &["sign-out", "--everywhere"]] {
         let (code, said) = refusal(&place.run_with(arguments, EVENT));
-        assert!(code == 6 && said.contains("no longer"), "{arguments:?}: {said}");
+        assert!(code == 6 && said.contains("is gone"), "{arguments:?}: {said}");
     }
     assert_eq!(place.sealed(), before);
     assert!(!place.key().exists());

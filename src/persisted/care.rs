@@ -39,8 +39,8 @@ impl PersistedTokenCache {
     ///
     /// # Errors
     /// A cache that cannot be read is left for [`reset`](Self::reset) or
-    /// [`quarantine`](Self::quarantine). [`Error::VaultLocked`] and the like before anything is
-    /// removed.
+    /// [`quarantine`](Self::quarantine). [`Error::VaultLocked`] and the like from the key source;
+    /// where this process had read the cache before, the file is gone by then and the key is not.
     pub fn clear(&self) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
             self.0.persistence.prepare(Intent::Read)?;
