@@ -144,10 +144,10 @@ pub enum Error {
         /// How long this process waited.
         waited: Duration,
     },
-    /// The operating system or the vault refuses this user or this program.
+    /// The operating system refuses this user or this program.
     #[error("access to {what} was denied")]
     PermissionDenied {
-        /// The file, the folder or the vault.
+        /// The file or the folder.
         what: String,
         /// What the operating system said.
         source: Source,
@@ -213,6 +213,14 @@ pub enum Error {
     VaultAmbiguous {
         /// The vault.
         vault: &'static str,
+    },
+    /// The vault is there and refuses this program or this person.
+    #[error("the {vault} refused access to this program; allow it in the vault's own program")]
+    VaultDenied {
+        /// The vault.
+        vault: &'static str,
+        /// What it said.
+        source: Source,
     },
     /// The vault failed in a way that has no name of its own.
     #[error("the {vault} failed; `tokenkeep doctor` shows what works here")]

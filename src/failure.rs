@@ -50,9 +50,7 @@ impl Error {
     pub(crate) fn from_vault(vault: &'static str, error: VaultError) -> Self {
         match error {
             VaultError::Ambiguous => Self::VaultAmbiguous { vault },
-            VaultError::AccessDenied { source } => {
-                Self::PermissionDenied { what: format!("the {vault}"), source }
-            }
+            VaultError::AccessDenied { source } => Self::VaultDenied { vault, source },
             VaultError::Locked { source } => Self::VaultLocked { vault, source },
             VaultError::Missing { reason, source } => Self::VaultMissing { vault, reason, source },
             VaultError::NotBuilt => Self::VaultMissing {

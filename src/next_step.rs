@@ -34,6 +34,7 @@ impl Error {
             Self::UnsafePath { .. } => "run the command that the error names",
             Self::UnsupportedVersion { .. } => "update the program",
             Self::VaultAmbiguous { .. } => "remove all but one of the items",
+            Self::VaultDenied { .. } => "allow this program in the vault's own program",
             Self::VaultFailed { .. } => "run `tokenkeep doctor`",
             Self::VaultLocked { .. } => "unlock the vault, or allow prompts",
             Self::VaultMissing { .. } => {

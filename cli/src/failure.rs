@@ -31,6 +31,7 @@ impl Failure {
                 Error::OutcomeUnknown { .. }
                 | Error::PromptDismissed { .. }
                 | Error::VaultAmbiguous { .. }
+                | Error::VaultDenied { .. }
                 | Error::VaultFailed { .. }
                 | Error::VaultLocked { .. }
                 | Error::VaultMissing { .. }
