@@ -246,17 +246,17 @@ fn a_key_under_dpapi_lies_beside_the_cache_and_shows_nothing() {
 #[test]
 fn a_key_that_dpapi_does_not_decrypt_any_more_goes_with_the_cache_that_is_given_up() {
     let place = Place::new();
-    let open = || open(&place, [KeySource::Dpapi]).unwrap();
-    open().add(&event("client", "lost")).unwrap();
+    let open = || open(&place, [KeySource::Dpapi]);
+    open().unwrap().add(&event("client", "lost")).unwrap();
     let key_file = place.folder().join("key.dpapi");
     let wrapped = fs::read(&key_file).unwrap();
     fs::remove_file(&key_file).unwrap();
     create_private(&key_file).write_all(&wrapped[..wrapped.len() / 2]).unwrap();
-    let cache = open();
-    assert!(matches!(cache.accounts(), Err(Error::InvalidKeyFile { .. })));
-    cache.reset().unwrap();
-    cache.add(&event("client", "new")).unwrap();
-    assert_eq!(token(&open(), "client").as_deref(), Some("new"));
+    assert!(matches!(open(), Err(Error::InvalidKeyFile { .. })));
+    let unreached = place.builder().key_source(KeySource::Dpapi).sealed().unwrap();
+    PersistedTokenCache::with_persistence(unreached, None).reset().unwrap();
+    open().unwrap().add(&event("client", "new")).unwrap();
+    assert_eq!(token(&open().unwrap(), "client").as_deref(), Some("new"));
 }
 
 #[cfg(windows)]
