@@ -6,9 +6,9 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
 
-use keyring::{CredentialStore, Entry};
+use keyring::Entry;
+use keyring::api::CredentialStoreApi as _;
 use windows_native_keyring_store::Store;
 
 use super::stored::{Entries, Stored};
@@ -18,13 +18,10 @@ use super::{credential_manager_status as status, credential_manager_status::MAX_
 pub(super) const NAME: &str = "Credential Manager";
 
 pub(super) fn open() -> Box<dyn Backend> {
-    Box::new(Stored(CredentialManager::default()))
+    Box::new(Stored(CredentialManager))
 }
 
-#[derive(Default)]
-struct CredentialManager {
-    store: Option<Arc<CredentialStore>>,
-}
+struct CredentialManager;
 
 impl Entries for CredentialManager {
     fn entry(&mut self, place: &Place, item: &Item) -> Result<Entry, VaultError> {
@@ -39,12 +36,7 @@ impl Entries for CredentialManager {
                 });
             }
         };
-        let store = match &mut self.store {
-            Some(store) => store,
-            none => {
-                none.insert(Store::new().map_err(|error| VaultError::failed(error.to_string()))?)
-            }
-        };
+        let store = Store::new().map_err(|error| self.error(error))?;
         let modifiers = HashMap::from([("target", target.as_str()), ("persistence", persistence)]);
         store
             .build(&item.service, &item.account, Some(&modifiers))

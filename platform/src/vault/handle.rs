@@ -9,7 +9,8 @@ use zeroize::Zeroizing;
 use super::turn::Turn;
 use super::worker::Worker;
 use super::{
-    Backend, Call, Collection, Item, KERNEL, KERNEL_KEYRING, OS, Place, Probe, Secret, VaultError,
+    Asked, Backend, Call, Collection, Item, KERNEL, KERNEL_KEYRING, OS, Place, Probe, Secret,
+    VaultError,
 };
 use super::{memory, os, probe, store};
 
@@ -92,9 +93,7 @@ impl Vault {
     /// # Errors
     /// `Locked`, `Ambiguous`, `Missing`, `ServiceMissing`, `TimedOut`, `Unfinished` and the others of [`VaultError`].
     pub fn read(&self, item: &Item, call: &Call) -> Result<Option<Secret>, VaultError> {
-        let item = item.clone();
-        let secret =
-            self.run(call, None, move |vault, place, turn| vault.read(place, &item, turn))?;
+        let secret = self.ask(item, call, None, |vault, asked| vault.read(asked))?;
         match secret {
             Some(secret) if secret.is_empty() => Err(VaultError::Unfinished),
             secret => Ok(secret),
@@ -106,8 +105,8 @@ impl Vault {
     /// # Errors
     /// `Exists`, `Locked`, `OutcomeUnknown`, `TooLarge` and the others of [`VaultError`]; an empty secret is `Failed`.
     pub fn create(&self, item: &Item, secret: &[u8], call: &Call) -> Result<(), VaultError> {
-        let (item, secret) = (item.clone(), not_empty(secret)?);
-        self.run(call, None, move |vault, place, turn| vault.create(place, &item, &secret, turn))
+        let secret = not_empty(secret)?;
+        self.ask(item, call, None, move |vault, asked| vault.create(asked, &secret))
     }
 
     /// Stores the secret of `item`, whether or not it is there already; the label is that of its creation.
@@ -125,8 +124,8 @@ impl Vault {
         call: &Call,
         hold: Option<Box<dyn Send>>,
     ) -> Result<(), VaultError> {
-        let (item, secret) = (item.clone(), not_empty(secret)?);
-        self.run(call, hold, move |vault, place, turn| vault.write(place, &item, &secret, turn))
+        let secret = not_empty(secret)?;
+        self.ask(item, call, hold, move |vault, asked| vault.write(asked, &secret))
     }
 
     /// Deletes `item`; `false` if there was none. An unfinished item is deleted too.
@@ -141,8 +140,7 @@ impl Vault {
         call: &Call,
         hold: Option<Box<dyn Send>>,
     ) -> Result<bool, VaultError> {
-        let item = item.clone();
-        self.run(call, hold, move |vault, place, turn| vault.delete(place, &item, turn))
+        self.ask(item, call, hold, |vault, asked| vault.delete(asked))
     }
 
     /// Reaches the vault, finds the collection and unlocks it: what must precede a lock, because only this call may prompt.
@@ -169,7 +167,8 @@ impl Vault {
     /// person's. Starts nothing, and does not wait for the vault itself.
     ///
     /// # Errors
-    /// `ServiceMissing` if there is no bus to ask, `TimedOut` if it did not answer within `deadline`.
+    /// `ServiceMissing` if there is no bus to ask, `TimedOut` if it did not answer within `deadline`. This runs on the calling
+    /// thread, and a bus that accepts nobody keeps it longer.
     pub fn os_provider(deadline: Duration) -> Result<Option<Provider>, VaultError> {
         cfg_if::cfg_if! {
             if #[cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))] {
@@ -194,6 +193,19 @@ impl Vault {
             Served::Here(items) => Served::Here(items.clone()),
         };
         Self { served_by, ..self.clone() }
+    }
+
+    fn ask<T: Send + 'static>(
+        &self,
+        item: &Item,
+        call: &Call,
+        hold: Option<Box<dyn Send>>,
+        job: impl FnOnce(&mut dyn Backend, Asked<'_>) -> Result<T, VaultError> + Send + 'static,
+    ) -> Result<T, VaultError> {
+        let item = item.clone();
+        self.run(call, hold, move |vault, place, turn| {
+            job(vault, Asked { place, item: &item, turn })
+        })
     }
 
     fn run<T: Send + 'static>(

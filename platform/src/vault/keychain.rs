@@ -8,10 +8,10 @@
 //! Over SSH the login keychain is locked, and unlocking it needs `security unlock-keychain`.
 
 use std::any::Any;
-use std::sync::Arc;
 
 use apple_native_keyring_store::keychain::Store;
-use keyring::{CredentialStore, Entry};
+use keyring::Entry;
+use keyring::api::CredentialStoreApi as _;
 use security_framework::base::Error;
 use security_framework::item::{ItemClass, ItemSearchOptions, ItemUpdateOptions, update_item};
 use security_framework::os::macos::keychain::{SecKeychain, SecPreferencesDomain};
@@ -23,23 +23,15 @@ use super::{Backend, Collection, Item, Place, Source, Turn, VaultError};
 pub(super) const NAME: &str = "Keychain";
 
 pub(super) fn open() -> Box<dyn Backend> {
-    Box::new(Stored(Keychain::default()))
+    Box::new(Stored(Keychain))
 }
 
-#[derive(Default)]
-struct Keychain {
-    store: Option<Arc<CredentialStore>>,
-}
+struct Keychain;
 
 impl Entries for Keychain {
     fn entry(&mut self, place: &Place, item: &Item) -> Result<Entry, VaultError> {
         only_the_default(place)?;
-        let store = match &mut self.store {
-            Some(store) => store,
-            none => {
-                none.insert(Store::new().map_err(|error| VaultError::failed(error.to_string()))?)
-            }
-        };
+        let store = Store::new().map_err(|error| self.error(error))?;
         store.build(&item.service, &item.account, None).map_err(|error| self.error(error))
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use zeroize::Zeroizing;
 
-use super::{Backend, Item, Place, Secret, Turn, VaultError};
+use super::{Asked, Backend, Item, Place, Secret, Turn, VaultError};
 
 pub(super) const NAME: &str = "memory";
 
@@ -27,18 +27,12 @@ impl Items {
 }
 
 impl Backend for Items {
-    fn read(&mut self, _: &Place, item: &Item, _: &Turn) -> Result<Option<Secret>, VaultError> {
-        Ok(self.items().get(&name(item)).cloned())
+    fn read(&mut self, asked: Asked<'_>) -> Result<Option<Secret>, VaultError> {
+        Ok(self.items().get(&name(asked.item)).cloned())
     }
 
-    fn create(
-        &mut self,
-        _: &Place,
-        item: &Item,
-        secret: &[u8],
-        _: &Turn,
-    ) -> Result<(), VaultError> {
-        let (mut items, name) = (self.items(), name(item));
+    fn create(&mut self, asked: Asked<'_>, secret: &[u8]) -> Result<(), VaultError> {
+        let (mut items, name) = (self.items(), name(asked.item));
         if items.contains_key(&name) {
             return Err(VaultError::Exists);
         }
@@ -46,13 +40,13 @@ impl Backend for Items {
         Ok(())
     }
 
-    fn write(&mut self, _: &Place, item: &Item, secret: &[u8], _: &Turn) -> Result<(), VaultError> {
-        self.items().insert(name(item), Zeroizing::new(secret.to_vec()));
+    fn write(&mut self, asked: Asked<'_>, secret: &[u8]) -> Result<(), VaultError> {
+        self.items().insert(name(asked.item), Zeroizing::new(secret.to_vec()));
         Ok(())
     }
 
-    fn delete(&mut self, _: &Place, item: &Item, _: &Turn) -> Result<bool, VaultError> {
-        Ok(self.items().remove(&name(item)).is_some())
+    fn delete(&mut self, asked: Asked<'_>) -> Result<bool, VaultError> {
+        Ok(self.items().remove(&name(asked.item)).is_some())
     }
 
     fn unlock(&mut self, _: &Place, _: &Turn) -> Result<(), VaultError> {

@@ -75,29 +75,20 @@ cfg_if::cfg_if! {
 /// A secret in a buffer that is wiped when dropped.
 pub type Secret = Zeroizing<Vec<u8>>;
 
+/// What a call on an item is about, and its right to go on.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    place: &'a Place,
+    item: &'a Item,
+    turn: &'a Turn,
+}
+
 /// What a vault file implements; every call runs on the vault's own thread.
 trait Backend {
-    fn read(
-        &mut self,
-        place: &Place,
-        item: &Item,
-        turn: &Turn,
-    ) -> Result<Option<Secret>, VaultError>;
-    fn create(
-        &mut self,
-        place: &Place,
-        item: &Item,
-        secret: &[u8],
-        turn: &Turn,
-    ) -> Result<(), VaultError>;
-    fn write(
-        &mut self,
-        place: &Place,
-        item: &Item,
-        secret: &[u8],
-        turn: &Turn,
-    ) -> Result<(), VaultError>;
-    fn delete(&mut self, place: &Place, item: &Item, turn: &Turn) -> Result<bool, VaultError>;
+    fn read(&mut self, asked: Asked<'_>) -> Result<Option<Secret>, VaultError>;
+    fn create(&mut self, asked: Asked<'_>, secret: &[u8]) -> Result<(), VaultError>;
+    fn write(&mut self, asked: Asked<'_>, secret: &[u8]) -> Result<(), VaultError>;
+    fn delete(&mut self, asked: Asked<'_>) -> Result<bool, VaultError>;
     fn unlock(&mut self, place: &Place, turn: &Turn) -> Result<(), VaultError>;
 }
 

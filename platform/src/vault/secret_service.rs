@@ -26,7 +26,7 @@ use std::collections::HashMap;
 
 use zbus::zvariant::OwnedObjectPath;
 
-use super::{Backend, Item, Place, Secret, Turn, VaultError};
+use super::{Asked, Backend, Place, Secret, Turn, VaultError};
 use link::{Link, SECRET_LIMIT};
 pub(super) use provider::provider;
 use steps::search;
@@ -41,75 +41,61 @@ pub(super) fn open() -> Box<dyn Backend> {
 struct SecretService {
     link: Option<Link>,
     /// Valid for the sessions of `link` only.
-    found: HashMap<(Place, Vec<(String, String)>), OwnedObjectPath>,
+    found: HashMap<Key, OwnedObjectPath>,
     /// Whether a secret came whole over the encrypted session of `link`.
     proven: bool,
 }
 
+/// What finds an item.
+type Key = (Place, Vec<(String, String)>);
+
 impl Backend for SecretService {
-    fn read(
-        &mut self,
-        place: &Place,
-        item: &Item,
-        turn: &Turn,
-    ) -> Result<Option<Secret>, VaultError> {
-        self.repeat(turn, |vault| vault.try_read(place, item, turn))
+    fn read(&mut self, asked: Asked<'_>) -> Result<Option<Secret>, VaultError> {
+        self.repeat(asked.turn, |vault| vault.try_read(asked))
     }
 
-    fn create(
-        &mut self,
-        place: &Place,
-        item: &Item,
-        secret: &[u8],
-        turn: &Turn,
-    ) -> Result<(), VaultError> {
+    fn create(&mut self, asked: Asked<'_>, secret: &[u8]) -> Result<(), VaultError> {
         check_size(secret)?;
         for _ in 0..SESSIONS {
             // Sessions of a service that was replaced meanwhile may bear the names of the next one's.
             self.disconnect();
-            let path = self.create_empty(place, item, turn)?;
-            if self.fill(&path, place, secret, turn)? {
-                self.found.insert((place.clone(), item.attributes.clone()), path);
+            let path = self.create_empty(asked)?;
+            if self.fill(&path, asked, secret)? {
+                self.found.insert(key(asked), path);
                 return Ok(());
             }
             // A path of a service that is gone may be another item's in the next one.
             if self.link.as_ref().is_none_or(Link::is_over) {
-                return Err(VaultError::OutcomeUnknown { waited: turn.waited() });
+                return Err(VaultError::OutcomeUnknown { waited: asked.turn.waited() });
             }
             self.remove_unfinished(&path);
         }
         Err(VaultError::failed(ANOTHER))
     }
 
-    fn write(
-        &mut self,
-        place: &Place,
-        item: &Item,
-        secret: &[u8],
-        turn: &Turn,
-    ) -> Result<(), VaultError> {
+    fn write(&mut self, asked: Asked<'_>, secret: &[u8]) -> Result<(), VaultError> {
         check_size(secret)?;
         for _ in 0..SESSIONS {
             // What is there is read over a session that is not proven, before it is given up.
-            let found = match self.is_proven(place) {
-                true => self.repeat(turn, |vault| vault.find(place, item, turn))?,
-                false => match self.repeat(turn, |vault| vault.try_read(place, item, turn)) {
+            let found = match self.is_proven(asked.place) {
+                true => self.repeat(asked.turn, |vault| vault.find(asked))?,
+                false => match self.repeat(asked.turn, |vault| vault.try_read(asked)) {
                     Ok(None) => None,
                     Ok(Some(_)) | Err(VaultError::Unfinished) => {
-                        self.repeat(turn, |vault| vault.find(place, item, turn))?
+                        self.repeat(asked.turn, |vault| vault.find(asked))?
                     }
                     Err(error) => return Err(error),
                 },
             };
-            let Some(path) = found else { return self.create(place, item, secret, turn) };
-            let write = |link: &Link| link.set_secret(&path, secret, place.session);
-            let kept = match self.write_or_gone(turn, write)? {
+            let Some(path) = found else { return self.create(asked, secret) };
+            let write = |link: &Link| link.set_secret(&path, secret, asked.place.session);
+            let kept = match self.write_or_gone(asked.turn, write)? {
                 None => false,
-                Some(()) if self.is_proven(place) => self.took_effect(&path, turn)?,
-                Some(()) => self.read_back(&path, place, secret, turn)?,
+                Some(()) if self.is_proven(asked.place) => self.took_effect(&path, asked.turn)?,
+                Some(()) => self.read_back(&path, asked, secret)?,
             };
             if kept {
-                self.found.insert((place.clone(), item.attributes.clone()), path);
+                self.found.insert(key(asked), path);
                 return Ok(());
             }
             self.disconnect();
@@ -117,21 +103,21 @@ impl Backend for SecretService {
         Err(VaultError::failed(GONE_AGAIN))
     }
 
-    fn delete(&mut self, place: &Place, item: &Item, turn: &Turn) -> Result<bool, VaultError> {
+    fn delete(&mut self, asked: Asked<'_>) -> Result<bool, VaultError> {
         for _ in 0..SESSIONS {
-            let path = self.repeat(turn, |vault| {
-                let link = vault.link(place, turn)?;
-                let collection = link.collection(&place.collection, turn)?;
-                match search(link, &collection, item, turn)? {
-                    Some(_) if link.is_locked(&collection, turn)? => {
+            let path = self.repeat(asked.turn, |vault| {
+                let link = vault.link(asked.place, asked.turn)?;
+                let collection = link.collection(&asked.place.collection, asked.turn)?;
+                match search(link, &collection, asked)? {
+                    Some(_) if link.is_locked(&collection, asked.turn)? => {
                         Err(VaultError::Locked { source: None }.into())
                     }
                     path => Ok(path),
                 }
             })?;
-            self.found.remove(&(place.clone(), item.attributes.clone()));
+            self.found.remove(&key(asked));
             let Some(path) = path else { return Ok(false) };
-            if self.write_or_gone(turn, |link| link.delete(&path))?.is_some() {
+            if self.write_or_gone(asked.turn, |link| link.delete(&path))?.is_some() {
                 return Ok(true);
             }
         }
@@ -154,6 +140,10 @@ impl Backend for SecretService {
             }
         })
     }
+}
+
+fn key(asked: Asked<'_>) -> Key {
+    (asked.place.clone(), asked.item.attributes.clone())
 }
 
 fn check_size(secret: &[u8]) -> Result<(), VaultError> {

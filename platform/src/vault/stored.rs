@@ -5,7 +5,7 @@ use std::any::Any;
 use keyring::{Entry, Error};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::{Backend, Item, Place, Secret, Source, Turn, VaultError};
+use super::{Asked, Backend, Item, Place, Secret, Source, Turn, VaultError};
 
 /// What is different.
 pub(super) trait Entries {
@@ -74,7 +74,7 @@ pub(super) trait Entries {
 pub(super) struct Stored<E>(pub(super) E);
 
 impl<E: Entries> Stored<E> {
-    fn entry(&mut self, place: &Place, item: &Item, turn: &Turn) -> Result<Entry, VaultError> {
+    fn entry(&mut self, Asked { place, item, turn }: Asked<'_>) -> Result<Entry, VaultError> {
         // The systems' texts end there, so another item would be meant.
         if item.service.contains('\0') || item.account.contains('\0') {
             return Err(VaultError::failed("the name of an item contains a NUL"));
@@ -97,64 +97,50 @@ impl<E: Entries> Stored<E> {
 }
 
 impl<E: Entries> Backend for Stored<E> {
-    fn read(
-        &mut self,
-        place: &Place,
-        item: &Item,
-        turn: &Turn,
-    ) -> Result<Option<Secret>, VaultError> {
-        let _call = self.0.begin(turn)?;
-        let entry = self.entry(place, item, turn)?;
+    fn read(&mut self, asked: Asked<'_>) -> Result<Option<Secret>, VaultError> {
+        let _call = self.0.begin(asked.turn)?;
+        let entry = self.entry(asked)?;
         self.secret(&entry)
     }
 
-    fn create(
-        &mut self,
-        place: &Place,
-        item: &Item,
-        secret: &[u8],
-        turn: &Turn,
-    ) -> Result<(), VaultError> {
+    fn create(&mut self, asked: Asked<'_>, secret: &[u8]) -> Result<(), VaultError> {
         self.check_size(secret)?;
-        let _call = self.0.begin(turn)?;
-        let entry = self.entry(place, item, turn)?;
+        let _call = self.0.begin(asked.turn)?;
+        let entry = self.entry(asked)?;
         if self.secret(&entry)?.is_some() {
             return Err(VaultError::Exists);
         }
-        turn.write(|| self.0.add(place, item, secret))?;
+        asked.turn.write(|| self.0.add(asked.place, asked.item, secret))?;
         match self.secret(&entry)? {
             Some(stored) if *stored == secret => Ok(()),
             _ => {
-                turn.write(|| entry.delete_credential().map_err(|error| self.0.error(error))).ok();
+                asked
+                    .turn
+                    .write(|| entry.delete_credential().map_err(|error| self.0.error(error)))
+                    .ok();
                 Err(VaultError::failed("the vault gave back something else than was stored"))
             }
         }
     }
 
-    fn write(
-        &mut self,
-        place: &Place,
-        item: &Item,
-        secret: &[u8],
-        turn: &Turn,
-    ) -> Result<(), VaultError> {
+    fn write(&mut self, asked: Asked<'_>, secret: &[u8]) -> Result<(), VaultError> {
         self.check_size(secret)?;
-        let _call = self.0.begin(turn)?;
-        let entry = self.entry(place, item, turn)?;
+        let _call = self.0.begin(asked.turn)?;
+        let entry = self.entry(asked)?;
         if self.secret(&entry)?.is_none() {
-            match turn.write(|| self.0.add(place, item, secret)) {
+            match asked.turn.write(|| self.0.add(asked.place, asked.item, secret)) {
                 // Another program has just added it.
                 Err(VaultError::Exists) => {}
                 added => return added,
             }
         }
-        turn.write(|| entry.set_secret(secret).map_err(|error| self.0.error(error)))
+        asked.turn.write(|| entry.set_secret(secret).map_err(|error| self.0.error(error)))
     }
 
-    fn delete(&mut self, place: &Place, item: &Item, turn: &Turn) -> Result<bool, VaultError> {
-        let _call = self.0.begin(turn)?;
-        let entry = self.entry(place, item, turn)?;
-        turn.write(|| match entry.delete_credential() {
+    fn delete(&mut self, asked: Asked<'_>) -> Result<bool, VaultError> {
+        let _call = self.0.begin(asked.turn)?;
+        let entry = self.entry(asked)?;
+        asked.turn.write(|| match entry.delete_credential() {
             Ok(()) => Ok(true),
             Err(error) => self.0.answer(error).map_or(Ok(false), Err),
         })

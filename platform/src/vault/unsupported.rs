@@ -1,6 +1,6 @@
 //! Stands where this build has no vault for the operating system: every call says so.
 
-use super::{Backend, Item, Place, Secret, Turn, VaultError};
+use super::{Asked, Backend, Place, Secret, Turn, VaultError};
 
 #[cfg_attr(
     not(any(target_os = "ios", target_os = "android")),
@@ -15,19 +15,19 @@ pub(super) fn open() -> Box<dyn Backend> {
 struct Unsupported;
 
 impl Backend for Unsupported {
-    fn read(&mut self, _: &Place, _: &Item, _: &Turn) -> Result<Option<Secret>, VaultError> {
+    fn read(&mut self, _: Asked<'_>) -> Result<Option<Secret>, VaultError> {
         Err(VaultError::NotBuilt)
     }
 
-    fn create(&mut self, _: &Place, _: &Item, _: &[u8], _: &Turn) -> Result<(), VaultError> {
+    fn create(&mut self, _: Asked<'_>, _: &[u8]) -> Result<(), VaultError> {
         Err(VaultError::NotBuilt)
     }
 
-    fn write(&mut self, _: &Place, _: &Item, _: &[u8], _: &Turn) -> Result<(), VaultError> {
+    fn write(&mut self, _: Asked<'_>, _: &[u8]) -> Result<(), VaultError> {
         Err(VaultError::NotBuilt)
     }
 
-    fn delete(&mut self, _: &Place, _: &Item, _: &Turn) -> Result<bool, VaultError> {
+    fn delete(&mut self, _: Asked<'_>) -> Result<bool, VaultError> {
         Err(VaultError::NotBuilt)
     }
 

@@ -93,12 +93,12 @@ impl Ladder {
         self.of(&header.parameters).delete(&header.key_id, hold)
     }
 
-    /// Proves that the source of a cache that exists works.
     /// Removes whatever would keep the next cache from being made, in every source.
     pub(in crate::persistence) fn abandon(&self) -> Result<(), Error> {
         self.rungs.iter().try_for_each(|rung| rung.abandon())
     }
 
+    /// Proves that the source of a cache that exists works.
     pub(in crate::persistence) fn verify(&self) -> Result<(), Error> {
         self.rung().verify()
     }

@@ -4,28 +4,23 @@ use zbus::zvariant::OwnedObjectPath;
 
 use super::fault::Fault;
 use super::link::Link;
-use super::{ANOTHER, SecretService};
-use crate::vault::{Item, Place, Secret, Session, Turn, VaultError};
+use super::{ANOTHER, SecretService, key};
+use crate::vault::{Asked, Secret, Session, Turn, VaultError};
 
 impl SecretService {
-    pub(super) fn create_empty(
-        &mut self,
-        place: &Place,
-        item: &Item,
-        turn: &Turn,
-    ) -> Result<OwnedObjectPath, VaultError> {
-        let collection = self.repeat(turn, |vault| {
-            let link = vault.link(place, turn)?;
-            let collection = link.collection(&place.collection, turn)?;
-            if link.is_locked(&collection, turn)? {
+    pub(super) fn create_empty(&mut self, asked: Asked<'_>) -> Result<OwnedObjectPath, VaultError> {
+        let collection = self.repeat(asked.turn, |vault| {
+            let link = vault.link(asked.place, asked.turn)?;
+            let collection = link.collection(&asked.place.collection, asked.turn)?;
+            if link.is_locked(&collection, asked.turn)? {
                 return Err(VaultError::Locked { source: None }.into());
             }
-            match link.search(&collection, item, turn)?.len() {
-                0 => link.prepare_creation(turn).map(|()| collection),
+            match link.search(&collection, asked.item, asked.turn)?.len() {
+                0 => link.prepare_creation(asked.turn).map(|()| collection),
                 _ => Err(VaultError::Exists.into()),
             }
         })?;
-        match self.write_or_gone(turn, |link| link.create_empty(&collection, item))? {
+        match self.write_or_gone(asked.turn, |link| link.create_empty(&collection, asked.item))? {
             Some(path) => Ok(path),
             None => Err(VaultError::failed("the vault removed the collection during the call")),
         }
@@ -35,12 +30,13 @@ impl SecretService {
     pub(super) fn fill(
         &mut self,
         path: &OwnedObjectPath,
-        place: &Place,
+        asked: Asked<'_>,
         secret: &[u8],
-        turn: &Turn,
     ) -> Result<bool, VaultError> {
-        match self.write_or_gone(turn, |link| link.set_secret(path, secret, place.session)) {
-            Ok(Some(())) => self.read_back(path, place, secret, turn),
+        match self
+            .write_or_gone(asked.turn, |link| link.set_secret(path, secret, asked.place.session))
+        {
+            Ok(Some(())) => self.read_back(path, asked, secret),
             // An unknown session and an unknown item go by the same name.
             Ok(None) => Ok(false),
             Err(error) => {
@@ -55,18 +51,17 @@ impl SecretService {
     pub(super) fn read_back(
         &mut self,
         path: &OwnedObjectPath,
-        place: &Place,
+        asked: Asked<'_>,
         secret: &[u8],
-        turn: &Turn,
     ) -> Result<bool, VaultError> {
-        match self.step(|vault| vault.linked()?.secret(path, place.session, turn)) {
+        match self.step(|vault| vault.linked()?.secret(path, asked.place.session, asked.turn)) {
             Ok(stored) if *stored == secret => {
-                self.prove(place);
+                self.prove(asked.place);
                 Ok(true)
             }
-            Ok(_) if place.session == Session::Plain => Err(VaultError::failed(ANOTHER)),
+            Ok(_) if asked.place.session == Session::Plain => Err(VaultError::failed(ANOTHER)),
             Ok(_) | Err(Fault::Gone(_) | Fault::Mismatch(_)) => Ok(false),
-            Err(fault) => Err(fault.into_error_after_write(turn)),
+            Err(fault) => Err(fault.into_error_after_write(asked.turn)),
         }
     }
 
@@ -85,41 +80,31 @@ impl SecretService {
         }
     }
 
-    pub(super) fn try_read(
-        &mut self,
-        place: &Place,
-        item: &Item,
-        turn: &Turn,
-    ) -> Result<Option<Secret>, Fault> {
-        let Some(path) = self.find(place, item, turn)? else { return Ok(None) };
+    pub(super) fn try_read(&mut self, asked: Asked<'_>) -> Result<Option<Secret>, Fault> {
+        let Some(path) = self.find(asked)? else { return Ok(None) };
         let link = self.linked()?;
-        let secret = link.secret(&path, place.session, turn)?;
+        let secret = link.secret(&path, asked.place.session, asked.turn)?;
         if secret.is_empty() {
-            let collection = link.collection(&place.collection, turn)?;
-            return Err(match link.is_locked(&collection, turn)? {
+            let collection = link.collection(&asked.place.collection, asked.turn)?;
+            return Err(match link.is_locked(&collection, asked.turn)? {
                 true => VaultError::Locked { source: None }.into(),
                 false => VaultError::Unfinished.into(),
             });
         }
-        self.prove(place);
-        self.found.insert((place.clone(), item.attributes.clone()), path);
+        self.prove(asked.place);
+        self.found.insert(key(asked), path);
         Ok(Some(secret))
     }
 
     /// The path of `item`, without a call where it is known.
-    pub(super) fn find(
-        &mut self,
-        place: &Place,
-        item: &Item,
-        turn: &Turn,
-    ) -> Result<Option<OwnedObjectPath>, Fault> {
-        self.link(place, turn)?;
-        if let Some(path) = self.found.get(&(place.clone(), item.attributes.clone())) {
+    pub(super) fn find(&mut self, asked: Asked<'_>) -> Result<Option<OwnedObjectPath>, Fault> {
+        self.link(asked.place, asked.turn)?;
+        if let Some(path) = self.found.get(&key(asked)) {
             return Ok(Some(path.clone()));
         }
         let link = self.linked()?;
-        let collection = link.collection(&place.collection, turn)?;
-        search(link, &collection, item, turn)
+        let collection = link.collection(&asked.place.collection, asked.turn)?;
+        search(link, &collection, asked)
     }
 }
 
@@ -128,13 +113,12 @@ impl SecretService {
 pub(super) fn search(
     link: &Link,
     collection: &OwnedObjectPath,
-    item: &Item,
-    turn: &Turn,
+    asked: Asked<'_>,
 ) -> Result<Option<OwnedObjectPath>, Fault> {
     for was_unlocked in [false, true] {
-        match only(link.search(collection, item, turn)?)? {
+        match only(link.search(collection, asked.item, asked.turn)?)? {
             Some(path) => return Ok(Some(path)),
-            None if link.is_locked(collection, turn)? => {
+            None if link.is_locked(collection, asked.turn)? => {
                 return Err(VaultError::Locked { source: None }.into());
             }
             None if was_unlocked => break,
