@@ -172,7 +172,9 @@ fn the_environment_a_passphrase_and_a_descriptor_supply_keys() {
         assert!(added.status.success(), "{}", text(&added.stderr));
         assert_eq!(text(&with(value, &TOKEN, "").stdout), "an-access-token\n");
         let wrong = value.replace('c', "d");
-        assert_eq!(refusal(&with(&wrong, &TOKEN, "")).0, 6, "{choice}");
+        let (code, said) = refusal(&with(&wrong, &TOKEN, ""));
+        assert_eq!(code, 6, "{choice}");
+        assert!(!said.contains("--unreadable"), "a wrong key is no reason to give up: {said}");
     }
 }
 

@@ -300,6 +300,26 @@ fn a_process_exits_while_its_vault_is_stuck() {
 }
 
 #[test]
+fn a_collection_that_is_replaced_before_the_item_is_made_is_asked_for_again() {
+    let name = "a_collection_that_is_replaced_before_the_item_is_made_is_asked_for_again";
+    inside(name, State::Absent, |_| {
+        let mock = Mock::start(None, first(2, "CreateItem", Act::Gone));
+        vault().create(&item(), b"secret", &patient()).unwrap();
+        assert_eq!(mock.secret().as_deref(), Some(&b"secret"[..]));
+    });
+}
+
+#[test]
+fn a_collection_that_is_unlocked_while_it_is_searched_hides_nothing() {
+    let name = "a_collection_that_is_unlocked_while_it_is_searched_hides_nothing";
+    inside(name, State::Absent, |_| {
+        let _mock = Mock::start(Some(b"secret"), first(1, "SearchItems", Act::Nothing));
+        let found = vault().read(&item(), &patient()).unwrap();
+        assert_eq!(found.as_deref().map(Vec::as_slice), Some(&b"secret"[..]));
+    });
+}
+
+#[test]
 fn many_threads_share_one_vault() {
     inside("many_threads_share_one_vault", State::Absent, |_| {
         let mock = Mock::start(Some(b"secret"), |_| Act::Answer);

@@ -57,9 +57,10 @@ impl Backend for SecretService {
     fn create(&mut self, asked: Asked<'_>, secret: &[u8]) -> Result<(), VaultError> {
         check_size(secret)?;
         for _ in 0..SESSIONS {
-            // Sessions of a service that was replaced meanwhile may bear the names of the next one's.
-            self.disconnect();
-            let path = self.create_empty(asked)?;
+            let Some(path) = self.create_empty(asked)? else {
+                self.disconnect();
+                continue;
+            };
             if self.fill(&path, asked, secret)? {
                 self.found.insert(key(asked), path);
                 return Ok(());
@@ -69,8 +70,9 @@ impl Backend for SecretService {
                 return Err(VaultError::OutcomeUnknown { waited: asked.turn.waited() });
             }
             self.remove_unfinished(&path);
+            self.disconnect();
         }
-        Err(VaultError::failed(ANOTHER))
+        Err(VaultError::failed(NOT_KEPT))
     }
 
     fn write(&mut self, asked: Asked<'_>, secret: &[u8]) -> Result<(), VaultError> {
@@ -100,7 +102,7 @@ impl Backend for SecretService {
             }
             self.disconnect();
         }
-        Err(VaultError::failed(GONE_AGAIN))
+        Err(VaultError::failed(NOT_KEPT))
     }
 
     fn delete(&mut self, asked: Asked<'_>) -> Result<bool, VaultError> {
@@ -155,5 +157,5 @@ fn check_size(secret: &[u8]) -> Result<(), VaultError> {
 
 /// Sessions that are tried for one call.
 const SESSIONS: usize = 3;
-const ANOTHER: &str = "the vault gave back something else than was stored";
+const NOT_KEPT: &str = "the vault did not keep the item, each time that it was tried";
 const GONE_AGAIN: &str = "the vault removed the item again and again during the call";

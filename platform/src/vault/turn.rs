@@ -7,12 +7,13 @@ use super::{Call, Interaction, VaultError};
 
 /// One call's right to go on: checked before each step of its chain.
 pub(crate) struct Turn {
-    pub(super) started: Instant,
+    started: Instant,
+    /// The moment after which no step may start.
     pub(super) until: Instant,
     pub(super) deadline: Duration,
     interaction: Interaction,
     phase: AtomicU8,
-    pub(super) answered_late: AtomicBool,
+    answered_late: AtomicBool,
 }
 
 impl Turn {
@@ -33,15 +34,6 @@ impl Turn {
     #[cfg_attr(windows, expect(dead_code, reason = "nothing prompts there"))]
     pub(crate) fn may_prompt(&self) -> bool {
         self.interaction == Interaction::Allow
-    }
-
-    /// The moment after which no step may start.
-    #[cfg_attr(
-        any(windows, target_os = "macos"),
-        expect(dead_code, reason = "a call of the system takes no deadline there")
-    )]
-    pub(crate) fn until(&self) -> Instant {
-        self.until
     }
 
     pub(crate) fn waited(&self) -> Duration {

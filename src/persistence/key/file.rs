@@ -65,6 +65,16 @@ impl Keys {
         Ok(Some(key_file))
     }
 
+    /// The key file; where there is none, proves that one could be kept: a logon over the network may not have
+    /// the protection.
+    fn known(&self) -> Result<Option<KeyFile>, Error> {
+        let file = self.read()?;
+        if file.is_none() {
+            self.wrapped(Zeroizing::new(vec![0]))?;
+        }
+        Ok(file)
+    }
+
     fn check_place(&self, file: &KeyFile) -> Result<(), Error> {
         if file.lies_for(self.place()) {
             return Ok(());
@@ -125,11 +135,7 @@ impl super::Keys for Keys {
     }
 
     fn reach(&self) -> Result<(), Error> {
-        if self.read()?.is_none() {
-            // Whether a key could be kept: a logon over the network may not have this protection.
-            self.wrapped(Zeroizing::new(vec![0]))?;
-        }
-        Ok(())
+        self.known().map(drop)
     }
 
     fn fetch(&self, header: &Header) -> Result<Fetched, Error> {
@@ -141,15 +147,12 @@ impl super::Keys for Keys {
     }
 
     fn candidate(&self) -> Result<Candidate, Error> {
-        let (id, key) = match self.read()? {
+        let (id, key) = match self.known()? {
             Some(file) => {
                 self.check_place(&file)?;
                 (file.key_id, file.key)
             }
-            None => {
-                self.reach()?;
-                random_key()?
-            }
+            None => random_key()?,
         };
         Ok(Candidate { id, key, parameters: self.parameters() })
     }
@@ -172,17 +175,19 @@ impl super::Keys for Keys {
     }
 
     fn reach_for_new(&self) -> Result<(), Error> {
-        self.reach()?;
-        self.read()?.map_or(Ok(()), |file| self.check_place(&file))
+        self.known()?.map_or(Ok(()), |file| self.check_place(&file))
     }
 
-    /// A key file that is not there yet has to find its folder; one beside the cache finds the cache's.
+    /// A key file that is not there yet has to find its folder. DPAPI makes a round trip that needs no file.
     fn verify(&self) -> Result<(), Error> {
-        self.reach()?;
-        if self.form == Form::Clear && self.read()?.is_none() {
-            Folder::create(&self.folder, Parents::Require)?;
+        match self.form {
+            Form::Clear if self.read()?.is_none() => {
+                Folder::create(&self.folder, Parents::Require)?;
+                Ok(())
+            }
+            Form::Clear => Ok(()),
+            Form::Dpapi => prove_dpapi(),
         }
-        Ok(())
     }
 
     fn delete(&self, id: &KeyId, _hold: &Hold) -> Result<(), Error> {
@@ -191,8 +196,7 @@ impl super::Keys for Keys {
     }
 }
 
-/// A round trip that needs no file.
-pub(super) fn prove_dpapi() -> Result<(), Error> {
+fn prove_dpapi() -> Result<(), Error> {
     let (_, key) = random_key()?;
     let failed = |error| Error::from_protection(error, Path::new(DPAPI_NAME));
     let returned =

@@ -143,9 +143,6 @@ impl KeySource {
     /// Why it does not work; [`Error::OutcomeUnknown`] if the vault fell silent and that item may be
     /// left. Its service is `tokenkeep-probe`, and it can be deleted.
     pub fn verify(&self, store: &str, interaction: Interaction) -> Result<(), Error> {
-        if matches!(self, Self::Dpapi) {
-            return file::prove_dpapi();
-        }
         self.clone().into_keys(store, Path::new(""), interaction)?.verify()
     }
 

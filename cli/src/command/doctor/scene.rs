@@ -35,7 +35,6 @@ impl Scene {
         let running = self.provider.as_ref().and_then(|provider| provider.program.as_deref());
         match (running, self.around.providers.as_slice()) {
             (Some(program), _) => Some(provider_name(program)),
-            (None, [only]) if self.provider.is_none() => Some(only.name.clone()),
             // The bus starts the one whose service file it finds first.
             (None, [first, ..]) if self.provider.is_none() => Some(first.name.clone()),
             _ => None,

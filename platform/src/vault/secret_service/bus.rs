@@ -12,7 +12,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
+use serde::Serialize;
+use zbus::zvariant::{DynamicDeserialize, DynamicType};
+
+use super::fault::Fault;
 use super::wire::{Ends, Wire};
+use crate::vault::Turn;
 
 /// A connection, closed when dropped.
 pub(super) struct Bus {
@@ -34,6 +39,21 @@ impl Bus {
 
     pub(super) fn connection(&self) -> &zbus::Connection {
         &self.connection
+    }
+
+    /// Asks the bus itself.
+    pub(super) fn ask<T>(
+        &self,
+        turn: &Turn,
+        method: &str,
+        body: &(impl Serialize + DynamicType),
+    ) -> Result<T, Fault>
+    where
+        T: for<'d> DynamicDeserialize<'d>,
+    {
+        turn.remaining()?;
+        let call = self.connection.call_method(Some(BUS), BUS_PATH, Some(BUS), method, body);
+        Ok(self.run(Some(turn.until), call)??.body().deserialize()?)
     }
 
     /// Runs `call` until it returns, or until `until`; without one for as long as the connection lives.
@@ -140,7 +160,9 @@ impl Wake for Woken {
     }
 }
 
-/// No answer but a secret is larger than this, by far.
+/// No message but the answer with a secret is larger than this, by far.
 pub(super) const ANSWER_LIMIT: usize = 1 << 20;
 /// Messages that may lie unread before the next call.
 const MAX_BACKLOG: usize = 1000;
+pub(super) const BUS: &str = "org.freedesktop.DBus";
+const BUS_PATH: &str = "/org/freedesktop/DBus";

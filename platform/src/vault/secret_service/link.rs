@@ -32,10 +32,8 @@ pub(super) enum Prompt<T> {
 impl Link {
     pub(super) fn connect(turn: &Turn) -> Result<Self, Fault> {
         turn.remaining()?;
-        let bus = Bus::greet(address::connect()?, turn.until())?;
-        let watch =
-            bus.connection().call_method(Some(BUS), BUS_PATH, Some(BUS), "AddMatch", &WATCH);
-        bus.run(Some(turn.until()), watch)??;
+        let bus = Bus::greet(address::connect()?, turn.until)?;
+        let () = bus.ask(turn, "AddMatch", &WATCH)?;
         Ok(Self { encrypted: None, plain: None, bare: None, bus })
     }
 
@@ -285,7 +283,7 @@ fn read_up_to<T, E: Into<Fault>>(
     call: impl Future<Output = Result<T, E>>,
 ) -> Result<T, Fault> {
     turn.remaining()?;
-    let answer = bus.run_taking(limit, Some(turn.until()), call);
+    let answer = bus.run_taking(limit, Some(turn.until), call);
     match answer.map_err(Fault::from).and_then(|answer| answer.map_err(Into::into)) {
         Err(fault) if fault.ends_connection() => Err(fault),
         _ if bus.was_over() => Err(Fault::gone_away()),
@@ -314,8 +312,6 @@ fn attributes(item: &Item) -> HashMap<&str, &str> {
 /// <https://dbus.freedesktop.org/doc/dbus-specification.html#container-types>.
 pub(super) const SECRET_LIMIT: usize = 32 << 20;
 pub(super) const NAME: &str = "org.freedesktop.secrets";
-const BUS: &str = "org.freedesktop.DBus";
-const BUS_PATH: &str = "/org/freedesktop/DBus";
 const WATCH: &str = "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',\
                      arg0='org.freedesktop.secrets'";
 const SERVICE: &str = "/org/freedesktop/secrets";

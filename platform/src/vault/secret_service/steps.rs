@@ -4,11 +4,15 @@ use zbus::zvariant::OwnedObjectPath;
 
 use super::fault::Fault;
 use super::link::Link;
-use super::{ANOTHER, SecretService, key};
+use super::{SecretService, key};
 use crate::vault::{Asked, Secret, Session, Turn, VaultError};
 
 impl SecretService {
-    pub(super) fn create_empty(&mut self, asked: Asked<'_>) -> Result<OwnedObjectPath, VaultError> {
+    /// `None` if the collection that was found, or its service, is not there any more: nothing was created.
+    pub(super) fn create_empty(
+        &mut self,
+        asked: Asked<'_>,
+    ) -> Result<Option<OwnedObjectPath>, VaultError> {
         let collection = self.repeat(asked.turn, |vault| {
             let link = vault.link(asked.place, asked.turn)?;
             let collection = link.collection(&asked.place.collection, asked.turn)?;
@@ -20,10 +24,7 @@ impl SecretService {
                 _ => Err(VaultError::Exists.into()),
             }
         })?;
-        match self.write_or_gone(asked.turn, |link| link.create_empty(&collection, asked.item))? {
-            Some(path) => Ok(path),
-            None => Err(VaultError::failed("the vault removed the collection during the call")),
-        }
+        self.write_or_gone(asked.turn, |link| link.create_empty(&collection, asked.item))
     }
 
     /// Gives the empty item its secret and reads it back; `false` if the session does not carry it whole.
@@ -59,7 +60,9 @@ impl SecretService {
                 self.prove(asked.place);
                 Ok(true)
             }
-            Ok(_) if asked.place.session == Session::Plain => Err(VaultError::failed(ANOTHER)),
+            Ok(_) if asked.place.session == Session::Plain => {
+                Err(VaultError::failed("the vault gave back something else than was stored"))
+            }
             Ok(_) | Err(Fault::Gone(_) | Fault::Mismatch(_)) => Ok(false),
             Err(fault) => Err(fault.into_error_after_write(asked.turn)),
         }

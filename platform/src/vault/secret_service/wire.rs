@@ -15,6 +15,7 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 use zbus::connection::socket::{ReadHalf, Socket, Split, WriteHalf};
 use zbus::message::Message;
 
+use super::bus::{ANSWER_LIMIT, BUS};
 use super::link::NAME;
 
 /// The socket, and who waits for it.
@@ -34,7 +35,7 @@ impl Wire {
             stream,
             reader: Mutex::default(),
             writer: Mutex::default(),
-            limit: AtomicUsize::new(OTHER_LIMIT),
+            limit: AtomicUsize::new(ANSWER_LIMIT),
             over: AtomicBool::new(false),
         }
     }
@@ -102,7 +103,7 @@ impl Wire {
         };
         let size = u64::from(number(4)) + u64::from(number(12));
         let is_answer = start[1] == ANSWER;
-        let limit = if is_answer { self.limit.load(Ordering::SeqCst) } else { OTHER_LIMIT };
+        let limit = if is_answer { self.limit.load(Ordering::SeqCst) } else { ANSWER_LIMIT };
         if size <= limit as u64 {
             return Ok(());
         }
@@ -298,6 +299,3 @@ impl WriteHalf for WriteEnd {
 const START: usize = 16;
 /// The type of an answer that is no error.
 const ANSWER: u8 = 2;
-/// What nobody asked for, and errors, have a few hundred bytes.
-const OTHER_LIMIT: usize = 1 << 20;
-const BUS: &str = "org.freedesktop.DBus";
