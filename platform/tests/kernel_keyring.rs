@@ -1,15 +1,42 @@
-//! The kernel's keyring, with a session keyring and without one.
+//! The kernel's keyring, in the session of the tests and in a new one.
 // Not on Windows: the kernel keyring of Linux
 #![cfg(target_os = "linux")]
 
+use std::process::Command;
+
 use linux_keyutils::{KeyRing, KeyRingIdentifier};
-use tokenkeep_lab::say;
+use tokenkeep_lab::{Tool, again, need, python, say, task};
 use tokenkeep_platform::vault::{Call, Collection, Item, Vault, VaultError};
 
 fn item() -> Item {
     let mut random = [0_u8; 16];
     tokenkeep_platform::random::fill(&mut random).expect("the system has random numbers");
     Item::new("tokenkeep-tests", random.iter().map(|b| format!("{b:02x}")).collect::<String>())
+}
+
+/// The session keyring of somebody who has logged in does not have the user's in it, as the kernel's own default one has.
+#[test]
+fn the_session_keyring_is_left_as_it_was() {
+    if task().is_some() {
+        let vault = Vault::kernel_keyring(Collection::Default);
+        vault.probe(&Call::quiet()).unwrap();
+        let session = KeyRing::from_special_id(KeyRingIdentifier::Session, false).unwrap();
+        return assert_eq!(format!("{:?}", session.get_links(1000).unwrap()), "Links([])");
+    }
+    if let Err(VaultError::Missing { reason, .. }) =
+        Vault::kernel_keyring(Collection::Default).unlock(&Call::quiet())
+    {
+        return say(&format!("skipped: the kernel keyring: {reason}"));
+    }
+    if !need(Tool::Python) {
+        return;
+    }
+    let this = again(the_session_keyring_is_left_as_it_was, "in a session of its own");
+    let mut inside = Command::new(python().unwrap());
+    inside.args(["-c", JOIN_NEW_SESSION]).arg(this.get_program()).args(this.get_args());
+    inside.envs(this.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let inside = inside.output().unwrap();
+    assert!(inside.status.success(), "{}", String::from_utf8_lossy(&inside.stdout));
 }
 
 #[test]
@@ -20,11 +47,6 @@ fn a_key_lives_in_its_keyring_alone_until_it_is_deleted() {
     if let Err(VaultError::Missing { reason, .. }) = user.unlock(&call) {
         return say(&format!("skipped: the kernel keyring: {reason}"));
     }
-    let links = || {
-        let session = KeyRing::from_special_id(KeyRingIdentifier::Session, false).unwrap();
-        format!("{:?}", session.get_links(1000).unwrap())
-    };
-    let before = links();
     for vault in [&user, &session] {
         let item = item();
         assert!(vault.read(&item, &call).unwrap().is_none());
@@ -40,6 +62,12 @@ fn a_key_lives_in_its_keyring_alone_until_it_is_deleted() {
         assert!(vault.read(&item, &call).unwrap().is_none());
         assert!(!vault.delete(&item, &call, None).unwrap());
     }
-    // Who becomes root in this session must not leave root's keys in it.
-    assert_eq!(links(), before, "the session's keyring is as it was");
 }
+
+/// `KEYCTL_JOIN_SESSION_KEYRING` without a name: keyctl(2). A program run afterwards keeps the session.
+const JOIN_NEW_SESSION: &str = "
+import ctypes, os, platform, sys
+keyctl = {'x86_64': 250, 'aarch64': 219}[platform.machine()]
+assert ctypes.CDLL(None).syscall(keyctl, 1, None) > 0
+os.execv(sys.argv[1], sys.argv[1:])
+";
