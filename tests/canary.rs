@@ -20,7 +20,7 @@ use tokenkeep::{
     PersistedTokenCache, Persistence, PlaintextPersistence, Query, Secret, SerializableTokenCache,
     SignInEvent, TokenCache, TokenRequest,
 };
-use tokenkeep_lab::{again, sign_in, task};
+use tokenkeep_lab::{again, sign_in, started, task};
 
 #[test]
 fn no_debug_text_of_any_type_has_a_secret() {
@@ -239,7 +239,9 @@ fn a_panic_while_tokens_are_held_shows_none_of_them() {
         return;
     }
     let test = a_panic_while_tokens_are_held_shows_none_of_them;
-    let output = again(test, "panic").env("RUST_BACKTRACE", "full").output().unwrap();
+    let mut command = again(test, "panic");
+    command.env("RUST_BACKTRACE", "full");
+    let output = started(|| command.output()).unwrap();
     assert!(!output.status.success());
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert!(said.contains("is there, in TokenCache"), "{said}");

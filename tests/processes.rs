@@ -16,7 +16,7 @@ use std::{
 
 use support::{Place, event, token};
 use tokenkeep::{Error, KeySource, PersistedTokenCache, TokenCache};
-use tokenkeep_lab::{again, say, task, under_wine};
+use tokenkeep_lab::{again, say, started, task, under_wine};
 
 /// Of a worker, beside its number: the place, the rounds, and whether the cache may be cleared.
 const PLACE: &str = "TOKENKEEP_TEST_PLACE";
@@ -259,7 +259,8 @@ impl Worker {
     }
 
     fn spawn(command: &mut Command) -> Self {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = started(|| command.spawn()).unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut worker = Self { child, lines, last: None, count: 0 };
         while worker.line().expect("the worker starts") != "ready" {}

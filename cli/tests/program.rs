@@ -7,6 +7,8 @@ use std::{
     process::{Output, Stdio},
 };
 
+use tokenkeep_lab::started;
+
 use support::{EVENT, Place, TOKEN, program, refusal, run, text};
 
 #[test]
@@ -294,13 +296,9 @@ fn a_key_comes_through_a_file_descriptor() {
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
     let place = Place::signed_in();
-    let mut child = place
-        .command()
-        .args(["export", "--reveal-secrets"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
+    let mut command = place.command();
+    command.args(["export", "--reveal-secrets"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = started(|| command.spawn()).expect("the program starts");
     drop(child.stdout.take());
     let output = child.wait_with_output().expect("the program ends");
     assert!(output.status.success() && output.stderr.is_empty(), "{}", text(&output.stderr));

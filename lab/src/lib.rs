@@ -27,6 +27,7 @@ pub mod mock;
 mod others;
 mod place;
 pub mod sign_in;
+mod start;
 #[cfg(unix)]
 pub mod strace;
 mod tool;
@@ -37,6 +38,7 @@ pub use others::{Others, create_private, give_away, let_others};
 pub use place::{
     example, executable, program, python, strace, target_dir, venv, venv_python, workspace_root,
 };
+pub use start::started;
 pub use tool::{
     DEBIAN_RUSTC, MINGW_GCC, Tool, UNDER_WINE, in_ci, install_line, need, say, under_wine,
     wine_cannot,

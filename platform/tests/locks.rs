@@ -12,7 +12,7 @@ use std::{
 };
 
 use tempfile::TempDir;
-use tokenkeep_lab::{again, say, task};
+use tokenkeep_lab::{again, say, started, task};
 use tokenkeep_platform::{
     file::{FileError, Folder, Parents},
     lock::{CrossProcessLock, LockError, LockGuard, Wait},
@@ -31,7 +31,9 @@ fn acquire(lock: &CrossProcessLock) -> LockGuard {
 
 /// A process that holds the lock by the time this returns; `test` begins with [`hold`].
 fn holder(test: impl Fn(), path: &Path) -> Child {
-    let mut child = again(test, path).stdout(Stdio::piped()).spawn().unwrap();
+    let mut command = again(test, path);
+    command.stdout(Stdio::piped());
+    let mut child = started(|| command.spawn()).unwrap();
     let mut output = BufReader::new(child.stdout.as_mut().unwrap());
     let mut line = String::new();
     while !line.contains("held") {
@@ -71,10 +73,9 @@ fn no_update_of_eight_processes_is_lost() {
     folder.replace("count", b"0").unwrap();
     let children: Vec<_> = (0..8)
         .map(|_| {
-            again(no_update_of_eight_processes_is_lost, &path)
-                .stdout(Stdio::null())
-                .spawn()
-                .unwrap()
+            let mut command = again(no_update_of_eight_processes_is_lost, &path);
+            command.stdout(Stdio::null());
+            started(|| command.spawn()).unwrap()
         })
         .collect();
     for child in children {

@@ -6,6 +6,8 @@ use std::{
     process::{self, ChildStdout, Stdio},
 };
 
+use tokenkeep_lab::started;
+
 use super::{backend::Backend, bench::Again, slot::Name};
 
 /// What the other process does.
@@ -43,7 +45,7 @@ impl Child {
         let task = [verb, &writer.to_string(), place, service, account].join("\n");
         let mut command = again(&task);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-        let mut process = command.spawn().expect("the test's program starts again");
+        let mut process = started(|| command.spawn()).expect("the test's program starts again");
         let out = BufReader::new(process.stdout.take().expect("it is piped"));
         Self { process, out, said: String::new() }
     }

@@ -8,6 +8,7 @@ use std::{
 };
 
 use tempfile::TempDir;
+use tokenkeep_lab::started;
 
 pub(crate) const EVENT: &str = r#"{"client_id": "client", "scope": ["s1"],
     "token_endpoint": "https://login.example.com/contoso/oauth2/v2.0/token",
@@ -74,12 +75,8 @@ pub(crate) fn program() -> Command {
 }
 
 pub(crate) fn run(command: &mut Command, input: &str) -> Output {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = started(|| command.spawn()).expect("the program starts");
     // A program that refuses its arguments does not read what it is given.
     child.stdin.take().expect("a pipe").write_all(input.as_bytes()).ok();
     child.wait_with_output().expect("the program ends")
