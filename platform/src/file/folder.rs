@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{FileError, FileStamp, OpenFile, Parents, Place, os};
+use super::{FileError, FileStamp, Identity, OpenFile, Parents, Place, os};
 
 /// A folder that was opened and found safe.
 ///
@@ -205,6 +205,48 @@ impl Folder {
     pub(crate) fn open_lock_file(&self, name: &str) -> Result<File, FileError> {
         let path = self.path_of(name)?;
         self.directory.open_lock_file(&path, name)
+    }
+
+    /// Creates a file that lies there while a lock is held; `None` where something has the name.
+    pub(crate) fn create_presence_file(&self, name: &str) -> Result<Option<File>, FileError> {
+        let path = self.path_of(name)?;
+        self.directory.create_presence_file(&path, name)
+    }
+
+    /// An error where what lies there is no regular file of this user's, whatever its mode.
+    #[cfg(windows)]
+    pub(crate) fn check_presence_file(&self, name: &str) -> Result<(), FileError> {
+        let path = self.path_of(name)?;
+        self.directory.check_removable(&path, name)
+    }
+
+    /// Opens a file that lies there while a lock is held, whoever made it, for reading and writing;
+    /// `None` where nothing lies there.
+    #[cfg(unix)]
+    pub(crate) fn open_presence_file(&self, name: &str) -> Result<Option<File>, FileError> {
+        let path = self.path_of(name)?;
+        self.directory.open_presence_file(&path, name)
+    }
+
+    /// Opens such a file so that nobody else can write or remove it; `None` where it is in use or gone.
+    #[cfg(windows)]
+    pub(crate) fn claim_presence_file(&self, name: &str) -> Result<Option<File>, FileError> {
+        let path = self.path_of(name)?;
+        self.directory.claim_presence_file(&path)
+    }
+
+    /// Removes a lock file. What fails is left for others to find stale.
+    #[cfg(unix)]
+    pub(crate) fn remove_presence_file(&self, name: &str) {
+        self.directory.unlink(name).ok();
+    }
+
+    /// Which file has the name, if any has.
+    pub(crate) fn identity_at(&self, name: &str) -> Result<Option<Identity>, FileError> {
+        let path = self.path_of(name)?;
+        self.directory
+            .identity_at(name)
+            .map_err(|source| FileError::from_io("look at", &path, source))
     }
 
     fn path_of(&self, name: &str) -> Result<PathBuf, FileError> {

@@ -32,6 +32,8 @@ cfg_if::cfg_if! {
     }
 }
 
+#[cfg(windows)]
+pub(crate) use self::os::delete_when_closed;
 pub(crate) use self::os::{Identity, read_at, write_at};
 pub use self::{
     error::FileError,

@@ -2,9 +2,7 @@
 
 use std::{env, fs::File, io, path::Path, process};
 
-use fs4::TryLockError;
-
-use super::Names;
+use super::{kernel, own::Names};
 use crate::file::{FileError, Folder, Identity, read_at, write_at};
 
 /// Descriptors of the process that opened them. A forked child opens its own.
@@ -94,15 +92,9 @@ impl LockFile {
     }
 
     pub(super) fn attempt(&self, path: &Path) -> Result<Attempt, FileError> {
-        loop {
-            match fs4::FileExt::try_lock(&self.file) {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) => return Ok(Attempt::Held),
-                Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(TryLockError::Error(source)) => {
-                    return Err(FileError::from_io("lock", path, source));
-                }
-            }
+        let locked = kernel::try_lock(&self.file);
+        if !locked.map_err(|source| FileError::from_io("lock", path, source))? {
+            return Ok(Attempt::Held);
         }
         Ok(if self.is_at(path)? { Attempt::Locked } else { Attempt::Replaced })
     }
@@ -116,16 +108,12 @@ impl LockFile {
 
     /// Releases the lock at once, even if a forked child has the descriptor too.
     pub(super) fn unlock(&self) -> io::Result<()> {
-        loop {
-            match fs4::FileExt::unlock(&self.file) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                result => return result,
-            }
-        }
+        kernel::unlock(&self.file)
     }
 }
 
-fn program_name() -> String {
+/// The file name that this program was started by.
+pub(super) fn program_name() -> String {
     let program = env::args_os().next().unwrap_or_default();
     Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned()
 }

@@ -1,8 +1,6 @@
 //! A lock that is held.
 
-use std::{process, sync::Arc};
-
-use super::{Shared, files::Files};
+use super::{family, own};
 use crate::file::FileError;
 
 /// The lock, held until this is dropped.
@@ -11,13 +9,18 @@ use crate::file::FileError;
 #[derive(Debug)]
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct LockGuard {
-    shared: Arc<Shared>,
-    files: Option<Files>,
+    held: Held,
+}
+
+#[derive(Debug)]
+pub(super) enum Held {
+    Own(own::Tenure),
+    Family(family::Tenure),
 }
 
 impl LockGuard {
-    pub(super) fn new(shared: Arc<Shared>, files: Files) -> Self {
-        Self { shared, files: Some(files) }
+    pub(super) fn new(held: Held) -> Self {
+        Self { held }
     }
 
     /// Whether the lock still excludes others: this process acquired it, and nobody has removed or
@@ -27,75 +30,9 @@ impl LockGuard {
     ///
     /// [`FileError::Io`] or [`FileError::PermissionDenied`] where the file cannot be looked at.
     pub fn is_intact(&self) -> Result<bool, FileError> {
-        match &self.files {
-            Some(files) if files.pid() == process::id() => {
-                files.lock.is_at(&self.shared.names.lock)
-            }
-            _ => Ok(false),
+        match &self.held {
+            Held::Own(tenure) => tenure.is_intact(),
+            Held::Family(tenure) => tenure.is_intact(),
         }
-    }
-}
-
-impl Drop for LockGuard {
-    fn drop(&mut self) {
-        let Some(files) = self.files.take() else { return };
-        // Files that could not be unlocked are closed instead, which unlocks them too.
-        if files.pid() == process::id() && files.lock.unlock().is_ok() {
-            self.shared.put_idle(files);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use crate::{
-        file::{Folder, Parents},
-        lock::{CrossProcessLock, Wait},
-    };
-
-    /// A second descriptor of a locked file is what a fork leaves behind.
-    #[test]
-    fn a_forked_child_does_not_release_its_parents_lock() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("store");
-        Folder::create(&path, Parents::Require).unwrap();
-        let lock = CrossProcessLock::new(&path, "s");
-        let once = Wait::at_most(Duration::ZERO);
-
-        let mut child = lock.acquire(&once).unwrap();
-        let parent = child.files.as_ref().unwrap().lock.share().unwrap();
-        child.files.as_mut().unwrap().pretend_forked();
-        assert!(!child.is_intact().unwrap(), "the lock is not the child's");
-        drop(child);
-        assert!(lock.acquire(&once).is_err(), "the child released its parent's lock");
-        drop(parent);
-        drop(lock.acquire(&once).unwrap());
-    }
-
-    #[test]
-    fn a_parent_releases_its_lock_while_a_forked_child_has_its_descriptor() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("store");
-        Folder::create(&path, Parents::Require).unwrap();
-        let lock = CrossProcessLock::new(&path, "s");
-        let once = Wait::at_most(Duration::ZERO);
-
-        let parent = lock.acquire(&once).unwrap();
-        let _child = parent.files.as_ref().unwrap().lock.share().unwrap();
-        drop(parent);
-        drop(CrossProcessLock::new(&path, "s").acquire(&once).unwrap());
-    }
-
-    #[test]
-    fn a_forked_child_opens_descriptors_of_its_own() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("store");
-        Folder::create(&path, Parents::Require).unwrap();
-        let lock = CrossProcessLock::new(&path, "s");
-        drop(lock.acquire(&Wait::default()).unwrap());
-        lock.shared.idle.lock().unwrap()[0].pretend_forked();
-        assert!(lock.shared.take_idle().is_none(), "the parent's descriptors were used");
     }
 }

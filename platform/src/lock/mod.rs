@@ -1,45 +1,45 @@
-//! A fair lock between processes, on files that are never deleted.
+//! Locks between processes, and between the threads of one.
 //!
-//! Three files: `NAME.lock` is the lock, `NAME.queue` a turnstile in front of it, `NAME.holder` says
-//! who had it last. Whoever wants the lock first takes the queue, then waits for the lock, then lets the
-//! next one into the queue. So only one waiter watches the lock, and whoever releases it cannot take it
-//! again before somebody who waits has had a chance: with plain retrying some of 64 processes get no turn
-//! for seconds.
+//! One type, two protocols. [`CrossProcessLock::new`] locks files of the program's own, which are never
+//! deleted, and gives everybody a turn. [`CrossProcessLock::family`] locks `LOCATION.lockfile` as the
+//! MSAL libraries of other languages do, and excludes them.
 //!
-//! The locks are flock(2) (on Windows `LockFileEx`): they vanish with their holder, however it ends.
-//! All methods of [`fs4::FileExt`] are called by their full path, for the standard library has methods of
-//! the same names.
+//! The kernel's locks are flock(2), on Windows `LockFileEx` and share modes: they vanish with their holder,
+//! however it ends.
 //!
 //! # Limitations
 //!
-//! The lock is advisory: it excludes those who ask for it. On NFS, Linux turns it into a
+//! The locks are advisory: they exclude those who ask for them. On NFS, Linux turns flock into a
 //! byte-range lock of the server.
 
 mod error;
+mod family;
 mod files;
 mod guard;
+mod kernel;
+mod own;
 mod pace;
+mod patience;
 mod turnstile;
 mod wait;
 
 use std::{
     path::{Path, PathBuf},
-    process,
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 
-use self::files::Files;
 pub use self::{
     error::LockError,
     guard::LockGuard,
     wait::{Notify, Wait},
 };
+use self::{family::Family, guard::Held, own::Own};
 use crate::file::Place;
 
 /// A lock that excludes every other thread and process that acquires it by the same path.
 ///
 /// Cheap to clone and to share between threads. Nothing is opened before the first
-/// [`acquire`](Self::acquire); descriptors are kept for the next.
+/// [`acquire`](Self::acquire).
 ///
 /// ```
 /// use std::time::Duration;
@@ -61,27 +61,19 @@ use crate::file::Place;
 /// ```
 #[derive(Clone, Debug)]
 pub struct CrossProcessLock {
-    shared: Arc<Shared>,
+    protocol: Protocol,
 }
 
-#[derive(Debug)]
-struct Shared {
-    names: Names,
-    idle: Mutex<Vec<Files>>,
-}
-
-/// Where the files of one lock are.
-#[derive(Debug)]
-struct Names {
-    folder: PathBuf,
-    place: Place,
-    lock: PathBuf,
-    queue: PathBuf,
-    name: String,
+#[derive(Clone, Debug)]
+enum Protocol {
+    Own(Arc<Own>),
+    Family(Arc<Family>),
 }
 
 impl CrossProcessLock {
     /// The lock `name` in a store's own folder, which must exist by the time it is acquired.
+    ///
+    /// Its descriptors are kept for the next acquisition. It is fair: whoever waits longest is next.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>, name: &str) -> Self {
         Self::in_place(folder, name, Place::Private)
@@ -90,21 +82,36 @@ impl CrossProcessLock {
     /// The lock `name` in a folder of the given kind. Its files are private in each.
     #[must_use]
     pub fn in_place(folder: impl Into<PathBuf>, name: &str, place: Place) -> Self {
-        let folder = folder.into();
-        let names = Names {
-            lock: folder.join(format!("{name}.lock")),
-            queue: folder.join(format!("{name}.queue")),
-            name: name.to_owned(),
-            folder,
-            place,
-        };
-        Self { shared: Arc::new(Shared { names, idle: Mutex::default() }) }
+        let own = Own::new(folder.into(), name, place);
+        Self { protocol: Protocol::Own(Arc::new(own)) }
+    }
+
+    /// The lock that the MSAL libraries of other languages take before they use the cache at `location`:
+    /// the file `LOCATION.lockfile`, which is there while somebody holds it.
+    ///
+    /// It excludes programs that take the file's existence for the lock (msal-extensions for Python,
+    /// msal-node) and those that lock the file (msal-extensions with portalocker, MSAL.NET, MSAL for Go).
+    /// It is not fair: they poll. A file that nobody locks and that stays as it is was left by a program that
+    /// was killed, and is taken over: after 0.75 s if it is empty or the process it names is gone or is
+    /// another program by now, after 10 s otherwise. So a program that only created the file loses the lock
+    /// if it holds it longer than that.
+    ///
+    /// # Platform differences
+    ///
+    /// Other programs' names are known on Linux alone; elsewhere a process that is there counts as the
+    /// holder. On Windows the lock is the open handle, and the system deletes the file with it.
+    #[must_use]
+    pub fn family(location: impl AsRef<Path>) -> Self {
+        Self { protocol: Protocol::Family(Arc::new(Family::new(location.as_ref()))) }
     }
 
     /// The file that is locked.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.shared.names.lock
+        match &self.protocol {
+            Protocol::Own(own) => own.path(),
+            Protocol::Family(family) => family.path(),
+        }
     }
 
     /// Acquires the lock, or waits for it as `wait` says.
@@ -116,29 +123,10 @@ impl CrossProcessLock {
     /// [`LockError::TimedOut`] when the time is up; [`LockError::File`] where a lock file cannot be
     /// opened or is not safe.
     pub fn acquire(&self, wait: &Wait<'_>) -> Result<LockGuard, LockError> {
-        let files = turnstile::pass(&self.shared.names, self.shared.take_idle(), wait)?;
-        Ok(LockGuard::new(Arc::clone(&self.shared), files))
+        let held = match &self.protocol {
+            Protocol::Own(own) => Held::Own(own.acquire(wait)?),
+            Protocol::Family(family) => Held::Family(family.acquire(wait)?),
+        };
+        Ok(LockGuard::new(held))
     }
 }
-
-impl Shared {
-    /// Files that this very process opened and does not use now. A mutex that is held elsewhere may be
-    /// one that was held when this process was forked, so nobody waits for it.
-    fn take_idle(&self) -> Option<Files> {
-        let mut idle = self.idle.try_lock().ok()?;
-        let pid = process::id();
-        idle.retain(|files| files.pid() == pid);
-        idle.pop()
-    }
-
-    fn put_idle(&self, files: Files) {
-        if let Ok(mut idle) = self.idle.try_lock()
-            && idle.len() < MAX_IDLE
-        {
-            idle.push(files);
-        }
-    }
-}
-
-/// Threads of one process that use a lock at once and then keep their descriptors.
-const MAX_IDLE: usize = 4;

@@ -28,6 +28,17 @@ impl Pace {
         pause
     }
 
+    /// For those who wait for a lock that other programs use too. They look at it far less often, so this
+    /// does as well.
+    pub(super) fn among_peers(&mut self) -> Duration {
+        self.jitter(AMONG_PEERS)
+    }
+
+    /// How long a lock that was just released is left to the peers, who cannot queue.
+    pub(super) fn for_peers(&mut self) -> Duration {
+        self.jitter(FOR_PEERS)
+    }
+
     /// Between a half and one and a half of the mean. The generator is Marsaglia's xorshift64.
     fn jitter(&mut self, mean: Duration) -> Duration {
         self.random ^= self.random << 13;
@@ -41,3 +52,5 @@ impl Pace {
 const IN_QUEUE: Duration = Duration::from_millis(if cfg!(windows) { 10 } else { 2 });
 const HEAD_FIRST: Duration = Duration::from_micros(30);
 const HEAD_LAST: Duration = Duration::from_millis(1);
+const AMONG_PEERS: Duration = Duration::from_millis(20);
+const FOR_PEERS: Duration = Duration::from_millis(6);

@@ -92,6 +92,50 @@ impl Directory {
         Ok(file)
     }
 
+    /// Creates a file that is a lock by being there; `None` where something has the name.
+    pub(crate) fn create_presence_file(
+        &self,
+        path: &Path,
+        name: &str,
+    ) -> Result<Option<File>, FileError> {
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OPEN_SAFELY;
+        let file = match self.open_at(name, flags) {
+            Ok(descriptor) => File::from(descriptor),
+            Err(Errno::EXIST) => return Ok(None),
+            Err(Errno::NOENT) => {
+                let parent = path.parent().unwrap_or(path).to_owned();
+                return Err(FileError::MissingParent { path: parent });
+            }
+            Err(errno) => return Err(check::explain("create", path, errno, false)),
+        };
+        retry_on_intr(|| rustix::fs::fstat(&file))
+            .and_then(|stat| widen_to_owner(&file, &stat))
+            .map_err(|errno| FileError::from_io("look at", path, errno.into()))?;
+        Ok(Some(file))
+    }
+
+    /// Opens a lock file that some program made, whatever its mode.
+    pub(crate) fn open_presence_file(
+        &self,
+        path: &Path,
+        name: &str,
+    ) -> Result<Option<File>, FileError> {
+        let file = match self.open_at(name, OFlags::RDWR | OPEN_SAFELY) {
+            Ok(descriptor) => File::from(descriptor),
+            Err(Errno::NOENT) => return Ok(None),
+            Err(errno) => return Err(check::explain("open", path, errno, false)),
+        };
+        let stat = retry_on_intr(|| rustix::fs::fstat(&file))
+            .map_err(|errno| FileError::from_io("look at", path, errno.into()))?;
+        check::ours(path, &stat)?;
+        Ok(Some(file))
+    }
+
+    /// Which file has the name, if any has.
+    pub(crate) fn identity_at(&self, name: &str) -> io::Result<Option<Identity>> {
+        Ok(self.stat(name)?.map(|stat| Identity::new(&stat)))
+    }
+
     /// Creates a file that nobody had, 0600 whatever the umask. No file is left where that fails.
     pub(crate) fn create_file(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OPEN_SAFELY;

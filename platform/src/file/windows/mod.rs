@@ -29,8 +29,9 @@ use windows_sys::Win32::{
         GENERIC_WRITE,
     },
     Storage::FileSystem::{
-        CREATE_NEW, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT, FILE_SHARE_DELETE,
-        FILE_SHARE_READ, FILE_SHARE_WRITE, OPEN_ALWAYS,
+        CREATE_NEW, DELETE, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_DELETE_ON_CLOSE,
+        FILE_FLAG_OPEN_REPARSE_POINT, FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE,
+        OPEN_ALWAYS, OPEN_EXISTING,
     },
 };
 
@@ -116,6 +117,65 @@ impl Directory {
         Ok(file)
     }
 
+    /// Creates a file that is a lock by being there and open; `None` where something has the name, or had it and is
+    /// not gone yet. The system deletes it when it is closed, however its process ends. Shared as MSAL.NET
+    /// shares its own: others may read it.
+    pub(crate) fn create_presence_file(
+        &self,
+        path: &Path,
+        _name: &str,
+    ) -> Result<Option<File>, FileError> {
+        let opening = Opening {
+            access: GENERIC_READ | GENERIC_WRITE | DELETE,
+            share: FILE_SHARE_READ,
+            disposition: CREATE_NEW,
+            flags: FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_DELETE_ON_CLOSE,
+        };
+        let mut refused = 0;
+        loop {
+            match access::open(path, opening) {
+                Ok(file) => return Ok(Some(file)),
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(None),
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    return Err(missing(&self.path));
+                }
+                // Of a file whose deletion is pending the system says that access is denied, as of a folder
+                // that this user may not write to.
+                Err(error) if is_in_use(&error) => {
+                    if !matches!(Identity::at(path), Ok(None)) {
+                        return Ok(None);
+                    }
+                    refused += 1;
+                    if refused == REFUSALS {
+                        return Err(FileError::from_io("create", path, error));
+                    }
+                }
+                Err(error) => return Err(check::explain("create", path, error, Kind::File)),
+            }
+        }
+    }
+
+    /// Opens a lock file that some program made, so that nobody else can write to it or remove it; `None` where
+    /// another program has it open, or nothing lies there.
+    pub(crate) fn claim_presence_file(&self, path: &Path) -> Result<Option<File>, FileError> {
+        let opening = Opening {
+            access: GENERIC_READ | GENERIC_WRITE | DELETE,
+            share: FILE_SHARE_READ,
+            disposition: OPEN_EXISTING,
+            flags: FILE_FLAG_OPEN_REPARSE_POINT,
+        };
+        match access::open(path, opening) {
+            Ok(file) => Ok(Some(file)),
+            Err(error) if is_in_use(&error) || error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(check::explain("open", path, error, Kind::File)),
+        }
+    }
+
+    /// Which file has the name, if any has.
+    pub(crate) fn identity_at(&self, name: &str) -> io::Result<Option<Identity>> {
+        Identity::at(&self.path.join(name))
+    }
+
     /// Creates a file that nobody had, for this user alone whatever its folder hands down.
     pub(crate) fn create_file(&self, name: &str) -> io::Result<File> {
         let opening = Opening {
@@ -167,6 +227,11 @@ impl Directory {
     pub(crate) fn sync(&self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// Has the system delete an open file when it is closed.
+pub(crate) fn delete_when_closed(file: &File) -> io::Result<()> {
+    native::delete_when_closed(file)
 }
 
 pub(crate) fn sync_parent(_path: &Path) -> io::Result<()> {
@@ -247,6 +312,8 @@ fn has_code(error: &io::Error, code: u32) -> bool {
     error.raw_os_error().is_some_and(|raw| raw.cast_unsigned() == code)
 }
 
+/// Between two of them a file whose deletion was pending is gone.
+const REFUSALS: u32 = 3;
 const PATIENCE: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_micros(100);
 const LAST_PAUSE: Duration = Duration::from_millis(10);

@@ -9,9 +9,10 @@ use std::{
 };
 
 use windows_sys::Win32::Storage::FileSystem::{
-    BY_HANDLE_FILE_INFORMATION, FILE_ATTRIBUTE_TAG_INFO, FileAttributeTagInfo,
-    GetFileInformationByHandle, GetFileInformationByHandleEx, MOVEFILE_REPLACE_EXISTING,
-    MOVEFILE_WRITE_THROUGH, MoveFileExW,
+    BY_HANDLE_FILE_INFORMATION, FILE_ATTRIBUTE_TAG_INFO, FILE_DISPOSITION_INFO,
+    FileAttributeTagInfo, FileDispositionInfo, GetFileInformationByHandle,
+    GetFileInformationByHandleEx, MOVEFILE_REPLACE_EXISTING, MOVEFILE_WRITE_THROUGH, MoveFileExW,
+    SetFileInformationByHandle,
 };
 
 /// What the system says of an open file in one call.
@@ -32,6 +33,18 @@ pub(super) fn reparse_tag(file: &File) -> io::Result<u32> {
         GetFileInformationByHandleEx(handle, FileAttributeTagInfo, place, size)
     };
     if done == 0 { Err(io::Error::last_os_error()) } else { Ok(found.ReparseTag) }
+}
+
+/// Has the system delete an open file, which was opened for that too, when it is closed.
+pub(super) fn delete_when_closed(file: &File) -> io::Result<()> {
+    let wanted = FILE_DISPOSITION_INFO { DeleteFile: true };
+    let size = mem::size_of::<FILE_DISPOSITION_INFO>() as u32;
+    // SAFETY: `file` keeps the handle open during the call; `size` is the structure's, which is only read.
+    let done = unsafe {
+        let (handle, place) = (file.as_raw_handle(), (&raw const wanted).cast());
+        SetFileInformationByHandle(handle, FileDispositionInfo, place, size)
+    };
+    if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
 /// Whether a move may replace what lies at the target.

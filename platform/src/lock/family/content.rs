@@ -1,0 +1,195 @@
+//! What stands in a lock file: who holds it.
+//!
+//! Peers write `PID`, `PID PROGRAM`, the same after a byte order mark, `{PID} {PROGRAM}`, or `PID HOST`. Ours
+//! begins as theirs and says in which run of which system the process id means something:
+//! `PID PROGRAM boot=ID pidns=ID`.
+
+use std::process;
+
+use super::{
+    super::files::program_name,
+    peer::{self, Process},
+};
+
+/// What a lock file says, as far as it can be read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Content<'a> {
+    pid: Option<u32>,
+    program: &'a str,
+    boot: Option<&'a str>,
+    namespace: Option<&'a str>,
+    is_empty: bool,
+}
+
+/// This process and where its view of process ids holds.
+#[derive(Debug)]
+pub(super) struct Here {
+    boot: Option<String>,
+    namespace: Option<String>,
+    host: Option<String>,
+    look_up: fn(u32) -> Process,
+}
+
+impl<'a> Content<'a> {
+    pub(super) fn parse(bytes: &'a [u8]) -> Self {
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+        let text = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
+        let (first, rest) = text.split_once(' ').unwrap_or((text, ""));
+        let (program, tail) = match rest.split_once(BOOT) {
+            Some((program, tail)) => (program, Some(tail)),
+            None => (rest, None),
+        };
+        let (boot, namespace) = match tail.map(|tail| tail.split_once(NAMESPACE)) {
+            Some(Some((boot, namespace))) => (Some(boot), Some(namespace)),
+            _ => (None, None),
+        };
+        Self {
+            pid: bare(first).parse().ok(),
+            program: bare(program),
+            boot,
+            namespace,
+            is_empty: text.is_empty(),
+        }
+    }
+
+    /// Whom a person would look for. Nothing that could disturb a terminal.
+    pub(super) fn holder(&self) -> Option<String> {
+        let pid = self.pid?;
+        match self.program {
+            "" => Some(format!("process {pid}")),
+            program if program.contains(char::is_control) => Some(format!("process {pid}")),
+            program => Some(format!("process {pid} ({program})")),
+        }
+    }
+}
+
+impl Here {
+    pub(super) fn find() -> Self {
+        Self {
+            boot: peer::boot_id(),
+            namespace: peer::namespace(),
+            host: peer::host_name(),
+            look_up: peer::look_up,
+        }
+    }
+
+    /// What this process writes into a lock file of its own.
+    pub(super) fn content(&self) -> String {
+        let program = program_name().replace(|c: char| c.is_whitespace() || c.is_control(), "_");
+        let unknown = || "?".to_owned();
+        let boot = self.boot.clone().unwrap_or_else(unknown);
+        let namespace = self.namespace.clone().unwrap_or_else(unknown);
+        format!("{} {program}{BOOT}{boot}{NAMESPACE}{namespace}", process::id())
+    }
+
+    /// Whether the holder it names is certainly not there: nobody, a process that ended, or by now another
+    /// program's. A process id of another namespace or another run of the system says nothing here.
+    pub(super) fn is_gone(&self, content: &Content<'_>) -> bool {
+        if content.is_empty {
+            return true;
+        }
+        let elsewhere = |theirs: Option<&str>, ours: &Option<String>| {
+            theirs.is_some_and(|theirs| Some(theirs) != ours.as_deref())
+        };
+        if elsewhere(content.boot, &self.boot) || elsewhere(content.namespace, &self.namespace) {
+            return false;
+        }
+        let Some(pid) = content.pid else { return false };
+        match (self.look_up)(pid) {
+            Process::Absent => true,
+            Process::Unknown => false,
+            Process::Named(_) if content.program.is_empty() => false,
+            // Java says the host instead of the program.
+            Process::Named(_) if Some(content.program) == self.host.as_deref() => false,
+            Process::Named(names) => !peer::names_of_path(content.program)
+                .iter()
+                .any(|name| names.iter().any(|known| known == name)),
+        }
+    }
+}
+
+fn bare(text: &str) -> &str {
+    text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text)
+}
+
+const BOOT: &str = " boot=";
+const NAMESPACE: &str = " pidns=";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn here(look_up: fn(u32) -> Process) -> Here {
+        let known = |text: &str| Some(text.to_owned());
+        Here { boot: known("b"), namespace: known("n"), host: known("box"), look_up }
+    }
+
+    fn az(_: u32) -> Process {
+        Process::Named(vec!["python3".to_owned(), "az".to_owned()])
+    }
+
+    #[test]
+    fn every_peers_content_is_read() {
+        let cases: [(&[u8], Option<u32>, &str); 8] = [
+            (b"", None, ""),
+            (b"812", Some(812), ""),
+            (b"812 ", Some(812), ""),
+            (b"812 /usr/bin/a b.py", Some(812), "/usr/bin/a b.py"),
+            (b"\xef\xbb\xbf812 dotnet\n", Some(812), "dotnet"),
+            (b"{812} {/bin/kubelogin}", Some(812), "/bin/kubelogin"),
+            (b"812 \xff\xfe", Some(812), ""),
+            (b"\0\0\0", None, ""),
+        ];
+        for (bytes, pid, program) in cases {
+            let content = Content::parse(bytes);
+            assert_eq!((content.pid, content.program), (pid, program), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn what_we_write_begins_as_the_peers_content_and_is_read_again() {
+        let here = Here::find();
+        let text = here.content();
+        let mut tokens = text.split(' ');
+        assert_eq!(tokens.next(), Some(process::id().to_string().as_str()));
+        assert_eq!(tokens.next(), Some(program_name().as_str()));
+        let content = Content::parse(text.as_bytes());
+        assert_eq!(content.pid, Some(process::id()));
+        assert_eq!(content.program, program_name());
+        if here.boot.is_some() {
+            assert_eq!(content.boot, here.boot.as_deref());
+        }
+        if here.namespace.is_some() {
+            assert_eq!(content.namespace, here.namespace.as_deref());
+        }
+        assert!(!here.is_gone(&content), "this process is here: {text}");
+    }
+
+    #[test]
+    fn only_a_holder_that_is_certainly_not_there_is_gone() {
+        let (absent, unknown) = (here(|_| Process::Absent), here(|_| Process::Unknown));
+        let az = here(az);
+        let gone = |here: &Here, text: &str| here.is_gone(&Content::parse(text.as_bytes()));
+        assert!(gone(&az, ""), "nobody");
+        assert!(gone(&absent, "812 /usr/bin/az"));
+        assert!(!gone(&unknown, "812 /usr/bin/az"));
+        assert!(!gone(&az, "812 /usr/bin/az"));
+        assert!(gone(&az, "812 /usr/bin/kubelogin"), "another program has its id");
+        assert!(!gone(&az, "812"), "a process id alone decides nothing");
+        assert!(!gone(&az, "812 box"), "a host is no program");
+        assert!(!gone(&absent, "not a number"), "cannot be judged");
+        assert!(gone(&absent, "812 az boot=b pidns=n"));
+        assert!(!gone(&absent, "812 az boot=b pidns=m"), "of another namespace");
+        assert!(!gone(&absent, "812 az boot=c pidns=n"), "of another run of the system");
+    }
+
+    #[test]
+    fn a_holder_is_named_without_what_could_disturb_a_terminal() {
+        let holder = |text: &str| Content::parse(text.as_bytes()).holder();
+        assert_eq!(holder(""), None);
+        assert_eq!(holder("812").as_deref(), Some("process 812"));
+        assert_eq!(holder("812 az").as_deref(), Some("process 812 (az)"));
+        assert_eq!(holder("812 a\u{1b}[2J").as_deref(), Some("process 812"));
+    }
+}

@@ -1,0 +1,170 @@
+//! The lock that the MSAL libraries of several languages share: one file beside the cache.
+//!
+//! There are two kinds of peers. To some the lock is the file's existence, to others it is the kernel's
+//! lock on it. Whoever creates the file alone and locks it too excludes both.
+
+mod content;
+mod courtesy;
+mod peer;
+mod watch;
+
+use std::{
+    path::{Path, PathBuf},
+    process,
+    sync::{Arc, Mutex},
+    thread,
+    time::Instant,
+};
+
+use self::{
+    content::Here,
+    courtesy::Courtesy,
+    os::{Locked, Sight},
+    watch::Watch,
+};
+use super::{LockError, Wait, patience::Patience};
+use crate::file::{FileError, Folder, Place};
+
+cfg_if::cfg_if! {
+    if #[cfg(unix)] {
+        #[path = "unix.rs"]
+        mod os;
+    } else if #[cfg(windows)] {
+        #[path = "windows.rs"]
+        mod os;
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Family {
+    folder: PathBuf,
+    name: String,
+    path: PathBuf,
+    courtesy: Mutex<Courtesy>,
+}
+
+/// The lock, held.
+#[derive(Debug)]
+pub(super) struct Tenure {
+    family: Arc<Family>,
+    folder: Folder,
+    locked: Option<Locked>,
+    pid: u32,
+    began: Instant,
+    waited: bool,
+}
+
+/// What came of one look.
+enum Look {
+    Entered(Locked),
+    Held,
+    /// Whoever held it has just released it.
+    Released,
+}
+
+impl Family {
+    pub(super) fn new(location: &Path) -> Self {
+        let mut path = location.as_os_str().to_owned();
+        path.push(".lockfile");
+        let path = PathBuf::from(path);
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let folder = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        Self { path: folder.join(&name), folder, name, courtesy: Mutex::default() }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn acquire(self: &Arc<Self>, wait: &Wait<'_>) -> Result<Tenure, LockError> {
+        let missing = || FileError::MissingParent { path: self.folder.clone() };
+        let folder = Folder::open_in(&self.folder, Place::Shared)?.ok_or_else(missing)?;
+        let gap = self.courtesy.try_lock().map(|courtesy| courtesy.gap(Instant::now()));
+        if let Ok(gap) = gap.map(|gap| gap.min(wait.timeout))
+            && !gap.is_zero()
+        {
+            thread::sleep(gap);
+        }
+        let here = Here::find();
+        let mut patience = Patience::new(&self.path, wait);
+        let (mut watch, mut holder) = (None, None);
+        loop {
+            let pause = match self.look(&folder, &here, &mut watch, Instant::now())? {
+                Look::Entered(locked) => {
+                    locked.write(here.content().as_bytes());
+                    return Ok(Tenure {
+                        family: Arc::clone(self),
+                        folder,
+                        locked: Some(locked),
+                        pid: process::id(),
+                        began: Instant::now(),
+                        waited: patience.has_waited(),
+                    });
+                }
+                Look::Held => patience.pace.among_peers(),
+                Look::Released => patience.pace.for_peers(),
+            };
+            holder = watch.as_ref().and_then(Watch::holder).or(holder);
+            patience.pause(pause, || holder.clone())?;
+        }
+    }
+
+    /// Looks once. What lies at the path is watched from look to look; a lock that was released in between is
+    /// left to the peers for a moment.
+    fn look(
+        &self,
+        folder: &Folder,
+        here: &Here,
+        watch: &mut Option<Watch>,
+        now: Instant,
+    ) -> Result<Look, FileError> {
+        let Some(mut watched) = watch.take() else {
+            if let Some(locked) = Locked::create(folder, &self.name)? {
+                return Ok(Look::Entered(locked));
+            }
+            *watch = Sight::open(folder, &self.name)?.map(|sight| Watch::new(sight, now));
+            return Ok(Look::Held);
+        };
+        if !watched.is_there(folder, &self.name)? {
+            return Ok(Look::Released);
+        }
+        let stale = watched.is_stale(here, now);
+        if !stale.map_err(|source| FileError::from_io("lock", &self.path, source))? {
+            *watch = Some(watched);
+            return Ok(Look::Held);
+        }
+        // It is locked now, so what the path leads to cannot change under those who ask for the lock.
+        let there = watched.is_there(folder, &self.name)?;
+        Ok(watched.take_over().filter(|_| there).map_or(Look::Released, Look::Entered))
+    }
+}
+
+impl Tenure {
+    pub(super) fn is_intact(&self) -> Result<bool, FileError> {
+        match &self.locked {
+            Some(locked) if self.pid == process::id() => {
+                locked.is_at(&self.folder, &self.family.name)
+            }
+            _ => Ok(false),
+        }
+    }
+}
+
+impl Drop for Tenure {
+    fn drop(&mut self) {
+        let Some(locked) = self.locked.take() else { return };
+        if self.pid != process::id() {
+            return;
+        }
+        locked.release(&self.folder, &self.family.name);
+        if let Ok(mut courtesy) = self.family.courtesy.try_lock() {
+            courtesy.released(self.began, Instant::now(), self.waited);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
