@@ -105,7 +105,12 @@ impl Tool {
     /// What `pip` adds in the virtual environment, each with the version that the tests were written for.
     pub fn wheels(self) -> &'static [&'static str] {
         match self {
-            Self::Python => &["msal==1.39.0", "msal-extensions==1.3.1", "argon2-cffi==25.1.0"],
+            Self::Python => &[
+                "msal==1.39.0",
+                "msal-extensions==1.3.1",
+                "argon2-cffi==25.1.0",
+                "portalocker==3.2.0",
+            ],
             _ => &[],
         }
     }
@@ -238,6 +243,7 @@ mod tests {
             "msal-1.39.0.dist-info",
             "msal_extensions-1.3.1.dist-info",
             "argon2_cffi-25.1.0.dist-info",
+            "portalocker-3.2.0.dist-info",
         ];
         for folder in folders {
             assert!(!venv_is_complete(venv.path()), "complete before {folder}");

@@ -1,0 +1,66 @@
+"""Does with Python's lock what its arguments say: KIND ACTION LOCATION [COUNT]."""
+
+import os
+import sys
+import time
+
+kind, action, location = sys.argv[1:4]
+if kind == "created":
+    # As where portalocker is not installed: the lock is the file's existence.
+    sys.modules["portalocker"] = None
+from msal_extensions import CrossPlatLock, LockError
+
+lock = CrossPlatLock(location + ".lockfile")
+
+
+def say(line):
+    print(line, flush=True)
+
+
+def hold():
+    with lock:
+        say("held")
+        sys.stdin.readline()
+
+
+def enter():
+    say("trying")
+    began = time.monotonic()
+    try:
+        with lock:
+            alone = not os.path.exists(location + ".inside")
+            say("entered alone" if alone else "entered beside another")
+    except LockError:
+        say("gave up")
+    say(f"{time.monotonic() - began:.3f}")
+
+
+def count():
+    refused, left = 0, int(sys.argv[4])
+    while left:
+        try:
+            with lock:
+                step()
+            left -= 1
+        except LockError:
+            refused += 1
+    say(f"refused {refused}")
+
+
+def step():
+    try:
+        os.close(os.open(location + ".inside", os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        with open(location + ".violations", "a") as violations:
+            violations.write(f"{kind} found another inside\n")
+    with open(location + ".count") as counter:
+        value = int(counter.read() or 0)
+    with open(location + ".count", "w") as counter:
+        counter.write(str(value + 1))
+    try:
+        os.remove(location + ".inside")
+    except FileNotFoundError:
+        pass
+
+
+globals()[action]()
