@@ -10,6 +10,8 @@ import os
 import sys
 import time
 
+# The lock that msal-extensions has as installed, whether or not portalocker is here.
+sys.modules["portalocker"] = None
 from msal_extensions import FilePersistence, PersistedTokenCache
 
 

@@ -1,5 +1,10 @@
 //! The lock that is shared with msal-extensions for Python, against both of its kinds.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests report and panic")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests report and panic"
+)]
 
 mod family;
 
@@ -259,7 +264,7 @@ fn what_is_no_regular_file_in_its_place_is_a_clear_error_at_once_and_is_left_alo
 
     type Plant = fn(&Path);
     let plants: [(&str, Plant); 4] = [
-        ("is a FIFO", |path| rustix_fifo(path)),
+        ("is a FIFO", make_fifo),
         ("is a symbolic link", |path| symlink("elsewhere", path).unwrap()),
         ("is a symbolic link", |path| {
             fs::write(path.with_extension("victim"), "precious").unwrap();
@@ -282,7 +287,7 @@ fn what_is_no_regular_file_in_its_place_is_a_clear_error_at_once_and_is_left_alo
 }
 
 #[cfg(unix)]
-fn rustix_fifo(path: &Path) {
+fn make_fifo(path: &Path) {
     assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 

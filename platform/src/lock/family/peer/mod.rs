@@ -1,0 +1,105 @@
+//! What can be known of another process, and where a process id means the same as here.
+
+use std::{ffi::OsStr, path::Path};
+
+cfg_if::cfg_if! {
+    if #[cfg(any(target_os = "linux", target_os = "android"))] {
+        #[path = "linux.rs"]
+        mod os;
+    } else if #[cfg(unix)] {
+        #[path = "unix.rs"]
+        mod os;
+    } else if #[cfg(windows)] {
+        #[path = "windows.rs"]
+        mod os;
+    }
+}
+
+pub(super) use self::os::{boot_id, host_name, look_up, namespace};
+
+/// What a process id stands for now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Process {
+    /// None, or one that ended and was not waited for.
+    Absent,
+    /// One of which nothing is known.
+    Unknown,
+    /// One with these names: its program, and the scripts or modules it was started with.
+    #[cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code))]
+    Named(Vec<String>),
+}
+
+/// By which names a program may be known that was started as `text`: a path, a module's name, or an option.
+pub(super) fn names_of_path(text: &str) -> Vec<String> {
+    let path = Path::new(text);
+    let part = |part: Option<&OsStr>| part.map(|part| part.to_string_lossy().into_owned());
+    let mut names: Vec<String> =
+        [part(path.file_name()), part(path.file_stem())].into_iter().flatten().collect();
+    // `python -m package` runs `package/__main__.py`, `python -m package.module` runs `package/module.py`.
+    if path.file_stem().is_some_and(|stem| stem == "__main__") {
+        names.extend(part(path.parent().and_then(Path::file_name)));
+    }
+    if !text.contains(['/', '\\']) {
+        names.extend(text.rsplit_once('.').map(|(_, module)| module.to_owned()));
+    }
+    names.retain(|name| !name.is_empty());
+    names
+}
+
+#[cfg(unix)]
+fn is_absent(pid: u32) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    pid.is_none_or(|pid| rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_is_known_by_its_file_its_module_and_its_package() {
+        let names = |text: &str| names_of_path(text);
+        assert!(names("/usr/lib/az/__main__.py").contains(&"az".to_owned()));
+        assert!(names("azure.cli").contains(&"cli".to_owned()));
+        assert!(names("/usr/bin/tool.py").contains(&"tool".to_owned()));
+        assert!(names("-c").contains(&"-c".to_owned()));
+        assert!(names("").is_empty());
+    }
+
+    #[test]
+    fn no_process_has_the_id_zero_or_one_beyond_all() {
+        for pid in [0, u32::MAX] {
+            assert_eq!(look_up(pid), Process::Absent);
+        }
+    }
+
+    // Not on Windows: nothing is known of another process but whether it is there
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_process_has_the_names_it_was_started_with() {
+        let Process::Named(names) = look_up(std::process::id()) else { panic!("it is here") };
+        let name = super::super::super::files::program_name();
+        assert!(names.contains(&name), "{names:?}");
+    }
+
+    // Not on Windows: there is no such state
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_process_that_ended_and_was_not_waited_for_is_absent() {
+        use std::{
+            io::Read as _,
+            process::{Command, Stdio},
+        };
+
+        let mut child =
+            Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        assert!(matches!(look_up(child.id()), Process::Named(_)));
+        drop(child.stdin.take());
+        child.stdout.take().unwrap().read_to_end(&mut Vec::new()).unwrap();
+        // Its output is closed before it has ended.
+        while look_up(child.id()) != Process::Absent {
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+    }
+}
