@@ -17,7 +17,7 @@ use std::{
 };
 
 use family::{KINDS, Peer, Place, acquire, counted, step};
-use tokenkeep_lab::{again, executable, say, task};
+use tokenkeep_lab::{again, say, task};
 use tokenkeep_platform::{
     file::FileError,
     lock::{CrossProcessLock, LockError, Wait},
@@ -170,8 +170,9 @@ fn one_of_another_pid_namespace_that_was_killed_stops_us_for_the_long_time() {
         let status = Command::new(unshare).args(["-Urpf", "true"]).status();
         status.is_ok_and(|status| status.success())
     };
-    let Some(unshare) = executable("unshare").filter(|unshare| works(unshare)) else {
-        return say("skipped: no namespaces here; the rule is tested with crafted lock files");
+    let Some(unshare) = tokenkeep_lab::executable("unshare").filter(|unshare| works(unshare))
+    else {
+        return say("skipped: no namespaces here, so crafted lock files alone test the rule");
     };
     let place = Place::new();
     let test = one_of_another_pid_namespace_that_was_killed_stops_us_for_the_long_time;
@@ -214,7 +215,7 @@ fn eight_of_ours_and_two_pythons_of_each_kind_exclude_each_other() {
     if let Some(task) = task() {
         return count_up(&task);
     }
-    let (ours, theirs) = (100, 20);
+    let (ours, theirs) = (300, 20);
     let place = Place::new();
     let task = format!("{ours} {}", place.location.display());
     let began = Instant::now();

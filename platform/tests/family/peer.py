@@ -42,6 +42,8 @@ def count():
             with lock:
                 step()
             left -= 1
+            # As long as a program is busy with other things.
+            time.sleep(0.1)
         except LockError:
             refused += 1
     say(f"refused {refused}")

@@ -118,7 +118,7 @@ fn of_another_namespace_or_another_run_of_the_system_a_process_id_proves_nothing
 fn a_file_whose_content_changes_is_watched_anew() {
     let mut looker = Looker::with(b"");
     for turn in 0..40 {
-        assert!(matches!(looker.look(), Look::Held));
+        assert!(!matches!(looker.look(), Look::Entered(_)));
         if turn % 10 == 9 {
             fs::write(looker.family.path(), "x".repeat(turn)).unwrap();
         }
@@ -253,5 +253,54 @@ mod unix {
         let _child = parent.locked.as_ref().unwrap().share();
         drop(parent);
         drop(looker.family.acquire(&once).unwrap());
+    }
+}
+
+#[cfg(windows)]
+mod windows {
+    use std::os::windows::fs::OpenOptionsExt as _;
+
+    use windows_sys::Win32::Storage::FileSystem::{FILE_FLAG_DELETE_ON_CLOSE, FILE_SHARE_READ};
+
+    use super::*;
+
+    /// Opens or creates the lock file as MSAL.NET does.
+    fn as_dotnet(looker: &Looker) -> std::io::Result<fs::File> {
+        let mut options = fs::File::options();
+        options.read(true).write(true).create(true).truncate(false);
+        options.share_mode(FILE_SHARE_READ).custom_flags(FILE_FLAG_DELETE_ON_CLOSE);
+        options.open(looker.family.path())
+    }
+
+    #[test]
+    fn a_lock_file_that_is_open_as_dotnet_opens_it_is_never_stale() {
+        let mut looker = Looker::new();
+        let peer = as_dotnet(&looker).unwrap();
+        for _ in 0..10 {
+            assert!(matches!(looker.look(), Look::Held));
+        }
+        looker.now += SURELY;
+        assert!(matches!(looker.look(), Look::Held), "an open file was taken");
+        drop(peer);
+        assert!(matches!(looker.look(), Look::Released));
+        assert!(matches!(looker.look(), Look::Entered(_)));
+    }
+
+    #[test]
+    fn while_we_hold_it_others_read_it_and_cannot_open_it_as_dotnet_does() {
+        for mut looker in [Looker::new(), Looker::with(b"")] {
+            let locked = loop {
+                if let Look::Entered(locked) = looker.look() {
+                    break locked;
+                }
+            };
+            locked.write(b"812 ours");
+            assert!(as_dotnet(&looker).is_err(), "two hold it");
+            assert!(fs::remove_file(looker.family.path()).is_err(), "it was removed");
+            assert_eq!(fs::read(looker.family.path()).unwrap(), b"812 ours");
+            locked.release(&looker.folder, &looker.family.name);
+            assert!(!looker.family.path().exists());
+            as_dotnet(&looker).unwrap();
+        }
     }
 }

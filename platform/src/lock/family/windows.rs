@@ -6,7 +6,9 @@ use std::{
     path::PathBuf,
 };
 
-use crate::file::{FileError, Folder, Identity, delete_when_closed, read_at, write_at};
+use crate::file::{
+    FileError, FileStamp, Folder, Identity, delete_when_closed, read_at, stamp, write_at,
+};
 
 /// The file, created or taken over, and open.
 #[derive(Debug)]
@@ -16,12 +18,14 @@ pub(super) struct Locked {
     taken_over: bool,
 }
 
-/// Somebody else's file. It is not kept open, for that would hinder whoever has it.
+/// Somebody else's file. It is not kept open, for that would hinder whoever has it; a later file that has its
+/// identity has another time.
 #[derive(Debug)]
 pub(super) struct Sight {
     folder: Folder,
     name: String,
     path: PathBuf,
+    stamp: FileStamp,
     identity: Identity,
     claim: Option<File>,
 }
@@ -57,14 +61,15 @@ impl Sight {
     /// `None` where nothing lies there.
     pub(super) fn open(folder: &Folder, name: &str) -> Result<Option<Self>, FileError> {
         folder.check_presence_file(name)?;
-        let Some(identity) = folder.identity_at(name)? else { return Ok(None) };
-        let own = Folder::open_shared(folder.path())?;
         let path = folder.path().join(name);
-        Ok(own.map(|folder| Self { folder, name: name.to_owned(), path, identity, claim: None }))
+        let Some(stamp) = stamp(&path)? else { return Ok(None) };
+        let Some(identity) = folder.identity_at(name)? else { return Ok(None) };
+        let Some(folder) = Folder::open_shared(folder.path())? else { return Ok(None) };
+        Ok(Some(Self { folder, name: name.to_owned(), path, stamp, identity, claim: None }))
     }
 
-    pub(super) fn is_there(&self, folder: &Folder, name: &str) -> Result<bool, FileError> {
-        Ok(folder.identity_at(name)? == Some(self.identity))
+    pub(super) fn is_there(&self, _folder: &Folder, _name: &str) -> Result<bool, FileError> {
+        Ok(stamp(&self.path)?.as_ref() == Some(&self.stamp))
     }
 
     /// Empty where whoever has the file open does not let others read it.
