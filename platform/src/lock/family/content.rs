@@ -41,7 +41,7 @@ impl<'a> Content<'a> {
             None => (rest, None),
         };
         let (boot, namespace) = match tail.map(|tail| tail.split_once(NAMESPACE)) {
-            Some(Some((boot, namespace))) => (Some(boot), Some(namespace)),
+            Some(Some((boot, namespace))) => (known(boot), known(namespace)),
             _ => (None, None),
         };
         Self {
@@ -77,9 +77,8 @@ impl Here {
     /// What this process writes into a lock file of its own.
     pub(super) fn content(&self) -> String {
         let program = program_name().replace(|c: char| c.is_whitespace() || c.is_control(), "_");
-        let unknown = || "?".to_owned();
-        let boot = self.boot.clone().unwrap_or_else(unknown);
-        let namespace = self.namespace.clone().unwrap_or_else(unknown);
+        let boot = self.boot.as_deref().unwrap_or(UNKNOWN);
+        let namespace = self.namespace.as_deref().unwrap_or(UNKNOWN);
         format!("{} {program}{BOOT}{boot}{NAMESPACE}{namespace}", process::id())
     }
 
@@ -113,6 +112,12 @@ fn bare(text: &str) -> &str {
     text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text)
 }
 
+fn known(text: &str) -> Option<&str> {
+    (text != UNKNOWN).then_some(text)
+}
+
+/// Where a system has no such thing.
+const UNKNOWN: &str = "?";
 const BOOT: &str = " boot=";
 const NAMESPACE: &str = " pidns=";
 
@@ -164,6 +169,13 @@ mod tests {
             assert_eq!(content.namespace, here.namespace.as_deref());
         }
         assert!(!here.is_gone(&content), "this process is here: {text}");
+    }
+
+    #[test]
+    fn a_system_that_has_neither_boot_ids_nor_namespaces_judges_by_the_process_id() {
+        let nowhere =
+            Here { boot: None, namespace: None, host: None, look_up: |_| Process::Absent };
+        assert!(nowhere.is_gone(&Content::parse(nowhere.content().as_bytes())));
     }
 
     #[test]

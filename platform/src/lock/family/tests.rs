@@ -223,6 +223,26 @@ mod unix {
 
     // Not on Windows: an open file cannot be removed
     #[test]
+    fn whoever_locks_a_file_that_was_released_finds_that_its_name_is_gone() {
+        let looker = Looker::new();
+        for _ in 0..300 {
+            let held = looker.family.acquire(&Wait::at_most(Duration::ZERO)).unwrap();
+            let peer = open(&looker);
+            let (ready, begin) = std::sync::mpsc::channel();
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    ready.send(()).unwrap();
+                    while !kernel::try_lock(&peer).unwrap() {}
+                    assert!(!looker.family.path().exists(), "it looks as if it were locked");
+                });
+                begin.recv().unwrap();
+                drop(held);
+            });
+        }
+    }
+
+    // Not on Windows: an open file cannot be removed
+    #[test]
     fn a_lock_whose_file_was_removed_is_not_intact_and_leaves_the_next_file_alone() {
         let looker = Looker::new();
         let held = looker.family.acquire(&Wait::at_most(Duration::ZERO)).unwrap();
