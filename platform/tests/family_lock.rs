@@ -308,3 +308,33 @@ fn the_lock_file_is_its_users_alone_whatever_the_umask_and_pythons_is_accepted()
     fs::set_permissions(lock.path(), fs::Permissions::from_mode(0o664)).unwrap();
     drop(acquire(&lock));
 }
+
+// Not on Windows: there is no fork
+#[cfg(unix)]
+#[test]
+#[expect(unsafe_code, reason = "Rust has no safe fork")]
+fn a_forked_child_has_no_part_in_its_parents_lock() {
+    if let Some(location) = task() {
+        let lock = CrossProcessLock::family(&location);
+        let guard = acquire(&lock);
+        // SAFETY: the test runs alone in a process of its own, and no other thread holds a lock that the child needs.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            let intact = guard.is_intact().unwrap();
+            drop(guard);
+            let entered = lock.acquire(&Wait::at_most(Duration::ZERO)).is_ok();
+            // SAFETY: the child ends without the destructors of its parent.
+            unsafe { libc::_exit(i32::from(intact || entered)) };
+        }
+        let mut status = 0;
+        // SAFETY: `pid` is a child of this process, and the status may be written to.
+        assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
+        assert_eq!(status, 0, "the child held, released or entered its parent's lock");
+        assert!(guard.is_intact().unwrap());
+        return;
+    }
+    let place = Place::new();
+    let mut alone = again(a_forked_child_has_no_part_in_its_parents_lock, &place.location);
+    assert!(alone.status().unwrap().success());
+    assert!(!place.lock().path().exists());
+}
