@@ -228,11 +228,20 @@ fn eight_of_ours_and_two_pythons_of_each_kind_exclude_each_other() {
     let peers: Vec<_> = (0..8).map(|_| Peer::start(&mut again(test, &task))).collect();
     peers.into_iter().for_each(Peer::finish);
     say(&format!("8 of ours, {ours} updates each beside 4 Pythons: {:?}", began.elapsed()));
+    let mut starved = false;
     for (kind, mut python) in pythons {
-        say(&format!("Python ({kind}) gave up {} times", python.says("refused")));
+        let (refused, longest) = (python.says("refused"), python.says("longest"));
+        say(&format!("Python ({kind}) waited at most {longest} s and gave up {refused} times"));
+        starved |= *kind == "locked" && longest.parse::<f64>().unwrap() >= 5.0;
         python.finish();
     }
     let (count, violations) = counted(&place.location);
+    // After 5 s that kind locks whatever file it has open, and nobody can keep it out. See docs/INTEROP.md.
+    if starved {
+        return say(&format!(
+            "{count} updates counted; a Python did not ask any more:\n{violations}"
+        ));
+    }
     assert_eq!((count, violations.as_str()), (8 * ours + 4 * theirs, ""));
 }
 

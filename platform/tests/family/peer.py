@@ -36,10 +36,12 @@ def enter():
 
 
 def count():
-    refused, left = 0, int(sys.argv[4])
+    refused, longest, left = 0, 0, int(sys.argv[4])
     while left:
+        began = time.monotonic()
         try:
             with lock:
+                longest = max(longest, time.monotonic() - began)
                 step()
             left -= 1
             # As long as a program is busy with other things.
@@ -47,6 +49,7 @@ def count():
         except LockError:
             refused += 1
     say(f"refused {refused}")
+    say(f"longest {longest:.3f}")
 
 
 def step():
