@@ -266,6 +266,19 @@ fn the_lock_file_lies_beside_the_cache_while_it_is_held() {
     assert!(!lock.path().exists());
 }
 
+// Not on Windows: bytes that are no Unicode are another encoding there
+#[cfg(unix)]
+#[test]
+fn a_location_that_is_no_unicode_is_refused_before_another_file_is_locked() {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    let place = Place::new();
+    let location = place.location.with_file_name(std::ffi::OsStr::from_bytes(b"c\xff"));
+    let error = CrossProcessLock::family(&location).acquire(&Wait::default()).unwrap_err();
+    assert!(matches!(error, LockError::File(FileError::Io { .. })), "{error}");
+    assert_eq!(fs::read_dir(place.location.parent().unwrap()).unwrap().count(), 0);
+}
+
 // Not on Windows: a FIFO, and links need a privilege
 #[cfg(unix)]
 #[test]

@@ -9,6 +9,7 @@ mod peer;
 mod watch;
 
 use std::{
+    io::ErrorKind,
     path::{Path, PathBuf},
     process,
     sync::{Arc, Mutex},
@@ -72,7 +73,7 @@ impl Family {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),
         };
-        Self { path: folder.join(&name), folder, name, courtesy: Mutex::default() }
+        Self { path, folder, name, courtesy: Mutex::default() }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -80,6 +81,11 @@ impl Family {
     }
 
     pub(super) fn acquire(self: &Arc<Self>, wait: &Wait<'_>) -> Result<Tenure, LockError> {
+        if self.path.file_name() != Some(self.name.as_ref()) {
+            let source = ErrorKind::InvalidFilename.into();
+            let (operation, path) = ("use a name that is no Unicode", self.path.clone());
+            return Err(FileError::Io { operation, path, source }.into());
+        }
         let missing = || FileError::MissingParent { path: self.folder.clone() };
         let folder = Folder::open_in(&self.folder, Place::Shared)?.ok_or_else(missing)?;
         let gap = self.courtesy.try_lock().map(|courtesy| courtesy.gap(Instant::now()));
