@@ -26,7 +26,7 @@ pub(super) struct Content<'a> {
 pub(super) struct Here {
     boot: Option<String>,
     namespace: Option<String>,
-    host: Option<String>,
+    host: fn() -> Option<String>,
     look_up: fn(u32) -> Process,
 }
 
@@ -69,7 +69,7 @@ impl Here {
         Self {
             boot: peer::boot_id(),
             namespace: peer::namespace(),
-            host: peer::host_name(),
+            host: peer::host_name,
             look_up: peer::look_up,
         }
     }
@@ -100,7 +100,7 @@ impl Here {
             Process::Unknown => false,
             Process::Named(_) if content.program.is_empty() => false,
             // Java says the host instead of the program.
-            Process::Named(_) if Some(content.program) == self.host.as_deref() => false,
+            Process::Named(_) if (self.host)().as_deref() == Some(content.program) => false,
             Process::Named(names) => !peer::names_of_path(content.program)
                 .iter()
                 .any(|name| names.iter().any(|known| known == name)),
@@ -127,7 +127,7 @@ mod tests {
 
     fn here(look_up: fn(u32) -> Process) -> Here {
         let known = |text: &str| Some(text.to_owned());
-        Here { boot: known("b"), namespace: known("n"), host: known("box"), look_up }
+        Here { boot: known("b"), namespace: known("n"), host: || Some("box".to_owned()), look_up }
     }
 
     fn az(_: u32) -> Process {
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn a_system_that_has_neither_boot_ids_nor_namespaces_judges_by_the_process_id() {
         let nowhere =
-            Here { boot: None, namespace: None, host: None, look_up: |_| Process::Absent };
+            Here { boot: None, namespace: None, host: || None, look_up: |_| Process::Absent };
         assert!(nowhere.is_gone(&Content::parse(nowhere.content().as_bytes())));
     }
 

@@ -1,12 +1,13 @@
 //! Linux tells in /proc.
 
-use std::{fs, process};
+use std::{fs, process, sync::OnceLock};
 
 use super::{Process, names_of_path};
 
 /// Another one at each start of the system: random(4).
 pub(in super::super) fn boot_id() -> Option<String> {
-    read("/proc/sys/kernel/random/boot_id")
+    static ID: OnceLock<Option<String>> = OnceLock::new();
+    ID.get_or_init(|| read("/proc/sys/kernel/random/boot_id")).clone()
 }
 
 /// The number of the namespace of this process's id: pid_namespaces(7).
