@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{FileError, FileStamp, Identity, OpenFile, Parents, Place, os};
+use super::{FileError, FileStamp, Identity, OpenFile, Parents, Place, SignalFile, os};
 
 /// A folder that was opened and found safe.
 ///
@@ -191,6 +191,18 @@ impl Folder {
         self.write_temporary(name, b"").map(drop)
     }
 
+    /// Opens a file to touch it later. Where it is missing it is created empty, 0600 from the first moment; what it holds
+    /// is neither read nor changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`open_file`](Self::open_file); [`FileError::ReadOnly`].
+    pub fn signal(&self, name: &str) -> Result<SignalFile, FileError> {
+        let path = self.path_of(name)?;
+        let file = self.directory.open_or_create(&path, name, self.place)?;
+        Ok(SignalFile::new(path, file))
+    }
+
     /// Makes durable what the folder shows: a writer that was killed may have left a name
     /// unconfirmed.
     ///
@@ -204,7 +216,7 @@ impl Folder {
     /// Opens or creates a file for locking, for reading and writing, without truncation.
     pub(crate) fn open_lock_file(&self, name: &str) -> Result<File, FileError> {
         let path = self.path_of(name)?;
-        self.directory.open_lock_file(&path, name)
+        self.directory.open_or_create(&path, name, Place::Private)
     }
 
     /// Creates a file that lies there while a lock is held; `None` where something has the name.

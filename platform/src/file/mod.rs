@@ -17,6 +17,7 @@ mod error;
 mod folder;
 mod open_file;
 mod place;
+mod signal;
 
 use std::path::Path;
 
@@ -41,6 +42,7 @@ pub use self::{
     open_file::OpenFile,
     os::FileStamp,
     place::{Parents, Place},
+    signal::SignalFile,
 };
 
 /// Tells what lies at `path` now, by one system call; `None` where nothing lies there.

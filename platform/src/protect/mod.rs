@@ -36,7 +36,20 @@ pub const IS_BUILT: bool = os::IS_BUILT;
 /// [`ProtectError::NetworkLogon`] in a session without the person's key, such as over SSH;
 /// [`ProtectError::Missing`] elsewhere than on Windows; else [`ProtectError::Failed`].
 pub fn protect(bytes: &[u8], entropy: Option<&[u8]>) -> Result<Vec<u8>, ProtectError> {
-    os::protect(bytes, entropy.filter(|entropy| !entropy.is_empty()))
+    protect_described(bytes, "", entropy)
+}
+
+/// [`protect`] with a description, which is stored beside the bytes in clear and plays no part in giving them back.
+///
+/// # Errors
+///
+/// As [`protect`].
+pub fn protect_described(
+    bytes: &[u8],
+    description: &str,
+    entropy: Option<&[u8]>,
+) -> Result<Vec<u8>, ProtectError> {
+    os::protect(bytes, description, entropy.filter(|entropy| !entropy.is_empty()))
 }
 
 /// Gives back what was protected by the same person on the same machine. Never asks the person.

@@ -6,7 +6,7 @@ use super::ProtectError;
 
 pub(super) const IS_BUILT: bool = false;
 
-pub(super) fn protect(_: &[u8], _: Option<&[u8]>) -> Result<Vec<u8>, ProtectError> {
+pub(super) fn protect(_: &[u8], _: &str, _: Option<&[u8]>) -> Result<Vec<u8>, ProtectError> {
     Err(ProtectError::Missing)
 }
 

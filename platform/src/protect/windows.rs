@@ -15,16 +15,23 @@ use super::ProtectError;
 
 pub(super) const IS_BUILT: bool = true;
 
-pub(super) fn protect(bytes: &[u8], entropy: Option<&[u8]>) -> Result<Vec<u8>, ProtectError> {
+pub(super) fn protect(
+    bytes: &[u8],
+    description: &str,
+    entropy: Option<&[u8]>,
+) -> Result<Vec<u8>, ProtectError> {
     let (input, entropy) = (blob(bytes)?, entropy.map(blob).transpose()?);
     let entropy = entropy.as_ref().map_or(ptr::null(), ptr::from_ref);
+    let text: Vec<u16> = description.encode_utf16().chain([0]).collect();
+    let description = if description.is_empty() { ptr::null() } else { text.as_ptr() };
     let mut output = Allocated::default();
-    // SAFETY: input and entropy describe slices that live until the call has returned and are only
-    // read; the description, the reserved pointer and the prompt may be null; the output may be written to.
+    // SAFETY: input and entropy describe slices, and the description is null or a text that ends with a NUL, which all
+    // live until the call has returned and are only read; the reserved pointer and the prompt may be null; the output
+    // may be written to.
     let done = unsafe {
         CryptProtectData(
             &input,
-            ptr::null(),
+            description,
             entropy,
             ptr::null(),
             ptr::null(),

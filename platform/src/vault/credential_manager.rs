@@ -16,6 +16,7 @@ use super::{Backend, Collection, Item, Place, Source, VaultError};
 use super::{credential_manager_status as status, credential_manager_status::MAX_SIZE};
 
 pub(super) const NAME: &str = "Credential Manager";
+pub(super) const FINDS_BY_ATTRIBUTES: bool = false;
 
 pub(super) fn open() -> Box<dyn Backend> {
     Box::new(Stored(CredentialManager))

@@ -17,6 +17,12 @@ pub struct Item {
     pub label: String,
     /// Names and values, each name once: what the Secret Service stores and searches by, `xdg:schema` included.
     pub attributes: Vec<(String, String)>,
+    /// More attributes, which a new item on the Secret Service gets as well and which no search asks for. libsecret treats
+    /// `xdg:schema` so where a schema has the flag `SECRET_SCHEMA_DONT_MATCH_NAME`.
+    pub unsearched: Vec<(String, String)>,
+    /// What the secret is, as a MIME type. The Secret Service keeps it, and libsecret takes for a password what is
+    /// `text/plain` alone.
+    pub content_type: String,
 }
 
 impl Item {
@@ -25,7 +31,8 @@ impl Item {
         let (service, account) = (service.into(), account.into());
         let attributes =
             vec![("service".into(), service.clone()), ("account".into(), account.clone())];
-        Self { label: service.clone(), service, account, attributes }
+        let (label, content_type) = (service.clone(), BINARY.into());
+        Self { service, account, label, attributes, unsearched: Vec::new(), content_type }
     }
 
     /// The same with another label.
@@ -42,6 +49,23 @@ impl Item {
         attributes: impl IntoIterator<Item = (N, V)>,
     ) -> Self {
         self.attributes = attributes.into_iter().map(|(n, v)| (n.into(), v.into())).collect();
+        self
+    }
+
+    /// The same, stored with these attributes too, by which it is not found.
+    #[must_use]
+    pub fn storing_too<N: Into<String>, V: Into<String>>(
+        mut self,
+        attributes: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        self.unsearched = attributes.into_iter().map(|(n, v)| (n.into(), v.into())).collect();
+        self
+    }
+
+    /// The same with a secret of another kind than `application/octet-stream`.
+    #[must_use]
+    pub fn holding(mut self, content_type: impl Into<String>) -> Self {
+        self.content_type = content_type.into();
         self
     }
 
@@ -104,6 +128,8 @@ pub enum Session {
     /// In clear on the bus of the person's own session.
     Plain,
 }
+
+const BINARY: &str = "application/octet-stream";
 
 #[cfg(test)]
 mod tests {

@@ -21,6 +21,7 @@ use super::stored::{Entries, Stored};
 use super::{Backend, Collection, Item, Place, Source, Turn, VaultError};
 
 pub(super) const NAME: &str = "Keychain";
+pub(super) const FINDS_BY_ATTRIBUTES: bool = false;
 
 pub(super) fn open() -> Box<dyn Backend> {
     Box::new(Stored(Keychain))
@@ -54,6 +55,9 @@ impl Entries for Keychain {
     fn add(&mut self, place: &Place, item: &Item, secret: &[u8]) -> Result<(), VaultError> {
         let keychain = keychain(place)?;
         keychain.add_generic_password(&item.service, &item.account, secret).map_err(error)?;
+        if item.label.is_empty() {
+            return Ok(());
+        }
         let mut search = ItemSearchOptions::new();
         search.keychains(&[keychain]).class(ItemClass::generic_password());
         search.service(&item.service).account(&item.account);

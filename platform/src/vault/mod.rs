@@ -72,6 +72,9 @@ cfg_if::cfg_if! {
     }
 }
 
+/// Whether the operating system's vault finds an item by its attributes, and not by its service and account.
+pub const FINDS_BY_ATTRIBUTES: bool = os::FINDS_BY_ATTRIBUTES;
+
 /// A secret in a buffer that is wiped when dropped.
 pub type Secret = Zeroizing<Vec<u8>>;
 

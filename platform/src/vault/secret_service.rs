@@ -32,6 +32,7 @@ pub(super) use provider::provider;
 use steps::search;
 
 pub(super) const NAME: &str = "Secret Service";
+pub(super) const FINDS_BY_ATTRIBUTES: bool = true;
 
 pub(super) fn open() -> Box<dyn Backend> {
     Box::new(SecretService::default())
@@ -90,7 +91,7 @@ impl Backend for SecretService {
                 },
             };
             let Some(path) = found else { return self.create(asked, secret) };
-            let write = |link: &Link| link.set_secret(&path, secret, asked.place.session);
+            let write = |link: &Link| link.set_secret(&path, asked, secret);
             let kept = match self.write_or_gone(asked.turn, write)? {
                 None => false,
                 Some(()) if self.is_proven(asked.place) => self.took_effect(&path, asked.turn)?,

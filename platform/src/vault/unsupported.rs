@@ -8,6 +8,12 @@ use super::{Asked, Backend, Place, Secret, Turn, VaultError};
 )]
 pub(super) const NAME: &str = "operating system's vault";
 
+#[cfg_attr(
+    not(any(target_os = "ios", target_os = "android")),
+    expect(dead_code, reason = "it stands for the kernel keyring alone")
+)]
+pub(super) const FINDS_BY_ATTRIBUTES: bool = false;
+
 pub(super) fn open() -> Box<dyn Backend> {
     Box::new(Unsupported)
 }

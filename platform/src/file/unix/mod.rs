@@ -75,8 +75,13 @@ impl Directory {
         Ok(Some(Opened { file, stamp, readable_by_others }))
     }
 
-    /// Opens a file of ours to lock it. It is checked as in a private place.
-    pub(crate) fn open_lock_file(&self, path: &Path, name: &str) -> Result<File, FileError> {
+    /// Opens or creates a file to lock or to touch it. One that others can read, where that is allowed, becomes 0600.
+    pub(crate) fn open_or_create(
+        &self,
+        path: &Path,
+        name: &str,
+        place: Place,
+    ) -> Result<File, FileError> {
         let file = match self.open_at(name, OFlags::RDWR | OFlags::CREATE | OPEN_SAFELY) {
             Ok(descriptor) => File::from(descriptor),
             Err(Errno::NOENT) => {
@@ -87,7 +92,10 @@ impl Directory {
         };
         let failed = |errno: Errno| FileError::from_io("look at", path, errno.into());
         let stat = retry_on_intr(|| rustix::fs::fstat(&file)).map_err(failed)?;
-        check::file(path, &stat, Place::Private)?;
+        check::file(path, &stat, place)?;
+        if check::is_open_to_others(&stat) {
+            retry_on_intr(|| rustix::fs::fchmod(&file, FILE_MODE)).map_err(failed)?;
+        }
         widen_to_owner(&file, &stat).map_err(failed)?;
         Ok(file)
     }

@@ -97,9 +97,14 @@ impl Directory {
         Ok(Some(Opened { file: Arc::new(file), stamp, readable_by_others }))
     }
 
-    /// Opens a file of ours to lock it. It is checked as in a private place. While it is open nobody can
-    /// delete or rename it, for it is not shared for deletion.
-    pub(crate) fn open_lock_file(&self, path: &Path, _name: &str) -> Result<File, FileError> {
+    /// Opens or creates a file to lock or to touch it. While it is open nobody can delete or rename it, for it is not
+    /// shared for deletion.
+    pub(crate) fn open_or_create(
+        &self,
+        path: &Path,
+        _name: &str,
+        place: Place,
+    ) -> Result<File, FileError> {
         let opening = Opening {
             access: GENERIC_READ | GENERIC_WRITE,
             share: FILE_SHARE_READ | FILE_SHARE_WRITE,
@@ -113,7 +118,7 @@ impl Directory {
             })?;
         let found =
             Found::of(&file).map_err(|source| FileError::from_io("look at", path, source))?;
-        found.check_file(path, Place::Private)?;
+        found.check_file(path, place)?;
         Ok(file)
     }
 

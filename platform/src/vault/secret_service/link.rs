@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::address;
 use super::bus::{ANSWER_LIMIT, Bus};
 use super::fault::Fault;
-use crate::vault::{Collection, Item, Secret, Session, Turn, VaultError};
+use crate::vault::{Asked, Collection, Item, Secret, Session, Turn, VaultError};
 
 /// A connection and the sessions opened on it.
 pub(super) struct Link {
@@ -87,7 +87,7 @@ impl Link {
         item: &Item,
         turn: &Turn,
     ) -> Result<Vec<OwnedObjectPath>, Fault> {
-        let attributes = attributes(item);
+        let attributes = named(&item.attributes);
         self.ask(turn, collection, COLLECTION_INTERFACE, "SearchItems", &attributes)
     }
 
@@ -154,12 +154,14 @@ impl Link {
         item: &Item,
     ) -> Result<Prompt<OwnedObjectPath>, Fault> {
         let session = self.bare.as_ref().ok_or_else(|| VaultError::failed("no session is open"))?;
+        let mut attributes = named(&item.unsearched);
+        attributes.extend(named(&item.attributes));
         let properties: HashMap<&str, Value<'_>> = HashMap::from([
             ("org.freedesktop.Secret.Item.Label", Value::from(item.label.as_str())),
-            ("org.freedesktop.Secret.Item.Attributes", Value::from(attributes(item))),
+            ("org.freedesktop.Secret.Item.Attributes", Value::from(attributes)),
         ]);
         let nothing: &[u8] = &[];
-        let body = (properties, (session, nothing, nothing, CONTENT_TYPE), false);
+        let body = (properties, (session, nothing, nothing, &*item.content_type), false);
         let (path, prompt): (OwnedObjectPath, OwnedObjectPath) =
             self.call(None, collection, COLLECTION_INTERFACE, "CreateItem", &body)?;
         Ok(match path.as_str() {
@@ -171,12 +173,13 @@ impl Link {
     pub(super) fn set_secret(
         &self,
         path: &OwnedObjectPath,
+        asked: Asked<'_>,
         secret: &[u8],
-        kind: Session,
     ) -> Result<Prompt<()>, Fault> {
-        let session = self.session(kind)?;
+        let session = self.session(asked.place.session)?;
+        let kind = &asked.item.content_type;
         write(&self.bus, None, async {
-            session.get_item_by_path(path.clone()).await?.set_secret(secret, CONTENT_TYPE).await
+            session.get_item_by_path(path.clone()).await?.set_secret(secret, kind).await
         })?;
         Ok(Prompt::NotNeeded(()))
     }
@@ -304,8 +307,8 @@ fn write<T, E: Into<Fault>>(
     }
 }
 
-fn attributes(item: &Item) -> HashMap<&str, &str> {
-    item.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+fn named(attributes: &[(String, String)]) -> HashMap<&str, &str> {
+    attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
 /// The largest secret. D-Bus itself stops at 64 MiB:
@@ -320,4 +323,3 @@ const COLLECTION_INTERFACE: &str = "org.freedesktop.Secret.Collection";
 const ITEM_INTERFACE: &str = "org.freedesktop.Secret.Item";
 /// What the service answers in place of a path.
 const NOTHING: &str = "/";
-const CONTENT_TYPE: &str = "application/octet-stream";

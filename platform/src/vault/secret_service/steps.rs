@@ -34,9 +34,7 @@ impl SecretService {
         asked: Asked<'_>,
         secret: &[u8],
     ) -> Result<bool, VaultError> {
-        match self
-            .write_or_gone(asked.turn, |link| link.set_secret(path, secret, asked.place.session))
-        {
+        match self.write_or_gone(asked.turn, |link| link.set_secret(path, asked, secret)) {
             Ok(Some(())) => self.read_back(path, asked, secret),
             // An unknown session and an unknown item go by the same name.
             Ok(None) => Ok(false),
