@@ -36,7 +36,8 @@ pub use again::{again, task};
 pub use canary::Canaries;
 pub use others::{Others, create_private, give_away, let_others};
 pub use place::{
-    example, executable, program, python, strace, target_dir, venv, venv_python, workspace_root,
+    example, executable, program, python, python_with_libsecret, strace, target_dir, venv,
+    venv_python, workspace_root,
 };
 pub use start::started;
 pub use tool::{

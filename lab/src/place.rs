@@ -1,7 +1,8 @@
 //! Where things are: the workspace, what cargo built, and the programs on this machine.
 
-use std::env;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
 
 use crate::tool;
 
@@ -66,6 +67,35 @@ pub fn python() -> Option<PathBuf> {
         return Some(PathBuf::from(chosen));
     }
     tool::venv_is_complete(&venv()).then(venv_python)
+}
+
+/// A command that runs the system's own Python with the peers of [`python`]: libsecret's bindings are a package of the
+/// system, which a virtual environment does not see.
+///
+/// # Panics
+///
+/// When there is no such environment.
+pub fn python_with_libsecret() -> Command {
+    let python = python().expect("the environment with the peers is here");
+    let venv = python.parent().and_then(Path::parent).expect("a program lies in its environment");
+    let site = folders(&venv.join("lib")).map(|python| python.join("site-packages"));
+    let mut command = Command::new("/usr/bin/python3");
+    let paths = env::join_paths(site).expect("a folder's name has no colon");
+    command.env("PYTHONPATH", paths);
+    command
+}
+
+pub(crate) fn has_gi() -> bool {
+    Path::new("/usr/lib/python3/dist-packages/gi").is_dir()
+}
+
+pub(crate) fn has_typelib(name: &str) -> bool {
+    let file = format!("girepository-1.0/{name}.typelib");
+    folders(Path::new("/usr/lib")).any(|folder| folder.join(&file).is_file())
+}
+
+fn folders(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path())
 }
 
 /// The `strace` on this machine, on Linux.

@@ -23,6 +23,8 @@ pub enum Tool {
     Debugger,
     /// Python with the peers that the tests compare with; see [`crate::python`].
     Python,
+    /// libsecret for the system's own Python, as msal-extensions uses it; see [`crate::python_with_libsecret`].
+    PythonLibsecret,
     /// A compiler with the source of its standard library, for type-checking Windows and macOS.
     OtherTargets,
     /// Runs programs of Windows, with the linker that makes them.
@@ -37,6 +39,7 @@ impl Tool {
         Self::Strace,
         Self::Debugger,
         Self::Python,
+        Self::PythonLibsecret,
         Self::OtherTargets,
         Self::Wine,
     ];
@@ -49,6 +52,7 @@ impl Tool {
             Self::Strace => "strace",
             Self::Debugger => "gdb",
             Self::Python => "Python with msal and msal-extensions",
+            Self::PythonLibsecret => "libsecret for Python",
             Self::OtherTargets => "a compiler with the standard library's source",
             Self::Wine => "Wine and mingw's linker",
         }
@@ -62,6 +66,9 @@ impl Tool {
             Self::Strace => place::strace().is_some(),
             Self::Python => place::python().is_some(),
             Self::Wine => programs && Self::OtherTargets.is_here(),
+            Self::PythonLibsecret => {
+                Self::Python.is_here() && place::has_typelib("Secret-1") && place::has_gi()
+            }
             Self::OtherTargets => {
                 Path::new(DEBIAN_RUSTC).is_file()
                     && Path::new(DEBIAN_STD).join("std/Cargo.toml").is_file()
@@ -95,6 +102,7 @@ impl Tool {
             Self::Strace => &["strace"],
             Self::Debugger => &["gdb"],
             Self::Python => &["python3", "python3-venv"],
+            Self::PythonLibsecret => &["python3", "python3-venv", "python3-gi", "gir1.2-secret-1"],
             Self::OtherTargets => &["rustc-web", "rust-web-src"],
             Self::Wine => {
                 &["rustc-web", "rust-web-src", "gcc-mingw-w64-x86-64-win32", "wine", "wine64"]
@@ -105,7 +113,7 @@ impl Tool {
     /// What `pip` adds in the virtual environment, each with the version that the tests were written for.
     pub fn wheels(self) -> &'static [&'static str] {
         match self {
-            Self::Python => &[
+            Self::Python | Self::PythonLibsecret => &[
                 "msal==1.39.0",
                 "msal-extensions==1.3.1",
                 "argon2-cffi==25.1.0",

@@ -13,6 +13,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         Tool::Strace,
         Tool::Debugger,
         Tool::Python,
+        Tool::PythonLibsecret,
     ])?;
     if arguments.is_empty() {
         let with_twins = || {

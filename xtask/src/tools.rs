@@ -37,7 +37,8 @@ fn install(missing: &[Tool]) -> Result<(), Failure> {
         install_packages(&packages)?;
     }
     for tool in missing {
-        if !tool.wheels().is_empty() {
+        // Two tools may share one environment.
+        if !tool.wheels().is_empty() && !tool.is_here() {
             install_wheels(tool.wheels())?;
         }
         if !tool.is_here() {
