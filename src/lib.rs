@@ -19,9 +19,10 @@ pub use error::Error;
 pub use interaction::Interaction;
 pub use persisted::PersistedTokenCache;
 pub use persistence::{
-    CredentialStore, Hold, Intent, KernelKeyring, KeyCallback, KeyRequest, KeySource, Loaded,
-    MemoryPersistence, Passphrase, Persistence, PersistenceBuilder, PlaintextPersistence,
-    Protection, Saved, SealedPersistence, Stamp,
+    CredentialStore, FamilyIdentity, FamilyPersistence, Hold, Intent, ItemEncoding, KernelKeyring,
+    KeyCallback, KeyRequest, KeySource, Loaded, MemoryPersistence, Passphrase, Persistence,
+    PersistenceBuilder, PlaintextPersistence, Protection, Saved, SealedPersistence, Stamp,
+    build_encrypted_persistence,
 };
 pub use seal::KeyId;
 pub use secret::Secret;

@@ -81,7 +81,7 @@ impl PersistedTokenCache {
     }
 
     /// `None` if there is no place that could be locked, so nothing is kept there either.
-    fn with_lock<T>(
+    pub(super) fn with_lock<T>(
         &self,
         work: impl FnOnce(&dyn Persistence, &Hold) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {

@@ -83,13 +83,29 @@ impl PersistedTokenCache {
             }
             self.0.persistence.prepare(Intent::Read)?;
             let known = self.0.state.read().unwrap_or_else(PoisonError::into_inner).clone();
-            if let Some(state) = self.load_after(known)? {
+            let loaded = match self.load_after(known) {
+                Err(torn @ Error::Corrupt { .. }) if self.0.persistence.is_written_in_place() => {
+                    self.load_again(torn)?
+                }
+                loaded => loaded?,
+            };
+            if let Some(state) = loaded {
                 let cache = Arc::clone(&state.cache);
                 *self.0.state.write().unwrap_or_else(PoisonError::into_inner) = state;
                 return Ok(cache);
             }
         }
         Err(self.restless())
+    }
+
+    /// The state as it is with the lock held, after a look without it that said `torn`.
+    fn load_again(&self, torn: Error) -> Result<Option<State>, Error> {
+        match self.with_lock(|_, _| self.load_locked()) {
+            Ok(Some(loaded)) => Ok(loaded),
+            // There is no place for a lock, or this thread has it already: nobody else is writing.
+            Ok(None) | Err(Error::Nested) => Err(torn),
+            Err(error) => Err(error),
+        }
     }
 
     fn unchanged(&self) -> Result<Option<Arc<TokenCache>>, Error> {

@@ -55,13 +55,23 @@ impl PersistedTokenCache {
     /// The newest state, read with the lock held; `None` if that needs another `prepare`.
     pub(super) fn load_locked(&self) -> Result<Option<State>, Error> {
         let known = self.0.state.read().unwrap_or_else(PoisonError::into_inner).clone();
-        self.load_after(known)
+        self.state_of(self.0.persistence.load(known.stamp.as_ref())?, known)
     }
 
     /// The state that the store holds now, given what is known of it.
     pub(super) fn load_after(&self, known: State) -> Result<Option<State>, Error> {
-        Ok(Some(match self.0.persistence.load(known.stamp.as_ref())? {
-            Loaded::Absent => State { loaded: true, ..State::default() },
+        match self.0.persistence.load(known.stamp.as_ref())? {
+            Loaded::Empty if self.0.persistence.is_written_in_place() => {
+                let (what, detail) = ("the token cache".into(), "it is empty".into());
+                Err(self.located(Error::Corrupt { what, detail }))
+            }
+            loaded => self.state_of(loaded, known),
+        }
+    }
+
+    fn state_of(&self, loaded: Loaded, known: State) -> Result<Option<State>, Error> {
+        Ok(Some(match loaded {
+            Loaded::Absent | Loaded::Empty => State { loaded: true, ..State::default() },
             Loaded::Content(content, stamp) => State {
                 cache: Arc::new(TokenCache::from_json(&content).map_err(|e| self.located(e))?),
                 stamp: Some(stamp),

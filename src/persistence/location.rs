@@ -7,6 +7,7 @@ use directories::BaseDirs;
 use crate::Error;
 
 /// A file that a person named, by its absolute path and its folder.
+#[derive(Debug)]
 pub(super) struct FilePlace {
     pub(super) path: PathBuf,
     pub(super) folder: PathBuf,
@@ -29,6 +30,18 @@ impl FilePlace {
             }),
         }
     }
+}
+
+/// The path with a leading `~` as the person's home folder, as Python's `os.path.expanduser` has it.
+pub(super) fn expand_home(path: &str) -> Result<PathBuf, Error> {
+    let Some(rest) = path.strip_prefix('~') else { return Ok(path.into()) };
+    let below = rest.trim_start_matches(std::path::is_separator);
+    if below.len() == rest.len() && !rest.is_empty() {
+        let detail = format!("`{path}` begins with another person's home; give its full path");
+        return Err(Error::Invalid { detail });
+    }
+    let home = base()?.home_dir().to_owned();
+    Ok(if below.is_empty() { home } else { home.join(below) })
 }
 
 /// Checks that `name` can be a folder's name on every system, and is the same name everywhere.
@@ -91,7 +104,18 @@ const MAX_NAME_LEN: usize = 100;
 
 #[cfg(test)]
 mod tests {
-    use super::check_name;
+    use super::{base, check_name, expand_home};
+
+    #[test]
+    fn a_tilde_is_the_home_folder_at_the_beginning_alone() {
+        let home = base().unwrap().home_dir().to_owned();
+        assert_eq!(expand_home("~").unwrap(), home);
+        assert_eq!(expand_home("~/.azure/cache").unwrap(), home.join(".azure/cache"));
+        for same in ["/~/x", "x~", "./~"] {
+            assert_eq!(expand_home(same).unwrap(), std::path::Path::new(same));
+        }
+        assert!(expand_home("~somebody/x").is_err());
+    }
 
     #[test]
     fn names_are_plain_identifiers_or_refused_with_the_reason() {

@@ -1,6 +1,7 @@
 //! Where the bytes of a cache live: sealed, in plain text, in memory, or in a place of your own.
 
 mod builder;
+mod family;
 mod key;
 mod location;
 mod memory;
@@ -15,6 +16,7 @@ use tokenkeep_platform::lock::{CrossProcessLock, LockGuard};
 use zeroize::Zeroizing;
 
 pub use builder::PersistenceBuilder;
+pub use family::{FamilyIdentity, FamilyPersistence, ItemEncoding, build_encrypted_persistence};
 pub use key::{CredentialStore, KernelKeyring, KeyCallback, KeyRequest, KeySource, Passphrase};
 pub use memory::MemoryPersistence;
 pub use plaintext::PlaintextPersistence;
@@ -63,6 +65,12 @@ pub trait Persistence: fmt::Debug + Send + Sync {
     /// # Errors
     /// Whatever kept the content from being written; the old content is intact.
     fn save(&self, content: &[u8], base: Option<&Stamp>, hold: &Hold) -> Result<Saved, Error>;
+
+    /// Whether other programs write here in place, so that a `load` without the lock may find nothing yet or a part. What
+    /// cannot be parsed is then loaded once more under the lock before a reader is told.
+    fn is_written_in_place(&self) -> bool {
+        false
+    }
 
     /// Makes durable what `load` found under the lock, before somebody relies on it: its writer may
     /// have been killed before it could.
@@ -143,6 +151,10 @@ pub enum Intent {
 pub enum Loaded {
     /// Nothing is kept here.
     Absent,
+    /// Something is kept and it is empty: its creation was cut off, or is under way. Under the lock it is as good as
+    /// absent; where [`is_written_in_place`](Persistence::is_written_in_place) says so a reader looks again under the
+    /// lock.
+    Empty,
     /// The content, and the stamp of exactly these bytes.
     Content(Zeroizing<Vec<u8>>, Stamp),
     /// It changed since `prepare`, and reading it needs another `prepare` without the lock.
@@ -156,6 +168,7 @@ impl fmt::Debug for Loaded {
         f.write_str(match self {
             Self::Absent => "Absent",
             Self::Content(..) => "Content(..)",
+            Self::Empty => "Empty",
             Self::NeedsPrepare => "NeedsPrepare",
             Self::Unchanged(_) => "Unchanged(..)",
         })

@@ -101,6 +101,10 @@ impl Persistence for PlaintextPersistence {
         Ok(Saved::Done(Stamp::of_file(folder.replace(&self.name, content)?)))
     }
 
+    fn is_written_in_place(&self) -> bool {
+        true
+    }
+
     fn confirm(&self) -> Result<(), Error> {
         Ok(Folder::open_shared(&self.folder)?.map_or(Ok(()), |folder| folder.confirm())?)
     }

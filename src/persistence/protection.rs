@@ -11,6 +11,13 @@ use std::{
 pub enum Protection {
     /// Nothing is kept: the sign-ins end with the process.
     Memory,
+    /// The operating system keeps or encrypts it for this person, where programs in other languages look for it.
+    Family {
+        /// The file that stands for the cache: the encrypted cache itself, or the one that is touched at each change.
+        location: PathBuf,
+        /// What guards it: "Secret Service", "Keychain", "DPAPI".
+        guard: &'static str,
+    },
     /// A persistence of the program's own, which says nothing of its protection.
     Other,
     /// Anyone who can read the file can use the sign-ins.
@@ -33,13 +40,13 @@ pub enum Protection {
 impl Protection {
     /// Whether bytes at rest are encrypted.
     pub fn is_encrypted(&self) -> bool {
-        matches!(self, Self::Sealed { .. })
+        matches!(self, Self::Family { .. } | Self::Sealed { .. })
     }
 
-    /// The file of a plain text cache, the folder of a sealed one.
+    /// The file of a plain text cache, the folder of a sealed one, the location of a family's.
     pub fn path(&self) -> Option<&Path> {
         match self {
-            Self::Plaintext { path, .. } => Some(path),
+            Self::Plaintext { path, .. } | Self::Family { location: path, .. } => Some(path),
             Self::Sealed { folder, .. } => Some(folder),
             Self::Memory | Self::Other => None,
         }
@@ -50,6 +57,9 @@ impl fmt::Display for Protection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => f.write_str("in memory only, gone when the program ends"),
+            Self::Family { location, guard } => {
+                write!(f, "encrypted by the {guard}, shared at {}", location.display())
+            }
             Self::Other => f.write_str("kept by the program's own persistence"),
             Self::Plaintext { path, exposed: false } => {
                 write!(f, "PLAIN TEXT in {}", path.display())

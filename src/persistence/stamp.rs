@@ -1,5 +1,7 @@
 //! The mark by which a reader knows that nothing changed.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use tokenkeep_platform::file::FileStamp;
 
 /// A mark of kept bytes. Two equal stamps mean: the same bytes, no need to read them again.
@@ -30,6 +32,17 @@ impl Stamp {
 
     pub(crate) fn of_content(stamp: FileStamp, content: impl Into<Vec<u8>>) -> Self {
         Self { place: Place::File(stamp), content: Some(content.into().into_boxed_slice()) }
+    }
+
+    /// Equal to none that was ever made and to none that will be.
+    pub(crate) fn unlike_any() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self::new(NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes())
+    }
+
+    /// The same place, with what the content says of itself.
+    pub(crate) fn marked(self, content: impl Into<Vec<u8>>) -> Self {
+        Self { content: Some(content.into().into_boxed_slice()), ..self }
     }
 
     pub(crate) fn content(&self) -> Option<&[u8]> {

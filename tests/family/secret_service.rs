@@ -1,0 +1,393 @@
+//! The cache as an item of a real gnome-keyring, with msal-extensions at the other end.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use tokenkeep::{
+    Error, FamilyIdentity, FamilyPersistence, ItemEncoding, PersistedTokenCache,
+    PlaintextPersistence, build_encrypted_persistence,
+};
+use tokenkeep_lab::{
+    Tool,
+    keyring::{Keyring, State, inside},
+    need, python_with_libsecret,
+};
+use tokenkeep_platform::vault::{Call, Item, Vault};
+
+use crate::support::{event, token};
+
+/// What Python and others may have left in a cache, and what no writer may lose.
+const FOREIGN: &str = r#"{"customized": "whatever", "IdToken": {"an-entry": {"foo": "bar"}},
+    "Odd": [1, 2.5, "\ud800"], "RefreshToken": {"k": {"extra": 123456789012345678901234567890}}}"#;
+
+/// What Python itself would not keep as it stands.
+const WILD: &str = r#"{"Odd": [1e400, 2.50], "AccessToken": {"k": {"n": 1E5, "secret": "a"}}}"#;
+
+const EVENT: &str = r#"{"client_id": "from-python", "scope": ["s1"],
+    "token_endpoint": "https://login.example.com/contoso/oauth2/v2.0/token",
+    "response": {"access_token": "python's", "expires_in": 3600, "token_type": "Bearer",
+        "refresh_token": "python's refresh token",
+        "id_token_claims": {"sub": "subject", "preferred_username": "ada@example.com"}}}"#;
+
+/// What azure-identity for Python gives `LibsecretPersistence`.
+const AZURE: &str = r#"{"schema_name": "msal.cache.nocae", "label": "MSALCache",
+    "attributes": {"MsalClientID": "Microsoft.Developer.IdentityService"}}"#;
+
+/// Runs `body` in a session of its own, if Python is here.
+fn with_python(test: &str, body: impl FnOnce(&Keyring, &Path)) {
+    if Keyring::current().is_none() && !need(Tool::PythonLibsecret) {
+        return;
+    }
+    inside(&format!("secret_service::{test}"), State::Unlocked, |keyring| {
+        let folder = tempfile::tempdir().unwrap();
+        body(keyring, folder.path());
+    });
+}
+
+fn peer(identity: &str, command: &str, location: &Path) -> Command {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/family/peer.py");
+    let mut python = python_with_libsecret();
+    python.arg(script).args([identity, command]).arg(location);
+    python
+}
+
+/// What Python answers to `input`.
+fn python(identity: &str, command: &str, location: &Path, input: &str) -> String {
+    let mut child = peer(identity, command, location)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn open(location: impl AsRef<Path>) -> PersistedTokenCache {
+    let persistence = build_encrypted_persistence(location).unwrap();
+    PersistedTokenCache::with_persistence(persistence, None)
+}
+
+fn open_as(location: &Path, identity: &FamilyIdentity) -> PersistedTokenCache {
+    let persistence = FamilyPersistence::new(location, identity).unwrap();
+    PersistedTokenCache::with_persistence(persistence, None)
+}
+
+fn azure() -> FamilyIdentity {
+    FamilyIdentity::python("never used")
+        .schema("msal.cache.nocae")
+        .attributes([("MsalClientID", "Microsoft.Developer.IdentityService")])
+        .label("MSALCache")
+}
+
+/// Every item of the keyring as another program shows it, without its times.
+fn items(keyring: &Keyring, attribute: &str, value: &str) -> Vec<String> {
+    let mut command = keyring.command("secret-tool");
+    let output = command.args(["search", "--all", attribute, value]).output().unwrap();
+    let text = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat();
+    let varies = |line: &str| ["[/", "created", "modified"].iter().any(|w| line.starts_with(w));
+    let lines = text.lines().filter(|line| !varies(line));
+    lines.map(str::to_owned).collect()
+}
+
+fn read(location: &Path) -> String {
+    python("default", "load", location, "")
+}
+
+fn holds_what_is_foreign(json: &str) {
+    for part in [
+        "whatever",
+        "an-entry",
+        "\"foo\": \"bar\"",
+        "2.5",
+        "\\ud800",
+        "123456789012345678901234567890",
+    ] {
+        assert!(json.contains(part), "{part} is gone from {json}");
+    }
+}
+
+#[test]
+fn python_writes_we_read_we_write_python_reads_and_both_again() {
+    with_python("python_writes_we_read_we_write_python_reads_and_both_again", |_, folder| {
+        for (number, identity) in ["default", AZURE].into_iter().enumerate() {
+            let location = folder.join(format!("{number}/token_cache.bin"));
+            let ours = match identity {
+                "default" => open(&location),
+                _ => open_as(&location, &azure()),
+            };
+            python(identity, "save", &location, FOREIGN);
+            assert!(ours.accounts().unwrap().is_empty());
+            python(identity, "add", &location, EVENT);
+            assert_eq!(token(&ours, "from-python").as_deref(), Some("python's"), "{identity}");
+            ours.add(&event("from-rust", "ours")).unwrap();
+            assert_eq!(python(identity, "find", &location, "from-rust\n"), "ours\n");
+            assert_eq!(python(identity, "find", &location, "from-python\n"), "python's\n");
+            python(identity, "add", &location, &EVENT.replace("python's", "another"));
+            assert_eq!(token(&ours, "from-python").as_deref(), Some("another"), "{identity}");
+            assert_eq!(token(&ours, "from-rust").as_deref(), Some("ours"));
+            holds_what_is_foreign(&python(identity, "load", &location, ""));
+        }
+    });
+}
+
+#[test]
+fn a_token_that_python_would_change_is_kept_as_it_stands() {
+    with_python("a_token_that_python_would_change_is_kept_as_it_stands", |_, folder| {
+        let location = folder.join("cache");
+        python("default", "save", &location, WILD);
+        open(&location).add(&event("client", "ours")).unwrap();
+        let json = read(&location);
+        for token in ["1e400", "2.50", "1E5", "ours"] {
+            assert!(json.contains(token), "{token} is gone from {json}");
+        }
+    });
+}
+
+#[test]
+fn our_item_looks_as_pythons_does() {
+    with_python("our_item_looks_as_pythons_does", |keyring, folder| {
+        let look = |schema: &str| items(keyring, "xdg:schema", schema);
+        let schema = "msal.cache.nocae";
+        let location = folder.join("cache");
+        let ours = open_as(&location, &azure());
+        ours.add(&event("client", "kept")).unwrap();
+        let made_by_us = look(schema);
+        let json = python(AZURE, "load", &location, "");
+        ours.clear().unwrap();
+        assert!(look(schema).is_empty(), "clear removes the item");
+        assert!(!location.exists(), "and the signal file");
+        python(AZURE, "save", &location, &json);
+        assert_eq!(made_by_us, look(schema));
+        assert!(made_by_us.iter().any(|line| line == "label = MSALCache"), "{made_by_us:?}");
+    });
+}
+
+#[test]
+fn a_python_that_runs_notices_every_write_of_ours() {
+    with_python("a_python_that_runs_notices_every_write_of_ours", |_, folder| {
+        let location = folder.join("cache");
+        let ours = open(&location);
+        let mut child = peer("default", "find", &location)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (mut ask, mut answers) =
+            (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()).lines());
+        for round in 0..50 {
+            let secret = format!("round-{round}");
+            ours.add(&event("client", &secret)).unwrap();
+            writeln!(ask, "client").unwrap();
+            assert_eq!(answers.next().unwrap().unwrap(), secret);
+        }
+        drop(ask);
+        assert!(child.wait().unwrap().success());
+    });
+}
+
+#[test]
+fn an_item_without_a_signal_file_and_a_signal_file_without_an_item_are_read_right() {
+    let test = "an_item_without_a_signal_file_and_a_signal_file_without_an_item_are_read_right";
+    with_python(test, |_, folder| {
+        let location = folder.join("cache");
+        let ours = open(&location);
+        assert!(ours.accounts().unwrap().is_empty());
+        python("default", "add", &location, EVENT);
+        fs::remove_file(&location).unwrap();
+        assert_eq!(token(&ours, "from-python").as_deref(), Some("python's"), "no signal file");
+        ours.add(&event("from-rust", "ours")).unwrap();
+        assert!(read(&location).contains("python's"), "nothing was overwritten");
+        let mode = fs::metadata(&location).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(fs::read(&location).unwrap(), b"");
+
+        ours.clear().unwrap();
+        fs::write(&location, "").unwrap();
+        assert!(ours.accounts().unwrap().is_empty());
+        assert!(open(&location).accounts().unwrap().is_empty(), "no item");
+
+        fs::write(&location, "somebody's plain text").unwrap();
+        ours.add(&event("from-rust", "ours")).unwrap();
+        ours.clear().unwrap();
+        assert_eq!(fs::read(&location).unwrap(), b"somebody's plain text");
+    });
+}
+
+#[test]
+fn without_a_signal_file_every_read_asks_the_vault() {
+    with_python("without_a_signal_file_every_read_asks_the_vault", |_, folder| {
+        let location = folder.join("cache");
+        let quiet = || build_encrypted_persistence(&location).unwrap().without_signal();
+        let one = PersistedTokenCache::with_persistence(quiet(), None);
+        let two = PersistedTokenCache::with_persistence(quiet(), None);
+        for secret in ["a", "b", "c"] {
+            one.add(&event("client", secret)).unwrap();
+            assert_eq!(token(&two, "client").as_deref(), Some(secret));
+        }
+        assert!(!location.exists());
+    });
+}
+
+#[test]
+fn what_is_no_cache_is_an_error_and_reading_changes_nothing() {
+    with_python("what_is_no_cache_is_an_error_and_reading_changes_nothing", |_, folder| {
+        let location = folder.join("cache");
+        open(&location).add(&event("client", "before")).unwrap();
+        let whole = read(&location).into_bytes();
+        let schema = items_schema(&location);
+        let item = Item::new("any", "any").with_attributes([("xdg:schema", schema)]);
+        let (vault, call) = (Vault::os(), Call::quiet().within(Duration::from_secs(60)));
+        let large = [&b"{\"a\": \""[..], &vec![b'a'; 2 << 20], b"\"}"].concat();
+        let cut = &whole[..whole.len() / 2];
+        let bom = [&b"\xef\xbb\xbf"[..], &whole].concat();
+        let nul = [&whole[..], b"\0"].concat();
+        for (name, bytes) in [
+            ("truncated", cut),
+            ("a byte order mark", &bom),
+            ("a NUL", &nul),
+            ("a section that is an array", b"{\"AccessToken\": []}"),
+            ("no UTF-8", b"{\"a\": \"\xff\"}"),
+            ("NaN", b"{\"a\": NaN}"),
+            ("2 MB of 1", &large),
+        ] {
+            vault.write(&item, bytes, &call, None).unwrap();
+            let persistence = build_encrypted_persistence(&location).unwrap().size_limit(1 << 20);
+            let cache = PersistedTokenCache::with_persistence(persistence, None);
+            let read = cache.snapshot();
+            println!(
+                "measured: {name}: {}",
+                read.as_ref().map_or_else(ToString::to_string, |_| "tolerated".into())
+            );
+            let added = cache.add(&event("client", "after"));
+            if read.is_err() {
+                assert!(added.is_err(), "{name}: what cannot be read is not replaced");
+                assert!(*vault.read(&item, &call).unwrap().unwrap() == bytes, "{name} was changed");
+            }
+            let refused = match name {
+                "2 MB of 1" => matches!(read, Err(Error::TooLarge { .. })),
+                "a section that is an array" => true,
+                _ => matches!(read, Err(Error::Corrupt { .. })),
+            };
+            assert!(refused, "{name}: {read:?}");
+        }
+        open(&location).reset().unwrap();
+        assert!(open(&location).accounts().unwrap().is_empty());
+    });
+}
+
+/// The schema that Python takes for this location.
+fn items_schema(location: &Path) -> String {
+    let hash =
+        "import hashlib, sys; print(hashlib.sha256(sys.argv[1].encode()).hexdigest(), end='')";
+    let output = python_with_libsecret().args(["-c", hash]).arg(location).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_locked_or_killed_keyring_is_an_error_and_never_an_empty_cache() {
+    let test = "a_locked_or_killed_keyring_is_an_error_and_never_an_empty_cache";
+    with_python(test, |keyring, folder| {
+        let location = folder.join("cache");
+        open(&location).add(&event("client", "kept")).unwrap();
+        for stop in [Keyring::lock, Keyring::kill_daemon] {
+            let known = open(&location);
+            assert_eq!(known.accounts().unwrap().len(), 1);
+            stop(keyring).unwrap();
+            let fresh = open(&location);
+            assert!(matches!(fresh.accounts(), Err(Error::VaultLocked { .. })));
+            for cache in [&fresh, &known] {
+                let refused = cache.add(&event("client", "lost"));
+                assert!(matches!(refused, Err(Error::VaultLocked { .. })), "{refused:?}");
+            }
+            keyring.unlock().unwrap();
+            assert_eq!(token(&fresh, "client").as_deref(), Some("kept"));
+        }
+    });
+}
+
+#[test]
+fn two_relative_locations_share_one_item_and_a_tilde_does_not_mean_the_same_cache() {
+    let test = "two_relative_locations_share_one_item_and_a_tilde_does_not_mean_the_same_cache";
+    with_python(test, |_, folder| {
+        let name = PathBuf::from("token_cache.bin");
+        let mut places = ["one", "two"].map(|name| folder.join(name)).into_iter();
+        let mut go = || {
+            let place = places.next().unwrap();
+            fs::create_dir(&place).unwrap();
+            std::env::set_current_dir(&place).unwrap();
+        };
+        go();
+        python("default", "add", &name, EVENT);
+        let here = open(&name);
+        assert_eq!(token(&here, "from-python").as_deref(), Some("python's"));
+        go();
+        assert_eq!(token(&open(&name), "from-python").as_deref(), Some("python's"), "shared");
+        here.add(&event("from-rust", "ours")).unwrap();
+        assert!(!name.exists(), "the first cache stays where it was opened");
+
+        let home = PathBuf::from(std::env::var_os("HOME").unwrap());
+        let tilde = Path::new("~/tokenkeep-family-test");
+        python("default", "add", tilde, EVENT);
+        let cache = open(tilde);
+        assert_eq!(token(&cache, "from-python").as_deref(), Some("python's"));
+        let spelled = home.join("tokenkeep-family-test");
+        assert!(spelled.is_file(), "{}", spelled.display());
+        assert!(open(&spelled).accounts().unwrap().is_empty(), "another item");
+        cache.clear().unwrap();
+        assert!(!spelled.exists());
+    });
+}
+
+#[test]
+fn another_languages_item_is_an_identity_and_no_more() {
+    with_python("another_languages_item_is_an_identity_and_no_more", |keyring, folder| {
+        let location = folder.join("cache");
+        let dotnet = FamilyIdentity::python("never used")
+            .schema("msal.cache")
+            .attributes([("MsalClientID", "an.id"), ("an.id", "1.0.0.0")])
+            .label("label")
+            .match_schema(false)
+            .encoding(ItemEncoding::Base64);
+        let theirs = r#"{"dotnet": ["msal.cache", {"MsalClientID": "an.id", "an.id": "1.0.0.0"}]}"#;
+        let ours = open_as(&location, &dotnet);
+        ours.add(&event("client", "ours")).unwrap();
+        let json = python(theirs, "load", &location, "");
+        python(theirs, "save", &location, &json.replace("ours", "theirs"));
+        let found = items(keyring, "xdg:schema", "msal.cache");
+        assert_eq!(found.iter().filter(|line| line.starts_with("label")).count(), 1, "{found:?}");
+        assert_eq!(token(&open_as(&location, &dotnet), "client").as_deref(), Some("theirs"));
+
+        let keytar = FamilyIdentity::python("never used")
+            .schema("org.freedesktop.Secret.Generic")
+            .attributes([("service", "s"), ("account", "a")])
+            .label("s/a");
+        open_as(&location, &keytar).add(&event("client", "for node")).unwrap();
+        let theirs = r#"{"schema_name": "org.freedesktop.Secret.Generic",
+            "attributes": {"service": "s", "account": "a"}}"#;
+        assert!(python(theirs, "load", &location, "").contains("for node"));
+    });
+}
+
+#[test]
+fn pythons_plain_file_opens_under_the_plain_text_type() {
+    with_python("pythons_plain_file_opens_under_the_plain_text_type", |_, folder| {
+        let location = folder.join("cache.json");
+        let persistence = PlaintextPersistence::new(&location).unwrap();
+        let ours = PersistedTokenCache::with_persistence(persistence, None);
+        python("file", "save", &location, FOREIGN);
+        python("file", "add", &location, EVENT);
+        assert_eq!(token(&ours, "from-python").as_deref(), Some("python's"));
+        ours.add(&event("from-rust", "ours")).unwrap();
+        assert_eq!(python("file", "find", &location, "from-rust\n"), "ours\n");
+        holds_what_is_foreign(&python("file", "load", &location, ""));
+    });
+}
