@@ -4,11 +4,9 @@
 
 mod support;
 
-#[cfg(target_os = "linux")]
 #[path = "family/secret_service.rs"]
 mod secret_service;
 
-#[cfg(windows)]
 #[path = "family/dpapi.rs"]
 mod dpapi;
 

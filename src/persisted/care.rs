@@ -80,14 +80,21 @@ impl PersistedTokenCache {
         Ok(aside.flatten())
     }
 
-    /// `None` if there is no place that could be locked, so nothing is kept there either.
+    /// `None` if there is no place that could be locked, and nothing is kept. What is kept elsewhere than beside its lock
+    /// gets the place made.
     pub(super) fn with_lock<T>(
         &self,
         work: impl FnOnce(&dyn Persistence, &Hold) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
         let _nesting = Nesting::enter(self.0.lock.store())?;
         let held = match self.0.lock.acquire() {
-            Err(error) if error.is_not_found() => return Ok(None),
+            Err(error) if error.is_not_found() => match self.0.persistence.stamp()? {
+                None => return Ok(None),
+                Some(_) => {
+                    self.0.persistence.prepare(Intent::Verify)?;
+                    self.0.lock.acquire()?
+                }
+            },
             held => held?,
         };
         work(&*self.0.persistence, held.hold()).map(Some)

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, fs, path::Path, sync::Arc, sync::Mutex, time::Duration};
 
 use tokenkeep::{
-    Hold, Intent, KeySource, Loaded, LockGuard, MemoryPersistence, Persistence, PersistenceBuilder,
-    PlaintextPersistence, Saved, Wait,
+    FamilyIdentity, FamilyPersistence, Hold, Intent, ItemEncoding, KeySource, Loaded, LockGuard,
+    MemoryPersistence, Persistence, PersistenceBuilder, PlaintextPersistence, Saved, Wait,
 };
 use tokenkeep_platform::vault::{Call, Item, Vault};
 
@@ -45,6 +45,22 @@ pub(crate) fn plaintext() -> Backend {
     })
     .up_to(LIMIT as usize)
     .lying(AtRest::Clear(|place| vec![place.to_owned()]))
+}
+
+/// In base64, for any bytes are to be kept.
+pub(crate) fn family() -> Backend {
+    persisted(|place, name| {
+        let identity = FamilyIdentity::python("never used")
+            .schema("io.github.tokenkeep.Tests")
+            .label("tests")
+            .attributes([("service", &*name.service), ("account", &*name.account)])
+            .encoding(ItemEncoding::Base64);
+        let location = place.join(&name.account).join(&name.service);
+        let family = FamilyPersistence::new(location, &identity).unwrap();
+        Arc::new(family.size_limit(FAMILY_LIMIT))
+    })
+    .up_to(FAMILY_LIMIT as usize)
+    .lying(AtRest::Encrypted(|place| vec![place.to_owned()]))
 }
 
 /// A second handle is the same value: no other can reach what it keeps.
@@ -146,7 +162,7 @@ impl Slot for Persisted {
     fn delete(&self) -> Result<bool, Refusal> {
         for _ in 0..ATTEMPTS {
             self.0.prepare(Intent::Read)?;
-            if self.0.stamp()?.is_none() {
+            if self.0.stamp()?.is_none() || matches!(self.0.load(None)?, Loaded::Absent) {
                 return Ok(false);
             }
             let _lock = self.lock()?;
@@ -168,6 +184,9 @@ const ATTEMPTS: usize = 100;
 
 /// Of a file, in bytes.
 const LIMIT: u64 = 2 << 20;
+
+/// Small, for a build without optimisation takes its time to encrypt a session.
+const FAMILY_LIMIT: u64 = 256 << 10;
 
 /// Names that are folders' names everywhere; the second part is the folder around.
 const FOLDERS: &[(&str, &str)] = &[

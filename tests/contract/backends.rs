@@ -14,7 +14,7 @@ use tokenkeep_platform::vault::Vault;
 use tokenkeep_platform::vault::{Call, Collection, VaultError};
 
 use super::{
-    adapter::{memory, plaintext, sealed, vault},
+    adapter::{family, memory, plaintext, sealed, vault},
     suite::hold_to_the_contract,
 };
 
@@ -45,6 +45,8 @@ backends! {
 backends! {
     gnome_keyring: vault(Vault::os()).in_session(Provider::GnomeKeyring);
     kwallet: vault(Vault::os()).in_session(Provider::KWallet);
+    family_in_gnome_keyring: family().in_session(Provider::GnomeKeyring);
+    family_in_kwallet: family().in_session(Provider::KWallet);
     sealed_with_gnome_keyring: sealed(|_| KeySource::OsVault).keyed_in_session(Provider::GnomeKeyring);
     sealed_with_kwallet: sealed(|_| KeySource::OsVault).keyed_in_session(Provider::KWallet);
 }
@@ -69,6 +71,7 @@ backends! {
 backends! {
     credential_manager: vault(Vault::os()).up_to(2_560).folding_case().broken_by_wine(BESIDE_WRITERS);
     sealed_with_credential_manager: sealed(|_| KeySource::OsVault);
+    family_under_dpapi: family().filling_its_folder();
     sealed_with_dpapi: sealed(|_| KeySource::Dpapi).filling_its_folder();
 }
 

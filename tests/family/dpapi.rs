@@ -1,4 +1,5 @@
 //! The cache as a file under DPAPI.
+#![cfg(windows)]
 
 use std::fs;
 

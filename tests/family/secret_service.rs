@@ -1,4 +1,6 @@
 //! The cache as an item of a real gnome-keyring, with msal-extensions at the other end.
+// Not on Windows: the Secret Service
+#![cfg(target_os = "linux")]
 
 use std::{
     fs,
@@ -214,6 +216,13 @@ fn an_item_without_a_signal_file_and_a_signal_file_without_an_item_are_read_righ
         fs::write(&location, "").unwrap();
         assert!(ours.accounts().unwrap().is_empty());
         assert!(open(&location).accounts().unwrap().is_empty(), "no item");
+
+        let moved = folder.join("with a folder/cache");
+        open(&moved).add(&event("client", "kept")).unwrap();
+        fs::remove_dir_all(moved.parent().unwrap()).unwrap();
+        assert_eq!(token(&open(&moved), "client").as_deref(), Some("kept"), "no folder");
+        open(&moved).clear().unwrap();
+        assert!(open(&moved).accounts().unwrap().is_empty(), "clear removes what has no folder");
 
         fs::write(&location, "somebody's plain text").unwrap();
         ours.add(&event("from-rust", "ours")).unwrap();
