@@ -10,9 +10,13 @@ mod secret_service;
 #[path = "family/dpapi.rs"]
 mod dpapi;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use support::{event, token};
@@ -84,6 +88,37 @@ fn what_is_torn_under_the_lock_too_is_corrupt() {
     cache.add(&event("client", "whole")).unwrap();
     assert!(matches!(cache.accounts(), Err(Error::Corrupt { .. })));
     assert!(matches!(cache.add(&event("client", "next")), Err(Error::Corrupt { .. })));
+}
+
+#[test]
+fn the_lock_is_the_file_that_python_takes() {
+    let place = support::Place::new();
+    let location = place.path().join("token_cache.bin");
+    let lock = build_encrypted_persistence(&location).unwrap().lock().unwrap();
+    assert_eq!(lock.path(), place.path().join("token_cache.bin.lockfile"));
+    let home = build_encrypted_persistence("~/token_cache.bin").unwrap().lock().unwrap();
+    assert!(home.path().is_absolute() && !home.path().to_string_lossy().contains('~'), "{home:?}");
+}
+
+#[test]
+fn plain_text_is_locked_as_the_msal_libraries_lock_it() {
+    let place = support::Place::new();
+    let file = place.path().join("plain.json");
+    let lock_file = place.path().join("plain.json.lockfile");
+    let open = || place.builder().lock_timeout(Duration::from_millis(50)).open_plaintext(&file);
+    let cache = open().unwrap();
+    assert!(cache.transaction(|_| Ok(lock_file.exists())).unwrap(), "a peer finds the file");
+    cache.add(&event("client", "kept")).unwrap();
+    let mut names = fs::read_dir(place.path()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!((names.next(), names.next()), (Some("plain.json".into()), None), "nothing is left");
+
+    fs::write(&lock_file, "4711 python").unwrap();
+    let timed_out = cache.add(&event("client", "late")).unwrap_err();
+    assert!(matches!(&timed_out, Error::LockTimeout { .. }), "{timed_out:?}");
+    assert!(timed_out.to_string().contains("4711"), "{timed_out}");
+    assert_eq!(token(&cache, "client").as_deref(), Some("kept"), "reads need no lock");
+    fs::remove_file(&lock_file).unwrap();
+    cache.add(&event("client", "in time")).unwrap();
 }
 
 #[test]

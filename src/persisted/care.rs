@@ -34,8 +34,8 @@ impl PersistedTokenCache {
         Ok(self.protection())
     }
 
-    /// Removes the cache, its key and temporary files. Lock files stay: another process may be
-    /// waiting at them. An absent cache is no error.
+    /// Removes the cache, its key and temporary files. A sealed cache's lock files stay: another
+    /// process may be waiting at them. An absent cache is no error.
     ///
     /// # Errors
     /// A cache that cannot be read is left for [`reset`](Self::reset) or

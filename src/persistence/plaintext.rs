@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use tokenkeep_platform::{
-    file::{self, Folder, OpenFile, Parents, Place},
+    file::{self, Folder, OpenFile, Parents},
     lock::CrossProcessLock,
 };
 
@@ -19,6 +19,9 @@ use crate::{Error, seal::Header};
 /// as a whole; it may lie in a folder that others can read, not in one that others can write. A
 /// file that others can read becomes 0600 at the next save. On Windows an access list for its user,
 /// SYSTEM and Administrators alone stands for 0600.
+///
+/// Programs in other languages may use the file, too: it is locked as they lock it, by
+/// [`CrossProcessLock::family`].
 #[derive(Debug)]
 pub struct PlaintextPersistence {
     folder: PathBuf,
@@ -127,7 +130,7 @@ impl Persistence for PlaintextPersistence {
     }
 
     fn lock(&self) -> Option<CrossProcessLock> {
-        Some(CrossProcessLock::in_place(&self.folder, &self.name, Place::Shared))
+        Some(CrossProcessLock::family(&self.path))
     }
 
     fn verify(&self) -> Result<(), Error> {

@@ -33,7 +33,7 @@ pub(super) enum Attempt {
 impl Files {
     pub(super) fn open(names: &Names) -> Result<Self, FileError> {
         let missing = || FileError::MissingParent { path: names.folder.clone() };
-        let folder = Folder::open_in(&names.folder, names.place)?.ok_or_else(missing)?;
+        let folder = Folder::open(&names.folder)?.ok_or_else(missing)?;
         let open = |path: &Path, suffix: &str| LockFile::open(&folder, path, &names.name, suffix);
         let pid = process::id();
         Ok(Self {

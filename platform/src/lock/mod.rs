@@ -34,7 +34,6 @@ pub use self::{
     wait::{Notify, Wait},
 };
 use self::{family::Family, guard::Held, own::Own};
-use crate::file::Place;
 
 /// A lock that excludes every other thread and process that acquires it by the same path.
 ///
@@ -76,14 +75,7 @@ impl CrossProcessLock {
     /// Its descriptors are kept for the next acquisition. It is fair: whoever waits longest is next.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>, name: &str) -> Self {
-        Self::in_place(folder, name, Place::Private)
-    }
-
-    /// The lock `name` in a folder of the given kind. Its files are private in each.
-    #[must_use]
-    pub fn in_place(folder: impl Into<PathBuf>, name: &str, place: Place) -> Self {
-        let own = Own::new(folder.into(), name, place);
-        Self { protocol: Protocol::Own(Arc::new(own)) }
+        Self { protocol: Protocol::Own(Arc::new(Own::new(folder.into(), name))) }
     }
 
     /// The lock that the MSAL libraries of other languages take before they use the cache at `location`:

@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::{LockError, Wait, files::Files, turnstile};
-use crate::file::{FileError, Place};
+use crate::file::FileError;
 
 #[derive(Debug)]
 pub(super) struct Own {
@@ -25,7 +25,6 @@ pub(super) struct Own {
 #[derive(Debug)]
 pub(super) struct Names {
     pub(super) folder: PathBuf,
-    pub(super) place: Place,
     pub(super) lock: PathBuf,
     pub(super) queue: PathBuf,
     pub(super) name: String,
@@ -39,13 +38,12 @@ pub(super) struct Tenure {
 }
 
 impl Own {
-    pub(super) fn new(folder: PathBuf, name: &str, place: Place) -> Self {
+    pub(super) fn new(folder: PathBuf, name: &str) -> Self {
         let names = Names {
             lock: folder.join(format!("{name}.lock")),
             queue: folder.join(format!("{name}.queue")),
             name: name.to_owned(),
             folder,
-            place,
         };
         Self { names, idle: Mutex::default() }
     }
@@ -110,7 +108,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("store");
         Folder::create(&path, Parents::Require).unwrap();
-        (folder, Arc::new(Own::new(path, "s", Place::Private)))
+        (folder, Arc::new(Own::new(path, "s")))
     }
 
     /// A second descriptor of a locked file is what a fork leaves behind.
@@ -135,7 +133,7 @@ mod tests {
         let parent = lock.acquire(&once).unwrap();
         let _child = parent.files.as_ref().unwrap().lock.share().unwrap();
         drop(parent);
-        let other = Own::new(lock.names.folder.clone(), "s", Place::Private);
+        let other = Own::new(lock.names.folder.clone(), "s");
         drop(Arc::new(other).acquire(&once).unwrap());
     }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 use tokenkeep_platform::{
-    file::{Folder, Parents, Place},
+    file::{Folder, Parents},
     lock::CrossProcessLock,
     protect,
 };
@@ -86,8 +86,8 @@ enum Found {
 }
 
 impl FamilyPersistence {
-    /// The cache with this identity whose signal file, or on Windows whose encrypted file, is `location`. The lock lies beside
-    /// it. A leading `~` is the home folder. Nothing is opened or created yet; the first save creates missing folders, 0700.
+    /// The cache with this identity whose signal file, or on Windows whose encrypted file, is `location`. It is locked by
+    /// [`CrossProcessLock::family`]. A leading `~` is the home folder. Nothing is opened or created yet; the first save creates missing folders, 0700.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a location that names no file, and for an identity that would find other items or cannot be
@@ -252,7 +252,7 @@ impl Persistence for FamilyPersistence {
     }
 
     fn lock(&self) -> Option<CrossProcessLock> {
-        Some(CrossProcessLock::in_place(&self.place.folder, &self.place.name, Place::Shared))
+        Some(CrossProcessLock::family(&self.place.path))
     }
 
     fn verify(&self) -> Result<(), Error> {
