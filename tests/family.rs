@@ -13,43 +13,112 @@ mod dpapi;
 use std::{
     fs,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
+        mpsc::{self, Receiver, Sender},
     },
+    thread,
     time::Duration,
 };
 
 use support::{event, token};
 use tokenkeep::{
-    Error, FamilyIdentity, FamilyPersistence, Hold, Loaded, MemoryPersistence, PersistedTokenCache,
-    Persistence, Saved, Stamp, build_encrypted_persistence,
+    CrossProcessLock, Error, FamilyIdentity, FamilyPersistence, Hold, Intent, Loaded,
+    MemoryPersistence, PersistedTokenCache, Persistence, PlaintextPersistence, Saved, Stamp, Wait,
+    build_encrypted_persistence,
 };
 
-/// A place that another program writes in place: every other look at it finds a part.
+/// Another persistence whose loads can be waited for, and which may claim that nothing ever changes.
+#[derive(Debug)]
+struct Watched<P> {
+    inner: P,
+    loads: Mutex<Sender<()>>,
+    still: bool,
+}
+
+impl<P: Persistence> Watched<P> {
+    fn new(inner: P) -> (Self, Receiver<()>) {
+        let (loads, told) = mpsc::channel();
+        (Self { inner, loads: Mutex::new(loads), still: false }, told)
+    }
+}
+
+impl<P: Persistence> Persistence for Watched<P> {
+    fn prepare(&self, intent: Intent) -> Result<(), Error> {
+        self.inner.prepare(intent)
+    }
+
+    fn load(&self, known: Option<&Stamp>) -> Result<Loaded, Error> {
+        let loaded = self.inner.load(known);
+        self.loads.lock().unwrap().send(()).ok();
+        loaded
+    }
+
+    fn save(&self, content: &[u8], base: Option<&Stamp>, hold: &Hold) -> Result<Saved, Error> {
+        let saved = self.inner.save(content, base, hold)?;
+        Ok(if self.still { Saved::Done(Stamp::new("still")) } else { saved })
+    }
+
+    fn delete(&self, hold: &Hold) -> Result<(), Error> {
+        self.inner.delete(hold)
+    }
+
+    fn stamp(&self) -> Result<Option<Stamp>, Error> {
+        if self.still { Ok(Some(Stamp::new("still"))) } else { self.inner.stamp() }
+    }
+
+    fn is_written_in_place(&self) -> bool {
+        self.inner.is_written_in_place()
+    }
+
+    fn lock(&self) -> Option<CrossProcessLock> {
+        self.inner.lock()
+    }
+}
+
+// Not on macOS: its Keychain is not tested
+#[cfg(any(target_os = "linux", windows))]
+/// Reads with `persistence` while a peer has the lock and `part` of its cache is there, and again when the peer is done.
+fn read_beside_a_writer<P: Persistence + 'static>(
+    persistence: P,
+    whole: impl FnOnce(),
+) -> Option<String> {
+    let (watched, loads) = Watched::new(persistence);
+    let peer = watched.lock().unwrap().acquire(&Wait::default()).unwrap();
+    let cache = PersistedTokenCache::with_persistence(watched, None);
+    thread::scope(|scope| {
+        let reader = scope.spawn(|| token(&cache, "client"));
+        loads.recv().unwrap();
+        whole();
+        drop(peer);
+        let token = reader.join().unwrap();
+        assert_eq!(loads.try_iter().count(), 1, "once more, with the lock");
+        token
+    })
+}
+
+/// A place that another program writes in place: the next `torn` looks find a part.
 #[derive(Debug, Default)]
 struct Torn {
     whole: MemoryPersistence,
-    looks: Arc<AtomicUsize>,
+    torn: Arc<AtomicUsize>,
     part: &'static [u8],
-    lasting: bool,
 }
 
 impl Persistence for Torn {
     fn load(&self, _known: Option<&Stamp>) -> Result<Loaded, Error> {
-        let look = self.looks.fetch_add(1, Ordering::SeqCst);
+        let less = |torn: usize| torn.checked_sub(1);
+        let torn = self.torn.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less).is_ok();
         match self.whole.load(None)? {
-            Loaded::Content(_, stamp) if look.is_multiple_of(2) || self.lasting => {
-                Ok(match self.part {
-                    [] => Loaded::Empty,
-                    part => Loaded::Content(part.to_vec().into(), stamp),
-                })
-            }
+            Loaded::Content(_, stamp) if torn => Ok(match self.part {
+                [] => Loaded::Empty,
+                part => Loaded::Content(part.to_vec().into(), stamp),
+            }),
             whole => Ok(whole),
         }
     }
 
     fn save(&self, content: &[u8], base: Option<&Stamp>, hold: &Hold) -> Result<Saved, Error> {
-        self.looks.store(0, Ordering::SeqCst);
         self.whole.save(content, base, hold)
     }
 
@@ -57,9 +126,9 @@ impl Persistence for Torn {
         self.whole.delete(hold)
     }
 
+    /// Never that of what was loaded, so that every read looks.
     fn stamp(&self) -> Result<Option<Stamp>, Error> {
-        let looks = self.looks.load(Ordering::SeqCst);
-        Ok(Some(Stamp::new(looks.to_be_bytes())))
+        Ok(None)
     }
 
     fn is_written_in_place(&self) -> bool {
@@ -67,25 +136,67 @@ impl Persistence for Torn {
     }
 }
 
+/// A cache that is kept whole in a place whose next `torn` looks find `part`, and what tells of each look.
+fn torn(part: &'static [u8]) -> (PersistedTokenCache, Arc<AtomicUsize>, Receiver<()>) {
+    let place = Torn { part, ..Torn::default() };
+    let torn = Arc::clone(&place.torn);
+    let (watched, loads) = Watched::new(place);
+    let cache = PersistedTokenCache::with_persistence(watched, None);
+    cache.add(&event("client", "whole")).unwrap();
+    loads.try_iter().for_each(drop);
+    (cache, torn, loads)
+}
+
 #[test]
 fn a_reader_that_finds_nothing_or_a_part_looks_again_under_the_lock() {
     for part in [&b""[..], b"{\"AccessToken\": {\"a"] {
-        let looks = Arc::new(AtomicUsize::new(0));
-        let torn = Torn { part, looks: Arc::clone(&looks), ..Torn::default() };
-        let cache = PersistedTokenCache::with_persistence(torn, None);
-        cache.add(&event("client", "whole")).unwrap();
-        looks.store(0, Ordering::SeqCst);
+        let (cache, torn, loads) = torn(part);
+        torn.store(1, Ordering::SeqCst);
         assert_eq!(token(&cache, "client").as_deref(), Some("whole"), "{part:?}");
-        assert_eq!(looks.load(Ordering::SeqCst), 2, "once without the lock, once with it");
+        assert_eq!(loads.try_iter().count(), 2, "once without the lock, once with it");
+    }
+}
+
+/// A reader that looks again waits for the lock, and the thread that has it may read meanwhile.
+#[test]
+fn a_transaction_reads_while_a_reader_waits_for_it_to_end() {
+    let (cache, torn, loads) = torn(b"{");
+    let cache = &cache;
+    thread::scope(|scope| {
+        let reader = cache.transaction(|_| {
+            loads.try_iter().for_each(drop);
+            torn.store(1, Ordering::SeqCst);
+            let reader = scope.spawn(|| token(cache, "client"));
+            loads.recv().unwrap();
+            assert_eq!(token(cache, "client").as_deref(), Some("whole"));
+            Ok(reader)
+        });
+        assert_eq!(reader.unwrap().join().unwrap().as_deref(), Some("whole"));
+    });
+}
+
+#[test]
+fn a_transaction_reads_anew_whatever_the_stamp_says() {
+    let place = support::Place::new();
+    let file = place.path().join("plain.json");
+    let open = || {
+        let (watched, _) = Watched::new(PlaintextPersistence::new(&file).unwrap());
+        PersistedTokenCache::with_persistence(Watched { still: true, ..watched }, None)
+    };
+    let (one, other) = (open(), open());
+    for (cache, client) in [(&one, "a"), (&other, "b"), (&one, "c"), (&other, "d")] {
+        cache.add(&event(client, "kept")).unwrap();
+    }
+    assert_eq!(token(&one, "d"), None, "its stamp says that it knows everything");
+    for client in ["a", "b", "c", "d"] {
+        assert_eq!(token(&open(), client).as_deref(), Some("kept"), "{client}");
     }
 }
 
 #[test]
 fn what_is_torn_under_the_lock_too_is_corrupt() {
-    let looks = Arc::new(AtomicUsize::new(0));
-    let torn = Torn { part: b"{\"Acc", looks, lasting: true, ..Torn::default() };
-    let cache = PersistedTokenCache::with_persistence(torn, None);
-    cache.add(&event("client", "whole")).unwrap();
+    let (cache, torn, _) = torn(b"{\"Acc");
+    torn.store(usize::MAX, Ordering::SeqCst);
     assert!(matches!(cache.accounts(), Err(Error::Corrupt { .. })));
     assert!(matches!(cache.add(&event("client", "next")), Err(Error::Corrupt { .. })));
 }
@@ -119,6 +230,29 @@ fn plain_text_is_locked_as_the_msal_libraries_lock_it() {
     assert_eq!(token(&cache, "client").as_deref(), Some("kept"), "reads need no lock");
     fs::remove_file(&lock_file).unwrap();
     cache.add(&event("client", "in time")).unwrap();
+}
+
+/// Some peers truncate the file and write it anew, under the lock.
+#[test]
+fn a_plain_file_that_a_peer_is_writing_is_read_again_when_its_lock_is_free() {
+    let place = support::Place::new();
+    let file = place.path().join("plain.json");
+    let open = || place.builder().lock_timeout(Duration::from_millis(50)).open_plaintext(&file);
+    open().unwrap().add(&event("client", "whole")).unwrap();
+    let whole = fs::read(&file).unwrap();
+    let cache = open().unwrap();
+    for part in [0, whole.len() / 2] {
+        let peer = CrossProcessLock::family(&file).acquire(&Default::default()).unwrap();
+        fs::write(&file, &whole[..part]).unwrap();
+        let refused = cache.accounts();
+        assert!(matches!(refused, Err(Error::LockTimeout { .. })), "{part}: {refused:?}");
+        fs::write(&file, &whole).unwrap();
+        drop(peer);
+        assert_eq!(token(&cache, "client").as_deref(), Some("whole"));
+        fs::write(&file, &whole[..part]).unwrap();
+        let torn = cache.accounts();
+        assert!(matches!(torn, Err(Error::Corrupt { .. })), "{part}: {torn:?}");
+    }
 }
 
 #[test]

@@ -45,7 +45,7 @@ impl PersistedTokenCache {
         for _ in 0..ATTEMPTS {
             self.0.persistence.prepare(Intent::Read)?;
             let cleared = self.with_lock(|persistence, hold| {
-                if matches!(persistence.load(None)?, Loaded::NeedsPrepare) {
+                if matches!(persistence.load(None)?, Loaded::NeedsPrepare) || !hold.is_intact()? {
                     return Ok(false);
                 }
                 persistence.delete(hold).map(|()| true)

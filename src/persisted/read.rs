@@ -76,15 +76,17 @@ impl PersistedTokenCache {
         if let Some(cache) = self.unchanged()? {
             return Ok(cache);
         }
-        let _loading = self.0.loading.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..ATTEMPTS {
+            let loading = self.0.loading.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(cache) = self.unchanged()? {
                 return Ok(cache);
             }
             self.0.persistence.prepare(Intent::Read)?;
             let known = self.0.state.read().unwrap_or_else(PoisonError::into_inner).clone();
             let loaded = match self.load_after(known) {
-                Err(torn @ Error::Corrupt { .. }) if self.0.persistence.is_written_in_place() => {
+                Err(torn) if self.may_be_torn(&torn) => {
+                    // Whoever has the lock may be about to read.
+                    drop(loading);
                     self.load_again(torn)?
                 }
                 loaded => loaded?,
@@ -96,6 +98,12 @@ impl PersistedTokenCache {
             }
         }
         Err(self.restless())
+    }
+
+    /// Whether a look without the lock may have met a peer that was writing.
+    fn may_be_torn(&self, error: &Error) -> bool {
+        matches!(error, Error::Corrupt { .. } | Error::WrongKey { .. })
+            && self.0.persistence.is_written_in_place()
     }
 
     /// The state as it is with the lock held, after a look without it that said `torn`.

@@ -8,7 +8,10 @@ use tokenkeep::{
 };
 use tokenkeep_platform::protect::{protect_described, unprotect};
 
-use crate::support::{event, token};
+use crate::{
+    read_beside_a_writer,
+    support::{event, token},
+};
 
 #[test]
 fn the_file_is_what_python_would_read_and_what_python_wrote_is_read() {
@@ -31,6 +34,20 @@ fn the_file_is_what_python_would_read_and_what_python_wrote_is_read() {
     assert_eq!(token(&open(), "client").as_deref(), Some("theirs"));
     open().clear().unwrap();
     assert!(!path.exists());
+}
+
+#[test]
+fn a_file_that_a_peer_is_writing_is_read_again_when_its_lock_is_free() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("token_cache.bin");
+    let open = || build_encrypted_persistence(&path).unwrap();
+    PersistedTokenCache::with_persistence(open(), None).add(&event("client", "whole")).unwrap();
+    let whole = fs::read(&path).unwrap();
+    for part in [0, whole.len() / 2] {
+        fs::write(&path, &whole[..part]).unwrap();
+        let read = read_beside_a_writer(open(), || fs::write(&path, &whole).unwrap());
+        assert_eq!(read.as_deref(), Some("whole"), "{part}");
+    }
 }
 
 #[test]

@@ -22,7 +22,10 @@ use tokenkeep_lab::{
 };
 use tokenkeep_platform::vault::{Call, Item, Vault};
 
-use crate::support::{event, token};
+use crate::{
+    read_beside_a_writer,
+    support::{event, token},
+};
 
 /// What Python and others may have left in a cache, and what no writer may lose.
 const FOREIGN: &str = r#"{"customized": "whatever", "IdToken": {"an-entry": {"foo": "bar"}},
@@ -314,11 +317,52 @@ fn a_locked_or_killed_keyring_is_an_error_and_never_an_empty_cache() {
             let fresh = open(&location);
             assert!(matches!(fresh.accounts(), Err(Error::VaultLocked { .. })));
             for cache in [&fresh, &known] {
-                let refused = cache.add(&event("client", "lost"));
-                assert!(matches!(refused, Err(Error::VaultLocked { .. })), "{refused:?}");
+                let lost = event("client", "lost");
+                for refused in [cache.add(&lost), cache.clear(), cache.reset()] {
+                    assert!(matches!(refused, Err(Error::VaultLocked { .. })), "{refused:?}");
+                }
             }
             keyring.unlock().unwrap();
             assert_eq!(token(&fresh, "client").as_deref(), Some("kept"));
+        }
+    });
+}
+
+#[test]
+fn an_item_that_a_peer_is_writing_is_read_again_when_its_lock_is_free() {
+    let test = "an_item_that_a_peer_is_writing_is_read_again_when_its_lock_is_free";
+    with_python(test, |_, folder| {
+        let location = folder.join("cache");
+        open(&location).add(&event("client", "whole")).unwrap();
+        let whole = read(&location);
+        for part in ["", &whole[..whole.len() / 2]] {
+            python("default", "save", &location, part);
+            let persistence = build_encrypted_persistence(&location).unwrap();
+            let read = read_beside_a_writer(persistence, || {
+                python("default", "save", &location, &whole);
+            });
+            assert_eq!(read.as_deref(), Some("whole"), "{part:?}");
+        }
+        python("default", "save", &location, "");
+        assert!(open(&location).accounts().unwrap().is_empty(), "nobody is writing");
+    });
+}
+
+#[test]
+fn a_transaction_asks_the_vault_though_nobody_touched_the_signal_file() {
+    let test = "a_transaction_asks_the_vault_though_nobody_touched_the_signal_file";
+    with_python(test, |_, folder| {
+        let location = folder.join("cache");
+        let silent = build_encrypted_persistence(&location).unwrap().without_signal();
+        let silent = PersistedTokenCache::with_persistence(silent, None);
+        let ours = open(&location);
+        ours.add(&event("first", "ours")).unwrap();
+        assert_eq!(ours.accounts().unwrap().len(), 1);
+        silent.add(&event("second", "unannounced")).unwrap();
+        assert_eq!(token(&ours, "second"), None, "the signal file says that nothing changed");
+        ours.add(&event("third", "ours")).unwrap();
+        for client in ["first", "second", "third"] {
+            assert!(token(&ours, client).is_some(), "{client}");
         }
     });
 }
