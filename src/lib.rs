@@ -12,8 +12,9 @@ mod seal;
 mod secret;
 
 pub use cache::{
-    AccessToken, AccessTokenRef, Account, AuthorityType, CredentialType, Entry, Query,
-    SerializableTokenCache, SignInEvent, TokenCache, TokenRequest, TokenSource, ext_cache_key,
+    AccessToken, AccessTokenRef, Account, AuthorityType, CredentialType, Entry, Merged,
+    MergedEntries, MergedSections, Query, SerializableTokenCache, SignInEvent, TokenCache,
+    TokenRequest, TokenSource, ext_cache_key,
 };
 pub use error::Error;
 pub use interaction::Interaction;

@@ -76,6 +76,16 @@ impl Section {
         self.set(first, entry);
     }
 
+    /// The entries, in order, whose place a new one with this key would take: those whose fields make it, and the one
+    /// that is spelled so.
+    pub(crate) fn rivals(&self, key: &str, spelling: &str) -> Vec<&Entry> {
+        let mut slots = self.index.slots(&own(key)).to_vec();
+        slots.extend(self.index.slots(&spelled(spelling)));
+        slots.sort_unstable();
+        slots.dedup();
+        slots.iter().filter_map(|&slot| self.slots[slot as usize].as_ref()).collect()
+    }
+
     /// Removes what has the key of `entry` by its fields; without such a key, by its spelling.
     pub(crate) fn remove(&mut self, entry: &Entry) -> usize {
         let what = key::own(entry).map_or_else(|| spelled(entry.spelled_key()), |key| own(&key));

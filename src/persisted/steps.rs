@@ -3,7 +3,7 @@
 use tokenkeep_platform::clock;
 
 use super::PersistedTokenCache;
-use crate::{AccessToken, Account, Entry, Error, SignInEvent, TokenRequest};
+use crate::{AccessToken, Account, Entry, Error, Merged, SignInEvent, TokenCache, TokenRequest};
 
 impl PersistedTokenCache {
     /// Keeps a sign-in: every token and the account of one token response.
@@ -47,6 +47,14 @@ impl PersistedTokenCache {
         now: u64,
     ) -> Result<AccessToken, Error> {
         self.transaction(|cache| cache.add_response(request, response, now))
+    }
+
+    /// Takes over what another cache has and this one has not, or has in an older state: an import.
+    ///
+    /// # Errors
+    /// As [`TokenCache::merge`] and [`transaction`](Self::transaction).
+    pub fn merge(&self, other: &TokenCache) -> Result<Merged, Error> {
+        self.transaction(|cache| cache.merge(other))
     }
 
     /// Replaces fields of an entry; `None` removes a field. Other fields stay as they are.
