@@ -20,11 +20,11 @@ pub use error::Error;
 pub use interaction::Interaction;
 pub use persisted::PersistedTokenCache;
 pub use persistence::{
-    CredentialStore, FamilyIdentity, FamilyPersistence, Hold, Intent, ItemEncoding, KernelKeyring,
-    KeyCallback, KeyRequest, KeySource, Loaded, MemoryPersistence, Passphrase, Persistence,
-    PersistenceBuilder, PlaintextPersistence, Protection, Saved, SealedPersistence, Stamp,
-    build_encrypted_persistence,
+    CredentialStore, FamilyIdentity, FamilyItem, FamilyPersistence, Hold, Intent, ItemEncoding,
+    KernelKeyring, KeyCallback, KeyRequest, KeySource, Loaded, MemoryPersistence, Passphrase,
+    Persistence, PersistenceBuilder, PlaintextPersistence, Protection, Saved, SealedPersistence,
+    Stamp, build_encrypted_persistence,
 };
 pub use seal::KeyId;
 pub use secret::Secret;
-pub use tokenkeep_platform::lock::{CrossProcessLock, LockError, LockGuard, Wait};
+pub use tokenkeep_platform::lock::{CrossProcessLock, Holder, LockError, LockGuard, Wait};

@@ -29,7 +29,11 @@ pub(crate) struct Store {
     #[arg(long, global = true, value_name = "STORE", default_value = "tokenkeep")]
     pub(crate) name: String,
 
-    /// Where the cache is: a folder of its own for a sealed cache, a file for a plain text one
+    /// Where the cache is: a folder of its own for a sealed cache, a file for a plain text one, and for a
+    /// family's the location that its other programs use
+    ///
+    /// The location of a family's cache is the text that is given to build_encrypted_persistence of
+    /// msal-extensions for Python. Give it letter by letter, for it names the vault's item.
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) cache: Option<PathBuf>,
 
@@ -65,6 +69,9 @@ pub(crate) enum Layout {
     Sealed,
     /// Readable by anyone who can read the file
     Plaintext,
+    /// Shared with programs in other languages, such as Python's msal-extensions: the cache itself is in the
+    /// vault, on Windows in a file that Windows encrypts. It needs --cache and takes no --key
+    Family,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -163,6 +170,22 @@ pub(crate) enum Command {
         #[arg(long)]
         reveal_secrets: bool,
     },
+    /// Take over what a cache in MSAL JSON has, and lose nothing that is newer here
+    ///
+    /// The JSON is what `export` prints, and what MSAL's SerializableTokenCache and plain text caches
+    /// have. It is read from standard input, from a file, or from where Python keeps it, and is not
+    /// changed.
+    ///
+    /// An entry takes the place of an older one with the same account, client, tenant and scopes. Of
+    /// two refresh tokens the one that was written later is newer, of two access tokens the one that was
+    /// cached later or expires later, of two ID tokens the one that was issued later; where no time
+    /// decides, what is imported stays. Importing twice changes nothing. What was signed out here
+    /// since comes back with an old export.
+    ///
+    /// It tells for each kind of entry how many came, how many are newer here already, and how many are
+    /// here the same. A source that keeps nothing ends with exit code 3.
+    #[command(after_help = IMPORT)]
+    Import(Import),
     /// Every entry with its scopes, client and expiry; secrets hidden
     List {
         /// Show the secrets too
@@ -173,6 +196,24 @@ pub(crate) enum Command {
     SignOut(SignOut),
     /// Print a valid access token
     Token(Token),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Import {
+    /// A file with MSAL JSON; without it, standard input
+    #[arg(value_name = "FILE", conflicts_with = "from_python")]
+    pub(crate) file: Option<PathBuf>,
+
+    /// Read what build_encrypted_persistence of Python's msal-extensions keeps at this location
+    ///
+    /// That is an item of the Secret Service or the Keychain, on Windows a file under DPAPI. Give the
+    /// location letter by letter as the Python program does, for it names the item.
+    #[arg(long, value_name = "LOCATION")]
+    pub(crate) from_python: Option<PathBuf>,
+
+    /// The location is a file in plain text, as Python's FilePersistence keeps it
+    #[arg(long, requires = "from_python", conflicts_with = "file")]
+    pub(crate) plaintext: bool,
 }
 
 #[derive(Args, Debug)]
@@ -221,9 +262,21 @@ const EVENT: &str = r#"Example:
    "token_endpoint": "https://login.microsoftonline.com/TENANT/oauth2/v2.0/token",
    "response": {"access_token": "…", "expires_in": 3600, "refresh_token": "…", "id_token": "…"}}"#;
 
+const IMPORT: &str = r#"Examples:
+  tokenkeep export --reveal-secrets | tokenkeep --cache COPY import
+  tokenkeep import --from-python ~/.mytool/token_cache.bin
+With --json:
+  imported       for each kind of entry: came, newer (here already), same
+  sections       of sections that the schema does not know: came, left
+  changed        whether anything came
+  protection     what guards the cache"#;
+
 const DOCTOR: &str = r#"With --json:
   cache          name, place, state (works, new, not_asked, fails), protection, encrypted, accounts,
-                 key_in_use, key_of_a_new_cache, order (as typed after --key), problem
+                 key_in_use, key_of_a_new_cache, order (as typed after --key), problem;
+                 of a family's or plain text cache also lock_file (path, there, holder, left_behind),
+                 of a family's also vault (name, works), signal_file (path, there) and item (kind,
+                 there, and collection, schema, attributes, label; or service, account; or path)
   key_sources    kind, source (as typed after --key), state (works, fails, silent, asks, not_named,
                  not_on_this_system), works, position (in the order, from 1), in_use,
                  milliseconds, note, problem

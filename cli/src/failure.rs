@@ -15,6 +15,8 @@ pub(crate) enum Failure {
     Output(io::Error),
     /// A report has said it all; only the exit code is left.
     Reported(Box<Failure>),
+    /// What was to be imported could not be read.
+    Source(Error),
     /// What was typed cannot be meant.
     Usage(String),
 }
@@ -27,7 +29,7 @@ impl Failure {
             Self::Reported(failure) => failure.exit_code(),
             Self::Usage(_) => 2,
             Self::Nothing(_) => 3,
-            Self::Cache(error) => match error {
+            Self::Cache(error) | Self::Source(error) => match error {
                 Error::OutcomeUnknown { .. }
                 | Error::PromptDismissed { .. }
                 | Error::VaultAmbiguous { .. }
@@ -78,6 +80,11 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Cache(error) => error.fmt(f),
+            // What the error advises is for the cache in use, and would do harm to that one.
+            Self::Source(Error::Corrupt { what, detail }) => {
+                write!(f, "{what} cannot be read: {detail}; nothing was imported")
+            }
+            Self::Source(error) => error.fmt(f),
             Self::Reported(failure) => failure.fmt(f),
             Self::Nothing(text) | Self::Usage(text) => f.write_str(text),
             Self::Output(_) => f.write_str("could not write the output"),
@@ -88,7 +95,7 @@ impl fmt::Display for Failure {
 impl StdError for Failure {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::Cache(error) => error.source(),
+            Self::Cache(error) | Self::Source(error) => error.source(),
             Self::Output(error) => Some(error),
             Self::Nothing(_) | Self::Reported(_) | Self::Usage(_) => None,
         }

@@ -1,8 +1,11 @@
 //! Opens the cache that was meant.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
-use tokenkeep::{Interaction, PersistedTokenCache, PersistenceBuilder, Protection};
+use tokenkeep::{
+    FamilyPersistence, Interaction, PersistedTokenCache, PersistenceBuilder, Protection,
+    build_encrypted_persistence,
+};
 
 use crate::{
     args::{Layout, Store},
@@ -10,19 +13,38 @@ use crate::{
     key, output,
 };
 
+/// What was typed for a family's cache, before anything is read or asked.
+pub(crate) fn check(store: &Store) -> Result<(), Failure> {
+    if store.layout != Layout::Family {
+        return Ok(());
+    }
+    if !store.keys.is_empty() {
+        return Err(Failure::Usage(
+            "a family's cache has no key of its own, for the vault keeps the cache itself; leave --key out".into(),
+        ));
+    }
+    location(store).map(drop)
+}
+
 pub(crate) fn open(store: &Store) -> Result<PersistedTokenCache, Failure> {
     match store.layout {
+        Layout::Family => Ok(builder(store).open_over(family(store)?)),
         Layout::Plaintext => open_plaintext(store),
         Layout::Sealed => Ok(builder(store).open()?),
     }
 }
 
-/// Opens a cache to be given up: no vault is reached and no passphrase asked for.
+/// Opens a cache to be given up: no key is reached and no passphrase asked for.
 pub(crate) fn open_unreached(store: &Store) -> Result<PersistedTokenCache, Failure> {
     match store.layout {
-        Layout::Plaintext => open_plaintext(store),
+        Layout::Family | Layout::Plaintext => open(store),
         Layout::Sealed => Ok(PersistedTokenCache::with_persistence(builder(store).sealed()?, None)),
     }
+}
+
+/// Where the cache that is shared with other programs lies.
+pub(crate) fn family(store: &Store) -> Result<FamilyPersistence, Failure> {
+    Ok(build_encrypted_persistence(location(store)?)?.interaction(interaction(store)))
 }
 
 pub(crate) fn open_plaintext(store: &Store) -> Result<PersistedTokenCache, Failure> {
@@ -59,4 +81,14 @@ pub(crate) fn builder(store: &Store) -> PersistenceBuilder {
         (Some(folder), Layout::Sealed) => builder.folder(folder),
         _ => builder,
     }
+}
+
+fn location(store: &Store) -> Result<&Path, Failure> {
+    store.cache.as_deref().ok_or_else(|| {
+        Failure::Usage(
+            "a family's cache has no place of its own; give its location with --cache LOCATION, as its other \
+             programs have it"
+                .into(),
+        )
+    })
 }

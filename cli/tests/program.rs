@@ -52,7 +52,8 @@ fn every_command_speaks_json_with_stable_names() {
     assert_eq!(names(&doctor), "cache key_sources milliseconds surroundings");
     assert_eq!(
         names(&doctor["cache"]),
-        "accounts encrypted key_in_use key_of_a_new_cache name order place problem protection state"
+        "accounts encrypted item key_in_use key_of_a_new_cache lock_file name order place problem \
+         protection signal_file state vault"
     );
     assert_eq!(
         names(&doctor["key_sources"][0]),

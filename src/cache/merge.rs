@@ -31,7 +31,7 @@ pub struct MergedEntries {
     pub came: usize,
     /// Left out, because a newer one was here or came from the other cache itself.
     pub newer: usize,
-    /// Here already, the same.
+    /// Here already, with the same fields.
     pub same: usize,
 }
 
@@ -72,6 +72,8 @@ impl TokenCache {
     /// - of two refresh tokens, accounts or app metadata the one with the later `last_modification_time`,
     /// - of two access tokens the one with the later `cached_at`, or where these are equal the later `expires_on`,
     /// - of two ID tokens the one whose claim `iat` is later.
+    ///
+    /// Entries without an `environment` mean nothing to the schema, and are told apart by their keys alone.
     ///
     /// One without such a time is older than one with it. Where no time decides, the other cache's is taken. So an
     /// old export loses no newer sign-in; but what was signed out since comes back with it.
@@ -119,23 +121,25 @@ impl TokenCache {
     ) -> Result<MergedEntries, Error> {
         let mut count = MergedEntries::default();
         for entry in theirs.entries() {
-            let (key, candidate) = match key::own(entry) {
-                Some(key) => (key.clone(), entry.respelled(&key)),
-                None => (entry.spelled_key().to_owned(), entry.clone()),
-            };
-            if is_outdone(entry, &theirs.rivals(&key, candidate.spelled_key())) {
+            let key = own_key(entry);
+            let candidate = key.as_ref().map_or_else(|| entry.clone(), |key| entry.respelled(key));
+            let spelling = candidate.spelled_key();
+            if is_outdone(entry, &theirs.rivals(key.as_deref(), spelling)) {
                 count.newer += 1;
                 continue;
             }
-            let held = self.section(kind);
-            let held = held.map(|ours| ours.rivals(&key, candidate.spelled_key()));
-            let held = held.unwrap_or_default();
-            if held.iter().any(|held| held.as_json() == candidate.as_json()) {
+            let ours = self.section(kind);
+            let held = ours.map(|ours| ours.rivals(key.as_deref(), spelling)).unwrap_or_default();
+            if held.iter().any(|held| has_same_fields(held, &candidate)) {
                 count.same += 1;
             } else if held.iter().any(|held| is_older(&candidate, held)) {
                 count.newer += 1;
             } else {
-                self.section_mut(kind)?.replace(None, candidate);
+                let ours = self.section_mut(kind)?;
+                match key {
+                    Some(_) => ours.replace(None, candidate),
+                    None => ours.load(candidate),
+                }
                 count.came += 1;
             }
         }
@@ -161,6 +165,12 @@ impl TokenCache {
     }
 }
 
+/// The key that its fields make. Entries without an environment are foreign, and told apart by their spelling alone.
+fn own_key(entry: &Entry) -> Option<String> {
+    entry.environment().filter(|environment| !environment.is_empty())?;
+    key::own(entry)
+}
+
 /// Whether another entry of the same cache goes before this one: a newer one, or of equals the last.
 fn is_outdone(entry: &Entry, rivals: &[&Entry]) -> bool {
     let here = rivals.iter().position(|rival| rival.is_same(entry)).unwrap_or(rivals.len());
@@ -173,6 +183,17 @@ fn is_outdone(entry: &Entry, rivals: &[&Entry]) -> bool {
 /// Whether `entry` is older than `other`, an entry of the same kind.
 fn is_older(entry: &Entry, other: &Entry) -> bool {
     times(entry) < times(other)
+}
+
+/// Whether both have the same fields, in whatever order.
+fn has_same_fields(entry: &Entry, other: &Entry) -> bool {
+    entry.as_json() == other.as_json() || {
+        let (mut ours, mut theirs): (Vec<_>, Vec<_>) =
+            (entry.members().collect(), other.members().collect());
+        ours.sort_unstable();
+        theirs.sort_unstable();
+        !ours.is_empty() && ours == theirs
+    }
 }
 
 /// What tells of two entries of a kind which one is newer: the first difference counts.

@@ -78,8 +78,8 @@ impl Section {
 
     /// The entries, in order, whose place a new one with this key would take: those whose fields make it, and the one
     /// that is spelled so.
-    pub(crate) fn rivals(&self, key: &str, spelling: &str) -> Vec<&Entry> {
-        let mut slots = self.index.slots(&own(key)).to_vec();
+    pub(crate) fn rivals(&self, key: Option<&str>, spelling: &str) -> Vec<&Entry> {
+        let mut slots = key.map_or(Vec::new(), |key| self.index.slots(&own(key)).to_vec());
         slots.extend(self.index.slots(&spelled(spelling)));
         slots.sort_unstable();
         slots.dedup();

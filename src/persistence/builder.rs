@@ -172,6 +172,22 @@ impl PersistenceBuilder {
         Ok(PersistedTokenCache::new(persistence, lock))
     }
 
+    /// A cache over `persistence`, with this builder's timeout and notice for its lock. The builder's other choices are
+    /// for caches whose persistence it makes itself.
+    ///
+    /// ```no_run
+    /// # use std::time::Duration;
+    /// # use tokenkeep::{PersistedTokenCache, build_encrypted_persistence};
+    /// let cache = PersistedTokenCache::builder("com.example.mytool")
+    ///     .lock_timeout(Duration::from_secs(10))
+    ///     .open_over(build_encrypted_persistence("/home/ada/.mytool/token_cache.bin")?);
+    /// # Ok::<(), tokenkeep::Error>(())
+    /// ```
+    pub fn open_over(self, persistence: impl Persistence + 'static) -> PersistedTokenCache {
+        let lock = StoreLock::new(persistence.lock(), self.lock_timeout, self.on_lock_wait);
+        PersistedTokenCache::new(persistence, lock)
+    }
+
     /// The sealed persistence alone, unopened: no vault is asked. With
     /// [`PersistedTokenCache::with_persistence`] it gives a cache that can be set aside or reset
     /// while its vault is out of reach.

@@ -16,7 +16,9 @@ use tokenkeep_platform::lock::{CrossProcessLock, LockGuard};
 use zeroize::Zeroizing;
 
 pub use builder::PersistenceBuilder;
-pub use family::{FamilyIdentity, FamilyPersistence, ItemEncoding, build_encrypted_persistence};
+pub use family::{
+    FamilyIdentity, FamilyItem, FamilyPersistence, ItemEncoding, build_encrypted_persistence,
+};
 pub use key::{CredentialStore, KernelKeyring, KeyCallback, KeyRequest, KeySource, Passphrase};
 pub use memory::MemoryPersistence;
 pub use plaintext::PlaintextPersistence;

@@ -5,6 +5,7 @@ mod add;
 mod clear;
 mod doctor;
 mod export;
+mod import;
 mod list;
 mod sign_out;
 mod token;
@@ -13,19 +14,21 @@ mod who;
 use crate::{
     args::{Arguments, Command},
     failure::Failure,
-    open::open,
+    open::{check, open},
 };
 
 /// Does what was asked.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let json = arguments.json;
     let store = &arguments.store;
+    check(store)?;
     match &arguments.command {
         Command::Accounts => accounts::run(&open(store)?, json),
         Command::Add => add::run(store, json),
         Command::Clear { unreadable } => clear::run(store, *unreadable, json),
         Command::Doctor => doctor::run(store, json),
         Command::Export { reveal_secrets } => export::run(store, *reveal_secrets),
+        Command::Import(import) => import::run(store, import, json),
         Command::List { reveal_secrets } => list::run(&open(store)?, *reveal_secrets, json),
         Command::SignOut(sign_out) => sign_out::run(&open(store)?, sign_out, json),
         Command::Token(token) => token::run(&open(store)?, token, json),

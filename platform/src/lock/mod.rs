@@ -16,6 +16,7 @@ mod error;
 mod family;
 mod files;
 mod guard;
+mod holder;
 mod kernel;
 mod own;
 mod pace;
@@ -31,6 +32,7 @@ use std::{
 pub use self::{
     error::LockError,
     guard::LockGuard,
+    holder::Holder,
     wait::{Notify, Wait},
 };
 use self::{family::Family, guard::Held, own::Own};
@@ -103,6 +105,20 @@ impl CrossProcessLock {
         match &self.protocol {
             Protocol::Own(own) => own.path(),
             Protocol::Family(family) => family.path(),
+        }
+    }
+
+    /// Who says that it holds a lock of the [family](Self::family), from a look at its file alone: nobody is kept
+    /// from the lock meanwhile. `None` where the file is not there. A lock of [`new`](Self::new) always has its file,
+    /// so that a look says nothing: `None`.
+    ///
+    /// # Errors
+    ///
+    /// [`LockError::File`] where the file cannot be read or is not safe.
+    pub fn holder(&self) -> Result<Option<Holder>, LockError> {
+        match &self.protocol {
+            Protocol::Own(_) => Ok(None),
+            Protocol::Family(family) => Ok(family.holder()?),
         }
     }
 

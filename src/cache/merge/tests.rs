@@ -155,6 +155,29 @@ fn of_several_spellings_in_the_other_cache_the_newest_comes_and_of_equals_the_la
 }
 
 #[test]
+fn the_same_fields_in_another_order_are_the_same_entry() {
+    let mut ours = cache("{'Account': {'k': {'a': 1, 'b': {'c': 2}}, 'odd': 5, 'list': [1]}}");
+    let before = ours.clone();
+    let other = cache("{'Account': {'k': {'b': {'c': 2}, 'a': 1}, 'odd': 5, 'list': [1]}}");
+    let merged = ours.merge(&other).unwrap();
+    assert_eq!(merged.entries(CredentialType::Account), count(0, 0, 3));
+    assert!(ours.has_same_content(&before));
+    let another = cache("{'Account': {'k': {'b': {'c': 2}}, 'odd': 6, 'list': [2]}}");
+    let merged = ours.merge(&another).unwrap();
+    assert_eq!(merged.entries(CredentialType::Account), count(3, 0, 0));
+}
+
+#[test]
+fn foreign_entries_stand_beside_each_other_whatever_they_lack() {
+    let mut ours = cache("{'Account': {'one': {'foo': 1}}}");
+    let other = cache("{'Account': {'two': {'foo': 2}, 'three': [3], 'one': {'foo': 1}}}");
+    let merged = ours.merge(&other).unwrap();
+    assert_eq!(merged.entries(CredentialType::Account), count(2, 0, 1));
+    let all = cache("{'Account': {'one': {'foo': 1}, 'two': {'foo': 2}, 'three': [3]}}");
+    assert!(ours.has_same_content(&all), "{}", text(&ours));
+}
+
+#[test]
 fn sections_of_the_same_unknown_name_stay_and_those_that_are_no_objects_do_not_come() {
     let mut ours = cache("{'mine': 1, 'same': [2]}");
     let other = cache("{'mine': 2, 'same': [2], 'AccessToken': [3], 'Account': {}}");

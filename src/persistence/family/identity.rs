@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use sha2::{Digest as _, Sha256};
 use tokenkeep_platform::vault::{Collection, Item, Place};
 
+use super::FamilyItem;
 use crate::Error;
 
 /// By which names a family of programs finds its cache in the operating system's vault, and in which form it lies there.
@@ -151,6 +152,23 @@ impl FamilyIdentity {
 
     pub(super) fn blob_entropy(&self) -> Option<&[u8]> {
         Some(&*self.entropy).filter(|entropy| !entropy.is_empty())
+    }
+
+    pub(super) fn names_of_attributes(&self) -> FamilyItem {
+        FamilyItem::SecretService {
+            collection: match &self.collection {
+                Collection::Session => "session".into(),
+                Collection::Named(label) => label.clone(),
+                _ => "default".into(),
+            },
+            schema: self.schema.clone(),
+            attributes: self.attributes.clone(),
+            label: self.label.clone(),
+        }
+    }
+
+    pub(super) fn names_of_keychain(&self) -> FamilyItem {
+        FamilyItem::Keychain { service: self.service.clone(), account: self.account.clone() }
     }
 
     pub(super) fn place(&self) -> Place {

@@ -1,6 +1,7 @@
 //! The cache where programs in other languages look for it: in the operating system's vault, or in a file that it encrypts.
 
 mod identity;
+mod item;
 mod protected_file;
 mod vault_item;
 
@@ -11,10 +12,14 @@ use tokenkeep_platform::{
     file::{Folder, Parents},
     lock::CrossProcessLock,
     protect,
+    vault::FINDS_BY_ATTRIBUTES,
 };
 use zeroize::Zeroizing;
 
-pub use self::identity::{FamilyIdentity, ItemEncoding};
+pub use self::{
+    identity::{FamilyIdentity, ItemEncoding},
+    item::FamilyItem,
+};
 use self::{protected_file::ProtectedFile, vault_item::VaultItem};
 use super::{
     DEFAULT_SIZE_LIMIT, Hold, Intent, Loaded, Persistence, Protection, Saved, Stamp,
@@ -67,6 +72,7 @@ pub fn build_encrypted_persistence(location: impl AsRef<Path>) -> Result<FamilyP
 pub struct FamilyPersistence {
     place: FilePlace,
     store: Store,
+    item: FamilyItem,
     signal: bool,
     interaction: Interaction,
     size_limit: u64,
@@ -99,9 +105,15 @@ impl FamilyPersistence {
             true => Store::File(ProtectedFile::new(identity)),
             false => Store::Vault(VaultItem::new(identity)),
         };
+        let item = match store {
+            Store::File(_) => FamilyItem::ProtectedFile { path: place.path.clone() },
+            Store::Vault(_) if FINDS_BY_ATTRIBUTES => identity.names_of_attributes(),
+            Store::Vault(_) => identity.names_of_keychain(),
+        };
         Ok(Self {
             place,
             store,
+            item,
             signal: true,
             interaction: Interaction::Never,
             size_limit: DEFAULT_SIZE_LIMIT,
@@ -134,6 +146,19 @@ impl FamilyPersistence {
     /// The signal file, or on Windows the encrypted cache.
     pub fn location(&self) -> &Path {
         &self.place.path
+    }
+
+    /// Where the cache itself lies, for a person to look for it in the vault's own program.
+    pub fn item(&self) -> &FamilyItem {
+        &self.item
+    }
+
+    /// The file that is touched at each change; none where the cache itself is the file, or nothing is touched.
+    pub fn signal_file(&self) -> Option<&Path> {
+        match self.store {
+            Store::Vault(_) if self.signal => Some(&self.place.path),
+            _ => None,
+        }
     }
 
     fn guard(&self) -> &'static str {

@@ -4,14 +4,15 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::Serialize;
 use tokenkeep::{
-    KeySource, Passphrase, PersistedTokenCache, Persistence, PersistenceBuilder, Protection, Secret,
+    Error, Intent, KeySource, Loaded, Passphrase, PersistedTokenCache, Persistence,
+    PersistenceBuilder, Protection, Secret,
 };
 
 use crate::{
     args::{Layout, Store},
     failure::Failure,
     key,
-    open::{builder, open_plaintext},
+    open::{builder, family, open_plaintext},
 };
 
 /// What was found of the cache.
@@ -20,6 +21,8 @@ pub(super) struct Examination {
     pub(super) place: Option<PathBuf>,
     pub(super) protection: Option<Protection>,
     pub(super) accounts: Option<usize>,
+    /// Whether the item of a family's cache is there, as far as the vault said.
+    pub(super) is_there: Option<bool>,
     /// The library's names of the chosen key sources, in their order.
     pub(super) order: Vec<&'static str>,
     /// The library's name of the source that sealed the cache.
@@ -52,6 +55,7 @@ impl Examination {
             place: None,
             protection: None,
             accounts: None,
+            is_there: None,
             order: Vec::new(),
             in_use: None,
             verdict: Ok(()),
@@ -63,6 +67,7 @@ impl Examination {
 pub(super) fn examine(store: &Store, passphrase: Option<&Secret>) -> Examination {
     let mut found = Examination::nothing();
     let looked = match store.layout {
+        Layout::Family => look_at_family(&mut found, store),
         Layout::Plaintext => look_at_plaintext(&mut found, store),
         Layout::Sealed => look_at_sealed(&mut found, store, passphrase),
     };
@@ -79,6 +84,30 @@ fn look_at_plaintext(found: &mut Examination, store: &Store) -> Result<CacheStat
     found.protection = Some(cache.protection());
     found.accounts = Some(cache.accounts()?.len());
     if cache.snapshot()?.is_empty() {
+        return Ok(CacheState::New);
+    }
+    cache.verify()?;
+    Ok(CacheState::Works)
+}
+
+fn look_at_family(found: &mut Examination, store: &Store) -> Result<CacheState, Failure> {
+    let persistence = family(store)?;
+    found.place = Some(persistence.location().to_owned());
+    found.protection = Some(persistence.protection());
+    persistence.prepare(Intent::Read)?;
+    let loaded = persistence.load(None);
+    found.is_there = match &loaded {
+        Ok(loaded) => Some(!matches!(loaded, Loaded::Absent)),
+        Err(Error::Corrupt { .. } | Error::TooLarge { .. } | Error::WrongKey { .. }) => Some(true),
+        Err(_) => None,
+    };
+    if found.is_there.is_none() {
+        loaded?;
+        return Ok(CacheState::Fails);
+    }
+    let cache = builder(store).lock_timeout(LOCK_TIMEOUT).open_over(persistence);
+    found.accounts = Some(cache.accounts()?.len());
+    if found.is_there == Some(false) {
         return Ok(CacheState::New);
     }
     cache.verify()?;

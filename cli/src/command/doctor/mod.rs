@@ -2,6 +2,7 @@
 
 mod advice;
 mod cache;
+mod names;
 mod problem;
 mod report;
 mod scene;
@@ -18,9 +19,10 @@ use tokenkeep_platform::process::leave_no_traces;
 
 use self::{
     cache::{CacheState, Examination, examine},
+    names::Names,
     report::Report,
     scene::Scene,
-    sources::{Probed, new_source, probe, rows},
+    sources::{Probed, guard, new_source, probe, rows},
 };
 use crate::{
     args::{KeyChoice, Layout, Store},
@@ -48,12 +50,14 @@ pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
     }
     let theirs = Arc::clone(&store);
     thread::spawn(move || {
+        // What the vault has no part in comes first, so that a silent one does not hide it.
+        drop(sender.send(Answer::Names(Names::of(&theirs).unwrap_or_default())));
         let examination = leave_no_traces(|| examine(&theirs, passphrase.as_ref()));
         drop(sender.send(Answer::Cache(Box::new(examination))));
     });
 
     let mut probed: Vec<Option<Probed>> = rows.iter().map(|_| None).collect();
-    let mut examination = None;
+    let (mut examination, mut names) = (None, Names::default());
     loop {
         let limit = match examination {
             None if derives => budget.max(DERIVATION),
@@ -61,6 +65,7 @@ pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
         };
         match answers.recv_timeout(limit.saturating_sub(begun.elapsed())) {
             Ok(Answer::Source(at, answer)) => probed[at] = Some(answer),
+            Ok(Answer::Names(found)) => names = found,
             Ok(Answer::Cache(answer)) => examination = Some(*answer),
             // The time is up, or every thread has answered and dropped its sender.
             Err(_) => break,
@@ -77,9 +82,12 @@ pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
     let mut sources: Vec<_> = sources.collect();
     let mut examination = examination
         .unwrap_or_else(|| Examination::silent(&store, silent("cache or its key source").into()));
-    // A cache that does not exist yet could be made only if its key source makes the round trip.
+    // A cache that does not exist yet could be made only if its key source, or its vault, makes the round trip.
+    let guard = guard(&sources, &names);
     let blocking = match examination.state {
-        CacheState::New => new_source(&sources).filter(|at| sources[*at].1.failure.is_some()),
+        CacheState::New => {
+            guard.or_else(|| new_source(&sources)).filter(|at| sources[*at].1.failure.is_some())
+        }
         _ => None,
     };
     if blocking.is_some() {
@@ -87,7 +95,10 @@ pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
     }
     let failure = blocking.and_then(|at| sources[at].1.failure.as_ref());
     let failure = failure.or(examination.verdict.as_ref().err());
-    let report = Report::new(&store.name, &examination, failure, &sources, &scene, begun.elapsed());
+    let guard = guard.map(|at| &sources[at]);
+    let mut report =
+        Report::new(&store.name, &examination, failure, &sources, &scene, begun.elapsed());
+    report.name(names, examination.is_there, guard);
     if json {
         output::json(&report)?;
     } else {
@@ -101,6 +112,7 @@ pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
 }
 
 enum Answer {
+    Names(Names),
     Cache(Box<Examination>),
     Source(usize, Probed),
 }

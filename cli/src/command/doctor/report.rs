@@ -8,6 +8,7 @@ use tokenkeep_platform::surroundings::System;
 
 use super::{
     cache::{CacheState, Examination},
+    names::Names,
     problem::Problem,
     scene::Scene,
     sources::{Probed, Row, State, new_source},
@@ -36,6 +37,16 @@ struct CacheReport {
     key_of_a_new_cache: Option<String>,
     order: Vec<String>,
     problem: Option<Problem>,
+    /// What keeps or encrypts a cache that is shared with other programs.
+    vault: Option<VaultReport>,
+    #[serde(flatten)]
+    names: Names,
+}
+
+#[derive(Serialize)]
+struct VaultReport {
+    name: &'static str,
+    works: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -92,6 +103,8 @@ impl Report {
             key_of_a_new_cache: new.as_ref().map(typed),
             order: order.iter().map(typed).collect(),
             problem: failure.map(|failure| Problem::new(failure, scene)),
+            vault: None,
+            names: Names::default(),
         };
         let in_use = in_use.filter(|_| cache.key_in_use.is_some());
         let source = |(row, probed): &(Row, Probed)| SourceReport::new(row, probed, in_use, scene);
@@ -101,6 +114,21 @@ impl Report {
             surroundings: SurroundingsReport::new(scene),
             milliseconds: milliseconds(took),
         }
+    }
+
+    /// Adds what a cache in a peer's place is called there, and what guards it.
+    pub(super) fn name(
+        &mut self,
+        mut names: Names,
+        is_there: Option<bool>,
+        guard: Option<&(Row, Probed)>,
+    ) {
+        if let Some(item) = &mut names.item {
+            item.there = is_there;
+        }
+        self.cache.names = names;
+        self.cache.vault =
+            guard.map(|(row, probed)| VaultReport { name: row.name(), works: probed.works() });
     }
 
     pub(super) fn print(&self) -> Result<(), Failure> {
@@ -139,6 +167,11 @@ impl CacheReport {
             (None, Some(key)) => output::line(format!("  a new cache would take: {key}"))?,
             (None, None) => {}
         }
+        self.names.print()?;
+        if let Some(VaultReport { name, works }) = &self.vault {
+            let works = if *works == Some(true) { "works" } else { "does not work, see below" };
+            output::line(format!("  its vault, {name}: {works}"))?;
+        }
         if self.order.len() > 1 {
             output::line(format!("  order of its key sources: {}", self.order.join(", ")))?;
         }
@@ -152,11 +185,7 @@ impl SourceReport {
             kind: row.kind,
             source: row.typed.clone(),
             state: probed.state,
-            works: match probed.state {
-                State::Works => Some(true),
-                State::Fails | State::NotOnThisSystem | State::Silent => Some(false),
-                State::Asks | State::NotNamed => None,
-            },
+            works: probed.works(),
             position: row.position,
             in_use: in_use.is_some() && row.position == in_use,
             milliseconds: probed.took.map(milliseconds),

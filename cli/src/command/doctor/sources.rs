@@ -6,6 +6,7 @@ use serde::Serialize;
 use tokenkeep::{Error, KernelKeyring, KeySource};
 use tokenkeep_platform::{protect, surroundings::System, vault::Vault};
 
+use super::names::Names;
 use crate::{
     args::{KeyChoice, Layout, Store},
     failure::Failure,
@@ -72,6 +73,15 @@ impl Probed {
             Err(_) => State::Fails,
         };
         Self { state, took, failure: result.err() }
+    }
+
+    /// None where it was not tried.
+    pub(super) fn works(&self) -> Option<bool> {
+        match self.state {
+            State::Works => Some(true),
+            State::Fails | State::NotOnThisSystem | State::Silent => Some(false),
+            State::Asks | State::NotNamed => None,
+        }
     }
 
     fn untried(state: State) -> Self {
@@ -145,6 +155,13 @@ pub(super) fn new_source(sources: &[(Row, Probed)]) -> Option<usize> {
     let candidates = sources.iter().enumerate().filter(|(_, (_, probed))| !probed.is_missing());
     let ordered = candidates.filter_map(|(at, (row, _))| Some((row.position?, at)));
     ordered.min().map(|(_, at)| at)
+}
+
+/// Of a cache that is shared with other programs, the source that stands for what keeps it.
+pub(super) fn guard(sources: &[(Row, Probed)], names: &Names) -> Option<usize> {
+    names.item.as_ref()?;
+    let kind = if names.is_protected_file() { "dpapi" } else { "vault" };
+    sources.iter().position(|(row, _)| row.kind == kind)
 }
 
 fn vault_name() -> &'static str {

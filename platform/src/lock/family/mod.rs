@@ -18,12 +18,12 @@ use std::{
 };
 
 use self::{
-    content::Here,
+    content::{Content, Here},
     courtesy::Courtesy,
     os::{Locked, Sight},
     watch::Watch,
 };
-use super::{LockError, Wait, patience::Patience};
+use super::{Holder, LockError, Wait, patience::Patience};
 use crate::file::{FileError, Folder, Place};
 
 cfg_if::cfg_if! {
@@ -78,6 +78,15 @@ impl Family {
 
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(super) fn holder(&self) -> Result<Option<Holder>, FileError> {
+        let Some(folder) = Folder::open_in(&self.folder, Place::Shared)? else { return Ok(None) };
+        let Some(sight) = Sight::open(&folder, &self.name)? else { return Ok(None) };
+        let content = sight.content();
+        let content = content.map_err(|source| FileError::from_io("read", &self.path, source))?;
+        let content = Content::parse(&content);
+        Ok(Some(Holder { name: content.holder(), is_gone: Here::find().is_gone(&content) }))
     }
 
     pub(super) fn acquire(self: &Arc<Self>, wait: &Wait<'_>) -> Result<Tenure, LockError> {

@@ -1,0 +1,171 @@
+//! Takes over what a cache in MSAL JSON has.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::Path,
+};
+
+use serde_json::{Map, json};
+use tokenkeep::{
+    CredentialType, Error, Merged, Persistence, PlaintextPersistence, TokenCache,
+    build_encrypted_persistence,
+};
+use zeroize::Zeroizing;
+
+use crate::{
+    args::{Import, Store},
+    failure::Failure,
+    open::{builder, interaction, open},
+    output,
+};
+
+/// The source is read and checked before the cache is opened, so that nothing is made or asked in vain.
+pub(super) fn run(store: &Store, import: &Import, json: bool) -> Result<(), Failure> {
+    let source = match (&import.from_python, &import.file) {
+        (Some(location), _) if import.plaintext => plain_text(store, location)?,
+        (Some(location), _) => from_python(store, location)?,
+        (None, Some(file)) => {
+            let failed = |source: io::Error| unreadable(file, source);
+            parse(&read(File::open(file).map_err(failed)?).map_err(failed)?, &quoted(file))?
+        }
+        (None, None) => parse(&read(io::stdin().lock())?, "standard input")?,
+    };
+    if !TokenCache::new().merge(&source)?.is_change() {
+        return Err(Failure::Nothing("nothing is kept there; nothing was imported".into()));
+    }
+    let cache = open(store)?;
+    let merged = cache.merge(&source)?;
+    let protection = cache.protection();
+    if json {
+        return output::json(&json!({
+            "imported": by_kind(&merged),
+            "sections": { "came": merged.sections().came, "left": merged.sections().left },
+            "changed": merged.is_change(),
+            "protection": protection.to_string(),
+        }));
+    }
+    print(&merged)?;
+    output::note(&match merged.is_change() {
+        true => format!("kept, {protection}"),
+        false => "nothing came that was not here already".into(),
+    });
+    Ok(())
+}
+
+fn by_kind(merged: &Merged) -> Map<String, serde_json::Value> {
+    let kinds = CredentialType::ALL.into_iter();
+    let counts = kinds.map(|kind| {
+        let count = merged.entries(kind);
+        let count = json!({ "came": count.came, "newer": count.newer, "same": count.same });
+        (kind.to_string(), count)
+    });
+    counts.collect()
+}
+
+fn print(merged: &Merged) -> Result<(), Failure> {
+    let rows = CredentialType::ALL.into_iter().filter_map(|kind| {
+        let count = merged.entries(kind);
+        let counts = [count.came, count.newer, count.same];
+        let [came, newer, same] = counts.map(|count| count.to_string());
+        (counts != [0; 3]).then(|| [kind.to_string(), came, newer, same])
+    });
+    output::table(["TYPE", "CAME", "NEWER HERE", "THE SAME"], rows)?;
+    let sections = merged.sections();
+    if sections.came > 0 {
+        output::note(&format!("unknown sections that came with it: {}", sections.came));
+    }
+    if sections.left > 0 {
+        output::note(&format!(
+            "sections that were left out, because another one of that name is here or they hold no entries: {}",
+            sections.left
+        ));
+    }
+    Ok(())
+}
+
+fn read(from: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
+    let mut text = Zeroizing::new(Vec::with_capacity(64 * 1024));
+    from.take(MAX_CACHE + 1).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// `what` says where the text was.
+fn parse(text: &[u8], what: &str) -> Result<TokenCache, Failure> {
+    if text.len() as u64 > MAX_CACHE {
+        return Err(Failure::Usage(format!("{what} is larger than any cache, 16 MiB")));
+    }
+    let refused = |detail: &str| Error::Invalid {
+        detail: format!("{what} is no MSAL JSON: {detail}; nothing was imported"),
+    };
+    if text.is_empty() {
+        return Err(refused("it is empty").into());
+    }
+    TokenCache::from_json(text).map_err(|error| match error {
+        Error::Corrupt { detail, .. } => refused(&detail).into(),
+        error => error.into(),
+    })
+}
+
+fn quoted(file: &Path) -> String {
+    format!("`{}`", file.display())
+}
+
+fn unreadable(file: &Path, error: io::Error) -> Failure {
+    let (operation, path) = ("read", file.to_owned());
+    Failure::Source(Error::Io { operation, path, source: error.into() })
+}
+
+/// What Python keeps in the vault or under DPAPI.
+fn from_python(store: &Store, location: &Path) -> Result<TokenCache, Failure> {
+    let theirs = build_encrypted_persistence(location)?.interaction(interaction(store));
+    let file = theirs.location().to_owned();
+    let is_plain = is_plain_text(&file);
+    let read = load(store, theirs);
+    let is_there = match &read {
+        Ok(cache) => TokenCache::new().merge(cache).is_ok_and(|merged| merged.is_change()),
+        Err(Failure::Source(
+            Error::Corrupt { .. } | Error::VaultMissing { .. } | Error::VaultServiceMissing { .. },
+        )) => false,
+        Err(_) => true,
+    };
+    if is_plain && !is_there {
+        return Err(Failure::Usage(format!(
+            "`{}` is a file in plain text, as Python's FilePersistence keeps it, and no encrypted cache could be read \
+             in its place; add --plaintext to read the file",
+            file.display()
+        )));
+    }
+    if is_plain {
+        output::note(&format!(
+            "note: `{}` is itself a cache in plain text, which is not the encrypted one; --plaintext reads it",
+            file.display()
+        ));
+    }
+    read
+}
+
+fn plain_text(store: &Store, location: &Path) -> Result<TokenCache, Failure> {
+    // It knows what a leading `~` means to Python.
+    let file = build_encrypted_persistence(location)?.location().to_owned();
+    load(store, PlaintextPersistence::new(file)?)
+}
+
+/// Reads without a lock, and once more under the family's where that met a writer.
+fn load(store: &Store, theirs: impl Persistence + 'static) -> Result<TokenCache, Failure> {
+    let cache = builder(store).open_over(theirs);
+    Ok(TokenCache::clone(&*cache.snapshot().map_err(Failure::Source)?))
+}
+
+/// Whether it is a file that begins as JSON does. The signal file of an encrypted cache is empty, or `{}`.
+fn is_plain_text(file: &Path) -> bool {
+    let is_file = file.metadata().is_ok_and(|file| file.is_file());
+    let Some(file) = is_file.then(|| File::open(file).ok()).flatten() else { return false };
+    let mut head = Zeroizing::new(Vec::with_capacity(64));
+    file.take(64).read_to_end(&mut head).is_ok()
+        && head.trim_ascii_start().starts_with(b"{")
+        && head.trim_ascii() != b"{}"
+}
+
+/// What the library reads at most.
+const MAX_CACHE: u64 = 16 * 1024 * 1024;
