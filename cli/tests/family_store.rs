@@ -75,7 +75,7 @@ fn every_command_works_on_a_cache_in_the_familys_place() {
         refusal(&list);
         let exported = text(&run(&["export", "--reveal-secrets"], "").stdout);
         assert!(exported.contains("a-refresh-token"));
-        assert_eq!(names(place.0.path()), [location.clone()], "no lock file is left");
+        assert_eq!(names(place.0.path()), std::slice::from_ref(&location), "no lock file is left");
 
         let kept = json(&run(&["doctor", "--json"], ""));
         assert_eq!(kept["cache"]["state"], "works", "{kept:#}");
@@ -119,7 +119,7 @@ fn the_familys_cache_comes_into_a_sealed_one_and_stays_as_it_is() {
         assert_eq!(json(&import())["imported"]["RefreshToken"]["came"], 1);
         assert_eq!(json(&import())["changed"], false);
         assert_eq!(text(&sealed.run(&TOKEN).stdout), "an-access-token\n");
-        assert_eq!(names(folder.path()), [location.clone()]);
+        assert_eq!(names(folder.path()), std::slice::from_ref(&location));
         assert_eq!(fs::metadata(&location).unwrap().modified().unwrap(), before, "not touched");
         assert_eq!(text(&theirs(&TOKEN, "").stdout), "an-access-token\n");
     });

@@ -16,7 +16,9 @@ fn no_command_says_a_secret_however_it_ends_and_whatever_is_asked_to_be_logged()
     let in_the_wrong_place = event.replace("\"client_id\"", sign_in::ACCESS_TOKEN);
     let a_list = event.replace("\"refresh_token\": ", "\"refresh_token\": [0], \"other\": ");
     let client = ["token", "--client-id", "client", "--scope"];
-    let commands: [(&[&str], &str, i32); 17] = [
+    let exported = sign_in_as_json(&place);
+    let torn = &exported[..exported.len() - 10];
+    let commands: [(&[&str], &str, i32); 22] = [
         (&["add"], &event, 0),
         (&["add", "--json"], &event, 0),
         (&["add"], cut_off, 1),
@@ -32,6 +34,11 @@ fn no_command_says_a_secret_however_it_ends_and_whatever_is_asked_to_be_logged()
         (&["export"], "", 2),
         (&["doctor"], "", 0),
         (&["doctor", "--json"], "", 0),
+        (&["import"], &exported, 0),
+        (&["import", "--json"], &exported, 0),
+        (&["import"], torn, 1),
+        (&["import"], &event, 1),
+        (&["import", "--from-python"], &exported, 2),
         (&["sign-out", "--everywhere", "--account", "nobody"], "", 3),
         (&["--name", "com.example.other", "list"], "", 6),
     ];
@@ -76,13 +83,16 @@ fn no_system_call_takes_a_secret_but_those_that_print_it() {
     let place = signed_in();
     let secrets = sign_in::secrets().with("the account", sign_in::UID);
     let event = sign_in::event();
-    let commands: [(&[&str], &str, bool); 7] = [
+    let exported = sign_in_as_json(&place);
+    let commands: [(&[&str], &str, bool); 9] = [
         (&["add"], &event, false),
         (&["add"], &event[..event.len() - 10], false),
         (&TOKEN, "", true),
         (&["list"], "", false),
         (&["export", "--reveal-secrets"], "", true),
+        (&["import"], &exported, false),
         (&["clear"], "", false),
+        (&["import"], &exported, false),
         (&["add"], &event, false),
     ];
     for (arguments, input, prints) in commands {
@@ -100,6 +110,10 @@ fn no_system_call_takes_a_secret_but_those_that_print_it() {
         }
         assert_eq!(printed, prints, "{arguments:?}");
     }
+}
+
+fn sign_in_as_json(place: &Place) -> String {
+    support::text(&place.run(&["export", "--reveal-secrets"]).stdout)
 }
 
 fn signed_in() -> Place {

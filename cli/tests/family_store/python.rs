@@ -12,7 +12,7 @@ use tokenkeep_lab::{
     Tool,
     keyring::{Keyring, State, inside},
     mock::{Act, Mock},
-    need, python_with_libsecret, workspace_root,
+    need, python_with_libsecret, say, workspace_root,
 };
 
 use super::*;
@@ -147,7 +147,9 @@ fn doctor_names_everything_within_5_s_of_a_vault_that_never_answers() {
         let doctor = at(&in_session(keyring), &location)(&["doctor", "--json"], "");
         let took = begun.elapsed();
         let report = json(&doctor);
-        println!("measured: doctor on a family's cache in a vault that never answers {took:?}");
+        say(&format!(
+            "measured: doctor on a family's cache in a vault that never answers {took:?}"
+        ));
         assert!(took < Duration::from_secs(5), "{took:?}");
         assert_eq!(doctor.status.code(), Some(4), "{report:#}");
         assert_eq!(report["cache"]["item"]["kind"], "secret_service");

@@ -33,3 +33,39 @@ pub enum FamilyItem {
         label: String,
     },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{FamilyIdentity, FamilyPersistence};
+
+    #[test]
+    fn a_location_says_by_which_names_its_cache_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let location = folder.path().join("cache");
+        let identity = FamilyIdentity::python("~/x")
+            .attributes([("MsalClientID", "Microsoft.Developer.IdentityService")])
+            .label("MSALCache")
+            .collection("session");
+        let persistence = FamilyPersistence::new(&location, &identity).unwrap();
+        // hashlib.sha256("~/x".encode()).hexdigest()
+        let hash = "a46d2df688f0b3d3719d1d8288b8fb3a";
+        match persistence.item() {
+            FamilyItem::SecretService { collection, schema, attributes, label } => {
+                assert_eq!((&**collection, &**label), ("session", "MSALCache"));
+                assert!(schema.starts_with(hash), "{schema}");
+                assert_eq!(attributes[0].0, "MsalClientID");
+                assert_eq!(persistence.signal_file(), Some(&*location));
+            }
+            FamilyItem::Keychain { service, account } => {
+                assert!(service == "msal-extensions" && account.starts_with(hash));
+                assert_eq!(persistence.signal_file(), Some(&*location));
+            }
+            FamilyItem::ProtectedFile { path } => {
+                assert_eq!((path, persistence.signal_file()), (&location, None));
+            }
+        }
+        assert_eq!(persistence.without_signal().signal_file(), None);
+        assert!(!location.exists());
+    }
+}

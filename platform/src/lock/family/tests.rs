@@ -115,6 +115,30 @@ fn of_another_namespace_or_another_run_of_the_system_a_process_id_proves_nothing
 }
 
 #[test]
+fn a_look_tells_who_holds_the_lock_and_leaves_it_alone() {
+    let looker = Looker::new();
+    assert_eq!(looker.family.holder().unwrap(), None);
+    let held = looker.family.acquire(&Wait::default()).unwrap();
+    let holder = looker.family.holder().unwrap().unwrap();
+    assert!(!holder.is_gone, "{holder:?}");
+    let name = holder.name.unwrap();
+    assert!(name.starts_with(&format!("process {}", process::id())), "{name}");
+    assert!(held.is_intact().unwrap());
+    drop(held);
+    assert_eq!(looker.family.holder().unwrap(), None);
+    for (content, name) in [("", None), (&*format!("{} python", absent()), Some("(python)"))] {
+        fs::write(looker.family.path(), content).unwrap();
+        let holder = looker.family.holder().unwrap().unwrap();
+        assert!(holder.is_gone, "{content}");
+        let said = holder.name.unwrap_or_default();
+        assert!(said.contains(name.unwrap_or_default()) && said.is_empty() == name.is_none());
+        assert_eq!(fs::read_to_string(looker.family.path()).unwrap(), content);
+    }
+    let nowhere = Arc::new(Family::new(&looker.folder.path().join("none/cache")));
+    assert_eq!(nowhere.holder().unwrap(), None);
+}
+
+#[test]
 fn a_file_whose_content_changes_is_watched_anew() {
     let mut looker = Looker::with(b"");
     for turn in 0..40 {
