@@ -118,6 +118,8 @@ impl Tool {
                 "msal-extensions==1.3.1",
                 "argon2-cffi==25.1.0",
                 "portalocker==3.2.0",
+                "azure-identity==1.27.0",
+                "azure-core==1.41.0",
             ],
             _ => &[],
         }
@@ -252,6 +254,8 @@ mod tests {
             "msal_extensions-1.3.1.dist-info",
             "argon2_cffi-25.1.0.dist-info",
             "portalocker-3.2.0.dist-info",
+            "azure_identity-1.27.0.dist-info",
+            "azure_core-1.41.0.dist-info",
         ];
         for folder in folders {
             assert!(!venv_is_complete(venv.path()), "complete before {folder}");

@@ -3,6 +3,7 @@
 
 mod bench;
 mod check;
+mod evidence;
 mod msrv;
 mod stage;
 mod test;
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
         Some("test") => test::run(&rest),
         Some("check") => check::run(&rest),
         Some("bench") => bench::run(&rest),
+        Some("evidence") if rest.is_empty() => evidence::run(),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(2);
@@ -42,4 +44,5 @@ usage: cargo xtask COMMAND
   check [STAGE…]                fmt, msrv, clippy, docs, windows, macos-arm, macos-intel, zbus-tokio (the vault's tests
                                 beside another crate's choice of runtime), wine (the tests, built for Windows);
                                 all without STAGE
-  bench [BENCH…]                the benchmarks' rows, each a ratio against its floor; all without BENCH";
+  bench [BENCH…]                the benchmarks' rows, each a ratio against its floor; all without BENCH
+  evidence                      writes what the tests with the family's real programs find into docs/INTEROP.md";

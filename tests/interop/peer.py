@@ -1,0 +1,181 @@
+"""Real programs of the family at work: a line of JSON asks, a line of JSON answers.
+
+Usage: peer.py NAME LOCK. NAME is part of the tokens that its provider issues. LOCK is `portalocker`, or `created` as where
+portalocker is not installed.
+"""
+
+import json
+import sys
+from importlib.metadata import version
+
+name, lock = sys.argv[1:]
+if lock == "created":
+    sys.modules["portalocker"] = None
+
+import msal
+import msal_extensions
+from msal_extensions.persistence import PersistenceNotFound
+
+from provider import HOME, HOST, USERNAME, Provider
+
+provider = Provider(name)
+SCOPES = ["s1"]
+
+
+def versions(packages):
+    return [f"{package} {version(package)}" for package in packages]
+
+
+def lock_in_use():
+    return msal_extensions.CrossPlatLock.__module__
+
+
+def issue(tenant, client_id, scopes, expires_in):
+    return provider.issue(tenant, client_id, scopes, expires_in)
+
+
+def persistence(identity, location):
+    if identity == "file":
+        return msal_extensions.FilePersistence(location)
+    if identity == "default":
+        return msal_extensions.build_encrypted_persistence(location)
+    return msal_extensions.LibsecretPersistence(location, **identity)
+
+
+class Application:
+    """A program with msal, as its documentation shows one."""
+
+    def __init__(self, identity, location, tenant, client_id):
+        self.cache = msal_extensions.PersistedTokenCache(persistence(identity, location))
+        self.app = msal.PublicClientApplication(
+            client_id,
+            authority=f"{HOST}/{tenant}",
+            token_cache=self.cache,
+            http_client=provider.session(),
+        )
+        self.known = None
+
+    def sign_in(self):
+        flow = self.app.initiate_device_flow(SCOPES)
+        return self.app.acquire_token_by_device_flow(flow)["access_token"]
+
+    def accounts(self):
+        accounts = self.app.get_accounts()
+        self.known = accounts[0] if accounts else self.known
+        return [account["username"] for account in accounts]
+
+    def silent(self):
+        """The account that was seen last, or still to be seen, is asked for, even if it is gone from the cache."""
+        self.accounts()
+        if self.known is None:
+            return [None, None]
+        found = self.app.acquire_token_silent(SCOPES, account=self.known) or {}
+        return [found.get("access_token"), found.get("token_source")]
+
+    def sign_out(self):
+        for account in self.app.get_accounts():
+            self.app.remove_account(account)
+
+
+class Azure:
+    """A program with azure-identity. It knows who signed in and asks nobody."""
+
+    def __init__(self, cache, cae, unencrypted, tenant, client_id):
+        from azure.core.pipeline.transport import RequestsTransport
+        from azure.identity import (
+            AuthenticationRecord,
+            DeviceCodeCredential,
+            TokenCachePersistenceOptions,
+        )
+
+        if unencrypted:
+            sys.modules["gi"] = None
+        arguments = {} if cache is None else {"name": cache}
+        self.cae = cae
+        self.credential = lambda **more: DeviceCodeCredential(
+            client_id,
+            tenant_id=tenant,
+            transport=RequestsTransport(session=provider.session(), session_owner=False),
+            cache_persistence_options=TokenCachePersistenceOptions(
+                allow_unencrypted_storage=unencrypted, **arguments
+            ),
+            prompt_callback=lambda *_: None,
+            **more,
+        )
+        host = HOST.removeprefix("https://")
+        home = "{uid}.{utid}".format(**HOME)
+        self.record = AuthenticationRecord(tenant, client_id, host, home, USERNAME)
+
+    def sign_in(self):
+        return self.credential().get_token(*SCOPES, enable_cae=self.cae).token
+
+    def silent(self):
+        from azure.identity import AuthenticationRequiredError
+
+        credential = self.credential(
+            authentication_record=self.record, disable_automatic_authentication=True
+        )
+        before = provider.issued
+        try:
+            token = credential.get_token(*SCOPES, enable_cae=self.cae).token
+        except AuthenticationRequiredError:
+            return [None, None]
+        return [token, "cache" if provider.issued == before else "identity_provider"]
+
+
+class Cache:
+    """The cache alone, as a library would use it."""
+
+    def __init__(self, identity, location):
+        self.place = persistence(identity, location)
+        self.cache = msal_extensions.PersistedTokenCache(self.place)
+
+    def save(self, content):
+        self.place.save(content)
+
+    def load(self):
+        try:
+            return self.place.load()
+        except PersistenceNotFound:
+            return None
+
+    def add(self, event):
+        self.cache.add(event)
+
+    def find(self, kind, client_id):
+        return [entry["secret"] for entry in self.entries(kind, client_id)]
+
+    def entries(self, kind, client_id):
+        return list(self.cache.search(kind, query={"client_id": client_id}))
+
+    def update_rt(self, client_id, secret):
+        (entry,) = self.entries("RefreshToken", client_id)
+        self.cache.update_rt(entry, secret)
+
+    def remove_rt(self, client_id):
+        (entry,) = self.entries("RefreshToken", client_id)
+        self.cache.remove_rt(entry)
+
+    def remove_at(self, client_id):
+        (entry,) = self.entries("AccessToken", client_id)
+        self.cache.remove_at(entry)
+
+
+def main():
+    target = None
+    kinds = {"Application": Application, "Azure": Azure, "Cache": Cache}
+    free = {"versions": versions, "lock_in_use": lock_in_use, "issue": issue}
+    for line in sys.stdin:
+        action, *arguments = json.loads(line)
+        try:
+            if action in kinds:
+                target, answer = kinds[action](*arguments), None
+            else:
+                answer = (free.get(action) or getattr(target, action))(*arguments)
+            answer = {"answer": answer}
+        except Exception as error:
+            answer = {"failed": f"{type(error).__name__}: {error}"}
+        print(json.dumps(answer), flush=True)
+
+
+main()

@@ -1,0 +1,53 @@
+//! A test of the family: a keyring and a home folder of its own, and each kind of Python lock in turn.
+
+use std::{any, path::Path};
+
+use tokenkeep_lab::{
+    Tool,
+    keyring::{Keyring, State, inside},
+    need,
+};
+
+use crate::{
+    evidence::Evidence,
+    python::{LOCKS, Python},
+};
+
+/// What a test has at hand.
+pub(crate) struct Session<'s> {
+    pub(crate) keyring: &'s Keyring,
+    /// A new folder.
+    pub(crate) folder: &'s Path,
+    /// The kind of lock that the Pythons take.
+    pub(crate) lock: &'static str,
+    pub(crate) evidence: &'s mut Evidence,
+}
+
+impl Session<'_> {
+    pub(crate) fn python(&self, name: &str) -> Python {
+        Python::start(name, self.lock)
+    }
+
+    /// A row of the table: what was done with `identity` and what came of it.
+    pub(crate) fn found(&mut self, packages: &[&str], identity: &str, done: &str, result: &str) {
+        let versions = self.python("any").versions(packages);
+        self.evidence.add([packages[0], &versions, identity, done, result], self.lock);
+    }
+}
+
+/// Runs `body` in a session of its own with each kind of lock, and compares what it found with the document.
+pub(crate) fn with_each_lock<T: Fn()>(test: T, body: impl Fn(&mut Session<'_>)) {
+    if Keyring::current().is_none() && !need(Tool::PythonLibsecret) {
+        return;
+    }
+    let (_, test) = any::type_name_of_val(&test).split_once("::").unwrap();
+    inside(test, State::Unlocked, |keyring| {
+        let mut evidence = Evidence::of(test);
+        for lock in LOCKS {
+            let folder = tempfile::tempdir().unwrap();
+            let folder = folder.path();
+            body(&mut Session { keyring, folder, lock, evidence: &mut evidence });
+        }
+        evidence.compare();
+    });
+}

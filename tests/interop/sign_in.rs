@@ -1,0 +1,181 @@
+//! A program with msal and a program with this crate share one sign-in.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tokenkeep::{
+    CredentialType, PersistedTokenCache, PlaintextPersistence, Query, TokenRequest,
+    build_encrypted_persistence,
+};
+
+use crate::{
+    python::Python,
+    session::{Session, with_each_lock},
+};
+
+const PACKAGES: [&str; 2] = ["msal", "msal-extensions"];
+const CLIENT: &str = "client";
+
+/// Where both programs keep the cache.
+#[derive(Clone, Copy)]
+enum Kept {
+    Encrypted,
+    InPlainText,
+}
+
+impl Kept {
+    const ALL: [Self; 2] = [Self::Encrypted, Self::InPlainText];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Encrypted => "`build_encrypted_persistence(location)`",
+            Self::InPlainText => "`FilePersistence(location)`",
+        }
+    }
+
+    fn ours(self, location: &Path) -> PersistedTokenCache {
+        match self {
+            Self::Encrypted => PersistedTokenCache::with_persistence(
+                build_encrypted_persistence(location).unwrap(),
+                None,
+            ),
+            Self::InPlainText => PersistedTokenCache::with_persistence(
+                PlaintextPersistence::new(location).unwrap(),
+                None,
+            ),
+        }
+    }
+
+    /// A Python program with msal on it, signed in or not.
+    fn python(self, session: &Session<'_>, name: &str, location: &Path) -> Python {
+        let identity = match self {
+            Self::Encrypted => "default",
+            Self::InPlainText => "file",
+        };
+        let mut python = session.python(name);
+        let location = location.to_str().unwrap();
+        let arguments = [identity, location, "contoso", CLIENT].map(Value::from);
+        python.ask("Application", arguments);
+        python
+    }
+}
+
+/// For each way to keep a cache, with a location of its own.
+fn each(session: &mut Session<'_>, body: impl Fn(&mut Session<'_>, Kept, &Path)) {
+    for (number, kept) in Kept::ALL.into_iter().enumerate() {
+        let location = session.folder.join(number.to_string()).join("token_cache.bin");
+        std::fs::create_dir(location.parent().unwrap()).unwrap();
+        body(session, kept, &location);
+    }
+}
+
+fn request() -> TokenRequest {
+    TokenRequest::new(CLIENT, "https://login.microsoftonline.com/contoso", ["s1"])
+}
+
+fn token(cache: &PersistedTokenCache) -> Option<String> {
+    cache.find_access_token(&request()).unwrap().map(|token| token.secret().to_owned())
+}
+
+fn refresh_tokens(cache: &PersistedTokenCache) -> Vec<String> {
+    let found = cache.search(CredentialType::RefreshToken, &Query::new()).unwrap();
+    found.iter().map(|entry| entry.secret().unwrap().to_owned()).collect()
+}
+
+fn usernames(cache: &PersistedTokenCache) -> Vec<String> {
+    cache.accounts().unwrap().iter().map(|account| account.username().to_owned()).collect()
+}
+
+fn sign_out(cache: &PersistedTokenCache) {
+    for account in cache.accounts().unwrap() {
+        cache.sign_out(&account, CLIENT).unwrap();
+    }
+}
+
+/// The provider's answer to a request of ours, which it gave through `python`.
+fn add_answer(cache: &PersistedTokenCache, python: &mut Python, expires_in: u32) {
+    let arguments = [json!("contoso"), json!(CLIENT), json!(["s1"]), json!(expires_in)];
+    let answer = python.ask("issue", arguments).to_string();
+    cache.add_response(&request(), answer.as_bytes()).unwrap();
+}
+
+#[test]
+fn python_signs_in_we_use_it_and_sign_out_and_python_has_nothing() {
+    let test = python_signs_in_we_use_it_and_sign_out_and_python_has_nothing;
+    with_each_lock(test, |session| {
+        each(session, |session, kept, location| {
+            let mut python = kept.python(session, "first", location);
+            assert_eq!(python.ask("sign_in", []), "first-access-1");
+            let ours = kept.ours(location);
+            assert_eq!(usernames(&ours), ["ada@example.com"]);
+            assert_eq!(token(&ours).as_deref(), Some("first-access-1"));
+            assert_eq!(python.ask("silent", []), json!(["first-access-1", "cache"]));
+            sign_out(&ours);
+            let mut fresh = kept.python(session, "second", location);
+            for python in [&mut python, &mut fresh] {
+                assert_eq!(python.ask("accounts", []), json!([]));
+                assert_eq!(python.ask("silent", []), json!([null, null]));
+            }
+            assert!(refresh_tokens(&ours).is_empty());
+            session.found(
+                &PACKAGES,
+                kept.name(),
+                "Python signs in; we read; we sign out",
+                "we see the account and its token; a running and a new Python see no account and no token",
+            );
+        });
+    });
+}
+
+#[test]
+fn we_sign_in_and_python_uses_it_and_signs_out() {
+    with_each_lock(we_sign_in_and_python_uses_it_and_signs_out, |session| {
+        each(session, |session, kept, location| {
+            let mut python = kept.python(session, "first", location);
+            assert_eq!(python.ask("accounts", []), json!([]));
+            let ours = kept.ours(location);
+            add_answer(&ours, &mut python, 3600);
+            let mut fresh = kept.python(session, "second", location);
+            for python in [&mut python, &mut fresh] {
+                assert_eq!(python.ask("accounts", []), json!(["ada@example.com"]));
+                assert_eq!(python.ask("silent", []), json!(["first-access-1", "cache"]));
+            }
+            fresh.ask("sign_out", []);
+            assert!(usernames(&ours).is_empty());
+            assert_eq!(token(&ours), None);
+            assert!(refresh_tokens(&ours).is_empty());
+            session.found(
+                &PACKAGES,
+                kept.name(),
+                "we sign in; Python asks silently; Python signs out",
+                "a running and a new Python find the account and our token; we see no account and no token",
+            );
+        });
+    });
+}
+
+#[test]
+fn whoever_renews_a_sign_in_the_other_one_goes_on_with_it() {
+    with_each_lock(whoever_renews_a_sign_in_the_other_one_goes_on_with_it, |session| {
+        each(session, |session, kept, location| {
+            let mut python = kept.python(session, "first", location);
+            let ours = kept.ours(location);
+            // msal takes a token with less than five minutes for expired.
+            add_answer(&ours, &mut python, 60);
+            assert_eq!(refresh_tokens(&ours), ["first-refresh-1"]);
+            assert_eq!(python.ask("silent", []), json!(["first-access-2", "identity_provider"]));
+            assert_eq!(refresh_tokens(&ours), ["first-refresh-2"], "the spent one is gone");
+            assert_eq!(token(&ours).as_deref(), Some("first-access-2"));
+            add_answer(&ours, &mut python, 60);
+            assert_eq!(refresh_tokens(&ours), ["first-refresh-3"]);
+            assert_eq!(python.ask("silent", []), json!(["first-access-4", "identity_provider"]));
+            assert_eq!(refresh_tokens(&ours), ["first-refresh-4"]);
+            session.found(
+                &PACKAGES,
+                kept.name(),
+                "our token expires; Python renews it with our refresh token; we sign in anew; the same again",
+                "each finds the other's refresh token and access token; no spent refresh token is left",
+            );
+        });
+    });
+}

@@ -1,0 +1,61 @@
+//! `cargo xtask evidence`: writes what the tests with the family's real programs find into docs/INTEROP.md.
+
+use std::fs;
+use std::path::Path;
+
+use tokenkeep_lab::{Tool, target_dir, workspace_root};
+
+use crate::stage::{self, Failure};
+use crate::tools;
+
+/// Each test leaves its rows in a file, and the files in their order are the table. A test that is skipped would be missing in
+/// it, so here a missing tool is a failure.
+pub(crate) fn run() -> Result<(), Failure> {
+    tools::provide(&[Tool::SecretService, Tool::PythonLibsecret])?;
+    let folder = target_dir().join("lab").join("evidence");
+    fs::remove_dir_all(&folder).ok();
+    fs::create_dir_all(&folder).map_err(|error| failed(&folder, &error))?;
+    let mut test = stage::cargo();
+    test.args(["test", "--package", "tokenkeep", "--test", "interop"]);
+    stage::finish("the tests", test.env("CI", "true").env("TOKENKEEP_EVIDENCE", &folder))?;
+    let document = workspace_root().join("docs/INTEROP.md");
+    let text = fs::read_to_string(&document).map_err(|error| failed(&document, &error))?;
+    let table = format!("{HEAD}{}", rows(&folder)?);
+    let text = between_marks(&text, &table)
+        .ok_or_else(|| Failure::new(format!("{} has no table", document.display())))?;
+    fs::write(&document, text).map_err(|error| failed(&document, &error))
+}
+
+fn rows(folder: &Path) -> Result<String, Failure> {
+    let entries = fs::read_dir(folder).map_err(|error| failed(folder, &error))?;
+    let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    files.sort();
+    files.iter().map(|file| fs::read_to_string(file).map_err(|error| failed(file, &error))).collect()
+}
+
+fn between_marks(text: &str, table: &str) -> Option<String> {
+    let (before, rest) = text.split_once(BEGIN)?;
+    let (_, after) = rest.split_once(END)?;
+    Some(format!("{before}{BEGIN}\n{table}{END}{after}"))
+}
+
+fn failed(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(format!("{}: {error}", path.display()))
+}
+
+const BEGIN: &str = "<!-- results: written by `cargo xtask evidence` -->";
+const END: &str = "<!-- end of results -->";
+const HEAD: &str = "| peer | lock | versions | identity | what was done | result | test |\n|---|---|---|---|---|---|---|\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_between_the_marks_is_replaced() {
+        let text = format!("before\n{BEGIN}\nold\n{END}\nafter\n");
+        let expected = format!("before\n{BEGIN}\nnew\n{END}\nafter\n");
+        assert_eq!(between_marks(&text, "new\n"), Some(expected));
+        assert_eq!(between_marks("no marks", "new"), None);
+    }
+}
