@@ -29,20 +29,21 @@ impl Session<'_> {
     }
 
     /// A row of the table: what was done with `identity` and what came of it.
-    pub(crate) fn found(&mut self, packages: &[&str], identity: &str, done: &str, result: &str) {
-        let versions = self.python("any").versions(packages);
-        self.evidence.add([packages[0], &versions, identity, done, result], self.lock);
+    pub(crate) fn found(&mut self, identity: &str, done: &str, result: &str) {
+        self.evidence.add([identity, done, result], self.lock);
     }
 }
 
-/// Runs `body` in a session of its own with each kind of lock, and compares what it found with the document.
-pub(crate) fn with_each_lock<T: Fn()>(test: T, body: impl Fn(&mut Session<'_>)) {
+/// Runs `body` in a session of its own with each kind of lock, and compares what it found with the document. The first of
+/// `packages` is the peer, the others are what it works with.
+pub(crate) fn with_each_lock<T: Fn()>(test: T, packages: &[&str], body: impl Fn(&mut Session<'_>)) {
     if Keyring::current().is_none() && !need(Tool::PythonLibsecret) {
         return;
     }
     let (_, test) = any::type_name_of_val(&test).split_once("::").unwrap();
     inside(test, State::Unlocked, |keyring| {
-        let mut evidence = Evidence::of(test);
+        let versions = Python::start("any", LOCKS[0]).versions(packages);
+        let mut evidence = Evidence::of(test, format!("{} | {versions}", packages[0]));
         for lock in LOCKS {
             let folder = tempfile::tempdir().unwrap();
             let folder = folder.path();

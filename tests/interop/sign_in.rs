@@ -13,7 +13,7 @@ use crate::{
     session::{Session, with_each_lock},
 };
 
-const PACKAGES: [&str; 2] = ["msal", "msal-extensions"];
+const PACKAGES: [&str; 3] = ["msal", "msal-extensions", "portalocker"];
 const CLIENT: &str = "client";
 
 /// Where both programs keep the cache.
@@ -102,7 +102,7 @@ fn add_answer(cache: &PersistedTokenCache, python: &mut Python, expires_in: u32)
 #[test]
 fn python_signs_in_we_use_it_and_sign_out_and_python_has_nothing() {
     let test = python_signs_in_we_use_it_and_sign_out_and_python_has_nothing;
-    with_each_lock(test, |session| {
+    with_each_lock(test, &PACKAGES, |session| {
         each(session, |session, kept, location| {
             let mut python = kept.python(session, "first", location);
             assert_eq!(python.ask("sign_in", []), "first-access-1");
@@ -118,7 +118,6 @@ fn python_signs_in_we_use_it_and_sign_out_and_python_has_nothing() {
             }
             assert!(refresh_tokens(&ours).is_empty());
             session.found(
-                &PACKAGES,
                 kept.name(),
                 "Python signs in; we read; we sign out",
                 "we see the account and its token; a running and a new Python see no account and no token",
@@ -129,7 +128,7 @@ fn python_signs_in_we_use_it_and_sign_out_and_python_has_nothing() {
 
 #[test]
 fn we_sign_in_and_python_uses_it_and_signs_out() {
-    with_each_lock(we_sign_in_and_python_uses_it_and_signs_out, |session| {
+    with_each_lock(we_sign_in_and_python_uses_it_and_signs_out, &PACKAGES, |session| {
         each(session, |session, kept, location| {
             let mut python = kept.python(session, "first", location);
             assert_eq!(python.ask("accounts", []), json!([]));
@@ -145,7 +144,6 @@ fn we_sign_in_and_python_uses_it_and_signs_out() {
             assert_eq!(token(&ours), None);
             assert!(refresh_tokens(&ours).is_empty());
             session.found(
-                &PACKAGES,
                 kept.name(),
                 "we sign in; Python asks silently; Python signs out",
                 "a running and a new Python find the account and our token; we see no account and no token",
@@ -156,7 +154,7 @@ fn we_sign_in_and_python_uses_it_and_signs_out() {
 
 #[test]
 fn whoever_renews_a_sign_in_the_other_one_goes_on_with_it() {
-    with_each_lock(whoever_renews_a_sign_in_the_other_one_goes_on_with_it, |session| {
+    with_each_lock(whoever_renews_a_sign_in_the_other_one_goes_on_with_it, &PACKAGES, |session| {
         each(session, |session, kept, location| {
             let mut python = kept.python(session, "first", location);
             let ours = kept.ours(location);
@@ -171,7 +169,6 @@ fn whoever_renews_a_sign_in_the_other_one_goes_on_with_it() {
             assert_eq!(python.ask("silent", []), json!(["first-access-4", "identity_provider"]));
             assert_eq!(refresh_tokens(&ours), ["first-refresh-4"]);
             session.found(
-                &PACKAGES,
                 kept.name(),
                 "our token expires; Python renews it with our refresh token; we sign in anew; the same again",
                 "each finds the other's refresh token and access token; no spent refresh token is left",

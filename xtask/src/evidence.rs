@@ -30,7 +30,10 @@ fn rows(folder: &Path) -> Result<String, Failure> {
     let entries = fs::read_dir(folder).map_err(|error| failed(folder, &error))?;
     let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     files.sort();
-    files.iter().map(|file| fs::read_to_string(file).map_err(|error| failed(file, &error))).collect()
+    files
+        .iter()
+        .map(|file| fs::read_to_string(file).map_err(|error| failed(file, &error)))
+        .collect()
 }
 
 fn between_marks(text: &str, table: &str) -> Option<String> {
@@ -45,7 +48,7 @@ fn failed(path: &Path, error: &std::io::Error) -> Failure {
 
 const BEGIN: &str = "<!-- results: written by `cargo xtask evidence` -->";
 const END: &str = "<!-- end of results -->";
-const HEAD: &str = "| peer | lock | versions | identity | what was done | result | test |\n|---|---|---|---|---|---|---|\n";
+const HEAD: &str = "| peer | versions | lock | identity | what was done | result | test |\n|---|---|---|---|---|---|---|\n";
 
 #[cfg(test)]
 mod tests {
