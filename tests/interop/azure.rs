@@ -168,6 +168,7 @@ fn our_item_looks_as_its_item_does() {
             assert!(look(session, &azure.file_name()).is_empty());
             let mut python = azure.python(session, "its", false);
             python.ask("sign_in", []);
+            assert!(azure.location().is_file(), "it touches the file that we look at");
             let its = look(session, &azure.file_name());
             ours.clear().unwrap();
             assert!(!azure.location().exists(), "clear removes the signal file");
@@ -177,7 +178,12 @@ fn our_item_looks_as_its_item_does() {
             let label = its.iter().find_map(|line| line.strip_prefix("label = ")).unwrap();
             let attributes: Vec<_> =
                 its.iter().filter_map(|line| line.strip_prefix("attribute.")).collect();
-            let result = format!("both: label `{label}`, attribute `{}`", attributes.join("`, `"));
+            let result = format!(
+                "both: schema {}, label `{label}`, attribute `{}`, signal file `~/.IdentityService/{}`",
+                azure.identity(),
+                attributes.join("`, `"),
+                azure.file_name()
+            );
             let done = "each makes the item where there is none";
             session.found(&azure.identity(), done, &result);
         }

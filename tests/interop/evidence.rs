@@ -16,7 +16,7 @@ pub(crate) struct Evidence {
 }
 
 impl Evidence {
-    /// `peer` are the cells that all rows have: who it is and its versions.
+    /// `peer` are the cells that all rows have: who it is, and what it works with.
     pub(crate) fn of(test: &'static str, peer: String) -> Self {
         Self { test, peer, rows: Vec::new() }
     }

@@ -139,6 +139,17 @@ class Cache:
         except PersistenceNotFound:
             return None
 
+    def lost(self, foreign):
+        """What of that JSON the cache does not hold any more, as it stood."""
+        now, gone = json.loads(self.place.load()), []
+        for section, entries in json.loads(foreign).items():
+            if not isinstance(entries, dict):
+                entries, there = {section: entries}, now
+            else:
+                there = now.get(section, {})
+            gone += [key for key, entry in entries.items() if spelled(there.get(key)) != spelled(entry)]
+        return gone
+
     def add(self, event):
         self.cache.add(event)
 
@@ -159,6 +170,10 @@ class Cache:
     def remove_at(self, client_id):
         (entry,) = self.entries("AccessToken", client_id)
         self.cache.remove_at(entry)
+
+
+def spelled(value):
+    return json.dumps(value, sort_keys=True)
 
 
 def main():

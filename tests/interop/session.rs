@@ -43,7 +43,7 @@ pub(crate) fn with_each_lock<T: Fn()>(test: T, packages: &[&str], body: impl Fn(
     let (_, test) = any::type_name_of_val(&test).split_once("::").unwrap();
     inside(test, State::Unlocked, |keyring| {
         let versions = Python::start("any", LOCKS[0]).versions(packages);
-        let mut evidence = Evidence::of(test, format!("{} | {versions}", packages[0]));
+        let mut evidence = Evidence::of(test, versions.replacen(", ", " | ", 1));
         for lock in LOCKS {
             let folder = tempfile::tempdir().unwrap();
             let folder = folder.path();

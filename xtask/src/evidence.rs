@@ -48,7 +48,7 @@ fn failed(path: &Path, error: &std::io::Error) -> Failure {
 
 const BEGIN: &str = "<!-- results: written by `cargo xtask evidence` -->";
 const END: &str = "<!-- end of results -->";
-const HEAD: &str = "| peer | versions | lock | identity | what was done | result | test |\n|---|---|---|---|---|---|---|\n";
+const HEAD: &str = "| peer | with | its lock | identity | what was done | result | test |\n|---|---|---|---|---|---|---|\n";
 
 #[cfg(test)]
 mod tests {
