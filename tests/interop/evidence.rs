@@ -12,7 +12,14 @@ use crate::python::LOCKS;
 pub(crate) struct Evidence {
     test: &'static str,
     peer: String,
-    rows: Vec<(String, Vec<&'static str>)>,
+    rows: Vec<Row>,
+}
+
+struct Row {
+    identity: String,
+    locks: Vec<&'static str>,
+    /// What was done, and the result.
+    story: String,
 }
 
 impl Evidence {
@@ -21,12 +28,13 @@ impl Evidence {
         Self { test, peer, rows: Vec::new() }
     }
 
-    /// An identity, what was done and the result, with that kind of lock. Both kinds share a row where they agree.
-    pub(crate) fn add(&mut self, cells: [&str; 3], lock: &'static str) {
-        let row = cells.join(" | ");
-        match self.rows.iter_mut().find(|(known, _)| *known == row) {
-            Some((_, locks)) => locks.push(lock),
-            None => self.rows.push((row, vec![lock])),
+    /// What was done with that identity and that kind of lock, and the result.
+    pub(crate) fn add(&mut self, identity: &str, lock: &'static str, done: &str, result: &str) {
+        let story = format!("{done} | {result}");
+        let same = |row: &&mut Row| row.identity == identity && row.story == story;
+        match self.rows.iter_mut().find(same) {
+            Some(row) => row.locks.push(lock),
+            None => self.rows.push(Row { identity: identity.into(), locks: vec![lock], story }),
         }
     }
 
@@ -47,12 +55,25 @@ impl Evidence {
         );
     }
 
+    /// One for all identities and both kinds of lock of which there is the same to tell.
     fn lines(&self) -> Vec<String> {
-        let line = |(row, locks): &(String, Vec<&str>)| {
-            let lock = if **locks == LOCKS { "either" } else { locks[0] };
-            format!("| {} | {lock} | {row} | `{}` |\n", self.peer, self.test)
+        let mut lines: Vec<(Vec<&str>, &Row)> = Vec::new();
+        for row in &self.rows {
+            let same = |(_, other): &&mut (_, &Row)| {
+                (&other.locks, &other.story) == (&row.locks, &row.story)
+            };
+            match lines.iter_mut().find(same) {
+                Some((identities, _)) => identities.push(&row.identity),
+                None => lines.push((vec![&row.identity], row)),
+            }
+        }
+        let line = |(identities, row): &(Vec<&str>, &Row)| {
+            let lock = if *row.locks == LOCKS { "either" } else { row.locks[0] };
+            let identities = identities.join("; ");
+            let Self { peer, test, .. } = self;
+            format!("| {peer} | {lock} | {identities} | {} | `{test}` |\n", row.story)
         };
-        self.rows.iter().map(line).collect()
+        lines.iter().map(line).collect()
     }
 }
 

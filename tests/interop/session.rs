@@ -30,7 +30,7 @@ impl Session<'_> {
 
     /// A row of the table: what was done with `identity` and what came of it.
     pub(crate) fn found(&mut self, identity: &str, done: &str, result: &str) {
-        self.evidence.add([identity, done, result], self.lock);
+        self.evidence.add(identity, self.lock, done, result);
     }
 }
 
