@@ -225,7 +225,7 @@ fn python_and_we_change_one_cache_in_turns_and_nothing_foreign_is_lost() {
 fn a_python_that_runs_notices_every_write_and_the_removal_of_a_token() {
     let test = a_python_that_runs_notices_every_write_and_the_removal_of_a_token;
     with_each_lock(test, &PACKAGES, |session| {
-        let rounds = 25;
+        let rounds = 10;
         each(session, |session, identity, location| {
             let mut both = Both::start(session, identity, location);
             for round in 0..rounds {
@@ -271,6 +271,30 @@ fn after_a_clear_a_new_python_finds_nothing_and_one_that_runs_keeps_what_it_has(
                     "the new one finds nothing; the running one still has {remembered} token, since nothing tells it, and \
                      writes {back} back with its own"
                 ),
+            );
+        });
+    });
+}
+
+/// It compares the time of the file with the time at which it was done reading, not with that at which it began.
+#[test]
+fn python_may_lose_what_we_write_while_it_reads() {
+    with_each_lock(python_may_lose_what_we_write_while_it_reads, &PACKAGES, |session| {
+        each(session, |session, identity, location| {
+            let mut both = Both::start(session, identity, location);
+            both.ours.add(&event("o", "first")).unwrap();
+            let question = ["AccessToken".into(), "o".into()];
+            assert_eq!(both.python.ask("find_slowly", question), "read");
+            both.ours.add(&event("o", "second")).unwrap();
+            assert_eq!(both.python.ask("go on", []), json!(["first"]));
+            assert_eq!(both.python_finds("AccessToken", "o"), ["first"], "it did not notice");
+            both.python.ask("add", [sign_in("p", "python's")]);
+            assert_eq!(token(&both.ours, "p").as_deref(), Some("python's"));
+            let left = token(&both.ours, "o").unwrap();
+            session.found(
+                &identity.name(),
+                "while Python reads the first token of ours we write a second one; then it signs in",
+                &format!("it does not notice; its write puts the {left} token back in place of the second"),
             );
         });
     });

@@ -156,6 +156,21 @@ class Cache:
     def find(self, kind, client_id):
         return [entry["secret"] for entry in self.entries(kind, client_id)]
 
+    def find_slowly(self, kind, client_id):
+        """As find, with a pause for one line after the cache was read."""
+        load = self.place.load
+
+        def slowly():
+            content = load()
+            print(json.dumps({"answer": "read"}), flush=True)
+            sys.stdin.readline()
+            return content
+
+        self.place.load = slowly
+        found = self.find(kind, client_id)
+        self.place.load = load
+        return found
+
     def entries(self, kind, client_id):
         return list(self.cache.search(kind, query={"client_id": client_id}))
 
