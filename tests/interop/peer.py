@@ -78,7 +78,7 @@ class Application:
 
 
 class Azure:
-    """A program with azure-identity. It knows who signed in and asks nobody."""
+    """A program with azure-identity. It knows who signed in, and asks a person only when it is told to."""
 
     def __init__(self, cache, cae, unencrypted, tenant, client_id):
         from azure.core.pipeline.transport import RequestsTransport
@@ -91,33 +91,29 @@ class Azure:
         if unencrypted:
             sys.modules["gi"] = None
         arguments = {} if cache is None else {"name": cache}
+        host = HOST.removeprefix("https://")
+        home = "{uid}.{utid}".format(**HOME)
         self.cae = cae
-        self.credential = lambda **more: DeviceCodeCredential(
+        self.credential = DeviceCodeCredential(
             client_id,
-            tenant_id=tenant,
+            authentication_record=AuthenticationRecord(tenant, client_id, host, home, USERNAME),
+            disable_automatic_authentication=True,
             transport=RequestsTransport(session=provider.session(), session_owner=False),
             cache_persistence_options=TokenCachePersistenceOptions(
                 allow_unencrypted_storage=unencrypted, **arguments
             ),
             prompt_callback=lambda *_: None,
-            **more,
         )
-        host = HOST.removeprefix("https://")
-        home = "{uid}.{utid}".format(**HOME)
-        self.record = AuthenticationRecord(tenant, client_id, host, home, USERNAME)
 
     def sign_in(self):
-        return self.credential().get_token(*SCOPES, enable_cae=self.cae).token
+        self.credential.authenticate(scopes=SCOPES, enable_cae=self.cae)
 
     def silent(self):
         from azure.identity import AuthenticationRequiredError
 
-        credential = self.credential(
-            authentication_record=self.record, disable_automatic_authentication=True
-        )
         before = provider.issued
         try:
-            token = credential.get_token(*SCOPES, enable_cae=self.cae).token
+            token = self.credential.get_token(*SCOPES, enable_cae=self.cae).token
         except AuthenticationRequiredError:
             return [None, None]
         return [token, "cache" if provider.issued == before else "identity_provider"]
