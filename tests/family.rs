@@ -4,6 +4,10 @@
 
 mod support;
 
+#[cfg(target_os = "linux")]
+#[path = "family/python.rs"]
+mod python;
+
 #[path = "family/secret_service.rs"]
 mod secret_service;
 

@@ -5,6 +5,7 @@ Usage: peer.py IDENTITY COMMAND LOCATION, where IDENTITY is `default`, `file`, o
 
 import json
 import sys
+import time
 
 from msal_extensions import (
     FilePersistence,
@@ -57,6 +58,19 @@ def find(cache, client_id):
     return " ".join(entry["secret"] for entry in found)
 
 
+def update(cache, event):
+    """Keeps a whole sign-in, and then one changed token of it, and prints the seconds that each took."""
+    begun = time.perf_counter()
+    cache.add(event)
+    added = time.perf_counter()
+    (token,) = cache.search(
+        "AccessToken", target=event["scope"], query={"client_id": event["client_id"]}
+    )
+    found = time.perf_counter()
+    cache.modify("AccessToken", token, {"secret": "modified"})
+    print(added - begun, time.perf_counter() - found, flush=True)
+
+
 def main():
     identity, command, location = sys.argv[1:]
     place = persistence(identity, location)
@@ -73,6 +87,10 @@ def main():
         cache = PersistedTokenCache(place)
         for line in sys.stdin:
             print(find(cache, line.strip()), flush=True)
+    elif command == "update":
+        cache = PersistedTokenCache(place)
+        for line in sys.stdin:
+            update(cache, json.loads(line))
 
 
 main()

@@ -4,10 +4,8 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Write as _},
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -15,14 +13,11 @@ use tokenkeep::{
     Error, FamilyIdentity, FamilyPersistence, ItemEncoding, PersistedTokenCache,
     PlaintextPersistence, build_encrypted_persistence,
 };
-use tokenkeep_lab::{
-    Tool,
-    keyring::{Keyring, State, inside},
-    need, python_with_libsecret,
-};
+use tokenkeep_lab::{keyring::Keyring, python_with_libsecret};
 use tokenkeep_platform::vault::{Call, Item, Vault};
 
 use crate::{
+    python::{self, Conversation, peer, python},
     read_beside_a_writer,
     support::{event, token},
 };
@@ -44,36 +39,8 @@ const EVENT: &str = r#"{"client_id": "from-python", "scope": ["s1"],
 const AZURE: &str = r#"{"schema_name": "msal.cache.nocae", "label": "MSALCache",
     "attributes": {"MsalClientID": "Microsoft.Developer.IdentityService"}}"#;
 
-/// Runs `body` in a session of its own, if Python is here.
 fn with_python(test: &str, body: impl FnOnce(&Keyring, &Path)) {
-    if Keyring::current().is_none() && !need(Tool::PythonLibsecret) {
-        return;
-    }
-    inside(&format!("secret_service::{test}"), State::Unlocked, |keyring| {
-        let folder = tempfile::tempdir().unwrap();
-        body(keyring, folder.path());
-    });
-}
-
-fn peer(identity: &str, command: &str, location: &Path) -> Command {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/family/peer.py");
-    let mut python = python_with_libsecret();
-    python.arg(script).args([identity, command]).arg(location);
-    python
-}
-
-/// What Python answers to `input`.
-fn python(identity: &str, command: &str, location: &Path, input: &str) -> String {
-    let mut child = peer(identity, command, location)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    let output = child.wait_with_output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
+    python::with_python(&format!("secret_service::{test}"), body);
 }
 
 fn open(location: impl AsRef<Path>) -> PersistedTokenCache {
@@ -181,21 +148,12 @@ fn a_python_that_runs_notices_every_write_of_ours() {
     with_python("a_python_that_runs_notices_every_write_of_ours", |_, folder| {
         let location = folder.join("cache");
         let ours = open(&location);
-        let mut child = peer("default", "find", &location)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let (mut ask, mut answers) =
-            (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()).lines());
+        let mut peer = Conversation::begin(&mut peer("default", "find", &location));
         for round in 0..50 {
             let secret = format!("round-{round}");
             ours.add(&event("client", &secret)).unwrap();
-            writeln!(ask, "client").unwrap();
-            assert_eq!(answers.next().unwrap().unwrap(), secret);
+            assert_eq!(peer.ask("client"), secret);
         }
-        drop(ask);
-        assert!(child.wait().unwrap().success());
     });
 }
 
