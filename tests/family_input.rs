@@ -4,10 +4,16 @@
 
 mod support;
 
-use std::{fs, path::PathBuf};
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+};
 
-use support::{event, token};
-use tokenkeep::{Error, PersistedTokenCache, PlaintextPersistence, TokenCache};
+use support::{Place, event, token};
+use tokenkeep::{
+    Error, FamilyIdentity, FamilyPersistence, PersistedTokenCache, PlaintextPersistence, TokenCache,
+};
 
 /// A place of the family, with what lies in it.
 trait Raw {
@@ -17,7 +23,10 @@ trait Raw {
     /// The JSON in it.
     fn content(&self) -> Vec<u8>;
     fn open(&self) -> PersistedTokenCache;
-    fn takes(&self, content: &[u8]) -> Outcome;
+    /// What differs here from every other place.
+    fn promise(&self, _row: &str, everywhere: Outcome) -> Outcome {
+        everywhere
+    }
 }
 
 /// What the documentation promises.
@@ -63,7 +72,8 @@ fn cases() -> Vec<Case> {
         let kept: &[&str] = if outcome == Kept { &["\"before\""] } else { &[] };
         Case { row, content: content.to_vec(), outcome, kept }
     };
-    let keeps = |row, content: &[u8], kept| Case { row, content: content.into(), outcome: Kept, kept };
+    let keeps =
+        |row, content: &[u8], kept| Case { row, content: content.into(), outcome: Kept, kept };
     vec![
         case("nothing at all", b"", Empty),
         case("white space alone", b" \r\n\t", Corrupt),
@@ -84,20 +94,44 @@ fn cases() -> Vec<Case> {
         case("more than 128 levels of nesting", &with(&deep), Corrupt),
         case("line ends of Windows", text.replace('\n', "\r\n").as_bytes(), Kept),
         keeps("an escaped NUL", &with(r#""a": "b\u0000c""#), &[r#""b\u0000c""#, "before"]),
-        keeps("an escaped half of a surrogate pair", &with(r#""a": "\ud800""#), &[r#""\ud800""#, "before"]),
-        keeps("numbers of any size or spelling", &with(r#""a": [1e400, 1E5, -0, 2.50, 123456789012345678901]"#),
-            &["1e400", "1E5", "-0", "2.50", "123456789012345678901", "before"]),
-        keeps("a time that is a number", number.as_bytes(), &["\"expires_on\": 4000003600", "before"]),
-        keeps("an entry that is no object", &with(r#""IdToken": {"k": null, "l": 2.50}"#),
-            &[r#""k": null"#, r#""l": 2.50"#, "before"]),
-        keeps("an unknown section, object or not", &with(r#""Odd": [{"x": 1E5}]"#), &["\"x\": 1E5", "before"]),
+        keeps(
+            "an escaped half of a surrogate pair",
+            &with(r#""a": "\ud800""#),
+            &[r#""\ud800""#, "before"],
+        ),
+        keeps(
+            "numbers of any size or spelling",
+            &with(r#""a": [1e400, 1E5, -0, 2.50, 123456789012345678901]"#),
+            &["1e400", "1E5", "-0", "2.50", "123456789012345678901", "before"],
+        ),
+        keeps(
+            "a time that is a number",
+            number.as_bytes(),
+            &["\"expires_on\": 4000003600", "before"],
+        ),
+        keeps(
+            "an entry that is no object",
+            &with(r#""IdToken": {"k": null, "l": 2.50}"#),
+            &[r#""k": null"#, r#""l": 2.50"#, "before"],
+        ),
+        keeps(
+            "an unknown section, object or not",
+            &with(r#""Odd": [{"x": 1E5}]"#),
+            &["\"x\": 1E5", "before"],
+        ),
         keeps("a section that is no object", &with(r#""IdToken": [2.50]"#), &["2.50", "before"]),
         case("a section that is no object", b"{\"AccessToken\": [2.50]}", KeptUnchanged),
-        keeps("a section, an entry or a field twice", &with(r#""IdToken": {"k": {"a": 1}}, "IdToken": {"k": {"a": 2.50}}"#),
-            &["\"a\": 2.50", "before"]),
+        keeps(
+            "a section, an entry or a field twice",
+            &with(r#""IdToken": {"k": {"a": 1}}, "IdToken": {"k": {"a": 2.50}}"#),
+            &["\"a\": 2.50", "before"],
+        ),
         keeps("a section, an entry or a field twice", &with(&twice), &["\"second\"", "before"]),
-        keeps("a section, an entry or a field twice", &with(r#""IdToken": {"k": {"a": 1, "a": 2.50}}"#),
-            &["\"a\": 2.50", "before"]),
+        keeps(
+            "a section, an entry or a field twice",
+            &with(r#""IdToken": {"k": {"a": 1, "a": 2.50}}"#),
+            &["\"a\": 2.50", "before"],
+        ),
         keeps("20 MB", &with(&large), &["\"before\""]),
     ]
 }
@@ -105,7 +139,7 @@ fn cases() -> Vec<Case> {
 /// Reads and updates every case in `place`.
 fn check(place: &impl Raw) {
     for Case { row, content, outcome, kept } in cases() {
-        let outcome = if outcome == TooLarge { outcome } else { place.takes(&content).or(outcome) };
+        let outcome = place.promise(row, outcome);
         place.write(&content);
         let before = place.stored();
         let cache = place.open();
@@ -129,7 +163,9 @@ fn check(place: &impl Raw) {
             for token in kept {
                 assert!(content.contains(token), "{row}: {token} is gone");
             }
-            assert!(outcome == Empty || token(&place.open(), "client").as_deref() == Some("before"));
+            assert!(
+                outcome == Empty || token(&place.open(), "client").as_deref() == Some("before")
+            );
             assert_eq!(token(&place.open(), "after").as_deref(), Some("after"), "{row}");
         } else {
             let error = updated.unwrap_err();
@@ -137,4 +173,182 @@ fn check(place: &impl Raw) {
             assert!(place.stored() == before, "{row}: a refused update changed it");
         }
     }
+}
+
+/// Python's FilePersistence.
+struct PlainFile(PathBuf);
+
+impl Raw for PlainFile {
+    fn write(&self, content: &[u8]) {
+        fs::write(&self.0, content).unwrap();
+    }
+
+    fn stored(&self) -> Vec<u8> {
+        fs::read(&self.0).unwrap()
+    }
+
+    fn content(&self) -> Vec<u8> {
+        self.stored()
+    }
+
+    fn open(&self) -> PersistedTokenCache {
+        let persistence = PlaintextPersistence::new(&self.0).unwrap();
+        PersistedTokenCache::with_persistence(persistence, None)
+    }
+
+    fn promise(&self, row: &str, everywhere: Outcome) -> Outcome {
+        match row {
+            "nothing at all" => Corrupt,
+            "20 MB" => TooLarge,
+            _ => everywhere,
+        }
+    }
+}
+
+#[allow(dead_code, reason = "no place of this system but the plain file is tested")]
+fn open(location: &Path) -> PersistedTokenCache {
+    let identity = FamilyIdentity::python("never used").schema(SCHEMA);
+    let persistence = FamilyPersistence::new(location, &identity).unwrap();
+    PersistedTokenCache::with_persistence(persistence, None)
+}
+
+/// The identity's schema.
+#[allow(dead_code, reason = "as there")]
+const SCHEMA: &str = "tests";
+
+#[test]
+fn a_plain_file_is_read_or_refused_as_documented_and_reading_changes_nothing() {
+    let place = Place::new();
+    check(&PlainFile(place.path().join("cache.json")));
+}
+
+#[cfg(target_os = "linux")]
+mod item {
+    use std::time::Duration;
+
+    use secret_service::{EncryptionType, blocking::SecretService};
+    use tokenkeep_lab::keyring::{State, inside};
+    use tokenkeep_platform::vault::{Call, Item, Vault, VaultError};
+
+    use super::*;
+
+    struct InKeyring {
+        vault: Vault,
+        item: Item,
+        location: PathBuf,
+    }
+
+    impl Raw for InKeyring {
+        fn write(&self, content: &[u8]) {
+            if content.is_empty() {
+                let service = SecretService::connect(EncryptionType::Plain).unwrap();
+                let found = service.search_items([("xdg:schema", SCHEMA)].into()).unwrap();
+                found.unlocked[0].set_secret(content, "text/plain").unwrap();
+            } else {
+                self.vault.write(&self.item, content, &patient(), None).unwrap();
+            }
+        }
+
+        fn stored(&self) -> Vec<u8> {
+            match self.vault.read(&self.item, &patient()) {
+                Err(VaultError::Unfinished) => Vec::new(),
+                content => content.unwrap().unwrap().to_vec(),
+            }
+        }
+
+        fn content(&self) -> Vec<u8> {
+            self.stored()
+        }
+
+        fn open(&self) -> PersistedTokenCache {
+            open(&self.location)
+        }
+    }
+
+    fn patient() -> Call {
+        Call::quiet().within(Duration::from_secs(60))
+    }
+
+    // Not on Windows: the Secret Service
+    #[test]
+    fn an_item_is_read_or_refused_as_documented_and_reading_changes_nothing() {
+        let test = "item::an_item_is_read_or_refused_as_documented_and_reading_changes_nothing";
+        inside(test, State::Unlocked, |_| {
+            let folder = tempfile::tempdir().unwrap();
+            let item = Item::new("any", "any").with_attributes([("xdg:schema", SCHEMA)]);
+            let (vault, location) = (Vault::os(), folder.path().join("cache"));
+            let place = InKeyring { vault, item, location };
+            open(&place.location).add(&event("client", "made")).unwrap();
+            check(&place);
+            place.write(b"{");
+            assert!(open(&place.location).accounts().is_err());
+            open(&place.location).reset().unwrap();
+            assert!(open(&place.location).accounts().unwrap().is_empty(), "given up by a call");
+        });
+    }
+}
+
+#[cfg(windows)]
+mod dpapi {
+    use tokenkeep_platform::protect::{protect_described, unprotect};
+
+    use super::*;
+
+    struct ProtectedFile(PathBuf);
+
+    impl Raw for ProtectedFile {
+        fn write(&self, content: &[u8]) {
+            let blob = protect_described(content, "python_data", None);
+            // Where there is nothing to encrypt, a writer that was cut off leaves an empty file.
+            fs::write(&self.0, blob.unwrap_or_default()).unwrap();
+        }
+
+        fn stored(&self) -> Vec<u8> {
+            fs::read(&self.0).unwrap()
+        }
+
+        fn content(&self) -> Vec<u8> {
+            unprotect(&self.stored(), None).unwrap().to_vec()
+        }
+
+        fn open(&self) -> PersistedTokenCache {
+            open(&self.0)
+        }
+
+        fn promise(&self, row: &str, everywhere: Outcome) -> Outcome {
+            if row == "nothing at all" { Corrupt } else { everywhere }
+        }
+    }
+
+    #[test]
+    fn a_blob_is_read_or_refused_as_documented_and_reading_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        check(&ProtectedFile(folder.path().join("cache.bin")));
+    }
+}
+
+#[test]
+fn the_table_of_the_documentation_has_these_rows_and_no_others() {
+    let text = include_str!("../docs/COMPATIBILITY.md");
+    let (_, table) = text.split_once("\n## Content\n").unwrap();
+    let (table, _) = table.split_once("\n## ").unwrap();
+    let rows = table.lines().filter(|line| line.starts_with("| "));
+    let rows: BTreeSet<_> = rows
+        .skip(1)
+        .map(|row| {
+            let mut cells = row.split(" | ");
+            let content = cells.next().unwrap().trim_start_matches("| ");
+            let word = cells.next().unwrap().split([':', ' ', ';', ',', '.']).next().unwrap();
+            (content.to_owned(), word.to_owned())
+        })
+        .collect();
+    let word = |outcome| match outcome {
+        Corrupt => "`Corrupt`",
+        Kept | KeptUnchanged => "kept",
+        Empty => "empty",
+        TooLarge => "`TooLarge`",
+    };
+    let tested =
+        cases().into_iter().map(|case| (case.row.to_owned(), word(case.outcome).to_owned()));
+    assert_eq!(rows, tested.collect::<BTreeSet<_>>());
 }

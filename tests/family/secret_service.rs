@@ -6,15 +6,13 @@ use std::{
     fs,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use tokenkeep::{
     Error, FamilyIdentity, FamilyPersistence, ItemEncoding, PersistedTokenCache,
     PlaintextPersistence, build_encrypted_persistence,
 };
-use tokenkeep_lab::{keyring::Keyring, python_with_libsecret};
-use tokenkeep_platform::vault::{Call, Item, Vault};
+use tokenkeep_lab::keyring::Keyring;
 
 use crate::{
     python::{self, Conversation, peer, python},
@@ -205,61 +203,6 @@ fn without_a_signal_file_every_read_asks_the_vault() {
         }
         assert!(!location.exists());
     });
-}
-
-#[test]
-fn what_is_no_cache_is_an_error_and_reading_changes_nothing() {
-    with_python("what_is_no_cache_is_an_error_and_reading_changes_nothing", |_, folder| {
-        let location = folder.join("cache");
-        open(&location).add(&event("client", "before")).unwrap();
-        let whole = read(&location).into_bytes();
-        let schema = items_schema(&location);
-        let item = Item::new("any", "any").with_attributes([("xdg:schema", schema)]);
-        let (vault, call) = (Vault::os(), Call::quiet().within(Duration::from_secs(60)));
-        let large = [&b"{\"a\": \""[..], &vec![b'a'; 2 << 20], b"\"}"].concat();
-        let cut = &whole[..whole.len() / 2];
-        let bom = [&b"\xef\xbb\xbf"[..], &whole].concat();
-        let nul = [&whole[..], b"\0"].concat();
-        for (name, bytes) in [
-            ("truncated", cut),
-            ("a byte order mark", &bom),
-            ("a NUL", &nul),
-            ("a section that is an array", b"{\"AccessToken\": []}"),
-            ("no UTF-8", b"{\"a\": \"\xff\"}"),
-            ("NaN", b"{\"a\": NaN}"),
-            ("2 MB of 1", &large),
-        ] {
-            vault.write(&item, bytes, &call, None).unwrap();
-            let persistence = build_encrypted_persistence(&location).unwrap().size_limit(1 << 20);
-            let cache = PersistedTokenCache::with_persistence(persistence, None);
-            let read = cache.snapshot();
-            println!(
-                "measured: {name}: {}",
-                read.as_ref().map_or_else(ToString::to_string, |_| "tolerated".into())
-            );
-            let added = cache.add(&event("client", "after"));
-            if read.is_err() {
-                assert!(added.is_err(), "{name}: what cannot be read is not replaced");
-                assert!(*vault.read(&item, &call).unwrap().unwrap() == bytes, "{name} was changed");
-            }
-            let refused = match name {
-                "2 MB of 1" => matches!(read, Err(Error::TooLarge { .. })),
-                "a section that is an array" => true,
-                _ => matches!(read, Err(Error::Corrupt { .. })),
-            };
-            assert!(refused, "{name}: {read:?}");
-        }
-        open(&location).reset().unwrap();
-        assert!(open(&location).accounts().unwrap().is_empty());
-    });
-}
-
-/// The schema that Python takes for this location.
-fn items_schema(location: &Path) -> String {
-    let hash =
-        "import hashlib, sys; print(hashlib.sha256(sys.argv[1].encode()).hexdigest(), end='')";
-    let output = python_with_libsecret().args(["-c", hash]).arg(location).output().unwrap();
-    String::from_utf8(output.stdout).unwrap()
 }
 
 #[test]
