@@ -67,7 +67,11 @@ pub fn build_encrypted_persistence(location: impl AsRef<Path>) -> Result<FamilyP
 ///
 /// Each load asks the vault, but that a reader is spared it while the signal file has not been touched since. A locked
 /// vault is [`Error::VaultLocked`] and never an empty cache. An item without a signal file is read, and a signal file without
-/// an item is an absent cache.
+/// an item is an absent cache. What is no cache is refused and stays as it is; docs/COMPATIBILITY.md has a table of what is
+/// refused and what is kept.
+///
+/// On an open session of the Secret Service a load is one call and a save two: the second asks whether the item is
+/// unlocked, because a locked KWallet answers as if it had kept the secret.
 #[derive(Debug)]
 pub struct FamilyPersistence {
     place: FilePlace,
