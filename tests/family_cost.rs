@@ -167,12 +167,24 @@ fn what_is_over_the_vaults_own_limit_is_too_large_and_changes_nothing() {
         let cache = PersistedTokenCache::with_persistence(open(), None);
         cache.add(&event("client", "kept")).unwrap();
         let (before, touched) = (cache.snapshot().unwrap().to_json(), open().stamp().unwrap());
-        let long = "x".repeat(VAULT_LIMIT);
+        // It stands in an access token and in a refresh token.
+        let long = "x".repeat(VAULT_LIMIT / 2);
         let refused = cache.add(&event("client", &long));
         assert!(matches!(refused, Err(Error::TooLarge { .. })), "{refused:?}");
         let cache = PersistedTokenCache::with_persistence(open(), None);
         assert!(cache.snapshot().unwrap().to_json().expose() == before.expose());
         assert_eq!(open().stamp().unwrap(), touched, "nobody was told of a change");
+
+        let service = SecretService::connect(EncryptionType::Dh).unwrap();
+        let collection = service.get_default_collection().unwrap();
+        let items = collection.get_all_items().unwrap();
+        let large = vec![b' '; VAULT_LIMIT + 4096];
+        items[0].set_secret(&large, "text/plain").unwrap();
+        let cache = PersistedTokenCache::with_persistence(open(), None);
+        for refused in [cache.accounts().map(drop), cache.add(&event("client", "lost"))] {
+            assert!(matches!(refused, Err(Error::VaultFailed { .. })), "{refused:?}");
+        }
+        assert!(items[0].get_secret().unwrap() == large);
     });
 }
 
