@@ -29,7 +29,7 @@ impl Session {
     /// When a program is missing or does not answer within 10 s.
     pub fn start(setup: impl Into<Setup>) -> io::Result<Self> {
         let Setup { provider, state } = setup.into();
-        let folder = TempDir::new()?;
+        let folder = folder()?;
         for name in ["run", "data", "config"] {
             DirBuilder::new().mode(0o700).create(folder.path().join(name))?;
         }
@@ -75,6 +75,11 @@ impl Drop for Session {
             drop(child.wait());
         }
     }
+}
+
+/// In memory where the system has a folder for that: the daemon waits for the disk at every change.
+fn folder() -> io::Result<TempDir> {
+    TempDir::new_in("/dev/shm").or_else(|_| TempDir::new())
 }
 
 fn variables(folder: &Path) -> Vec<(OsString, OsString)> {
