@@ -12,6 +12,7 @@ use std::{
         mpsc,
     },
     thread,
+    time::SystemTime,
 };
 
 use store::Store;
@@ -28,6 +29,24 @@ fn a_replaced_file_has_the_new_bytes_whole_and_leaves_nothing_beside_it() {
         store.folder.replace("cache", bytes).unwrap();
         assert_eq!(store.read("cache").as_deref(), Some(bytes));
         assert_eq!(store.names(), ["cache"]);
+    }
+}
+
+#[test]
+fn a_file_replaced_in_a_shared_folder_is_newer_than_any_look_before() {
+    let store = Store::new();
+    let shared = Folder::open_shared(store.folder.path()).unwrap().unwrap();
+    for _ in 0..100 {
+        let look = SystemTime::now();
+        let replaced = shared.replace("cache", b"content").unwrap();
+        let file = fs::metadata(store.at("cache")).unwrap();
+        let time = file.modified().unwrap();
+        assert!(time >= look, "{:?} too old", look.duration_since(time));
+        // The clock of newer kernels would do without the touch; nobody has read the file.
+        if let Some(created) = file.created().ok().filter(|_| cfg!(target_os = "linux")) {
+            assert!(file.accessed().unwrap() > created, "it was not touched");
+        }
+        assert_eq!(stamp(&store.at("cache")).unwrap(), Some(replaced), "and its stamp is the last");
     }
 }
 

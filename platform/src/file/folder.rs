@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{FileError, FileStamp, Identity, OpenFile, Parents, Place, SignalFile, os};
+use super::{FileError, FileStamp, Identity, OpenFile, Parents, Place, SignalFile, os, signal};
 
 /// A folder that was opened and found safe.
 ///
@@ -107,7 +107,9 @@ impl Folder {
     /// Replaces or creates a file, 0600 from the first moment. When this returns `Ok`, the bytes are on
     /// the disk; a reader, or a power cut at any moment, finds the old content or the new, whole.
     ///
-    /// Returns the stamp of the new file. A sync that failed is never tried again on the same file.
+    /// Returns the stamp of the new file. A sync that failed is never tried again on the same file. In a
+    /// [shared](Place::Shared) folder the file is touched once more under its name, so that programs which wait
+    /// for that, or compare its time with the clock's, see the change.
     ///
     /// # Errors
     ///
@@ -122,6 +124,9 @@ impl Folder {
         let temporary = self.write_temporary(name, bytes)?;
         let kept = temporary.rename_over(name, &path)?;
         self.settle(&path, existed)?;
+        if self.place == Place::Shared {
+            self.tell(name, kept.as_ref());
+        }
         FileStamp::of_renamed(&path, kept).map_err(|source| FileError::NotDurable { path, source })
     }
 
@@ -287,6 +292,15 @@ impl Folder {
         let mut temporary = Temporary { folder: self, name, file: Some(file) };
         temporary.fill(bytes, &path)?;
         Ok(temporary)
+    }
+
+    /// The file got its times before it got its name, and from a clock that may stand still for milliseconds. Where
+    /// this fails, other programs may see the change later, and nothing else is amiss.
+    fn tell(&self, name: &str, kept: Option<&File>) {
+        match kept {
+            Some(file) => signal::touch(file).ok(),
+            None => self.signal(name).and_then(|file| file.touch()).ok(),
+        };
     }
 
     fn unlink(&self, name: &str, path: &Path) -> Result<bool, FileError> {

@@ -29,21 +29,25 @@ impl SignalFile {
     ///
     /// [`FileError::Io`] or [`FileError::PermissionDenied`] where the time cannot be set or does not move.
     pub fn touch(&self) -> Result<(), FileError> {
-        self.touch_at(SystemTime::now())
-            .map_err(|source| FileError::from_io("touch", &self.path, source))
+        touch(&self.file).map_err(|source| FileError::from_io("touch", &self.path, source))
     }
+}
 
-    fn touch_at(&self, now: SystemTime) -> io::Result<()> {
-        let before = self.file.metadata()?.modified()?;
-        for step in [FINE, COARSE] {
-            let next = before.checked_add(step).map_or(now, |next| next.max(now));
-            self.file.set_times(FileTimes::new().set_accessed(now).set_modified(next))?;
-            if self.file.metadata()?.modified()? > before {
-                return Ok(());
-            }
+/// What [`SignalFile::touch`] does.
+pub(super) fn touch(file: &File) -> io::Result<()> {
+    touch_at(file, SystemTime::now())
+}
+
+fn touch_at(file: &File, now: SystemTime) -> io::Result<()> {
+    let before = file.metadata()?.modified()?;
+    for step in [FINE, COARSE] {
+        let next = before.checked_add(step).map_or(now, |next| next.max(now));
+        file.set_times(FileTimes::new().set_accessed(now).set_modified(next))?;
+        if file.metadata()?.modified()? > before {
+            return Ok(());
         }
-        Err(io::Error::other("the time of the last write does not move"))
     }
+    Err(io::Error::other("the time of the last write does not move"))
 }
 
 /// Some programs compare whole milliseconds.
@@ -67,7 +71,7 @@ mod tests {
         let time = || file.metadata().unwrap().modified().unwrap();
         let mut before = (time(), stamp(&file).unwrap());
         for now in [now, now, now, now - super::COARSE, SystemTime::UNIX_EPOCH] {
-            signal.touch_at(now).unwrap();
+            super::touch_at(&signal.file, now).unwrap();
             let after = (time(), stamp(&file).unwrap());
             assert!(after.0 >= before.0 + super::FINE, "{:?} after {:?}", after.0, before.0);
             assert_ne!(after.1, before.1);

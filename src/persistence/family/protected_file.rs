@@ -52,9 +52,6 @@ impl ProtectedFile {
             .map_err(|error| refused(error, place))?;
         let folder = Folder::create_shared(&place.folder, Parents::Create)?;
         folder.replace(&place.name, &blob)?;
-        // It was written before it got its name, and some programs see no change of names. They will read it
-        // anyway; only the hint is missing where this fails.
-        folder.signal(&place.name).and_then(|signal| signal.touch()).ok();
         Ok(())
     }
 
