@@ -87,6 +87,9 @@ fn every_command_works_on_a_cache_in_the_familys_place() {
         assert!(said.contains("token_cache.bin.lockfile"), "{said}");
         assert!(said.contains("item, there"), "{said}");
 
+        let nowhere = place.0.path().join("nowhere");
+        assert!(at(start, &nowhere.join("cache"))(&["clear"], "").status.success());
+        assert!(!nowhere.exists(), "what is not there is not made to be cleared");
         assert!(run(&["sign-out", "--everywhere"], "").status.success());
         assert_eq!(refusal(&run(&TOKEN, "")).0, 3);
         assert_eq!(json(&run(&["import", "--json"], &exported))["changed"], true);

@@ -90,6 +90,10 @@ impl PersistedTokenCache {
         let held = match self.0.lock.acquire() {
             Err(error) if error.is_not_found() => match self.0.persistence.stamp()? {
                 None => return Ok(None),
+                // Of a vault's item a look at the place says nothing.
+                Some(_) if matches!(self.0.persistence.load(None), Ok(Loaded::Absent)) => {
+                    return Ok(None);
+                }
                 Some(_) => {
                     self.0.persistence.prepare(Intent::Verify)?;
                     self.0.lock.acquire()?
