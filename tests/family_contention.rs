@@ -246,4 +246,4 @@ impl<T> Drop for Scene<T> {
 
 /// As long as a program is busy with other things. If the lock is hardly ever free, msal-extensions with portalocker waits for
 /// 5 s and then enters beside its holder.
-const PAUSE: Duration = Duration::from_millis(60);
+const PAUSE: Duration = Duration::from_millis(100);

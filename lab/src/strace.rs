@@ -3,6 +3,7 @@
 //! A kill comes before the call has done anything. strace counts calls by name and by thread, so
 //! the Nth call is the Nth of its name in the thread that makes it.
 
+mod attach;
 mod call;
 
 use std::{
@@ -11,7 +12,10 @@ use std::{
     process::{Command, ExitStatus, Stdio},
 };
 
-pub use self::call::Call;
+pub use self::{
+    attach::{Attached, Target, attach},
+    call::Call,
+};
 
 /// What is done to a system call. Times are counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
