@@ -56,6 +56,7 @@ fn work(test: impl Fn() + Copy + Sync, task: &str) {
         again(test, format!("{number} {is_linked} {}", place.folder().display()))
     });
     say(&tally.to_string());
+    assert!(tally.cut_short().is_empty(), "{:?}", tally.cut_short());
     let problems = &tally.problems;
     assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
 }

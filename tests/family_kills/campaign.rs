@@ -271,6 +271,12 @@ impl Series {
 }
 
 impl Tally {
+    /// The runs of kills that struck far fewer calls than an undisturbed update makes; a futex more or less is chance.
+    pub(crate) fn cut_short(&self) -> Vec<String> {
+        let short = self.rows.iter().filter(|(_, row)| row.runs * 5 < row.calls * 4);
+        short.map(|((start, part, _), row)| format!("{start}, {part:?}: {}", row.runs)).collect()
+    }
+
     fn add(&mut self, series: &Series, found: &Found) {
         let fault = match series.fault {
             Fault::Once(error) | Fault::From(error) => error,
