@@ -189,7 +189,7 @@ impl Series {
         command: &(impl Fn(Start, bool, &Place) -> Command + Sync),
         tally: &Mutex<Tally>,
     ) {
-        let place = Place::new(self.start);
+        let mut place = Place::new(self.start);
         let mut times = self.times.clone().map(Vec::into_iter);
         for next in 1.. {
             let Some(time) = times.as_mut().map_or(Some(next), Iterator::next) else { return };
@@ -203,6 +203,7 @@ impl Series {
                 Ok(None) => return,
                 Ok(Some(found)) => tally.add(self, &found),
                 Err(problem) => {
+                    place = Place::new(self.start);
                     tally.problems.push(format!("{}: {problem}", what()));
                     if tally.problems.len() > 20 {
                         return;
