@@ -38,7 +38,9 @@ class Lock(token_cache.CrossPlatLock):
 
     def __exit__(self, *arguments):
         note("leave")
-        return super().__exit__(*arguments)
+        super().__exit__(*arguments)
+        # By now it has removed the file of that name, whosever it was.
+        note("left")
 
 
 class Rereading(PersistedTokenCache):

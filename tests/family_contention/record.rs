@@ -36,7 +36,10 @@ pub(crate) enum Event {
     /// Has it after so many milliseconds.
     Enter(u32),
     Refused,
+    /// Is about to release the lock.
     Leave,
+    /// Has released it.
+    Left,
 }
 
 /// Which entries a content has: for each process the numbers of its updates, in runs.
@@ -76,6 +79,7 @@ fn parse_line(line: &str) -> Option<Line> {
         "enter" => Event::Enter(words.next()?.parse().ok()?),
         "refused" => Event::Refused,
         "leave" => Event::Leave,
+        "left" => Event::Left,
         _ => return None,
     };
     words.next().is_none().then_some(Line { process, event })

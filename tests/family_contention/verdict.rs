@@ -21,11 +21,14 @@ struct Section {
     process: usize,
     began: usize,
     ended: usize,
+    /// Where it has also removed the lock file, its own or by then another's.
+    left: usize,
     /// Whether it had waited so long that msal-extensions with portalocker no longer asks whether the file is its own.
     late: bool,
 }
 
-/// A stretch of the log in which more than one process was inside the lock, one after another without a gap.
+/// A stretch of the log in which a Python that had come late was inside the lock, or more than one process, without a gap
+/// and until the last of them had removed what it took for its lock file.
 #[derive(Clone, Copy, Debug)]
 struct Crowd {
     began: usize,
@@ -77,7 +80,8 @@ pub(crate) fn judge(lines: &[Line]) -> Verdict {
         wrong.push(format!("lines {} to {}: several inside the lock", crowd.began, crowd.ended));
     }
     let in_crowd = |write: &Write| {
-        crowds.iter().any(|crowd| write.began <= crowd.ended && crowd.began <= write.ended)
+        let mut late = crowds.iter().filter(|crowd| crowd.late);
+        late.any(|crowd| write.began <= crowd.ended && crowd.began <= write.ended)
     };
     let mut added = HashMap::new();
     for write in &writes {
@@ -134,6 +138,7 @@ struct Under {
     base: (usize, Members),
     save: Option<(usize, String)>,
     inside: Option<(usize, bool)>,
+    leaving: Option<usize>,
     tells_the_lock: bool,
 }
 
@@ -185,8 +190,10 @@ impl Facts {
                 Event::Enter(waited) => under.inside = Some((at, *waited >= LATE)),
                 Event::Leave => {
                     let (began, late) = under.inside.take().unwrap();
+                    under.leaving = Some(facts.sections.len());
                     facts.sections.push((*process, began, at, late).into());
                 }
+                Event::Left => facts.sections[under.leaving.take().unwrap()].left = at,
                 Event::Wait => under.tells_the_lock = true,
                 Event::Refused | Event::Acknowledged(_) => {}
             }
@@ -208,7 +215,7 @@ fn is_newest(digest: Option<&str>, began: usize, writes: &[(&str, usize, usize)]
 
 impl From<(usize, usize, usize, bool)> for Section {
     fn from((process, began, ended, late): (usize, usize, usize, bool)) -> Self {
-        Self { process, began, ended, late }
+        Self { process, began, ended, left: ended, late }
     }
 }
 
@@ -220,21 +227,25 @@ fn crowds(
     sections.sort_unstable_by_key(|section| section.began);
     let mut crowds: Vec<Crowd> = Vec::new();
     for (at, one) in sections.iter().enumerate() {
-        for other in sections[at + 1..].iter().take_while(|other| other.began < one.ended) {
+        let mut crowd = Crowd { began: one.began, ended: one.left, late: one.late };
+        let beside = sections[at + 1..].iter().take_while(|other| other.began < one.ended);
+        let mut alone = true;
+        for other in beside {
             let pair = (one.process.min(other.process), one.process.max(other.process));
             *overlaps.entry(pair).or_default() += 1;
-            let crowd = Crowd {
-                began: one.began,
-                ended: one.ended.max(other.ended),
-                late: one.late || other.late,
-            };
-            match crowds.last_mut().filter(|last| crowd.began < last.ended) {
-                Some(last) => {
-                    last.ended = last.ended.max(crowd.ended);
-                    last.late |= crowd.late;
-                }
-                None => crowds.push(crowd),
+            alone = false;
+            crowd.ended = crowd.ended.max(other.left);
+            crowd.late |= other.late;
+        }
+        if alone && !one.late {
+            continue;
+        }
+        match crowds.last_mut().filter(|last| crowd.began < last.ended) {
+            Some(last) => {
+                last.ended = last.ended.max(crowd.ended);
+                last.late |= crowd.late;
             }
+            None => crowds.push(crowd),
         }
     }
     crowds
@@ -272,8 +283,16 @@ mod tests {
     }
 
     #[test]
+    fn who_came_late_is_to_blame_for_the_lock_file_that_it_removes_as_it_leaves() {
+        let ours = "0 load\n0 loaded -\n2 load\n2 loaded -\n0 save a 0:0-0\n0 saved\n2 save b 2:0-0\n2 saved\n";
+        let log = format!("1 wait\n1 enter 6000\n1 leave\n{ours}1 left\n9 load\n9 loaded b\n");
+        assert_eq!(judge(&parse(&log)).wrong, [""; 0]);
+        assert_eq!(judge(&parse(&log.replace("6000", "9"))).wrong.len(), 1);
+    }
+
+    #[test]
     fn two_inside_at_once_are_counted() {
-        let log = "0 wait\n0 enter 9\n1 wait\n1 enter 5001\n0 leave\n1 leave\n9 load\n9 loaded -\n";
+        let log = "0 wait\n0 enter 9\n1 wait\n1 enter 5001\n0 leave\n0 left\n1 leave\n1 left\n9 load\n9 loaded -\n";
         for (log, wrong) in [(log.to_owned(), 0), (log.replace("5001", "4999"), 1)] {
             let verdict = judge(&parse(&log));
             assert_eq!(verdict.overlaps, BTreeMap::from([((0, 1), 1)]));
