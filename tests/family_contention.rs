@@ -75,7 +75,7 @@ fn sixty_four_processes_on_one_family_cache_lose_no_update() {
 #[test]
 fn processes_of_ours_that_did_not_read_again_would_be_found_out() {
     let test = processes_of_ours_that_did_not_read_again_would_be_found_out;
-    let Some(run) = ours_alone(test, 4, 10, Reads::Once) else { return };
+    let Some(run) = ours_alone(test, 4, 25, Reads::Once) else { return };
     run.say("4 processes that read once");
     let unexplained = run.verdict.losses.iter().filter(|loss| run.is_unexplained(loss));
     assert!(unexplained.count() > 0);
@@ -112,12 +112,13 @@ impl Run {
         let broken = |losses: &[&Loss]| losses.iter().filter(|loss| loss.lock_broken).count();
         let unexplained = ours.iter().filter(|loss| self.is_unexplained(loss)).count();
         say(&format!(
-            "measured: {what}: {writes} writes and {reads} reads in {:.1?}; ours: {} updates, {} lost, of these {} beside \
-             a broken lock, {unexplained} unexplained; Python: {} updates, {} lost, of these {} beside a broken lock; \
+            "measured: {what}: {writes} writes and {reads} reads in {:.1?}; ours: {} updates, {} lost, of these {} \
+             to a Python that had read before, {} beside a broken lock, {unexplained} unexplained; Python: {} updates, {} lost, of these {} beside a broken lock; \
              {} refused by the lock, {} times two inside it",
             self.took,
             count(true),
             ours.len(),
+            ours.iter().filter(|loss| self.was_read_before(loss)).count(),
             broken(&ours),
             count(false),
             pythons.len(),
