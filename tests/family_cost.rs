@@ -12,6 +12,7 @@ use std::{
     io::{BufRead as _, BufReader},
     path::Path,
     process::Stdio,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -26,6 +27,7 @@ use support::{AUTHORITY, event, token};
 
 #[test]
 fn an_update_costs_little_more_than_one_get_and_one_set() {
+    let _alone = alone();
     with_python("an_update_costs_little_more_than_one_get_and_one_set", |_, folder| {
         for size in [8 << 10, 256 << 10] {
             // A machine that is busy with something else can only make it look slower.
@@ -57,13 +59,21 @@ fn measure_updates(folder: &Path, size: usize) -> f64 {
     let other = open(&location);
     let mut times = [const { Vec::new() }; 5];
     for round in 0..ROUNDS {
-        times[0].push(time(|| {
+        let get_and_set = || {
             let secret = bare.get_secret().unwrap();
             assert_eq!(secret.len(), json.len());
             bare.set_secret(&secret, "text/plain").unwrap();
-        }));
+        };
         let next = event("counter", &format!("{round:08}"));
-        times[1].push(time(|| ours.add(&next).unwrap()));
+        let update = || ours.add(&next).unwrap();
+        // Who comes first finds the caches of the processor cold.
+        if round % 2 == 0 {
+            times[0].push(time(get_and_set));
+            times[1].push(time(update));
+        } else {
+            times[1].push(time(update));
+            times[0].push(time(get_and_set));
+        }
         let next = event("counter", &format!("{round:08} of another"));
         other.add(&next).unwrap();
         let next = event("counter", &format!("{round:08} again"));
@@ -91,6 +101,7 @@ fn measure_updates(folder: &Path, size: usize) -> f64 {
 /// One to read, one to write, and one to know that the write took effect: a locked KWallet answers as if it had.
 #[test]
 fn an_update_asks_the_service_three_times_and_an_unchanged_read_not_at_all() {
+    let _alone = alone();
     let test = "an_update_asks_the_service_three_times_and_an_unchanged_read_not_at_all";
     inside(test, State::Unlocked, |keyring| {
         let folder = tempfile::tempdir().unwrap();
@@ -137,6 +148,7 @@ fn calls_of(keyring: &Keyring, work: impl FnOnce()) -> Vec<String> {
 
 #[test]
 fn twenty_megabytes_are_loaded_and_saved_within_the_default_deadline() {
+    let _alone = alone();
     let test = "twenty_megabytes_are_loaded_and_saved_within_the_default_deadline";
     inside(test, State::Unlocked, |_| {
         let folder = tempfile::tempdir().unwrap();
@@ -159,6 +171,7 @@ fn twenty_megabytes_are_loaded_and_saved_within_the_default_deadline() {
 
 #[test]
 fn what_is_over_the_vaults_own_limit_is_too_large_and_changes_nothing() {
+    let _alone = alone();
     let test = "what_is_over_the_vaults_own_limit_is_too_large_and_changes_nothing";
     inside(test, State::Unlocked, |_| {
         let folder = tempfile::tempdir().unwrap();
@@ -188,6 +201,12 @@ fn what_is_over_the_vaults_own_limit_is_too_large_and_changes_nothing() {
     });
 }
 
+/// The tests of this program run one after another, so that none slows another down.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn open(location: &Path) -> PersistedTokenCache {
     let persistence: FamilyPersistence = build_encrypted_persistence(location).unwrap();
     PersistedTokenCache::with_persistence(persistence, None)
@@ -210,11 +229,16 @@ fn fill(cache: &PersistedTokenCache, size: usize) {
     fill(size.saturating_sub(empty).div_ceil(2 * clients));
 }
 
-/// A sign-in of the client `counter` as Python takes it.
+/// A sign-in of the client `counter` as Python takes it, in one line.
 fn sign_in(secret: &str) -> String {
-    format!(
-        r#"{{"client_id": "counter", "scope": ["s1"], "token_endpoint": "{AUTHORITY}/oauth2/v2.0/token", "response": {{"access_token": "{secret}", "expires_in": 3600, "token_type": "Bearer", "refresh_token": "rt-{secret}", "id_token_claims": {{"sub": "subject", "preferred_username": "ada@example.com"}}}}}}"#
-    )
+    let json = format!(
+        r#"{{"client_id": "counter", "scope": ["s1"],
+            "token_endpoint": "{AUTHORITY}/oauth2/v2.0/token",
+            "response": {{"access_token": "{secret}", "expires_in": 3600, "token_type": "Bearer",
+                "refresh_token": "rt-{secret}",
+                "id_token_claims": {{"sub": "subject", "preferred_username": "ada@example.com"}}}}}}"#
+    );
+    json.replace('\n', "")
 }
 
 fn time(work: impl FnOnce()) -> Duration {
@@ -229,7 +253,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
 }
 
 const BOUND: f64 = 1.5;
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 5;
 const ROUNDS: usize = 40;
 const DEADLINE: Duration = Duration::from_secs(3);
 const VAULT_LIMIT: usize = 32 << 20;
