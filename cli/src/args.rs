@@ -147,6 +147,9 @@ pub(crate) enum Command {
     #[command(after_help = EVENT)]
     Add,
     /// Remove the cache, its key and temporary files
+    ///
+    /// A Python that runs and shares the cache does not notice: it keeps what it has in memory and writes
+    /// that back with its next change. `sign-out --everywhere` is noticed.
     Clear {
         /// Even if it cannot be read or its key is out of reach: every sign-in is given up
         #[arg(long)]

@@ -6,6 +6,9 @@
 mod support;
 
 #[cfg(target_os = "linux")]
+#[path = "../../tests/interop/python.rs"]
+mod application;
+#[cfg(target_os = "linux")]
 #[path = "family_store/python.rs"]
 mod python;
 

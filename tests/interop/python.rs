@@ -1,13 +1,13 @@
 //! A running Python program of the family, and what it answers.
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::{
     io::{BufRead as _, BufReader, Lines, Write as _},
-    path::Path,
     process::{Child, ChildStdin, ChildStdout, Stdio},
 };
 
 use serde_json::Value;
-use tokenkeep_lab::python_with_libsecret;
+use tokenkeep_lab::{python_with_libsecret, workspace_root};
 
 /// The kinds of lock that msal-extensions has: as installed, and with portalocker.
 pub(crate) const LOCKS: [&str; 2] = ["created", "portalocker"];
@@ -22,7 +22,7 @@ pub(crate) struct Python {
 impl Python {
     /// Starts one with that kind of lock. Its provider names the tokens after `name`.
     pub(crate) fn start(name: &str, lock: &str) -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop/peer.py");
+        let script = workspace_root().join("tests/interop/peer.py");
         let mut python = python_with_libsecret();
         python.arg(script).args([name, lock]).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = python.spawn().unwrap();

@@ -15,7 +15,10 @@ use tokenkeep_lab::{
     need, python_with_libsecret, say, workspace_root,
 };
 
-use super::*;
+use super::{
+    application::{LOCKS, Python},
+    *,
+};
 
 fn with_python(test: &str, body: impl FnOnce(&Keyring, &Path)) {
     if Keyring::current().is_none() && !need(Tool::PythonLibsecret) {
@@ -60,6 +63,29 @@ fn python_signs_in_and_the_program_finds_adds_and_signs_out() {
         assert!(ours(&["clear"], "").status.success());
         assert_eq!(python("default", "load", &location, ""), (String::new(), 3), "no item is left");
         assert!(names(folder).is_empty(), "{:?}", names(folder));
+    });
+}
+
+#[test]
+fn an_application_with_msal_and_the_program_share_a_sign_in() {
+    with_python("an_application_with_msal_and_the_program_share_a_sign_in", |keyring, folder| {
+        for lock in LOCKS {
+            let location = folder.join(format!("{lock}.bin"));
+            let start = in_session(keyring);
+            let ours = at(&start, &location);
+            let mut python = Python::start("python", lock);
+            let place = ["default", location.to_str().unwrap(), "contoso", "client"];
+            python.ask("Application", place.map(Value::from));
+            assert_eq!(python.ask("sign_in", []), "python-access-1");
+            assert!(text(&ours(&["accounts"], "").stdout).contains("ada@example.com"));
+            assert_eq!(text(&ours(&TOKEN, "").stdout), "python-access-1\n");
+            assert!(ours(&["sign-out", "--client-id", "client"], "").status.success());
+            assert_eq!(refusal(&ours(&TOKEN, "")).0, 3);
+            assert_eq!(python.ask("accounts", []), Value::Array(Vec::new()));
+            assert_eq!(python.ask("silent", []), Value::from([Value::Null, Value::Null].to_vec()));
+            assert_eq!(python.ask("sign_in", []), "python-access-2");
+            assert_eq!(text(&ours(&TOKEN, "").stdout), "python-access-2\n");
+        }
     });
 }
 
