@@ -232,6 +232,7 @@ const TABLE: &str = "backends! {";
 const ELSEWHERE: &[(&str, &str)] = &[
     ("platform/src/vault/kernel_keyring", "the kernel keyring of Linux"),
     ("platform/src/vault/secret_service", "the Secret Service"),
+    ("tests/family_contention/", "the Secret Service"),
     ("tests/interop/", "the Secret Service"),
 ];
 

@@ -1,5 +1,6 @@
 //! With Python at the other end, and gnome-keyring between.
 // Not on Windows: the Secret Service
+#![cfg(target_os = "linux")]
 
 use std::{
     path::Path,
