@@ -22,7 +22,7 @@ use std::{
         mpsc::{self, Receiver, Sender},
     },
     thread,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use support::{event, token};
@@ -267,4 +267,23 @@ fn a_location_or_an_identity_that_means_nothing_is_refused() {
     }
     let identity = FamilyIdentity::python("x").match_schema(false);
     assert!(matches!(FamilyPersistence::new("x", &identity), Err(Error::Invalid { .. })));
+}
+
+#[test]
+fn a_file_that_was_written_just_now_may_change_without_a_sign_and_is_read_again() {
+    let place = support::Place::new();
+    let path = place.path().join("cache.json");
+    fs::write(&path, r#"{"AccessToken": {}}"#).unwrap();
+    let persistence = PlaintextPersistence::new(&path).unwrap();
+    let settle = |time| {
+        fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+        let Loaded::Content(_, read) = persistence.load(None).unwrap() else {
+            panic!("no content")
+        };
+        persistence.stamp().unwrap() == Some(read)
+    };
+    let hour = Duration::from_secs(3600);
+    assert!(!settle(SystemTime::now()));
+    assert!(settle(SystemTime::now() - hour));
+    assert!(settle(SystemTime::now() + hour), "a clock that was set back");
 }

@@ -171,6 +171,11 @@ fn check(place: &impl Raw) {
             let error = updated.unwrap_err();
             assert!(is_as_promised(&error), "{row}: {error:?}");
             assert!(place.stored() == before, "{row}: a refused update changed it");
+            if read.is_err() {
+                let error = place.open().clear().unwrap_err();
+                assert!(is_as_promised(&error), "{row}: {error:?}");
+                assert!(place.stored() == before, "{row}: what cannot be read was removed");
+            }
         }
     }
 }

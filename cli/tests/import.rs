@@ -80,7 +80,7 @@ fn what_is_no_cache_is_refused_with_its_reason_and_nothing_is_changed() {
     let place = Place::signed_in();
     let before = place.sealed();
     let whole = export(&place);
-    let large = format!("{{\"x\": \"{}\"}}", "x".repeat(17 << 20));
+    let large = format!("{{\"x\": \"{}\"}}", "x".repeat(33 << 20));
     for (input, code, reason) in [
         ("", 1, "empty"),
         ("not json", 1, "MSAL JSON"),
@@ -92,7 +92,7 @@ fn what_is_no_cache_is_refused_with_its_reason_and_nothing_is_changed() {
         ("{\"access_token\": \"an-access-token\"}", 1, "no token cache"),
         ("{}", 3, "nothing was imported"),
         ("{\"AccessToken\": {}}", 3, "nothing was imported"),
-        (&large, 2, "16 MiB"),
+        (&large, 2, "32 MiB"),
     ] {
         let (exit, said) = refusal(&place.run_with(&["import"], input));
         let begin = &input[..input.len().min(20)];

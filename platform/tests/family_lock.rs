@@ -32,14 +32,19 @@ fn hold(location: OsString) -> ! {
 }
 
 fn count_up(task: &OsString) {
-    let (count, location) = task.to_str().unwrap().split_once(' ').unwrap();
+    let mut words = task.to_str().unwrap().splitn(3, ' ');
+    let mut number = || words.next().unwrap().parse().unwrap();
+    let (count, pause) = (number(), Duration::from_millis(number()));
+    let location = words.next().unwrap();
     let lock = CrossProcessLock::family(location);
-    for _ in 0..count.parse().unwrap() {
+    for _ in 0..count {
         let guard = acquire(&lock);
         if !guard.is_intact().unwrap() {
             println!("lost its lock");
         }
         step(Path::new(location));
+        drop(guard);
+        thread::sleep(pause);
     }
     println!("done");
 }
@@ -52,7 +57,7 @@ fn while_python_holds_it_we_wait_name_it_and_enter_after_its_release() {
         python.says("held");
         let error = place.lock().acquire(&Wait::at_most(Duration::from_secs(1))).unwrap_err();
         let LockError::TimedOut { holder, waited, .. } = &error else { panic!("{error}") };
-        let name = format!("process {} (", python.child.id());
+        let name = format!("process {} (", python.says("pid"));
         assert!(*waited >= Duration::from_secs(1));
         assert!(holder.as_ref().is_some_and(|holder| holder.starts_with(&name)), "{error}");
         assert!(error.to_string().contains("peer.py"), "{error}");
@@ -70,7 +75,7 @@ fn while_we_hold_it_python_waits_and_enters_after_our_release() {
         let guard = acquire(&place.lock());
         fs::write(&inside, "").unwrap();
         let Some(mut python) = Peer::python(kind, "enter", &place.location, 0) else { return };
-        python.says("trying");
+        python.says("refused");
         fs::remove_file(&inside).unwrap();
         drop(guard);
         assert_eq!(python.says("entered"), "alone", "{kind}");
@@ -131,6 +136,8 @@ fn one_of_ours_killed_while_it_holds_it_stops_the_next_for_the_short_time_alone(
     assert!(waited < Duration::from_secs(3), "{waited:?}");
 }
 
+// Not on Windows: the system removes the file with its killed holder
+#[cfg(unix)]
 #[test]
 fn one_of_ours_killed_while_it_holds_it_stops_python_for_its_own_time() {
     if let Some(location) = task() {
@@ -199,7 +206,7 @@ fn no_update_of_sixty_four_processes_is_lost() {
     }
     let (processes, each) = if tokenkeep_lab::under_wine() { (8, 10) } else { (64, 20) };
     let place = Place::new();
-    let task = format!("{each} {}", place.location.display());
+    let task = format!("{each} 0 {}", place.location.display());
     let began = Instant::now();
     let peers: Vec<_> = (0..processes)
         .map(|_| Peer::start(&mut again(no_update_of_sixty_four_processes_is_lost, &task)))
@@ -215,9 +222,10 @@ fn eight_of_ours_and_two_pythons_of_each_kind_exclude_each_other() {
     if let Some(task) = task() {
         return count_up(&task);
     }
-    let (ours, theirs) = (300, 20);
+    let (ours, theirs) = (50, 20);
     let place = Place::new();
-    let task = format!("{ours} {}", place.location.display());
+    // With a pause as long as Python's, so that Python hardly ever waits too long.
+    let task = format!("{ours} 100 {}", place.location.display());
     let began = Instant::now();
     let mut pythons = Vec::new();
     for kind in [KINDS, KINDS].as_flattened() {

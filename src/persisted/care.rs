@@ -45,7 +45,7 @@ impl PersistedTokenCache {
         for _ in 0..ATTEMPTS {
             self.0.persistence.prepare(Intent::Read)?;
             let cleared = self.with_lock(|persistence, hold| {
-                if matches!(persistence.load(None)?, Loaded::NeedsPrepare) || !hold.is_intact()? {
+                if self.load_locked()?.is_none() || !hold.is_intact()? {
                     return Ok(false);
                 }
                 persistence.delete(hold).map(|()| true)
@@ -63,9 +63,7 @@ impl PersistedTokenCache {
     /// # Errors
     /// Whatever keeps the file from being removed.
     pub fn reset(&self) -> Result<(), Error> {
-        self.with_lock(|persistence, hold| persistence.reset(hold))?;
-        self.forget();
-        Ok(())
+        self.give_up(|persistence, hold| persistence.reset(hold)).map(drop)
     }
 
     /// Sets what is kept aside under another name in the same folder, and starts over empty. The
@@ -75,9 +73,25 @@ impl PersistedTokenCache {
     /// # Errors
     /// Whatever keeps the file from being renamed.
     pub fn quarantine(&self) -> Result<Option<PathBuf>, Error> {
-        let aside = self.with_lock(|persistence, hold| persistence.quarantine(hold))?;
-        self.forget();
-        Ok(aside.flatten())
+        Ok(self.give_up(|persistence, hold| persistence.quarantine(hold))?.flatten())
+    }
+
+    /// With a lock that is still our own right before; `None` if nothing is kept.
+    fn give_up<T>(
+        &self,
+        work: impl Fn(&dyn Persistence, &Hold) -> Result<T, Error>,
+    ) -> Result<Option<T>, Error> {
+        for _ in 0..ATTEMPTS {
+            let done = self.with_lock(|persistence, hold| match hold.is_intact()? {
+                true => work(persistence, hold).map(Some),
+                false => Ok(None),
+            })?;
+            if !matches!(done, Some(None)) {
+                self.forget();
+                return Ok(done.flatten());
+            }
+        }
+        Err(self.restless())
     }
 
     /// `None` if there is no place that could be locked, and nothing is kept. What is kept elsewhere than beside its lock

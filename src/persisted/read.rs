@@ -4,7 +4,7 @@ use std::sync::{Arc, PoisonError};
 
 use tokenkeep_platform::clock;
 
-use super::{PersistedTokenCache, State, transaction::ATTEMPTS};
+use super::{PersistedTokenCache, State, nesting::Nesting, transaction::ATTEMPTS};
 use crate::{
     AccessToken, Account, CredentialType, Entry, Error, Query, TokenCache, TokenRequest,
     persistence::Intent,
@@ -108,10 +108,12 @@ impl PersistedTokenCache {
 
     /// The state as it is with the lock held, after a look without it that said `torn`.
     fn load_again(&self, torn: Error) -> Result<Option<State>, Error> {
-        match self.with_lock(|_, _| self.load_locked()) {
-            Ok(Some(loaded)) => Ok(loaded),
-            // There is no place for a lock, or this thread has it already: nobody else is writing.
-            Ok(None) | Err(Error::Nested) => Err(torn),
+        let Ok(_nesting) = Nesting::enter(self.0.lock.store()) else { return Err(torn) };
+        match self.0.lock.acquire() {
+            Ok(_held) => self.load_locked(),
+            // Without a place for a lock nobody holds one, and a reader makes no place.
+            Err(Error::PermissionDenied { .. } | Error::ReadOnly { .. }) => self.load_locked(),
+            Err(error) if error.is_not_found() => self.load_locked(),
             Err(error) => Err(error),
         }
     }

@@ -1,4 +1,4 @@
-//! Where the bytes of a cache live: sealed, in plain text, in memory, or in a place of your own.
+//! Where the bytes of a cache live: sealed, where a family of programs has them, in plain text, in memory, or in a place of your own.
 
 mod builder;
 mod family;

@@ -71,7 +71,7 @@ impl Persistence for PlaintextPersistence {
 
     fn load(&self, _known: Option<&Stamp>) -> Result<Loaded, Error> {
         let Some(file) = self.open_file()? else { return Ok(Loaded::Absent) };
-        let stamp = Stamp::of_file(file.stamp());
+        let stamp = Stamp::of_file(file.stamp()).settled();
         let content = file.read_all(self.size_limit)?;
         if content.is_empty() {
             // A writer that was cut off leaves an empty file; it must not pass for an empty cache.

@@ -45,6 +45,17 @@ impl Stamp {
         Self { content: Some(content.into().into_boxed_slice()), ..self }
     }
 
+    /// What is changed in place may change once more within one tick of the clock, so only a time that is past stands
+    /// for what was read.
+    pub(crate) fn settled(self) -> Self {
+        match &self.place {
+            Place::File(file) if file.is_recent() => {
+                Self { content: self.content, ..Self::unlike_any() }
+            }
+            _ => self,
+        }
+    }
+
     pub(crate) fn content(&self) -> Option<&[u8]> {
         self.content.as_deref()
     }

@@ -17,7 +17,7 @@ use tokenkeep_lab::keyring::Keyring;
 use crate::{
     python::{self, Conversation, peer, python},
     read_beside_a_writer,
-    support::{event, token},
+    support::{event, settle, token},
 };
 
 /// What Python and others may have left in a cache, and what no writer may lose.
@@ -183,6 +183,14 @@ fn an_item_without_a_signal_file_and_a_signal_file_without_an_item_are_read_righ
         open(&moved).clear().unwrap();
         assert!(open(&moved).accounts().unwrap().is_empty(), "clear removes what has no folder");
 
+        let torn = folder.join("with another folder/cache");
+        open(&torn).add(&event("client", "kept")).unwrap();
+        python("default", "save", &torn, "{");
+        fs::remove_dir_all(torn.parent().unwrap()).unwrap();
+        let refused = open(&torn).accounts();
+        assert!(matches!(refused, Err(Error::Corrupt { .. })), "{refused:?}");
+        assert!(!torn.parent().unwrap().exists(), "a reader makes no folder");
+
         fs::write(&location, "somebody's plain text").unwrap();
         ours.add(&event("from-rust", "ours")).unwrap();
         ours.clear().unwrap();
@@ -258,6 +266,7 @@ fn a_transaction_asks_the_vault_though_nobody_touched_the_signal_file() {
         let silent = PersistedTokenCache::with_persistence(silent, None);
         let ours = open(&location);
         ours.add(&event("first", "ours")).unwrap();
+        settle(&location);
         assert_eq!(ours.accounts().unwrap().len(), 1);
         silent.add(&event("second", "unannounced")).unwrap();
         assert_eq!(token(&ours, "second"), None, "the signal file says that nothing changed");

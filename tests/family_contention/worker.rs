@@ -62,7 +62,9 @@ impl Job {
             return;
         }
         let log = Log::open(&self.folder, self.number);
-        let cache = PersistedTokenCache::with_persistence(persistence, None);
+        // The lock is not fair, and what is asked here is whether anything is lost.
+        let builder = PersistedTokenCache::builder("tests").lock_timeout(Duration::from_secs(600));
+        let cache = builder.open_over(persistence);
         for update in 0..self.updates {
             let entry = entry(self.number, update);
             cache.transaction(|cache| cache.put(&entry)).unwrap();

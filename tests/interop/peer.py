@@ -6,6 +6,7 @@ portalocker is not installed.
 
 import json
 import sys
+import time
 from importlib.metadata import version
 
 name, lock = sys.argv[1:]
@@ -160,6 +161,9 @@ class Cache:
             content = load()
             print(json.dumps({"answer": "read"}), flush=True)
             sys.stdin.readline()
+            # What was written meanwhile may have a time that is a moment ahead of the clock.
+            while time.time() <= self.place.time_last_modified():
+                time.sleep(0.001)
             return content
 
         self.place.load = slowly

@@ -2,10 +2,11 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     sync::mpsc,
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use tempfile::TempDir;
@@ -82,6 +83,13 @@ pub(crate) fn event(client_id: &str, secret: &str) -> SignInEvent {
                 "id_token_claims": {{"sub": "subject", "preferred_username": "ada@example.com"}}}}}}"#
     );
     SignInEvent::from_json(json.as_bytes()).expect("an event")
+}
+
+/// Moves the time of a file into the past, so that no later change has the same.
+pub(crate) fn settle(file: &Path) {
+    let past = SystemTime::now() - Duration::from_secs(3600);
+    let file = fs::File::options().write(true).open(file).expect("the file is there");
+    file.set_modified(past).expect("its time can be set");
 }
 
 pub(crate) fn request(client_id: &str) -> TokenRequest {

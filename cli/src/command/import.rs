@@ -93,7 +93,7 @@ fn read(from: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
 /// `what` says where the text was.
 fn parse(text: &[u8], what: &str) -> Result<TokenCache, Failure> {
     if text.len() as u64 > MAX_CACHE {
-        return Err(Failure::Usage(format!("{what} is larger than any cache, 16 MiB")));
+        return Err(Failure::Usage(format!("{what} is larger than a cache may be, 32 MiB")));
     }
     let refused = |detail: &str| Error::Invalid {
         detail: format!("{what} is no MSAL JSON: {detail}; nothing was imported"),
@@ -167,5 +167,5 @@ fn is_plain_text(file: &Path) -> bool {
         && head.trim_ascii() != b"{}"
 }
 
-/// What the library reads at most.
-const MAX_CACHE: u64 = 16 * 1024 * 1024;
+/// What a family's cache may have; the cache that it comes into has a limit of its own.
+const MAX_CACHE: u64 = 32 * 1024 * 1024;

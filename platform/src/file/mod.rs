@@ -17,6 +17,7 @@ mod error;
 mod folder;
 mod open_file;
 mod place;
+mod recent;
 mod signal;
 
 use std::path::Path;

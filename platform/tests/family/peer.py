@@ -20,17 +20,28 @@ def say(line):
 def hold():
     with lock:
         say("held")
+        # On Windows the interpreter of a virtual environment is not the process that was started.
+        say(f"pid {os.getpid()}")
         sys.stdin.readline()
 
 
 def enter():
     say("trying")
     began = time.monotonic()
+    sleep = time.sleep
+
+    def refused(seconds):
+        say("refused")
+        sleep(seconds)
+
+    # Both kinds sleep when the lock is not to be had.
+    time.sleep = refused
     try:
         with lock:
             alone = not os.path.exists(location + ".inside")
             say("entered alone" if alone else "entered beside another")
-    except LockError:
+    # On Windows portalocker does not take a file that cannot be opened for one that is locked.
+    except (LockError, OSError):
         say("gave up")
     say(f"{time.monotonic() - began:.3f}")
 

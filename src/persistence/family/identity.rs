@@ -3,7 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use sha2::{Digest as _, Sha256};
-use tokenkeep_platform::vault::{Collection, Item, Place};
+use tokenkeep_platform::vault::{Collection, FINDS_BY_ATTRIBUTES, Item, Place};
 
 use super::FamilyItem;
 use crate::Error;
@@ -173,7 +173,9 @@ impl FamilyIdentity {
 
     pub(super) fn place(&self) -> Place {
         let mut place = Place::default();
-        place.collection = self.collection.clone();
+        if FINDS_BY_ATTRIBUTES {
+            place.collection = self.collection.clone();
+        }
         place
     }
 
@@ -182,8 +184,10 @@ impl FamilyIdentity {
         let mut unsearched = Vec::new();
         let schema = (SCHEMA.to_owned(), self.schema.clone());
         if self.schema_is_matched { &mut attributes } else { &mut unsearched }.push(schema);
+        // The Keychain labels an item of Python's by its service.
+        let label = if FINDS_BY_ATTRIBUTES { &self.label } else { &self.service };
         Item::new(self.service.clone(), self.account.clone())
-            .labelled(self.label.clone())
+            .labelled(label.clone())
             .with_attributes(attributes)
             .storing_too(unsearched)
             .holding("text/plain")

@@ -219,7 +219,7 @@ impl Persistence for FamilyPersistence {
         };
         self.check_size(content.len())?;
         let digest = digest(&content);
-        let stamp = stamp.marked(digest);
+        let stamp = stamp.settled().marked(digest);
         if known.and_then(Stamp::content) == Some(&digest) {
             return Ok(Loaded::Unchanged(stamp));
         }

@@ -139,8 +139,18 @@ impl VaultItem {
             Late { signal: signal.clone(), given_up: Arc::clone(&given_up), _hold: hold.clone() };
         let written = write(Box::new(late));
         given_up.store(written.is_err(), Ordering::SeqCst);
-        if matches!(written, Ok(()) | Err(VaultError::OutcomeUnknown { .. })) {
-            // The item has changed, and whoever looks will see it; only the hint is missing where this fails.
+        // A vault that was locked right after a write says so, and what it gave back may be another's.
+        let may_have_changed = match &written {
+            Ok(()) => true,
+            Err(error) => matches!(
+                error,
+                VaultError::OutcomeUnknown { .. }
+                    | VaultError::Locked { .. }
+                    | VaultError::Failed { .. }
+            ),
+        };
+        if may_have_changed {
+            // A system that lets a file be opened for writing lets it be touched.
             signal.map(|signal| signal.touch().ok());
         }
         written.map_err(|error| self.failed(error))

@@ -1,11 +1,19 @@
 //! Whether a file is still the one that was read.
 
-use std::{fs::File, io, path::Path, sync::Arc};
+use std::{
+    fs::File,
+    io,
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use rustix::{
     fs::Stat,
     io::{Errno, retry_on_intr},
 };
+
+use crate::file::recent::is_recent;
 
 /// What a file was at one moment. Two stamps that differ mean that the file was changed.
 ///
@@ -21,6 +29,18 @@ pub struct FileStamp {
 }
 
 impl FileStamp {
+    /// Whether it was written so short a time ago that a later change may have the same time. Then an equal stamp
+    /// does not prove that a file which programs change in place is still the same.
+    #[must_use]
+    pub fn is_recent(&self) -> bool {
+        let (seconds, nanoseconds) = self.modified;
+        let [Ok(seconds), Ok(nanoseconds)] = [seconds, nanoseconds].map(u64::try_from) else {
+            return false;
+        };
+        let since = Duration::from_secs(seconds) + Duration::from_nanos(nanoseconds);
+        is_recent(UNIX_EPOCH + since, SystemTime::now())
+    }
+
     pub(crate) fn size(&self) -> u64 {
         self.size
     }

@@ -5,6 +5,7 @@ use std::{
     io::{self, ErrorKind},
     os::windows::fs::OpenOptionsExt as _,
     path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use windows_sys::Win32::Storage::FileSystem::{
@@ -13,6 +14,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 
 use super::{native, patiently};
+use crate::file::recent::is_recent;
 
 /// What a file was at one moment: which file on which volume, its size and its write time. No handle is
 /// kept, for an open handle stops every writer.
@@ -28,6 +30,15 @@ pub struct FileStamp {
 }
 
 impl FileStamp {
+    /// Whether it was written so short a time ago that a later change may have the same time. Then an equal stamp
+    /// does not prove that a file which programs change in place is still the same.
+    #[must_use]
+    pub fn is_recent(&self) -> bool {
+        let Some(since_1970) = self.written.checked_sub(FROM_1601_TO_1970) else { return false };
+        let since = Duration::from_micros(since_1970 / 10);
+        is_recent(UNIX_EPOCH + since, SystemTime::now())
+    }
+
     pub(crate) fn size(&self) -> u64 {
         self.size
     }
@@ -88,3 +99,6 @@ fn look_at(path: &Path) -> io::Result<File> {
 fn joined(high: u32, low: u32) -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }
+
+/// In units of 100 ns, as FILETIME counts them: <https://learn.microsoft.com/windows/win32/api/minwinbase/ns-minwinbase-filetime>.
+const FROM_1601_TO_1970: u64 = 11_644_473_600 * 10_000_000;

@@ -39,10 +39,21 @@ pub(in super::super) fn look_up(pid: u32) -> Process {
         names.extend(names_of_path(&program.to_string_lossy()));
     }
     let arguments = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    if is_child_of_multiprocessing(&arguments) {
+        return Process::Unknown;
+    }
     for argument in arguments.split(|byte| *byte == 0) {
         names.extend(names_of_path(&String::from_utf8_lossy(argument)));
     }
     Process::Named(names)
+}
+
+/// Python's multiprocessing starts a child with arguments of its own, and the child takes its parent's for `sys.argv`.
+fn is_child_of_multiprocessing(arguments: &[u8]) -> bool {
+    let texts = arguments.split(|byte| *byte == 0).map(String::from_utf8_lossy);
+    texts
+        .into_iter()
+        .any(|text| text == "--multiprocessing-fork" || text.starts_with("from multiprocessing."))
 }
 
 /// Ended, but its parent has not asked how. A first thread that ended before the others looks alike.
@@ -55,4 +66,28 @@ fn is_zombie(pid: u32) -> bool {
 
 fn read(path: &str) -> Option<String> {
     Some(fs::read_to_string(path).ok()?.trim_end().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_child_of_pythons_multiprocessing_is_not_judged_by_its_arguments() {
+        for (arguments, is_child) in [
+            (
+                "python3\0-c\0from multiprocessing.spawn import spawn_main; …\0--multiprocessing-fork\0",
+                true,
+            ),
+            ("python3\0-c\0from multiprocessing.forkserver import main; …\0", true),
+            ("python3\0/usr/bin/az\0login\0", false),
+            ("", false),
+        ] {
+            assert_eq!(
+                is_child_of_multiprocessing(arguments.as_bytes()),
+                is_child,
+                "{arguments:?}"
+            );
+        }
+    }
 }
