@@ -72,6 +72,7 @@ fn read(path: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    // Not on Windows: nothing is known of another process's arguments
     #[test]
     fn a_child_of_pythons_multiprocessing_is_not_judged_by_its_arguments() {
         for (arguments, is_child) in [
