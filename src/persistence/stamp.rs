@@ -45,8 +45,8 @@ impl Stamp {
         Self { content: Some(content.into().into_boxed_slice()), ..self }
     }
 
-    /// What is changed in place may change once more within one tick of the clock, so only a time that is past stands
-    /// for what was read.
+    /// What is changed in place may change once more within one tick of the clock, so only a time that is past before it
+    /// is read stands for what is read then.
     pub(crate) fn settled(self) -> Self {
         match &self.place {
             Place::File(file) if file.is_recent() => {

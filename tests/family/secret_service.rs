@@ -18,6 +18,7 @@ use crate::{
     python::{self, Conversation, peer, python},
     read_beside_a_writer,
     support::{event, settle, token},
+    trusts_a_past_time_alone,
 };
 
 /// What Python and others may have left in a cache, and what no writer may lose.
@@ -195,6 +196,16 @@ fn an_item_without_a_signal_file_and_a_signal_file_without_an_item_are_read_righ
         ours.add(&event("from-rust", "ours")).unwrap();
         ours.clear().unwrap();
         assert_eq!(fs::read(&location).unwrap(), b"somebody's plain text");
+    });
+}
+
+#[test]
+fn an_item_whose_signal_file_was_touched_just_now_is_read_again() {
+    with_python("an_item_whose_signal_file_was_touched_just_now_is_read_again", |_, folder| {
+        let location = folder.join("cache");
+        open(&location).add(&event("client", "kept")).unwrap();
+        let persistence = build_encrypted_persistence(&location).unwrap();
+        trusts_a_past_time_alone(&persistence, &location);
     });
 }
 

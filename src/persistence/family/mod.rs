@@ -207,7 +207,7 @@ impl Persistence for FamilyPersistence {
     fn load(&self, known: Option<&Stamp>) -> Result<Loaded, Error> {
         let (found, stamp) = match &self.store {
             Store::Vault(item) => {
-                let hint = item.hint(&self.place, self.signal)?;
+                let hint = item.hint(&self.place, self.signal)?.settled();
                 (item.read()?, hint)
             }
             Store::File(file) => file.read(&self.place, self.size_limit)?,
@@ -219,7 +219,7 @@ impl Persistence for FamilyPersistence {
         };
         self.check_size(content.len())?;
         let digest = digest(&content);
-        let stamp = stamp.settled().marked(digest);
+        let stamp = stamp.marked(digest);
         if known.and_then(Stamp::content) == Some(&digest) {
             return Ok(Loaded::Unchanged(stamp));
         }

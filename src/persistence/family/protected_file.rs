@@ -33,7 +33,7 @@ impl ProtectedFile {
             None => None,
         };
         let Some(file) = file else { return Ok((Found::Absent, Stamp::unlike_any())) };
-        let stamp = Stamp::of_file(file.stamp());
+        let stamp = Stamp::of_file(file.stamp()).settled();
         let bytes = file.read_all(limit.saturating_add(OVERHEAD))?;
         if Header::parse(&bytes).is_ok() {
             return Err(Error::OtherBackend {
