@@ -119,6 +119,10 @@ impl PersistedTokenCache {
     }
 
     fn unchanged(&self) -> Result<Option<Arc<TokenCache>>, Error> {
+        let is_loaded = self.0.state.read().unwrap_or_else(PoisonError::into_inner).loaded;
+        if !is_loaded {
+            return Ok(None);
+        }
         let now = self.0.persistence.stamp()?;
         let State { cache, stamp, loaded, .. } =
             &*self.0.state.read().unwrap_or_else(PoisonError::into_inner);

@@ -3,19 +3,17 @@
 use std::{fs, path::PathBuf};
 
 use serde_json::json;
-use tokenkeep::{
-    CredentialType, FamilyIdentity, FamilyPersistence, PersistedTokenCache, PlaintextPersistence,
-    Query, TokenRequest,
-};
+use tokenkeep::{FamilyIdentity, FamilyPersistence, PersistedTokenCache, PlaintextPersistence};
 
 use crate::{
+    client::{Client, refresh_tokens},
     python::Python,
     session::{Session, with_each_lock},
 };
 
 const PACKAGES: [&str; 4] = ["azure-identity", "msal", "msal-extensions", "portalocker"];
 /// The one that azure-identity takes where a program names none.
-const CLIENT: &str = "04b07795-8ddb-461a-bbee-02f9e1bf7b46";
+const CLIENT: Client = Client("04b07795-8ddb-461a-bbee-02f9e1bf7b46");
 
 /// A cache of azure-identity.
 #[derive(Clone, Copy)]
@@ -70,7 +68,7 @@ impl Azure {
             self.cae.into(),
             unencrypted.into(),
             "contoso".into(),
-            CLIENT.into(),
+            CLIENT.0.into(),
         ];
         python.ask("Azure", arguments);
         python
@@ -88,25 +86,6 @@ fn look(session: &Session<'_>, schema: &str) -> Vec<String> {
     lines
 }
 
-fn request() -> TokenRequest {
-    TokenRequest::new(CLIENT, "https://login.microsoftonline.com/contoso", ["s1"])
-}
-
-fn token(cache: &PersistedTokenCache) -> Option<String> {
-    cache.find_access_token(&request()).unwrap().map(|token| token.secret().to_owned())
-}
-
-fn refresh_tokens(cache: &PersistedTokenCache) -> Vec<String> {
-    let found = cache.search(CredentialType::RefreshToken, &Query::new()).unwrap();
-    found.iter().map(|entry| entry.secret().unwrap().to_owned()).collect()
-}
-
-fn add_answer(cache: &PersistedTokenCache, python: &mut Python, expires_in: u32) {
-    let arguments = [json!("contoso"), json!(CLIENT), json!(["s1"]), json!(expires_in)];
-    let answer = python.ask("issue", arguments).to_string();
-    cache.add_response(&request(), answer.as_bytes()).unwrap();
-}
-
 #[test]
 fn we_find_what_it_wrote_and_it_does_not_find_what_we_signed_out() {
     let test = we_find_what_it_wrote_and_it_does_not_find_what_we_signed_out;
@@ -120,9 +99,9 @@ fn we_find_what_it_wrote_and_it_does_not_find_what_we_signed_out() {
             assert_eq!(python.ask("silent", []), json!([secret, "cache"]));
             let ours = azure.ours();
             assert_eq!(ours.accounts().unwrap()[0].username(), "ada@example.com");
-            assert_eq!(token(&ours), Some(secret));
+            assert_eq!(CLIENT.token(&ours), Some(secret));
             let account = ours.accounts().unwrap().remove(0);
-            ours.sign_out(&account, CLIENT).unwrap();
+            ours.sign_out(&account, CLIENT.0).unwrap();
             assert!(refresh_tokens(&ours).is_empty());
             assert_eq!(python.ask("silent", []), json!([null, null]));
             let mut fresh = azure.python(session, "fresh", false);
@@ -144,14 +123,14 @@ fn it_finds_what_we_wrote_and_we_what_it_renewed() {
             ours.clear().unwrap();
             let mut python = azure.python(session, "its", false);
             assert_eq!(python.ask("silent", []), json!([null, null]));
-            add_answer(&ours, &mut python, 3600);
+            CLIENT.add_answer(&ours, &mut python, 3600);
             assert_eq!(python.ask("silent", []), json!(["its-access-1", "cache"]));
             ours.clear().unwrap();
-            add_answer(&ours, &mut python, 60);
+            CLIENT.add_answer(&ours, &mut python, 60);
             assert_eq!(refresh_tokens(&ours), ["its-refresh-2"]);
             assert_eq!(python.ask("silent", []), json!(["its-access-3", "identity_provider"]));
             assert_eq!(refresh_tokens(&ours), ["its-refresh-3"], "the spent one is gone");
-            assert_eq!(token(&ours).as_deref(), Some("its-access-3"));
+            assert_eq!(CLIENT.token(&ours).as_deref(), Some("its-access-3"));
             session.found(
                 &azure.identity(),
                 "we sign in; it asks silently; our token expires; it asks silently",
@@ -174,7 +153,7 @@ fn our_item_looks_as_its_item_does() {
             let its = look(session, &azure.file_name());
             ours.clear().unwrap();
             assert!(!azure.location().exists(), "clear removes the signal file");
-            add_answer(&ours, &mut python, 3600);
+            CLIENT.add_answer(&ours, &mut python, 3600);
             assert_eq!(look(session, &azure.file_name()), its);
             assert!(azure.location().is_file());
             let label = its.iter().find_map(|line| line.strip_prefix("label = ")).unwrap();
@@ -203,8 +182,8 @@ fn its_plain_text_opens_under_the_plain_text_type_and_is_left_by_what_is_encrypt
         without.ask("sign_in", []);
         let opened = PlaintextPersistence::new(azure.location()).unwrap();
         let opened = PersistedTokenCache::with_persistence(opened, None);
-        assert_eq!(token(&opened).as_deref(), Some("plain-access-1"));
-        add_answer(&opened, &mut without, 3600);
+        assert_eq!(CLIENT.token(&opened).as_deref(), Some("plain-access-1"));
+        CLIENT.add_answer(&opened, &mut without, 3600);
         assert_eq!(without.ask("silent", []), json!(["plain-access-2", "cache"]));
         session.found(
             &azure.identity(),
@@ -218,10 +197,10 @@ fn its_plain_text_opens_under_the_plain_text_type_and_is_left_by_what_is_encrypt
         let mut with = azure.python(session, "encrypted", false);
         assert_eq!(with.ask("silent", []), json!([null, null]));
         with.ask("sign_in", []);
-        assert_eq!(token(&encrypted).as_deref(), Some("encrypted-access-1"));
+        assert_eq!(CLIENT.token(&encrypted).as_deref(), Some("encrypted-access-1"));
         encrypted.clear().unwrap();
         assert!(fs::read(azure.location()).unwrap() == plain, "the plain text is left as it was");
-        assert_eq!(token(&opened).as_deref(), Some("plain-access-2"));
+        assert_eq!(CLIENT.token(&opened).as_deref(), Some("plain-access-2"));
         session.found(
             &azure.identity(),
             "then libsecret is there: it and we read, it signs in, we clear the item",

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod azure;
+mod client;
 mod evidence;
 mod exchange;
 mod python;

@@ -3,18 +3,16 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tokenkeep::{
-    CredentialType, PersistedTokenCache, PlaintextPersistence, Query, TokenRequest,
-    build_encrypted_persistence,
-};
+use tokenkeep::{PersistedTokenCache, PlaintextPersistence, build_encrypted_persistence};
 
 use crate::{
+    client::{Client, refresh_tokens},
     python::Python,
     session::{Session, with_each_lock},
 };
 
 const PACKAGES: [&str; 3] = ["msal", "msal-extensions", "portalocker"];
-const CLIENT: &str = "client";
+const CLIENT: Client = Client("client");
 
 /// Where both programs keep the cache.
 #[derive(Clone, Copy)]
@@ -54,7 +52,7 @@ impl Kept {
         };
         let mut python = session.python(name);
         let location = location.to_str().unwrap();
-        let arguments = [identity, location, "contoso", CLIENT].map(Value::from);
+        let arguments = [identity, location, "contoso", CLIENT.0].map(Value::from);
         python.ask("Application", arguments);
         python
     }
@@ -69,34 +67,14 @@ fn each(session: &mut Session<'_>, body: impl Fn(&mut Session<'_>, Kept, &Path))
     }
 }
 
-fn request() -> TokenRequest {
-    TokenRequest::new(CLIENT, "https://login.microsoftonline.com/contoso", ["s1"])
-}
-
-fn token(cache: &PersistedTokenCache) -> Option<String> {
-    cache.find_access_token(&request()).unwrap().map(|token| token.secret().to_owned())
-}
-
-fn refresh_tokens(cache: &PersistedTokenCache) -> Vec<String> {
-    let found = cache.search(CredentialType::RefreshToken, &Query::new()).unwrap();
-    found.iter().map(|entry| entry.secret().unwrap().to_owned()).collect()
-}
-
 fn usernames(cache: &PersistedTokenCache) -> Vec<String> {
     cache.accounts().unwrap().iter().map(|account| account.username().to_owned()).collect()
 }
 
 fn sign_out(cache: &PersistedTokenCache) {
     for account in cache.accounts().unwrap() {
-        cache.sign_out(&account, CLIENT).unwrap();
+        cache.sign_out(&account, CLIENT.0).unwrap();
     }
-}
-
-/// The provider's answer to a request of ours, which it gave through `python`.
-fn add_answer(cache: &PersistedTokenCache, python: &mut Python, expires_in: u32) {
-    let arguments = [json!("contoso"), json!(CLIENT), json!(["s1"]), json!(expires_in)];
-    let answer = python.ask("issue", arguments).to_string();
-    cache.add_response(&request(), answer.as_bytes()).unwrap();
 }
 
 #[test]
@@ -108,7 +86,7 @@ fn python_signs_in_we_use_it_and_sign_out_and_python_has_nothing() {
             assert_eq!(python.ask("sign_in", []), "first-access-1");
             let ours = kept.ours(location);
             assert_eq!(usernames(&ours), ["ada@example.com"]);
-            assert_eq!(token(&ours).as_deref(), Some("first-access-1"));
+            assert_eq!(CLIENT.token(&ours).as_deref(), Some("first-access-1"));
             assert_eq!(python.ask("silent", []), json!(["first-access-1", "cache"]));
             sign_out(&ours);
             let mut fresh = kept.python(session, "second", location);
@@ -133,7 +111,7 @@ fn we_sign_in_and_python_uses_it_and_signs_out() {
             let mut python = kept.python(session, "first", location);
             assert_eq!(python.ask("accounts", []), json!([]));
             let ours = kept.ours(location);
-            add_answer(&ours, &mut python, 3600);
+            CLIENT.add_answer(&ours, &mut python, 3600);
             let mut fresh = kept.python(session, "second", location);
             for python in [&mut python, &mut fresh] {
                 assert_eq!(python.ask("accounts", []), json!(["ada@example.com"]));
@@ -141,7 +119,7 @@ fn we_sign_in_and_python_uses_it_and_signs_out() {
             }
             fresh.ask("sign_out", []);
             assert!(usernames(&ours).is_empty());
-            assert_eq!(token(&ours), None);
+            assert_eq!(CLIENT.token(&ours), None);
             assert!(refresh_tokens(&ours).is_empty());
             session.found(
                 kept.name(),
@@ -159,12 +137,12 @@ fn whoever_renews_a_sign_in_the_other_one_goes_on_with_it() {
             let mut python = kept.python(session, "first", location);
             let ours = kept.ours(location);
             // msal takes a token with less than five minutes for expired.
-            add_answer(&ours, &mut python, 60);
+            CLIENT.add_answer(&ours, &mut python, 60);
             assert_eq!(refresh_tokens(&ours), ["first-refresh-1"]);
             assert_eq!(python.ask("silent", []), json!(["first-access-2", "identity_provider"]));
             assert_eq!(refresh_tokens(&ours), ["first-refresh-2"], "the spent one is gone");
-            assert_eq!(token(&ours).as_deref(), Some("first-access-2"));
-            add_answer(&ours, &mut python, 60);
+            assert_eq!(CLIENT.token(&ours).as_deref(), Some("first-access-2"));
+            CLIENT.add_answer(&ours, &mut python, 60);
             assert_eq!(refresh_tokens(&ours), ["first-refresh-3"]);
             assert_eq!(python.ask("silent", []), json!(["first-access-4", "identity_provider"]));
             assert_eq!(refresh_tokens(&ours), ["first-refresh-4"]);

@@ -6,16 +6,35 @@ cfg_if::cfg_if! {
     if #[cfg(any(target_os = "linux", target_os = "android"))] {
         #[path = "linux.rs"]
         mod os;
+        pub(super) use self::os::{boot_id, host_name, namespace};
     } else if #[cfg(unix)] {
         #[path = "unix.rs"]
         mod os;
+        pub(super) use self::unknown::{boot_id, host_name, namespace};
     } else if #[cfg(windows)] {
         #[path = "windows.rs"]
         mod os;
+        pub(super) use self::unknown::{boot_id, host_name, namespace};
     }
 }
 
-pub(super) use self::os::{boot_id, host_name, look_up, namespace};
+pub(super) use self::os::look_up;
+
+/// Where a system does not tell it, or not simply.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+mod unknown {
+    pub(in super::super) fn boot_id() -> Option<String> {
+        None
+    }
+
+    pub(in super::super) fn namespace() -> Option<String> {
+        None
+    }
+
+    pub(in super::super) fn host_name() -> Option<String> {
+        None
+    }
+}
 
 /// What a process id stands for now.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,18 +2,6 @@
 
 use super::Process;
 
-pub(in super::super) fn boot_id() -> Option<String> {
-    None
-}
-
-pub(in super::super) fn namespace() -> Option<String> {
-    None
-}
-
-pub(in super::super) fn host_name() -> Option<String> {
-    None
-}
-
 pub(in super::super) fn look_up(pid: u32) -> Process {
     if super::is_absent(pid) { Process::Absent } else { Process::Unknown }
 }

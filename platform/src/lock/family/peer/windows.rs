@@ -13,18 +13,6 @@ use windows_sys::Win32::{
 
 use super::Process;
 
-pub(in super::super) fn boot_id() -> Option<String> {
-    None
-}
-
-pub(in super::super) fn namespace() -> Option<String> {
-    None
-}
-
-pub(in super::super) fn host_name() -> Option<String> {
-    None
-}
-
 pub(in super::super) fn look_up(pid: u32) -> Process {
     // SAFETY: the call takes numbers alone.
     let handle = unsafe { OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, pid) };
