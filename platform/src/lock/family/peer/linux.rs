@@ -81,6 +81,8 @@ mod tests {
                 true,
             ),
             ("python3\0-c\0from multiprocessing.forkserver import main; …\0", true),
+            // A frozen program.
+            ("/opt/tool\0--multiprocessing-fork\0tracker_fd=5\0", true),
             ("python3\0/usr/bin/az\0login\0", false),
             ("", false),
         ] {
