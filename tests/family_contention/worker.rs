@@ -55,9 +55,8 @@ impl Job {
     /// The process's work. Without updates it reads once.
     pub(crate) fn run(&self) {
         let persistence = Logged::new(self);
-        println!("ready");
-        io::stdin().read_line(&mut String::new()).unwrap();
         if self.updates == 0 {
+            wait_for_the_others();
             persistence.load(None).unwrap();
             return;
         }
@@ -65,13 +64,24 @@ impl Job {
         // The lock is not fair, and what is asked here is whether anything is lost.
         let builder = PersistedTokenCache::builder("tests").lock_timeout(Duration::from_secs(600));
         let cache = builder.open_over(persistence);
-        for update in 0..self.updates {
-            let entry = entry(self.number, update);
+        let update = |number| {
+            let entry = entry(self.number, number);
             cache.transaction(|cache| cache.put(&entry)).unwrap();
-            log.note(format_args!("ack {update}"));
+            log.note(format_args!("ack {number}"));
             thread::sleep(self.pause);
-        }
+        };
+        // Whoever reads once does it before the others' turn, or it might read what they had left when all were done.
+        let first = u32::from(self.reads == Reads::Once);
+        (0..first).for_each(update);
+        wait_for_the_others();
+        (first..self.updates).for_each(update);
     }
+}
+
+/// Says that this process is ready, and waits until all are.
+fn wait_for_the_others() {
+    println!("ready");
+    io::stdin().read_line(&mut String::new()).unwrap();
 }
 
 /// The family's cache at `folder`, with a line in the log before and after each read and write.
