@@ -1,16 +1,16 @@
 //! The calls of the Secret Service, each one step with one deadline.
 
 use std::collections::HashMap;
-use std::future::Future;
 use std::time::Instant;
 
+use futures_lite::future;
 use secret_service::{EncryptionType, SecretService};
-use serde::Serialize;
-use zbus::zvariant::{DynamicType, ObjectPath, OwnedObjectPath, OwnedValue, Value};
+use zbus::zvariant::{OwnedObjectPath, OwnedValue, Value};
 use zeroize::Zeroizing;
 
 use super::address;
-use super::bus::{ANSWER_LIMIT, Bus};
+use super::bus::Bus;
+use super::exchange::{read, read_up_to, write};
 use super::fault::Fault;
 use crate::vault::{Asked, Collection, Item, Secret, Session, Turn, VaultError};
 
@@ -20,7 +20,7 @@ pub(super) struct Link {
     plain: Option<SecretService<'static>>,
     /// A session that no secret is sent over: `CreateItem` wants one even for an empty secret.
     bare: Option<OwnedObjectPath>,
-    bus: Bus,
+    pub(super) bus: Bus,
 }
 
 /// What a call that may want a prompt answered.
@@ -100,15 +100,6 @@ impl Link {
     }
 
     /// Exactly one call over the bus.
-    pub(super) fn is_item_locked(
-        &self,
-        path: &OwnedObjectPath,
-        turn: &Turn,
-    ) -> Result<bool, Fault> {
-        self.property(turn, path, ITEM_INTERFACE, "Locked")
-    }
-
-    /// Exactly one call over the bus.
     pub(super) fn secret(
         &self,
         path: &OwnedObjectPath,
@@ -170,6 +161,8 @@ impl Link {
         })
     }
 
+    /// Two calls over the bus, and one wait: behind the secret goes the question whether the item is locked, because a locked
+    /// service may answer `SetSecret` as if it had set it. Asked after it, so that no lock can come between.
     pub(super) fn set_secret(
         &self,
         path: &OwnedObjectPath,
@@ -178,10 +171,20 @@ impl Link {
     ) -> Result<Prompt<()>, Fault> {
         let session = self.session(asked.place.session)?;
         let kind = &asked.item.content_type;
-        write(&self.bus, None, async {
-            session.get_item_by_path(path.clone()).await?.set_secret(secret, kind).await
+        let set =
+            async { session.get_item_by_path(path.clone()).await?.set_secret(secret, kind).await };
+        let connection = self.bus.connection();
+        let body = (ITEM_INTERFACE, "Locked");
+        let is_locked = connection.call_method(Some(NAME), path, Some(PROPERTIES), "Get", &body);
+        let is_locked = write(&self.bus, None, async {
+            let (set, is_locked) = future::zip(set, is_locked).await;
+            set.map_err(Fault::from)?;
+            Ok::<_, Fault>(is_locked?.body().deserialize::<OwnedValue>()?)
         })?;
-        Ok(Prompt::NotNeeded(()))
+        match bool::try_from(is_locked).map_err(zbus::Error::from)? {
+            false => Ok(Prompt::NotNeeded(())),
+            true => Err(VaultError::Locked { source: None }.into()),
+        }
     }
 
     pub(super) fn delete(&self, path: &OwnedObjectPath) -> Result<Prompt<()>, Fault> {
@@ -221,90 +224,6 @@ impl Link {
         };
         session.as_ref().ok_or_else(|| VaultError::failed("no session is open").into())
     }
-
-    fn property<'p, T>(
-        &self,
-        turn: &Turn,
-        path: impl TryInto<ObjectPath<'p>, Error: Into<zbus::Error>>,
-        interface: &str,
-        name: &str,
-    ) -> Result<T, Fault>
-    where
-        T: TryFrom<OwnedValue, Error: Into<zbus::Error>>,
-    {
-        let value: OwnedValue =
-            self.ask(turn, path, "org.freedesktop.DBus.Properties", "Get", &(interface, name))?;
-        T::try_from(value).map_err(|error| Fault::from(error.into()))
-    }
-
-    fn ask<'p, T>(
-        &self,
-        turn: &Turn,
-        path: impl TryInto<ObjectPath<'p>, Error: Into<zbus::Error>>,
-        interface: &str,
-        method: &str,
-        body: &(impl Serialize + DynamicType),
-    ) -> Result<T, Fault>
-    where
-        T: for<'d> zbus::zvariant::DynamicDeserialize<'d>,
-    {
-        let connection = self.bus.connection();
-        let call = connection.call_method(Some(NAME), path, Some(interface), method, body);
-        Ok(read(&self.bus, turn, call)?.body().deserialize()?)
-    }
-
-    fn call<'p, T>(
-        &self,
-        until: Option<Instant>,
-        path: impl TryInto<ObjectPath<'p>, Error: Into<zbus::Error>>,
-        interface: &str,
-        method: &str,
-        body: &(impl Serialize + DynamicType),
-    ) -> Result<T, Fault>
-    where
-        T: for<'d> zbus::zvariant::DynamicDeserialize<'d>,
-    {
-        let connection = self.bus.connection();
-        let call = connection.call_method(Some(NAME), path, Some(interface), method, body);
-        Ok(write(&self.bus, until, call)?.body().deserialize()?)
-    }
-}
-
-fn read<T, E: Into<Fault>>(
-    bus: &Bus,
-    turn: &Turn,
-    call: impl Future<Output = Result<T, E>>,
-) -> Result<T, Fault> {
-    read_up_to(bus, ANSWER_LIMIT, turn, call)
-}
-
-/// A step that only reads. What it was told is void if the service was replaced before the answer came.
-fn read_up_to<T, E: Into<Fault>>(
-    bus: &Bus,
-    limit: usize,
-    turn: &Turn,
-    call: impl Future<Output = Result<T, E>>,
-) -> Result<T, Fault> {
-    turn.remaining()?;
-    let answer = bus.run_taking(limit, Some(turn.until), call);
-    match answer.map_err(Fault::from).and_then(|answer| answer.map_err(Into::into)) {
-        Err(fault) if fault.ends_connection() => Err(fault),
-        _ if bus.was_over() => Err(Fault::gone_away()),
-        answer => answer,
-    }
-}
-
-/// A step that writes. Who was asked has written nothing if it says so; that it has is no proof if it was replaced.
-fn write<T, E: Into<Fault>>(
-    bus: &Bus,
-    until: Option<Instant>,
-    call: impl Future<Output = Result<T, E>>,
-) -> Result<T, Fault> {
-    match bus.run(until, call)? {
-        Err(error) => Err(error.into()),
-        Ok(_) if bus.was_over() => Err(Fault::gone_away()),
-        Ok(answer) => Ok(answer),
-    }
 }
 
 fn named(attributes: &[(String, String)]) -> HashMap<&str, &str> {
@@ -320,6 +239,7 @@ const WATCH: &str = "type='signal',sender='org.freedesktop.DBus',member='NameOwn
 const SERVICE: &str = "/org/freedesktop/secrets";
 const SERVICE_INTERFACE: &str = "org.freedesktop.Secret.Service";
 const COLLECTION_INTERFACE: &str = "org.freedesktop.Secret.Collection";
+pub(super) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 const ITEM_INTERFACE: &str = "org.freedesktop.Secret.Item";
 /// What the service answers in place of a path.
 const NOTHING: &str = "/";

@@ -5,7 +5,7 @@ use zbus::zvariant::OwnedObjectPath;
 use super::fault::Fault;
 use super::link::Link;
 use super::{SecretService, key};
-use crate::vault::{Asked, Secret, Session, Turn, VaultError};
+use crate::vault::{Asked, Secret, Session, VaultError};
 
 impl SecretService {
     /// `None` if the collection that was found, or its service, is not there any more: nothing was created.
@@ -63,21 +63,6 @@ impl SecretService {
             }
             Ok(_) | Err(Fault::Gone(_) | Fault::Mismatch(_)) => Ok(false),
             Err(fault) => Err(fault.into_error_after_write(asked.turn)),
-        }
-    }
-
-    /// Asked after a write, so that no lock can come between: a service that is locked may answer `SetSecret` as if it had
-    /// set it. `false` if the item is gone.
-    pub(super) fn took_effect(
-        &mut self,
-        path: &OwnedObjectPath,
-        turn: &Turn,
-    ) -> Result<bool, VaultError> {
-        match self.step(|vault| vault.linked()?.is_item_locked(path, turn)) {
-            Ok(false) => Ok(true),
-            Ok(true) => Err(VaultError::Locked { source: None }),
-            Err(Fault::Gone(_) | Fault::Stale(_)) => Ok(false),
-            Err(fault) => Err(fault.into_error_after_write(turn)),
         }
     }
 
