@@ -28,7 +28,7 @@ pub enum Error {
     },
     /// The bytes are not what they should be. They were left as they are.
     #[error(
-        "{what} is corrupt: {detail}; it was left as it is, `quarantine` sets it aside and `reset` starts over"
+        "{what} is corrupt: {detail}; it was left as it is: `quarantine` sets a file aside, `reset` starts over"
     )]
     Corrupt {
         /// The file or the document.

@@ -8,7 +8,9 @@ impl Error {
         match self {
             Self::AccountAmbiguous { .. } => "name the account",
             Self::Callback { .. } => "mend what its source says, then try again",
-            Self::Corrupt { .. } => "set it aside with `quarantine`, or start over with `reset`",
+            Self::Corrupt { .. } => {
+                "set a file aside with `quarantine`, or start over with `reset`"
+            }
             Self::DurabilityUnknown { .. } => "save again",
             Self::Invalid { .. } => "correct the input",
             Self::InvalidKeyFile { .. } => "restore the key file, or name the right one",
