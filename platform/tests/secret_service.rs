@@ -125,11 +125,15 @@ fn a_locked_collection_is_locked_and_never_empty() {
         let locked = |result: Result<(), VaultError>| {
             assert!(matches!(result, Err(VaultError::Locked { .. })), "{result:?}");
         };
-        let started = Instant::now();
-        locked(vault.read(&key, &quiet()).map(drop));
-        let took = started.elapsed();
-        println!("measured: a locked read says so after {took:?}");
-        assert!(took < Duration::from_millis(50));
+        let mut times = [(); 21].map(|()| {
+            let started = Instant::now();
+            locked(vault.read(&key, &quiet()).map(drop));
+            started.elapsed()
+        });
+        times.sort();
+        let (took, slowest) = (times[10], times[20]);
+        println!("measured: a locked read says so after {took:?}, at most {slowest:?}");
+        assert!(took < Duration::from_millis(10));
         locked(vault.read(&item("never made"), &quiet()).map(drop));
         locked(vault.create(&item("another"), &SECRET, &quiet()));
         locked(vault.delete(&key, &quiet(), None).map(drop));

@@ -52,15 +52,17 @@ fn a_silent_service_times_out_once_and_then_at_once_on_one_thread() {
         let took = started.elapsed();
         assert!(matches!(first, Err(VaultError::TimedOut { .. })), "{first:?}");
         assert!(took >= patient().deadline && took <= patient().deadline.mul_f64(1.1), "{took:?}");
-        let started = Instant::now();
-        let second = Vault::os().read(&item(), &patient());
-        let fast = started.elapsed();
-        assert!(matches!(second, Err(VaultError::TimedOut { waited: Duration::ZERO })));
+        let mut later = [(); 99].map(|()| {
+            let started = Instant::now();
+            let result = Vault::os().read(&item(), &patient());
+            assert!(matches!(result, Err(VaultError::TimedOut { waited: Duration::ZERO })));
+            started.elapsed()
+        });
+        later.sort();
+        let (fast, slowest) = (later[49], later[98]);
         assert!(fast < Duration::from_millis(10), "{fast:?}");
-        for _ in 0..98 {
-            assert!(Vault::os().read(&item(), &patient()).is_err());
-        }
-        println!("measured: silence {took:?} of {:?}, then {fast:?}", patient().deadline);
+        let deadline = patient().deadline;
+        println!("measured: silence {took:?} of {deadline:?}, then {fast:?}, at most {slowest:?}");
         assert!(threads() <= before + 1, "{} threads after {before}", threads());
     });
 }
