@@ -24,7 +24,7 @@ cfg_if::cfg_if! {
 /// Does `work`, then overwrites what it left on this thread's stack and in its vector registers,
 /// whether it returned or panicked.
 ///
-/// Copies of short texts and of keys stay in both long after the values were wiped. 128 KiB of the
+/// Copies of short texts and of keys stay in both long after the values were wiped. 64 KiB of the
 /// stack are overwritten; other threads have stacks of their own. The registers are cleared on Linux
 /// on x86-64 alone, if they are those of AVX.
 pub fn leave_no_traces<T>(work: impl FnOnce() -> T) -> T {
@@ -101,6 +101,6 @@ cfg_if::cfg_if! {
     }
 }
 
-/// Four times as deep as the program `tokenkeep` was seen to go. Each page costs time.
-const STACK: usize = 128 * 1024;
+/// Twice as deep as the program `tokenkeep` was seen to go. Each page costs time.
+const STACK: usize = 64 * 1024;
 const BLOCK: usize = 16 * 1024;
