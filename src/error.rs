@@ -143,6 +143,8 @@ pub enum Error {
         vault: &'static str,
         /// How long this process waited.
         waited: Duration,
+        /// What broke meanwhile; none if only time passed.
+        source: Option<Source>,
     },
     /// The operating system refuses this user or this program.
     #[error("access to {what} was denied")]

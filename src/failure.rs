@@ -58,7 +58,9 @@ impl Error {
                 reason: "this build has none for this system".into(),
                 source: None,
             },
-            VaultError::OutcomeUnknown { waited } => Self::OutcomeUnknown { vault, waited },
+            VaultError::OutcomeUnknown { waited, source } => {
+                Self::OutcomeUnknown { vault, waited, source }
+            }
             VaultError::PromptDismissed { source } => Self::PromptDismissed { vault, source },
             VaultError::ServiceMissing { reason, source } => {
                 Self::VaultServiceMissing { vault, reason, source }

@@ -51,6 +51,8 @@ pub enum VaultError {
     OutcomeUnknown {
         /// How long the caller waited.
         waited: Duration,
+        /// What broke meanwhile; none if only time passed.
+        source: Option<Source>,
     },
     /// The person closed the vault's prompt.
     #[error("the vault's prompt was dismissed; try again and answer it")]

@@ -45,8 +45,12 @@ pub(super) fn round_trip(vault: &Vault, call: &Call) -> Result<Probe, VaultError
     let waited = started.elapsed();
     match (stored, deleted) {
         (Ok((create, read)), Ok((_, delete))) => Ok(Probe { unlock, create, read, delete }),
-        (_, Err(_)) if may_be_there => Err(VaultError::OutcomeUnknown { waited }),
-        (Err(VaultError::OutcomeUnknown { waited }), Ok(_)) => Err(VaultError::TimedOut { waited }),
+        (_, Err(error)) if may_be_there => {
+            Err(VaultError::OutcomeUnknown { waited, source: Some(error.into()) })
+        }
+        (Err(VaultError::OutcomeUnknown { waited, .. }), Ok(_)) => {
+            Err(VaultError::TimedOut { waited })
+        }
         (Err(error), _) | (_, Err(error)) => Err(error),
     }
 }

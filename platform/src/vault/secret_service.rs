@@ -28,6 +28,7 @@ use std::collections::HashMap;
 use zbus::zvariant::OwnedObjectPath;
 
 use super::{Asked, Backend, Place, Secret, Turn, VaultError};
+use fault::Fault;
 use link::{Link, SECRET_LIMIT};
 pub(super) use provider::provider;
 use steps::search;
@@ -69,7 +70,7 @@ impl Backend for SecretService {
             }
             // A path of a service that is gone may be another item's in the next one.
             if self.link.as_ref().is_none_or(Link::is_over) {
-                return Err(VaultError::OutcomeUnknown { waited: asked.turn.waited() });
+                return Err(Fault::gone_away().into_write_error(asked.turn));
             }
             self.remove_unfinished(&path);
             self.disconnect();

@@ -82,7 +82,7 @@ impl Turn {
         let end = |phase| (phase != WRITING).then_some(ABANDONED);
         match self.phase.fetch_update(Ordering::SeqCst, Ordering::SeqCst, end) {
             Ok(READING) => VaultError::TimedOut { waited },
-            _ => VaultError::OutcomeUnknown { waited },
+            _ => VaultError::OutcomeUnknown { waited, source: None },
         }
     }
 

@@ -32,13 +32,11 @@ impl Fault {
     /// What the caller is told when nothing more is tried.
     pub(super) fn into_error(self, turn: &Turn) -> VaultError {
         match self {
-            Self::Elapsed => VaultError::TimedOut { waited: turn.waited() },
-            Self::Gone(error) | Self::Stale(error) | Self::Lost(error) | Self::Excess(error) => {
-                VaultError::failed(error)
-            }
-            Self::Garbled(error) => VaultError::failed(error),
-            Self::Mismatch(error) => VaultError::failed(error),
             Self::Said(error) => error,
+            other => match other.into_source() {
+                Some(source) => VaultError::Failed { source },
+                None => VaultError::TimedOut { waited: turn.waited() },
+            },
         }
     }
 
@@ -46,21 +44,31 @@ impl Fault {
     /// session, not what was written before.
     pub(super) fn into_write_error(self, turn: &Turn) -> VaultError {
         match self {
-            Self::Elapsed
-            | Self::Stale(_)
-            | Self::Lost(_)
-            | Self::Excess(_)
-            | Self::Garbled(_)
-            | Self::Mismatch(_) => VaultError::OutcomeUnknown { waited: turn.waited() },
-            other => other.into_error(turn),
+            Self::Gone(_) | Self::Said(_) => self.into_error(turn),
+            other => {
+                VaultError::OutcomeUnknown { waited: turn.waited(), source: other.into_source() }
+            }
         }
     }
 
     /// The same for a step after one that wrote: that there was no time for it does not take the write back.
     pub(super) fn into_error_after_write(self, turn: &Turn) -> VaultError {
         match self.into_write_error(turn) {
-            VaultError::TimedOut { waited } => VaultError::OutcomeUnknown { waited },
+            VaultError::TimedOut { waited } => VaultError::OutcomeUnknown { waited, source: None },
             error => error,
+        }
+    }
+
+    /// What broke; none if only time passed.
+    fn into_source(self) -> Option<Source> {
+        match self {
+            Self::Elapsed => None,
+            Self::Gone(error) | Self::Stale(error) | Self::Lost(error) | Self::Excess(error) => {
+                Some(error.into())
+            }
+            Self::Mismatch(error) => Some(error.into()),
+            Self::Garbled(error) => Some(error),
+            Self::Said(error) => Some(error.into()),
         }
     }
 
