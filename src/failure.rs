@@ -124,3 +124,30 @@ impl Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{error::Error as _, time::Duration};
+
+    use super::*;
+
+    #[test]
+    fn what_the_vault_said_stays_the_source_of_the_error() {
+        let reason = || "gone".to_owned();
+        let said = || "what it said".into();
+        let waited = Duration::ZERO;
+        for error in [
+            VaultError::AccessDenied { source: said() },
+            VaultError::Failed { source: said() },
+            VaultError::Locked { source: Some(said()) },
+            VaultError::Missing { reason: reason(), source: Some(said()) },
+            VaultError::OutcomeUnknown { waited, source: Some(said()) },
+            VaultError::PromptDismissed { source: Some(said()) },
+            VaultError::ServiceMissing { reason: reason(), source: Some(said()) },
+        ] {
+            let text = format!("{error:?}");
+            let source = Error::from_vault("vault", error).source().map(ToString::to_string);
+            assert_eq!(source.as_deref(), Some("what it said"), "{text}");
+        }
+    }
+}

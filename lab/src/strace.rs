@@ -60,6 +60,16 @@ impl<'a> Injection<'a> {
     pub fn new(call: &'a str, time: usize, fault: Fault) -> Self {
         Self { call, time, fault }
     }
+
+    /// As strace takes it.
+    fn expression(&self) -> String {
+        let Self { call, time, fault } = self;
+        match fault {
+            Fault::Kill => format!("inject={call}:signal=KILL:when={time}"),
+            Fault::Once(error) => format!("inject={call}:error={error}:when={time}"),
+            Fault::From(error) => format!("inject={call}:error={error}:when={time}+"),
+        }
+    }
 }
 
 /// Runs `program` with `input` and records every system call.
@@ -82,13 +92,8 @@ pub fn inject(
     injection: &Injection<'_>,
     also: &str,
 ) -> io::Result<Traced> {
-    let Injection { call, time, fault } = injection;
-    let does = match fault {
-        Fault::Kill => format!("inject={call}:signal=KILL:when={time}"),
-        Fault::Once(error) => format!("inject={call}:error={error}:when={time}"),
-        Fault::From(error) => format!("inject={call}:error={error}:when={time}+"),
-    };
-    let filter = format!("trace={call},{also}");
+    let does = injection.expression();
+    let filter = format!("trace={},{also}", injection.call);
     let mut options = vec!["-e", filter.trim_end_matches(','), "-e", &does];
     if injection.fault != Fault::Kill {
         // The kernel then stops the program at the named calls only. strace 6.1 delivers no signal so.

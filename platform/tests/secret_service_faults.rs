@@ -44,6 +44,7 @@ const STEPS: [(Operation, &[(&str, bool)]); 6] = [
             ("ReadAlias", false),
             ("SearchItems", false),
             ("SetSecret", true),
+            ("Get", true),
         ],
     ),
     (

@@ -8,7 +8,7 @@ use std::{
 
 use tempfile::NamedTempFile;
 
-use super::{Call, Fault, Injection, call};
+use super::{Call, Injection, call};
 
 /// What strace watches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,13 +37,9 @@ pub fn attach(target: Target, injection: Option<&Injection<'_>>) -> io::Result<A
     let record = NamedTempFile::new()?;
     let mut command = Command::new("strace");
     command.args(["-y", "-xx", "-s", "4096", "-e", "signal=none", "-o"]).arg(record.path());
-    if let Some(Injection { call, time, fault }) = injection {
-        let does = match fault {
-            Fault::Kill => format!("inject={call}:signal=KILL:when={time}"),
-            Fault::Once(error) => format!("inject={call}:error={error}:when={time}"),
-            Fault::From(error) => format!("inject={call}:error={error}:when={time}+"),
-        };
-        command.args(["-e", &format!("trace={call}"), "-e", &does]);
+    if let Some(injection) = injection {
+        command.args(["-e", &format!("trace={}", injection.call)]);
+        command.args(["-e", &injection.expression()]);
     }
     let id = match target {
         Target::Thread(id) => id,

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Instant;
 
 use serde::Serialize;
+use zbus::message::Message;
 use zbus::zvariant::{DynamicDeserialize, DynamicType, ObjectPath, OwnedValue};
 
 use super::bus::{ANSWER_LIMIT, Bus};
@@ -39,8 +40,7 @@ impl Link {
     where
         T: for<'d> DynamicDeserialize<'d>,
     {
-        let connection = self.bus.connection();
-        let call = connection.call_method(Some(NAME), path, Some(interface), method, body);
+        let call = self.request(path, interface, method, body);
         Ok(read(&self.bus, turn, call)?.body().deserialize()?)
     }
 
@@ -56,9 +56,20 @@ impl Link {
     where
         T: for<'d> DynamicDeserialize<'d>,
     {
-        let connection = self.bus.connection();
-        let call = connection.call_method(Some(NAME), path, Some(interface), method, body);
+        let call = self.request(path, interface, method, body);
         Ok(write(&self.bus, until, call)?.body().deserialize()?)
+    }
+
+    /// A call for [`read`] or [`write`] to make.
+    pub(super) async fn request<'p>(
+        &self,
+        path: impl TryInto<ObjectPath<'p>, Error: Into<zbus::Error>>,
+        interface: &str,
+        method: &str,
+        body: &(impl Serialize + DynamicType),
+    ) -> zbus::Result<Message> {
+        let connection = self.bus.connection();
+        connection.call_method(Some(NAME), path, Some(interface), method, body).await
     }
 }
 

@@ -173,9 +173,8 @@ impl Link {
         let kind = &asked.item.content_type;
         let set =
             async { session.get_item_by_path(path.clone()).await?.set_secret(secret, kind).await };
-        let connection = self.bus.connection();
-        let body = (ITEM_INTERFACE, "Locked");
-        let is_locked = connection.call_method(Some(NAME), path, Some(PROPERTIES), "Get", &body);
+        let locked = (ITEM_INTERFACE, "Locked");
+        let is_locked = self.request(path, PROPERTIES, "Get", &locked);
         let is_locked = write(&self.bus, None, async {
             let (set, is_locked) = future::zip(set, is_locked).await;
             set.map_err(Fault::from)?;
