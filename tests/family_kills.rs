@@ -22,7 +22,7 @@ use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 use tokenkeep_lab::{
-    Tool, again,
+    Tool, again, hexadecimal,
     keyring::{Session, State},
     need, say, task,
 };
@@ -62,8 +62,7 @@ fn work(test: impl Fn() + Copy + Sync, task: &str) {
 }
 
 fn hash(location: &Path) -> String {
-    let digest = Sha256::digest(location.to_str().unwrap());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(Sha256::digest(location.to_str().unwrap()))
 }
 
 const CAMPAIGN: &str = "campaign";

@@ -16,6 +16,7 @@ mod again;
 mod canary;
 #[cfg(unix)]
 pub mod core_dump;
+mod hexadecimal;
 #[cfg(unix)]
 pub mod keyring;
 #[cfg(all(
@@ -34,6 +35,7 @@ mod tool;
 
 pub use again::{again, task};
 pub use canary::Canaries;
+pub use hexadecimal::hexadecimal;
 pub use others::{Others, create_private, give_away, let_others};
 pub use place::{
     example, executable, program, python, python_with_libsecret, strace, target_dir, venv,

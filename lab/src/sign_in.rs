@@ -1,6 +1,6 @@
 //! One sign-in and one key of which no part may be seen.
 
-use crate::Canaries;
+use crate::{Canaries, hexadecimal};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 /// The access token.
@@ -49,5 +49,5 @@ pub fn response() -> String {
 
 /// [`KEY`] as a person hands it to the program.
 pub fn hexadecimal_key() -> String {
-    KEY.iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(KEY)
 }

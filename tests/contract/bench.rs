@@ -9,6 +9,7 @@ use std::{
 };
 
 use tempfile::TempDir;
+use tokenkeep_lab::hexadecimal;
 
 use super::{
     backend::Backend,
@@ -34,7 +35,7 @@ impl<'a> Bench<'a> {
     pub(crate) fn new(backend: &'a Backend, again: Again<'a>) -> Self {
         let mut random = [0; 8];
         tokenkeep_platform::random::fill(&mut random).expect("the system has random numbers");
-        let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = hexadecimal(random);
         let folder = tempfile::tempdir().unwrap();
         let place = folder.path().join("place");
         fs::create_dir(&place).unwrap();

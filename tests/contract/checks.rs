@@ -7,6 +7,8 @@ use std::{
     thread,
 };
 
+use tokenkeep_lab::hexadecimal;
+
 use super::{
     backend::{AtRest, Backend},
     bench::Bench,
@@ -266,8 +268,7 @@ fn letters(size: usize) -> Vec<u8> {
 /// The text itself, and what a `Debug` of its bytes or a hexadecimal dump has of it.
 fn forms(text: &str) -> [String; 3] {
     let decimal = format!("{:?}", text.as_bytes());
-    let hexadecimal = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-    [text.to_owned(), decimal.trim_matches(['[', ']']).to_owned(), hexadecimal]
+    [text.to_owned(), decimal.trim_matches(['[', ']']).to_owned(), hexadecimal(text)]
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

@@ -14,7 +14,7 @@ use std::{
 };
 
 use tempfile::NamedTempFile;
-use tokenkeep_lab::{again, task};
+use tokenkeep_lab::{again, hexadecimal, task};
 
 use super::{
     backend::{AtRest, Backend, Lock},
@@ -163,12 +163,13 @@ struct Kept {
 impl Fake {
     fn new(fault: Fault, place: &Path, name: &Name) -> Self {
         static HANDLES: AtomicU64 = AtomicU64::new(0);
-        let hex = |text: &str| text.bytes().map(|byte| format!("{byte:02x}")).collect::<String>();
         let Name { service, account } = name;
         let file = match fault {
-            Fault::JoinsNames => hex(&format!("{service}{account}")),
-            Fault::FoldsCase => hex(&service.to_lowercase()) + "-" + &hex(&account.to_lowercase()),
-            _ => hex(service) + "-" + &hex(account),
+            Fault::JoinsNames => hexadecimal(format!("{service}{account}")),
+            Fault::FoldsCase => {
+                hexadecimal(service.to_lowercase()) + "-" + &hexadecimal(account.to_lowercase())
+            }
+            _ => hexadecimal(service) + "-" + &hexadecimal(account),
         };
         let (gone, file) = (place.join(format!("{file}.gone")), place.join(file));
         let number = HANDLES.fetch_add(1, Ordering::SeqCst);

@@ -6,6 +6,7 @@
 use std::{collections::BTreeMap, fmt, fs, io::Write as _, path::Path};
 
 use sha2::{Digest as _, Sha256};
+use tokenkeep_lab::hexadecimal;
 
 /// What one process appends.
 #[derive(Debug)]
@@ -58,7 +59,7 @@ impl Log {
 }
 
 pub(crate) fn digest(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(Sha256::digest(content))
 }
 
 pub(crate) fn parse(text: &str) -> Vec<Line> {
