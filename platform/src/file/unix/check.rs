@@ -8,6 +8,7 @@ use rustix::{
 };
 
 use super::super::{FileError, Place};
+use crate::text::shell_word;
 
 /// A folder by the rules of its place.
 pub(super) fn folder(path: &Path, stat: &Stat, place: Place) -> Result<(), FileError> {
@@ -34,7 +35,7 @@ pub(super) fn file(path: &Path, stat: &Stat, place: Place) -> Result<(), FileErr
             Err(wide(path, mode, "can be read or written by others", "chmod 600"))
         }
         Place::Private if stat.st_nlink > 1 => {
-            let name = quoted(path);
+            let name = shell_word(path);
             Err(FileError::Unsafe {
                 path: path.to_owned(),
                 found: format!("has {} hard links", stat.st_nlink),
@@ -92,7 +93,7 @@ fn kind(path: &Path, stat: &Stat, expected: FileType) -> Result<(), FileError> {
         FileType::CharacterDevice | FileType::BlockDevice => "is a device",
         _ => "is not a regular file",
     };
-    let name = quoted(path);
+    let name = shell_word(path);
     let mend = format!("run `mv {name} {name}.moved`, or name another place");
     Err(FileError::Unsafe { path: path.to_owned(), found: found.to_owned(), mend })
 }
@@ -105,7 +106,7 @@ fn owner(path: &Path, stat: &Stat) -> Result<(), FileError> {
     Err(FileError::Unsafe {
         path: path.to_owned(),
         found: format!("belongs to user {}, not to {user}", stat.st_uid),
-        mend: format!("run `chown {user} {}` as root, or name another place", quoted(path)),
+        mend: format!("run `chown {user} {}` as root, or name another place", shell_word(path)),
     })
 }
 
@@ -113,7 +114,7 @@ fn wide(path: &Path, mode: Mode, found: &str, command: &str) -> FileError {
     FileError::Unsafe {
         path: path.to_owned(),
         found: format!("{found} (mode {:04o})", mode.as_raw_mode()),
-        mend: format!("run `{command} {}`", quoted(path)),
+        mend: format!("run `{command} {}`", shell_word(path)),
     }
 }
 
@@ -121,27 +122,5 @@ fn mode_of(stat: &Stat) -> Mode {
     Mode::from_raw_mode(stat.st_mode)
 }
 
-/// The path as a shell takes it.
-fn quoted(path: &Path) -> String {
-    let text = path.display().to_string();
-    let plain = |c: char| c.is_alphanumeric() || "/._-+,:@".contains(c);
-    if text.starts_with('-') || !text.chars().all(plain) {
-        return format!("'{}'", text.replace('\'', r"'\''"));
-    }
-    text
-}
-
 const OTHERS: Mode = Mode::RWXG.union(Mode::RWXO);
 const OTHERS_WRITE: Mode = Mode::WGRP.union(Mode::WOTH);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    // Not on Windows: a POSIX shell
-    #[test]
-    fn a_path_in_a_command_is_quoted_only_if_a_shell_needs_it() {
-        assert_eq!(quoted(Path::new("/home/ada/.cache/x_1")), "/home/ada/.cache/x_1");
-        assert_eq!(quoted(Path::new("/a b/$c'd")), r"'/a b/$c'\''d'");
-    }
-}

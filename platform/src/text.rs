@@ -1,0 +1,104 @@
+//! Text of others: how it is shown to a user, and how a path is written into a command.
+
+use std::borrow::Cow;
+use std::ffi::OsStr;
+
+/// `text` as it is shown to a user. A character that moves the cursor, ends a line, turns the
+/// direction of writing or is invisible becomes `\u{…}` with its code point in hexadecimal.
+///
+/// Escaped are the control characters of C0 and C1, DEL, the line and paragraph separators, the
+/// characters that Unicode's bidirectional algorithm obeys, those of no width, the blank letters
+/// of Hangul, and tag characters.
+pub fn shown(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_obeyed) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match is_obeyed(c) {
+            true => shown.extend(c.escape_unicode()),
+            false => shown.push(c),
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// Whether a terminal or a reader would obey `c` instead of showing it.
+pub fn is_obeyed(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}'                        // soft hyphen
+            | '\u{34f}'                     // combining grapheme joiner
+            | '\u{61c}'                     // Arabic letter mark
+            | '\u{115f}' | '\u{1160}'       // Hangul fillers
+            | '\u{17b4}' | '\u{17b5}'       // Khmer vowels that are not visible
+            | '\u{180b}'..='\u{180f}'       // Mongolian selectors and separator
+            | '\u{200b}'..='\u{200f}'       // zero width, and marks of direction
+            | '\u{2028}'..='\u{202e}'       // separators, embeddings and overrides
+            | '\u{2060}'..='\u{206f}'       // joiners, isolates, deprecated controls
+            | '\u{3164}' | '\u{ffa0}'       // Hangul fillers
+            | '\u{fe00}'..='\u{fe0f}'       // variation selectors
+            | '\u{feff}'                    // byte order mark
+            | '\u{fff9}'..='\u{fffb}'       // interlinear annotation
+            | '\u{1bca0}'..='\u{1bca3}'     // shorthand format controls
+            | '\u{1d173}'..='\u{1d17a}'     // musical format controls
+            | '\u{e0000}'..='\u{e0fff}') // tags, and more variation selectors
+}
+
+/// `word` as one word of a command line for a POSIX shell.
+///
+/// Plain names stay as they are, others stand in single quotes. A word with characters that are
+/// not shown, or with bytes that are not UTF-8, is written as `$'…'` with escapes, which bash, zsh
+/// and ksh read: the word is one line and names exactly these bytes.
+pub fn shell_word(word: impl AsRef<OsStr>) -> String {
+    let word = word.as_ref();
+    let bytes = word.as_encoded_bytes();
+    match word.to_str() {
+        Some(text) if !text.contains(is_obeyed) => {
+            let plain = |c: char| c.is_alphanumeric() || "/._-+,:@".contains(c);
+            if !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
+                return text.to_owned();
+            }
+            format!("'{}'", text.replace('\'', r"'\''"))
+        }
+        _ => {
+            let mut quoted = String::from("$'");
+            for byte in bytes {
+                match byte {
+                    b'\'' | b'\\' => quoted.extend(['\\', char::from(*byte)]),
+                    b' '..=b'~' => quoted.push(char::from(*byte)),
+                    // Three octal digits: hexadecimal ones would take in a digit that follows.
+                    _ => quoted.push_str(&format!("\\{byte:03o}")),
+                }
+            }
+            quoted.push('\'');
+            quoted
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped_and_the_rest_is_not_touched() {
+        for plain in ["", "ada@corp.example", "Zoë 漢字 🦀", r"a\b", "עברית"] {
+            assert!(matches!(shown(plain), Cow::Borrowed(text) if text == plain), "{plain}");
+        }
+        assert_eq!(shown("a\nb\r\t\u{1b}[2J"), r"a\u{a}b\u{d}\u{9}\u{1b}[2J");
+        for c in ['\u{7f}', '\u{9b}', '\u{202e}', '\u{2067}', '\u{200b}', '\u{2028}', '\u{feff}'] {
+            let text = shown(&c.to_string()).into_owned();
+            assert_eq!(text, format!(r"\u{{{:x}}}", u32::from(c)));
+        }
+    }
+
+    #[test]
+    fn a_path_in_a_command_is_quoted_only_if_a_shell_needs_it() {
+        assert_eq!(shell_word("/home/ada/.cache/x_1"), "/home/ada/.cache/x_1");
+        assert_eq!(shell_word("/a b/$c'd"), r"'/a b/$c'\''d'");
+        assert_eq!(shell_word("-rf"), "'-rf'");
+        assert_eq!(shell_word(""), "''");
+        assert_eq!(shell_word("/a\n'b\u{202e}1"), r"$'/a\012\'b\342\200\2561'");
+    }
+}
