@@ -269,6 +269,8 @@ fn fill_the_disk(path: &Path) {
     folder.replace("cache", b"old content").unwrap();
     let error = folder.replace("cache", &[1; 100_000]).unwrap_err();
     assert!(matches!(error, FileError::NoSpace { .. }), "{error:?}");
+    let error = folder.probe("cache").unwrap_err();
+    assert!(matches!(error, FileError::NoSpace { .. }), "no room for another save: {error:?}");
     let error = folder.create_new("key", &[1; 100_000]).unwrap_err();
     assert!(matches!(error, FileError::NoSpace { .. }), "{error:?}");
     let old = folder.open_file("cache").unwrap().unwrap();

@@ -187,13 +187,16 @@ impl Folder {
     }
 
     /// Proves that a file of this name could be written: writes and syncs its temporary file, and
-    /// removes it again.
+    /// removes it again. The temporary file is 64 KiB larger than the file, at most 64 MiB, so that a
+    /// disk without room for the next save is found full.
     ///
     /// # Errors
     ///
-    /// As [`replace`](Self::replace).
+    /// As [`replace`](Self::replace), and as [`open_file`](Self::open_file).
     pub fn probe(&self, name: &str) -> Result<(), FileError> {
-        self.write_temporary(name, b"").map(drop)
+        let now = self.open_file(name)?.map_or(0, |file| file.len());
+        let size = now.saturating_add(PROBE_GROWTH).min(PROBE_LIMIT);
+        self.write_temporary(name, &vec![0; size as usize]).map(drop)
     }
 
     /// Opens a file to touch it later. Where it is missing it is created empty, 0600 from the first moment; what it holds
@@ -380,3 +383,9 @@ fn without_trailing_slash(path: &Path) -> PathBuf {
 fn temporary_name(name: &str) -> String {
     format!("{name}.tmp")
 }
+
+/// A sign-in takes about 7 KiB; several fit.
+const PROBE_GROWTH: u64 = 64 * 1024;
+
+/// Bounds the memory for the probe of a file of any size.
+const PROBE_LIMIT: u64 = 64 * 1024 * 1024;
