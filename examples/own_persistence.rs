@@ -63,7 +63,9 @@ fn main() -> Result<(), Error> {
         PersistedTokenCache::with_persistence(persistence, None)
     };
     let request = TokenRequest::new("client", "https://login.example.com/tenant", ["read"]);
-    open().add_response(&request, br#"{"access_token": "kept", "expires_in": 3600}"#)?;
+    let answer = br#"{"access_token": "kept", "expires_in": 3600}"#;
+    let token = open().add_response(&request, answer)?;
+    println!("the table keeps the sign-in: {}", token.is_stored());
     let found = open().find_access_token(&request)?;
     println!("another value over the same table finds it: {}", found.is_some());
     Ok(())

@@ -33,8 +33,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     match cache.find_access_token(&request)? {
         Some(_) => println!("  first process: already signed in, by an earlier run"),
         None => {
-            cache.add_response(&request, &sign_in())?;
-            println!("  first process: signed in, and kept it");
+            cache.prepare()?;
+            let token = cache.add_response(&request, &sign_in())?;
+            match token.unstored_because() {
+                None => println!("  first process: signed in, and kept it"),
+                Some(reason) => return Err(format!("the sign-in was not kept: {reason}").into()),
+            }
         }
     }
     let found = Command::new(env::current_exe()?).arg("find").status()?;

@@ -1,10 +1,10 @@
 //! An access token, borrowed from a cache or owned.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use zeroize::Zeroizing;
 
-use crate::cache::entry::Entry;
+use crate::{Error, cache::entry::Entry};
 
 /// An access token in a cache. `Debug` shows no secret.
 #[derive(Clone, Copy)]
@@ -55,7 +55,7 @@ impl<'c> AccessTokenRef<'c> {
             is_aging: self.is_aging,
             token_type: self.token_type().into_owned(),
             source: TokenSource::Cache,
-            is_stored: true,
+            unstored: None,
         }
     }
 }
@@ -85,7 +85,7 @@ pub struct AccessToken {
     is_aging: bool,
     token_type: String,
     source: TokenSource,
-    is_stored: bool,
+    unstored: Option<Arc<Error>>,
 }
 
 impl AccessToken {
@@ -114,9 +114,15 @@ impl AccessToken {
         self.source
     }
 
-    /// The cache keeps it.
+    /// Whether the cache keeps it. `false` for a token that the provider issued and that could not
+    /// be saved: it can be used now, and the next run has to sign in again.
     pub fn is_stored(&self) -> bool {
-        self.is_stored
+        self.unstored.is_none()
+    }
+
+    /// Why the cache does not keep it, `None` if it does.
+    pub fn unstored_because(&self) -> Option<&Error> {
+        self.unstored.as_deref()
     }
 
     pub(crate) fn issued_now(mut self) -> Self {
@@ -124,10 +130,8 @@ impl AccessToken {
         self
     }
 
-    // Silent sign-in returns tokens that could not be kept.
-    #[allow(dead_code, reason = "silent sign-in sets it")]
-    pub(crate) fn stored(mut self, is_stored: bool) -> Self {
-        self.is_stored = is_stored;
+    pub(crate) fn unstored(mut self, because: Error) -> Self {
+        self.unstored = Some(Arc::new(because));
         self
     }
 }
@@ -138,7 +142,7 @@ impl fmt::Debug for AccessToken {
             .field("expires_on", &self.expires_on)
             .field("is_aging", &self.is_aging)
             .field("source", &self.source)
-            .field("is_stored", &self.is_stored)
+            .field("is_stored", &self.is_stored())
             .finish_non_exhaustive()
     }
 }

@@ -34,6 +34,27 @@ impl PersistedTokenCache {
         Ok(self.protection())
     }
 
+    /// Proves, before a user signs in, that the sign-in can be kept, and makes everything ready for
+    /// it: what is kept is read, the key source makes a round trip, for a new cache the passphrase is
+    /// asked for, the callback called or the key made in the vault, the lock is taken once, and a file
+    /// as large as the next save is written and removed again. The save that follows through this
+    /// value asks for nothing more.
+    ///
+    /// The cache's folder is made if it is not there, and a vault may prompt where
+    /// [`Interaction::Allow`](crate::Interaction::Allow) was chosen. A key that was made for a new
+    /// cache is removed again when the value is dropped before its first save.
+    ///
+    /// # Errors
+    /// The first thing that keeps the cache from being read or saved; nothing that is kept changes.
+    pub fn prepare(&self) -> Result<Protection, Error> {
+        self.snapshot()?;
+        // The round trip first: a source that does not work must not be asked for a key.
+        self.0.persistence.prepare(Intent::Verify)?;
+        self.0.persistence.prepare(Intent::Write)?;
+        self.with_lock(|persistence, _| persistence.verify())?;
+        Ok(self.protection())
+    }
+
     /// Removes the cache, its key and temporary files. A sealed cache's lock files stay: another
     /// process may be waiting at them. An absent cache is no error.
     ///

@@ -25,9 +25,14 @@ impl PersistedTokenCache {
 
     /// Keeps the provider's JSON answer to `request`, and gives the access token in it.
     ///
+    /// A token that could not be kept is returned all the same, because it cannot be asked for twice:
+    /// its [`is_stored`](AccessToken::is_stored) is `false`, and
+    /// [`unstored_because`](AccessToken::unstored_because) is the error of the
+    /// [`transaction`](Self::transaction). [`prepare`](Self::prepare) finds most of these errors
+    /// before the user signs in.
+    ///
     /// # Errors
-    /// [`Error::Invalid`] for an answer without an access token, such as an error response; as
-    /// [`transaction`](Self::transaction).
+    /// [`Error::Invalid`] for an answer without an access token, such as an error response.
     pub fn add_response(
         &self,
         request: &TokenRequest,
@@ -46,7 +51,28 @@ impl PersistedTokenCache {
         response: &[u8],
         now: u64,
     ) -> Result<AccessToken, Error> {
-        self.transaction(|cache| cache.add_response(request, response, now))
+        self.issued(|cache| cache.add_response(request, response, now))
+    }
+
+    /// Keeps a token that the provider issued; one that cannot be kept is not lost with the error.
+    fn issued(
+        &self,
+        keep: impl Fn(&mut TokenCache) -> Result<AccessToken, Error>,
+    ) -> Result<AccessToken, Error> {
+        let mut issued = None;
+        let kept = self.transaction(|cache| {
+            let token = keep(cache)?;
+            issued = Some(token.clone());
+            Ok(token)
+        });
+        kept.or_else(|error| {
+            let token = match issued {
+                Some(token) => token,
+                // The cache was not reached, or is at fault. An answer that is at fault fails here, too.
+                None => keep(&mut TokenCache::new())?,
+            };
+            Ok(token.unstored(error))
+        })
     }
 
     /// Takes over what another cache has and this one has not, or has in an older state: an import.

@@ -178,12 +178,11 @@ impl super::Keys for Keys {
         self.known()?.map_or(Ok(()), |file| self.check_place(&file))
     }
 
-    /// A key file that is not there yet has to find its folder. DPAPI makes a round trip that needs no file.
+    /// A key file that is not there yet has to find its folder, and room in it. DPAPI makes a round trip that needs no file.
     fn verify(&self) -> Result<(), Error> {
         match self.form {
             Form::Clear if self.read()?.is_none() => {
-                Folder::create(&self.folder, Parents::Require)?;
-                Ok(())
+                Ok(Folder::create(&self.folder, Parents::Require)?.probe(&self.name)?)
             }
             Form::Clear => Ok(()),
             Form::Dpapi => prove_dpapi(),
