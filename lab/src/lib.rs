@@ -14,6 +14,12 @@
 
 mod again;
 mod canary;
+#[cfg(all(
+    feature = "mock",
+    unix,
+    not(any(target_os = "macos", target_os = "ios", target_os = "android"))
+))]
+pub mod collections;
 #[cfg(unix)]
 pub mod core_dump;
 mod hexadecimal;

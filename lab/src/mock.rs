@@ -1,7 +1,7 @@
 //! A Secret Service that does on purpose what a real one cannot be made to do.
 #![expect(clippy::unwrap_used, reason = "only tests use it")]
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -51,6 +51,8 @@ struct Shared {
     bus: Connection,
     calls: Mutex<Vec<String>>,
     secret: Mutex<Option<Vec<u8>>>,
+    /// The attributes of its only item: those that were last searched for.
+    attributes: Mutex<HashMap<String, String>>,
     held: Mutex<Held>,
     /// Told when `held` has changed.
     changed: Condvar,
@@ -78,6 +80,7 @@ impl Mock {
             bus,
             calls: Mutex::default(),
             secret: Mutex::new(secret.map(<[u8]>::to_vec)),
+            attributes: Mutex::default(),
             held: Mutex::default(),
             changed: Condvar::new(),
         });
@@ -165,7 +168,7 @@ impl Shared {
             }
             Act::Locked if member != "Get" => self.refuse(call, "IsLocked", "locked"),
             Act::Gone => self.refuse(call, "NoSuchObject", "no such object"),
-            Act::Nothing => bus.reply(&call.header(), &Vec::<OwnedObjectPath>::new()).unwrap(),
+            Act::Nothing => bus.reply(&call.header(), &found(Vec::new())).unwrap(),
             Act::Invalid => {
                 let name = "org.freedesktop.DBus.Error.InvalidArgs";
                 bus.reply_error(&call.header(), name, &"not valid").unwrap();
@@ -193,7 +196,7 @@ impl Shared {
             "OpenSession" => self.bus.reply(&header, &(Value::from("x".repeat(size)), nothing)),
             "ReadAlias" => self.bus.reply(&header, &path(size)),
             "Get" => self.bus.reply(&header, &Value::from("x".repeat(size))),
-            "SearchItems" => self.bus.reply(&header, &list()),
+            "SearchItems" => self.bus.reply(&header, &found(list())),
             "CreateItem" => self.bus.reply(&header, &(path(size), nothing)),
             "Unlock" => self.bus.reply(&header, &(list(), nothing)),
             _ => self.bus.reply(&header, &Bytes(vec![7; size])),
@@ -216,10 +219,18 @@ impl Shared {
             }
             "OpenSession" => bus.reply(&header, &(Value::from(""), path("/session"))),
             "ReadAlias" => bus.reply(&header, &path("/collection")),
-            "Get" => bus.reply(&header, &Value::from(act == Act::Locked)),
+            "Get" => {
+                let (_, name): (String, String) = call.body().deserialize().unwrap();
+                let value = match &*name {
+                    "Attributes" => Value::from(self.attributes.lock().unwrap().clone()),
+                    "Collections" => Value::from(vec![path("/collection")]),
+                    _ => Value::from(act == Act::Locked),
+                };
+                bus.reply(&header, &value)
+            }
             "SearchItems" => {
-                let found: Vec<_> = stored.iter().map(|_| path("/item")).collect();
-                bus.reply(&header, &found)
+                *self.attributes.lock().unwrap() = call.body().deserialize().unwrap();
+                bus.reply(&header, &found(stored.iter().map(|_| path("/item")).collect()))
             }
             "GetSecret" => {
                 let secret = match act {
@@ -267,6 +278,11 @@ impl Shared {
         }
         .unwrap();
     }
+}
+
+/// The answer to a search: what is not locked, and what is.
+fn found(unlocked: Vec<ObjectPath<'_>>) -> (Vec<ObjectPath<'_>>, Vec<ObjectPath<'_>>) {
+    (unlocked, Vec::new())
 }
 
 /// Written at once, not byte by byte.

@@ -135,25 +135,29 @@ fn a_wallet_opened_at_login_needs_an_allowed_unlock_that_asks_nobody() {
 }
 
 #[test]
-fn several_matches_and_missing_collections_are_named() {
-    with_kwallet("several_matches_and_missing_collections_are_named", |_| {
-        let vault = Vault::os();
-        for part in ["1", "2"] {
-            let key =
-                Item::new("tests", "half").with_attributes([("name", "both"), ("part", part)]);
-            vault.create(&key, b"secret", &quiet()).unwrap();
-        }
-        let both = Item::new("tests", "both").with_attributes([("name", "both")]);
-        assert!(matches!(vault.read(&both, &quiet()), Err(VaultError::Ambiguous)));
-        assert!(matches!(vault.delete(&both, &quiet(), None), Err(VaultError::Ambiguous)));
-        let at = |collection| {
-            let mut place = Place::default();
-            place.collection = collection;
-            Vault::os_at(place).read(&item("key"), &quiet())
-        };
-        assert!(at(Collection::Named("kdewallet".into())).unwrap().is_none());
-        for missing in [Collection::Session, Collection::Named("nowhere".into())] {
-            assert!(matches!(at(missing), Err(VaultError::Missing { .. })));
-        }
-    });
+fn an_item_with_more_attributes_is_not_deleted_and_missing_collections_are_named() {
+    with_kwallet(
+        "an_item_with_more_attributes_is_not_deleted_and_missing_collections_are_named",
+        |_| {
+            let vault = Vault::os();
+            for part in ["1", "2"] {
+                let key =
+                    Item::new("tests", "half").with_attributes([("name", "both"), ("part", part)]);
+                vault.create(&key, b"secret", &quiet()).unwrap();
+            }
+            let both = Item::new("tests", "both").with_attributes([("name", "both")]);
+            assert!(vault.read(&both, &quiet()).unwrap().is_some());
+            assert!(!vault.delete(&both, &quiet(), None).unwrap());
+            assert_eq!(vault.read_all(&both, &quiet()).unwrap().len(), 1, "they are equal");
+            let at = |collection| {
+                let mut place = Place::default();
+                place.collection = collection;
+                Vault::os_at(place).read(&item("key"), &quiet())
+            };
+            assert!(at(Collection::Named("kdewallet".into())).unwrap().is_none());
+            for missing in [Collection::Session, Collection::Named("nowhere".into())] {
+                assert!(matches!(at(missing), Err(VaultError::Missing { .. })));
+            }
+        },
+    );
 }

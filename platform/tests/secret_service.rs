@@ -70,19 +70,24 @@ fn a_second_creation_is_refused_and_changes_nothing() {
 }
 
 #[test]
-fn several_matches_are_ambiguous_and_none_is_deleted() {
-    inside("several_matches_are_ambiguous_and_none_is_deleted", State::Unlocked, |_| {
+fn an_item_with_more_attributes_is_found_and_never_deleted() {
+    inside("an_item_with_more_attributes_is_found_and_never_deleted", State::Unlocked, |_| {
         let vault = Vault::os();
-        for part in ["1", "2"] {
-            let key =
-                Item::new("tests", "half").with_attributes([("name", "both"), ("part", part)]);
-            vault.create(&key, b"secret", &quiet()).unwrap();
-        }
         let both = Item::new("tests", "both").with_attributes([("name", "both")]);
-        assert!(matches!(vault.read(&both, &quiet()), Err(VaultError::Ambiguous)));
-        assert!(matches!(vault.delete(&both, &quiet(), None), Err(VaultError::Ambiguous)));
-        let one = Item::new("tests", "one").with_attributes([("part", "1")]);
-        assert!(vault.read(&one, &quiet()).unwrap().is_some());
+        let half = |part| both.clone().with_attributes([("name", "both"), ("part", part)]);
+        for part in ["1", "2"] {
+            vault.create(&half(part), part.as_bytes(), &quiet()).unwrap();
+        }
+        assert!(matches!(vault.create(&both, b"3", &quiet()), Err(VaultError::Exists)));
+        assert!(vault.read(&both, &quiet()).unwrap().is_some());
+        assert_eq!(vault.read_all(&both, &quiet()).unwrap().len(), 2);
+        assert!(!vault.delete(&both, &quiet(), None).unwrap());
+        assert!(!vault.delete_if(&both, &quiet(), None, |_| true).unwrap());
+        for part in ["1", "2"] {
+            assert_eq!(*vault.read(&half(part), &quiet()).unwrap().unwrap(), part.as_bytes());
+            assert!(vault.delete(&half(part), &quiet(), None).unwrap());
+        }
+        assert!(vault.read(&both, &quiet()).unwrap().is_none());
     });
 }
 
@@ -218,20 +223,27 @@ fn after_the_first_a_read_is_one_call_over_the_bus_and_a_write_two() {
 #[test]
 fn a_collection_of_the_session_and_a_named_one_can_be_chosen() {
     let name = "a_collection_of_the_session_and_a_named_one_can_be_chosen";
-    inside(name, State::Unlocked, |_| {
+    inside(name, State::Unlocked, |keyring| {
         let at = |collection| {
             let mut place = Place::default();
             place.collection = collection;
             Vault::os_at(place)
         };
-        let key = item("key");
         let session = at(Collection::Session);
-        session.create(&key, b"until logout", &quiet()).unwrap();
-        assert_eq!(*session.read(&key, &quiet()).unwrap().unwrap(), b"until logout");
-        assert!(Vault::os().read(&key, &quiet()).unwrap().is_none());
+        session.create(&item("key"), b"until logout", &quiet()).unwrap();
         let login = at(Collection::Named("Login".into()));
-        login.create(&key, b"for ever", &quiet()).unwrap();
-        assert_eq!(*Vault::os().read(&key, &quiet()).unwrap().unwrap(), b"for ever");
+        login.create(&item("other"), b"for ever", &quiet()).unwrap();
+        for (name, collection) in [("key", "session"), ("other", "login")] {
+            let arguments = ["string:org.freedesktop.Secret.Collection", "string:Items"];
+            let get = "org.freedesktop.DBus.Properties.Get";
+            let path = format!("/org/freedesktop/secrets/collection/{collection}");
+            let items = keyring.send("org.freedesktop.secrets", &path, get, &arguments).unwrap();
+            assert_eq!(items.matches(&path).count(), 1, "{items}");
+            for vault in [&session, &login, &Vault::os()] {
+                assert!(vault.read(&item(name), &quiet()).unwrap().is_some(), "{name}");
+            }
+        }
+        let key = item("never made");
         let nowhere = at(Collection::Named("nowhere".into())).read(&key, &quiet());
         assert!(matches!(nowhere, Err(VaultError::Missing { .. })));
     });

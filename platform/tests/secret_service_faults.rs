@@ -15,16 +15,8 @@ use tokenkeep_lab::mock::Act;
 
 /// The steps of each operation; those that change something are marked.
 const STEPS: [(Operation, &[(&str, bool)]); 6] = [
-    (
-        Read,
-        &[
-            ("OpenSession", false),
-            ("ReadAlias", false),
-            ("SearchItems", false),
-            ("GetSecret", false),
-        ],
-    ),
-    (ReadAbsent, &[("SearchItems", false), ("Get", false)]),
+    (Read, &[("OpenSession", false), ("SearchItems", false), ("GetSecret", false)]),
+    (ReadAbsent, &[("SearchItems", false), ("ReadAlias", false), ("Get", false)]),
     (
         Create,
         &[
@@ -37,26 +29,8 @@ const STEPS: [(Operation, &[(&str, bool)]); 6] = [
             ("GetSecret", true),
         ],
     ),
-    (
-        Write,
-        &[
-            ("OpenSession", false),
-            ("ReadAlias", false),
-            ("SearchItems", false),
-            ("SetSecret", true),
-            ("Get", true),
-        ],
-    ),
-    (
-        Delete,
-        &[
-            ("OpenSession", false),
-            ("ReadAlias", false),
-            ("SearchItems", false),
-            ("Get", false),
-            ("Delete", true),
-        ],
-    ),
+    (Write, &[("OpenSession", false), ("SearchItems", false), ("SetSecret", true), ("Get", true)]),
+    (Delete, &[("OpenSession", false), ("SearchItems", false), ("Get", false), ("Delete", true)]),
     (
         Unlock,
         &[
@@ -160,7 +134,6 @@ fn what_wants_a_prompt_is_locked_and_only_unlock_shows_it() {
         cell(Write, "SetSecret", locked),
         cell(WriteAbsent, "Get", locked),
         cell(WriteAbsent, "CreateItem", prompt),
-        cell(Delete, "Get", locked),
         cell(Delete, "Delete", prompt),
         cell(Delete, "Delete", locked),
         cell(UnlockQuietly, "Unlock", prompt),

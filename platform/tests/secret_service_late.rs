@@ -36,7 +36,7 @@ fn an_answer_that_comes_too_late_harms_no_later_call() {
         type Cell<'a> = (Ask<'a>, Option<&'a [u8]>, &'static str, bool, Option<&'a [u8]>);
         let old = Some(&b"old"[..]);
         let cells: [Cell<'_>; 15] = [
-            (&read, old, "ReadAlias", false, old),
+            (&read, None, "ReadAlias", false, None),
             (&read, old, "SearchItems", false, old),
             (&read, old, "GetSecret", false, old),
             (&read, None, "Get", false, None),

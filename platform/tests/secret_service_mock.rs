@@ -222,7 +222,7 @@ fn an_answer_of_the_wrong_type_is_a_failure() {
         let _mock = Mock::start(Some(b"secret"), move |member| {
             if member == *theirs.lock().unwrap() { Act::Nonsense } else { Act::Answer }
         });
-        for wrong in ["OpenSession", "ReadAlias", "SearchItems", "GetSecret"] {
+        for wrong in ["OpenSession", "SearchItems", "GetSecret"] {
             *method.lock().unwrap() = wrong;
             let result = vault().read(&item(), &soon());
             assert!(matches!(result, Err(VaultError::Failed { .. })), "{wrong}: {result:?}");

@@ -44,7 +44,7 @@ fn replaced_at(
 #[test]
 fn a_read_is_answered_by_one_service_alone() {
     inside("a_read_is_answered_by_one_service_alone", State::Absent, |_| {
-        for step in ["OpenSession", "ReadAlias", "SearchItems", "GetSecret"] {
+        for step in ["OpenSession", "SearchItems", "GetSecret"] {
             let (_first, _second) = replaced_at(step, Some(b"old"), Some(b"new"), false);
             let found = vault().read(&item(), &Call::quiet()).unwrap();
             assert_eq!(found.as_ref().map(|found| &found[..]), Some(&b"new"[..]), "{step}");

@@ -99,4 +99,17 @@ impl VaultError {
     pub(super) fn failed(source: impl Into<Source>) -> Self {
         Self::Failed { source: source.into() }
     }
+
+    /// The same for a call that has written before: that nothing was written since does not take
+    /// that back.
+    #[cfg_attr(
+        any(windows, target_vendor = "apple", target_os = "android"),
+        expect(dead_code, reason = "only the Secret Service has calls of several writes")
+    )]
+    pub(super) fn after_a_write(self) -> Self {
+        match self {
+            Self::TimedOut { waited } => Self::OutcomeUnknown { waited, source: None },
+            error => error,
+        }
+    }
 }

@@ -88,16 +88,54 @@ impl Vault {
 
     /// The secret of `item`, `None` if the vault has no such item.
     ///
-    /// On the Secret Service the place of an item is remembered: from the second read on, a read is one call over the bus.
+    /// On the Secret Service it is the item that libsecret takes: of those in all collections that
+    /// are not locked, the first one that the service names, but that one with exactly these
+    /// attributes goes before one with more. Its place is remembered: from the second read on, a
+    /// read is one call over the bus.
     ///
     /// # Errors
-    /// `Locked`, `Ambiguous`, `Missing`, `ServiceMissing`, `TimedOut`, `Unfinished` and the others of [`VaultError`].
+    /// `Locked` if only locked items were found, or none and the collection is locked in which one
+    /// would be created; `Missing`, `ServiceMissing`, `TimedOut`, `Unfinished` and the others of
+    /// [`VaultError`].
     pub fn read(&self, item: &Item, call: &Call) -> Result<Option<Secret>, VaultError> {
         let secret = self.ask(item, call, None, |vault, asked| vault.read(asked))?;
         match secret {
             Some(secret) if secret.is_empty() => Err(VaultError::Unfinished),
             secret => Ok(secret),
         }
+    }
+
+    /// The secrets of every unlocked item with the names of `item`, wherever it lies; equal ones
+    /// once. Empty if there is none.
+    ///
+    /// On the Secret Service several items may have the same names, in one collection or in
+    /// several. An item that is empty is left out beside one that is not.
+    ///
+    /// # Errors
+    /// `Locked` if none was found and one is locked, or a collection that could hide one;
+    /// `Unfinished` if each that was found is empty; `Missing`, `ServiceMissing`, `TimedOut` and
+    /// the others of [`VaultError`].
+    pub fn read_all(&self, item: &Item, call: &Call) -> Result<Vec<Secret>, VaultError> {
+        let mut secrets = self.ask(item, call, None, |vault, asked| vault.read_all(asked))?;
+        let was_found = !secrets.is_empty();
+        secrets.retain(|secret| !secret.is_empty());
+        match was_found && secrets.is_empty() {
+            true => Err(VaultError::Unfinished),
+            false => Ok(secrets),
+        }
+    }
+
+    /// Every item of the service of `item` that is not locked, whatever its account; `None` where
+    /// the vault cannot list.
+    ///
+    /// On the Secret Service these are the items that have all attributes of `item` but the one
+    /// whose value is its account; that one names the account of each. Nothing prompts.
+    ///
+    /// # Errors
+    /// `Locked` if none was found and one is locked, or a collection that could hide one;
+    /// `ServiceMissing`, `TimedOut` and the others of [`VaultError`].
+    pub fn list(&self, item: &Item, call: &Call) -> Result<Option<Vec<Listed>>, VaultError> {
+        self.ask(item, call, None, |vault, asked| vault.list(asked))
     }
 
     /// Stores a new item and reads it back. Never replaces: an item with these names is `Exists`.
@@ -109,14 +147,16 @@ impl Vault {
         self.ask(item, call, None, move |vault, asked| vault.create(asked, &secret))
     }
 
-    /// Stores the secret of `item`, whether or not it is there already; the label is that of its creation.
+    /// Stores the secret of the item that [`read`](Self::read) reads, or of a new one if there is
+    /// none; the label is that of its creation.
     ///
     /// `hold`, the guard of a file lock for instance, is dropped when the write has returned, not when the caller stops
     /// waiting: a late write cannot overwrite the next holder's work. A vault that hangs for ever keeps it until the process
     /// ends.
     ///
     /// # Errors
-    /// `Ambiguous`, `Locked`, `OutcomeUnknown`, `TooLarge` and the others of [`VaultError`]; an empty secret is `Failed`.
+    /// `Locked`, `OutcomeUnknown`, `TooLarge` and the others of [`VaultError`]; an empty secret is
+    /// `Failed`.
     pub fn write(
         &self,
         item: &Item,
@@ -130,10 +170,13 @@ impl Vault {
 
     /// Deletes `item`; `false` if there was none. An unfinished item is deleted too.
     ///
+    /// On the Secret Service every item that has these attributes and no others is deleted, in each
+    /// collection. If one of them is locked, none is.
+    ///
     /// `hold` is kept as by [`write`](Self::write).
     ///
     /// # Errors
-    /// `Ambiguous`, `Locked`, `OutcomeUnknown` and the others of [`VaultError`].
+    /// `Locked`, `OutcomeUnknown` and the others of [`VaultError`].
     pub fn delete(
         &self,
         item: &Item,
@@ -141,6 +184,23 @@ impl Vault {
         hold: Option<Box<dyn Send>>,
     ) -> Result<bool, VaultError> {
         self.ask(item, call, hold, |vault, asked| vault.delete(asked))
+    }
+
+    /// The same for the items alone whose secret `is_ours` accepts; `false` if there was none. It
+    /// is given an empty secret where an item is unfinished, and runs on the vault's own thread.
+    ///
+    /// `hold` is kept as by [`write`](Self::write).
+    ///
+    /// # Errors
+    /// As [`delete`](Self::delete).
+    pub fn delete_if(
+        &self,
+        item: &Item,
+        call: &Call,
+        hold: Option<Box<dyn Send>>,
+        is_ours: impl Fn(&[u8]) -> bool + Send + 'static,
+    ) -> Result<bool, VaultError> {
+        self.ask(item, call, hold, move |vault, asked| vault.delete_if(asked, &is_ours))
     }
 
     /// Reaches the vault, finds the collection and unlocks it: what must precede a lock, because only this call may prompt.
@@ -221,6 +281,22 @@ impl Vault {
             Served::Here(items) => return job(&mut items.clone(), &place, &Turn::new(call)),
         };
         worker.call(call, hold, move |vault, turn| job(vault, &place, turn))
+    }
+}
+
+/// One item of a service.
+#[non_exhaustive]
+pub struct Listed {
+    /// Whose item it is, or which one of the service: whatever the vault keeps, written by any
+    /// program.
+    pub account: String,
+    /// Its secret; empty if its creation was cut off.
+    pub secret: Secret,
+}
+
+impl fmt::Debug for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listed").field("account", &self.account).finish_non_exhaustive()
     }
 }
 

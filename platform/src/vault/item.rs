@@ -97,13 +97,18 @@ impl fmt::Debug for Item {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Place {
-    /// Where items are created and looked for.
+    /// Where items are created, and where they are looked for but on the Secret Service, which
+    /// looks in every collection.
     pub collection: Collection,
     /// How secrets cross the bus.
     pub session: Session,
 }
 
-/// A collection of a vault. Reads look nowhere else, so an item elsewhere is absent here.
+/// A collection of a vault: where an item is created.
+///
+/// On the Secret Service an item is found in whichever collection it lies, as libsecret finds it,
+/// and a person may choose another default one meanwhile. Elsewhere an item of another collection
+/// is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Collection {

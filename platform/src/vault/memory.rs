@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use zeroize::Zeroizing;
 
-use super::{Asked, Backend, Item, Place, Secret, Turn, VaultError};
+use super::{Asked, Backend, Item, Listed, Place, Secret, Turn, VaultError};
 
 pub(super) const NAME: &str = "memory";
 
@@ -49,6 +49,16 @@ impl Backend for Items {
         Ok(self.items().remove(&name(asked.item)).is_some())
     }
 
+    fn list(&mut self, asked: Asked<'_>) -> Result<Option<Vec<Listed>>, VaultError> {
+        let items = self.items();
+        let of_service = items.iter().filter(|((service, ..), _)| *service == asked.item.service);
+        let listed = of_service.map(|((_, account, _), secret)| Listed {
+            account: account.clone(),
+            secret: secret.clone(),
+        });
+        Ok(Some(listed.collect()))
+    }
+
     fn unlock(&mut self, _: &Place, _: &Turn) -> Result<(), VaultError> {
         Ok(())
     }
@@ -77,5 +87,22 @@ mod tests {
         assert!(vault.delete(&item, &call, None).unwrap());
         assert!(!vault.delete(&item, &call, None).unwrap());
         assert!(Vault::memory().read(&item, &call).unwrap().is_none());
+    }
+
+    #[test]
+    fn where_names_are_unique_there_is_one_secret_to_read_and_to_delete() {
+        let (vault, call) = (Vault::memory(), Call::quiet());
+        let [one, two] = ["one", "two"].map(|account| Item::new("service", account));
+        assert!(vault.read_all(&one, &call).unwrap().is_empty());
+        vault.create(&one, b"first", &call).unwrap();
+        vault.create(&two, b"second", &call).unwrap();
+        vault.create(&Item::new("other", "one"), b"other", &call).unwrap();
+        assert_eq!(*vault.read_all(&one, &call).unwrap()[0], b"first");
+        let listed = vault.list(&two, &call).unwrap().expect("it can list");
+        let listed: Vec<_> = listed.iter().map(|item| (&*item.account, &**item.secret)).collect();
+        assert_eq!(listed, [("one", &b"first"[..]), ("two", b"second")]);
+        assert!(!vault.delete_if(&one, &call, None, |secret| secret == b"second").unwrap());
+        assert!(vault.delete_if(&one, &call, None, |secret| secret == b"first").unwrap());
+        assert!(!vault.delete_if(&one, &call, None, |_| true).unwrap());
     }
 }

@@ -5,10 +5,12 @@
 //! - It exports `NAME`, what people call the vault, and `open()`, which does no I/O and returns its `Backend`.
 //! - What is locked is `Locked`, never "not found". `Ok(None)` means that the vault was asked and has no such
 //!   item; when it cannot say that for certain, the answer is an error.
-//! - Several matches are `Ambiguous`: none is chosen, and none is deleted.
-//! - `create` never replaces: an item that is found by the same names is `Exists`. Two creations at the same moment may both
-//!   succeed where the vault itself has no exclusive create; reads are `Ambiguous` from then on, so an item that must be
-//!   unique carries a random name.
+//! - Names that several items may share are no names of one item. Where a vault has such items,
+//!   `read` and `write` are about the same one of them, `read_all` is about each, and `delete` and
+//!   `delete_if` are about those that have no other names.
+//! - `create` never replaces: an item that is found by the same names is `Exists`. Two creations at
+//!   the same moment may both succeed where the vault itself has no exclusive create, so an item
+//!   that must be unique carries a random name.
 //! - `create` reads the secret back before it returns. An item of ours is never empty; one that is found empty is
 //!   `Unfinished`.
 //! - `write` replaces the secret of the item that is found, and creates one where there is none. The write itself is its
@@ -41,7 +43,7 @@ use zeroize::Zeroizing;
 
 pub use call::{Call, Interaction};
 pub use error::{Source, VaultError};
-pub use handle::{Provider, Vault};
+pub use handle::{Listed, Provider, Vault};
 pub use item::{Collection, Item, Place, Session};
 pub use probe::Probe;
 use turn::Turn;
@@ -86,12 +88,36 @@ struct Asked<'a> {
     turn: &'a Turn,
 }
 
+/// Whether a secret is that of the item which may be deleted.
+type IsOurs<'a> = &'a dyn Fn(&[u8]) -> bool;
+
 /// What a vault file implements; every call runs on the vault's own thread.
 trait Backend {
     fn read(&mut self, asked: Asked<'_>) -> Result<Option<Secret>, VaultError>;
+
+    /// For a vault whose names are unique.
+    fn read_all(&mut self, asked: Asked<'_>) -> Result<Vec<Secret>, VaultError> {
+        Ok(self.read(asked)?.into_iter().collect())
+    }
+
     fn create(&mut self, asked: Asked<'_>, secret: &[u8]) -> Result<(), VaultError>;
     fn write(&mut self, asked: Asked<'_>, secret: &[u8]) -> Result<(), VaultError>;
     fn delete(&mut self, asked: Asked<'_>) -> Result<bool, VaultError>;
+
+    /// For a vault whose names are unique.
+    fn delete_if(&mut self, asked: Asked<'_>, is_ours: IsOurs<'_>) -> Result<bool, VaultError> {
+        match self.read(asked)? {
+            Some(secret) if is_ours(&secret) => self.delete(asked),
+            _ => Ok(false),
+        }
+    }
+
+    /// For a vault that cannot list.
+    fn list(&mut self, asked: Asked<'_>) -> Result<Option<Vec<Listed>>, VaultError> {
+        let _ = asked;
+        Ok(None)
+    }
+
     fn unlock(&mut self, place: &Place, turn: &Turn) -> Result<(), VaultError>;
 }
 

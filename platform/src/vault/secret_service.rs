@@ -20,6 +20,7 @@ mod fault;
 mod keeping;
 mod link;
 mod provider;
+mod search;
 mod steps;
 mod wire;
 
@@ -27,11 +28,10 @@ use std::collections::HashMap;
 
 use zbus::zvariant::OwnedObjectPath;
 
-use super::{Asked, Backend, Place, Secret, Turn, VaultError};
+use super::{Asked, Backend, IsOurs, Listed, Place, Secret, Turn, VaultError};
 use fault::Fault;
 use link::{Link, SECRET_LIMIT};
 pub(super) use provider::provider;
-use steps::search;
 
 pub(super) const NAME: &str = "Secret Service";
 pub(super) const FINDS_BY_ATTRIBUTES: bool = true;
@@ -49,8 +49,8 @@ struct SecretService {
     proven: bool,
 }
 
-/// What finds an item.
-type Key = (Place, Vec<(String, String)>);
+/// What finds an item: the attributes that are searched by, and those that tell it from others.
+type Key = [Vec<(String, String)>; 2];
 
 impl Backend for SecretService {
     fn read(&mut self, asked: Asked<'_>) -> Result<Option<Secret>, VaultError> {
@@ -108,38 +108,39 @@ impl Backend for SecretService {
         Err(VaultError::failed(NOT_KEPT))
     }
 
-    fn delete(&mut self, asked: Asked<'_>) -> Result<bool, VaultError> {
-        for _ in 0..SESSIONS {
-            let path = self.repeat(asked.turn, |vault| {
-                let link = vault.link(asked.place, asked.turn)?;
-                let collection = link.collection(&asked.place.collection, asked.turn)?;
-                match search(link, &collection, asked)? {
-                    Some(_) if link.is_locked(&collection, asked.turn)? => {
-                        Err(VaultError::Locked { source: None }.into())
-                    }
-                    path => Ok(path),
-                }
-            })?;
-            self.found.remove(&key(asked));
-            let Some(path) = path else { return Ok(false) };
-            if self.write_or_gone(asked.turn, |link| link.delete(&path))?.is_some() {
-                return Ok(true);
-            }
+    fn read_all(&mut self, asked: Asked<'_>) -> Result<Vec<Secret>, VaultError> {
+        let secrets = self.repeat(asked.turn, |vault| {
+            search::secrets(vault.link(asked.place, asked.turn)?, asked)
+        })?;
+        if secrets.iter().any(|secret| !secret.is_empty()) {
+            self.prove(asked.place);
         }
-        Err(VaultError::failed(GONE_AGAIN))
+        Ok(secrets)
+    }
+
+    fn delete(&mut self, asked: Asked<'_>) -> Result<bool, VaultError> {
+        self.delete_all(asked, None)
+    }
+
+    fn delete_if(&mut self, asked: Asked<'_>, is_ours: IsOurs<'_>) -> Result<bool, VaultError> {
+        self.delete_all(asked, Some(is_ours))
+    }
+
+    fn list(&mut self, asked: Asked<'_>) -> Result<Option<Vec<Listed>>, VaultError> {
+        self.repeat(asked.turn, |vault| search::list(vault.link(asked.place, asked.turn)?, asked))
     }
 
     fn unlock(&mut self, place: &Place, turn: &Turn) -> Result<(), VaultError> {
         self.repeat(turn, |vault| {
             let link = vault.link(place, turn)?;
             let collection = link.collection(&place.collection, turn)?;
-            if !link.is_locked(&collection, turn)? {
+            if !link.is_collection_locked(&collection, turn)? {
                 return Ok(());
             }
             if turn.may_prompt() {
                 link.unlock(&collection, place.session, turn)?;
             }
-            match link.is_locked(&collection, turn)? {
+            match link.is_collection_locked(&collection, turn)? {
                 true => Err(VaultError::Locked { source: None }.into()),
                 false => Ok(()),
             }
@@ -148,7 +149,7 @@ impl Backend for SecretService {
 }
 
 fn key(asked: Asked<'_>) -> Key {
-    (asked.place.clone(), asked.item.attributes.clone())
+    [asked.item.attributes.clone(), asked.item.unsearched.clone()]
 }
 
 fn check_size(secret: &[u8]) -> Result<(), VaultError> {

@@ -53,10 +53,7 @@ impl Fault {
 
     /// The same for a step after one that wrote: that there was no time for it does not take the write back.
     pub(super) fn into_error_after_write(self, turn: &Turn) -> VaultError {
-        match self.into_write_error(turn) {
-            VaultError::TimedOut { waited } => VaultError::OutcomeUnknown { waited, source: None },
-            error => error,
-        }
+        self.into_write_error(turn).after_a_write()
     }
 
     /// What broke; none if only time passed.

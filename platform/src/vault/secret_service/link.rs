@@ -12,6 +12,7 @@ use super::address;
 use super::bus::Bus;
 use super::exchange::{read, read_up_to, write};
 use super::fault::Fault;
+use super::search::Matches;
 use crate::vault::{Asked, Collection, Item, Secret, Session, Turn, VaultError};
 
 /// A connection and the sessions opened on it.
@@ -80,23 +81,46 @@ impl Link {
         Err(VaultError::Missing { reason, source: None }.into())
     }
 
-    /// The items of a collection with these attributes. Works while it is locked on gnome-keyring.
-    pub(super) fn search(
-        &self,
-        collection: &OwnedObjectPath,
-        item: &Item,
-        turn: &Turn,
-    ) -> Result<Vec<OwnedObjectPath>, Fault> {
-        let attributes = named(&item.attributes);
-        self.ask(turn, collection, COLLECTION_INTERFACE, "SearchItems", &attributes)
+    pub(super) fn collections(&self, turn: &Turn) -> Result<Vec<OwnedObjectPath>, Fault> {
+        self.property(turn, SERVICE, SERVICE_INTERFACE, "Collections")
     }
 
-    pub(super) fn is_locked(
+    /// The items with these attributes in every collection. gnome-keyring finds those of a locked
+    /// one too.
+    pub(super) fn search(
+        &self,
+        attributes: &[(String, String)],
+        turn: &Turn,
+    ) -> Result<Matches, Fault> {
+        let attributes = named(attributes);
+        let (unlocked, locked) =
+            self.ask(turn, SERVICE, SERVICE_INTERFACE, "SearchItems", &attributes)?;
+        Ok(Matches { unlocked, locked })
+    }
+
+    /// The attributes that an item has.
+    pub(super) fn attributes(
+        &self,
+        path: &OwnedObjectPath,
+        turn: &Turn,
+    ) -> Result<HashMap<String, String>, Fault> {
+        self.property(turn, path, ITEM_INTERFACE, "Attributes")
+    }
+
+    pub(super) fn is_collection_locked(
         &self,
         collection: &OwnedObjectPath,
         turn: &Turn,
     ) -> Result<bool, Fault> {
         self.property(turn, collection, COLLECTION_INTERFACE, "Locked")
+    }
+
+    pub(super) fn is_item_locked(
+        &self,
+        path: &OwnedObjectPath,
+        turn: &Turn,
+    ) -> Result<bool, Fault> {
+        self.property(turn, path, ITEM_INTERFACE, "Locked")
     }
 
     /// Exactly one call over the bus.
@@ -199,13 +223,15 @@ impl Link {
     }
 
     fn labelled(&self, label: &str, turn: &Turn) -> Result<OwnedObjectPath, Fault> {
-        let paths: Vec<OwnedObjectPath> =
-            self.property(turn, SERVICE, SERVICE_INTERFACE, "Collections")?;
         let mut found = None;
-        for path in paths {
+        for path in self.collections(turn)? {
             let theirs: String = self.property(turn, &path, COLLECTION_INTERFACE, "Label")?;
             if theirs == label && found.replace(path).is_some() {
-                return Err(VaultError::Ambiguous.into());
+                let reason = format!(
+                    "the secret service has several collections labelled {label:?}; rename all but \
+                     one of them in its own program"
+                );
+                return Err(VaultError::Missing { reason, source: None }.into());
             }
         }
         found.ok_or_else(|| {

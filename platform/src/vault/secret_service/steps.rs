@@ -3,9 +3,9 @@
 use zbus::zvariant::OwnedObjectPath;
 
 use super::fault::Fault;
-use super::link::Link;
-use super::{SecretService, key};
-use crate::vault::{Asked, Secret, Session, VaultError};
+use super::search::{self, secret};
+use super::{GONE_AGAIN, SESSIONS, SecretService, key};
+use crate::vault::{Asked, IsOurs, Secret, Session, VaultError};
 
 impl SecretService {
     /// `None` if the collection that was found, or its service, is not there any more: nothing was created.
@@ -16,12 +16,12 @@ impl SecretService {
         let collection = self.repeat(asked.turn, |vault| {
             let link = vault.link(asked.place, asked.turn)?;
             let collection = link.collection(&asked.place.collection, asked.turn)?;
-            if link.is_locked(&collection, asked.turn)? {
+            if link.is_collection_locked(&collection, asked.turn)? {
                 return Err(VaultError::Locked { source: None }.into());
             }
-            match link.search(&collection, asked.item, asked.turn)?.len() {
-                0 => link.prepare_creation(asked.turn).map(|()| collection),
-                _ => Err(VaultError::Exists.into()),
+            match link.search(&asked.item.attributes, asked.turn)?.is_empty() {
+                true => link.prepare_creation(asked.turn).map(|()| collection),
+                false => Err(VaultError::Exists.into()),
             }
         })?;
         self.write_or_gone(asked.turn, |link| link.create_empty(&collection, asked.item))
@@ -66,16 +66,49 @@ impl SecretService {
         }
     }
 
+    /// Deletes each item that has exactly these attributes; `false` if there was none.
+    pub(super) fn delete_all(
+        &mut self,
+        asked: Asked<'_>,
+        is_ours: Option<IsOurs<'_>>,
+    ) -> Result<bool, VaultError> {
+        let mut was_deleted = false;
+        for _ in 0..SESSIONS {
+            match self.try_delete_all(asked, is_ours, &mut was_deleted) {
+                Ok(true) => return Ok(was_deleted),
+                Ok(false) => {}
+                Err(error) if was_deleted => return Err(error.after_a_write()),
+                Err(error) => return Err(error),
+            }
+        }
+        Err(VaultError::failed(GONE_AGAIN))
+    }
+
+    /// `false` if an item, or the service, was not there any more when it was to be deleted.
+    fn try_delete_all(
+        &mut self,
+        asked: Asked<'_>,
+        is_ours: Option<IsOurs<'_>>,
+        was_deleted: &mut bool,
+    ) -> Result<bool, VaultError> {
+        let paths = self.repeat(asked.turn, |vault| {
+            search::to_delete(vault.link(asked.place, asked.turn)?, asked, is_ours)
+        })?;
+        self.found.remove(&key(asked));
+        for path in paths {
+            if self.write_or_gone(asked.turn, |link| link.delete(&path))?.is_none() {
+                return Ok(false);
+            }
+            *was_deleted = true;
+        }
+        Ok(true)
+    }
+
     pub(super) fn try_read(&mut self, asked: Asked<'_>) -> Result<Option<Secret>, Fault> {
         let Some(path) = self.find(asked)? else { return Ok(None) };
-        let link = self.linked()?;
-        let secret = link.secret(&path, asked.place.session, asked.turn)?;
+        let secret = secret(self.linked()?, &path, asked)?;
         if secret.is_empty() {
-            let collection = link.collection(&asked.place.collection, asked.turn)?;
-            return Err(match link.is_locked(&collection, asked.turn)? {
-                true => VaultError::Locked { source: None }.into(),
-                false => VaultError::Unfinished.into(),
-            });
+            return Err(VaultError::Unfinished.into());
         }
         self.prove(asked.place);
         self.found.insert(key(asked), path);
@@ -88,36 +121,6 @@ impl SecretService {
         if let Some(path) = self.found.get(&key(asked)) {
             return Ok(Some(path.clone()));
         }
-        let link = self.linked()?;
-        let collection = link.collection(&asked.place.collection, asked.turn)?;
-        search(link, &collection, asked)
-    }
-}
-
-/// The one item. A locked collection may hide its items, so absence is believed only where the collection was unlocked
-/// before the search and after it.
-pub(super) fn search(
-    link: &Link,
-    collection: &OwnedObjectPath,
-    asked: Asked<'_>,
-) -> Result<Option<OwnedObjectPath>, Fault> {
-    for was_unlocked in [false, true] {
-        match only(link.search(collection, asked.item, asked.turn)?)? {
-            Some(path) => return Ok(Some(path)),
-            None if link.is_locked(collection, asked.turn)? => {
-                return Err(VaultError::Locked { source: None }.into());
-            }
-            None if was_unlocked => break,
-            None => {}
-        }
-    }
-    Ok(None)
-}
-
-/// The one path; several are too many.
-fn only(mut paths: Vec<OwnedObjectPath>) -> Result<Option<OwnedObjectPath>, VaultError> {
-    match paths.len() {
-        0 | 1 => Ok(paths.pop()),
-        _ => Err(VaultError::Ambiguous),
+        search::the_one(self.linked()?, asked)
     }
 }

@@ -1,0 +1,211 @@
+//! Which of the service's items a call is about.
+//!
+//! Looked for as libsecret does it, so that a program in another language means the same item: in
+//! every collection, by the attributes alone, so that an item with more attributes is a match too;
+//! and of several the first that is not locked, in the order in which the service names them. One
+//! thing is decided otherwise: an item with exactly these attributes goes before one with more,
+//! which may belong to somebody else.
+
+use std::collections::HashMap;
+
+use zbus::zvariant::OwnedObjectPath;
+
+use super::fault::Fault;
+use super::link::Link;
+use crate::vault::{Asked, IsOurs, Item, Listed, Secret, VaultError};
+
+/// What a search found, in the service's order.
+#[derive(Default)]
+pub(super) struct Matches {
+    pub(super) unlocked: Vec<OwnedObjectPath>,
+    pub(super) locked: Vec<OwnedObjectPath>,
+}
+
+impl Matches {
+    pub(super) fn is_empty(&self) -> bool {
+        self.unlocked.is_empty() && self.locked.is_empty()
+    }
+
+    /// Those that are not locked; an error if there are locked ones alone.
+    fn to_read(self) -> Result<Vec<OwnedObjectPath>, VaultError> {
+        match self.unlocked.is_empty() && !self.locked.is_empty() {
+            true => Err(VaultError::Locked { source: None }),
+            false => Ok(self.unlocked),
+        }
+    }
+}
+
+/// The item that is read and written.
+pub(super) fn the_one(link: &Link, asked: Asked<'_>) -> Result<Option<OwnedObjectPath>, Fault> {
+    let found = search(link, asked, &asked.item.attributes, would_hide_a_new_item)?.to_read()?;
+    if found.len() > 1 {
+        for path in &found {
+            if is_exactly(asked.item, &link.attributes(path, asked.turn)?) {
+                return Ok(Some(path.clone()));
+            }
+        }
+    }
+    Ok(found.into_iter().next())
+}
+
+/// The secret of each item that is not locked; equal ones once.
+pub(super) fn secrets(link: &Link, asked: Asked<'_>) -> Result<Vec<Secret>, Fault> {
+    let found = search(link, asked, &asked.item.attributes, could_hide_an_item)?.to_read()?;
+    let mut secrets = Vec::new();
+    for path in &found {
+        let secret = secret(link, path, asked)?;
+        if !secrets.contains(&secret) {
+            secrets.push(secret);
+        }
+    }
+    Ok(secrets)
+}
+
+/// The items that have exactly these attributes and whose secret `is_ours` accepts. While one of
+/// them is locked it is an error: who was told that all are deleted must not find one again after
+/// the next login.
+pub(super) fn to_delete(
+    link: &Link,
+    asked: Asked<'_>,
+    is_ours: Option<IsOurs<'_>>,
+) -> Result<Vec<OwnedObjectPath>, Fault> {
+    let found = search(link, asked, &asked.item.attributes, would_hide_a_new_item)?;
+    for path in &found.locked {
+        if may_be_exactly(link, path, asked)? {
+            return Err(VaultError::Locked { source: None }.into());
+        }
+    }
+    let mut exact = Vec::new();
+    for path in found.unlocked {
+        if is_exactly(asked.item, &link.attributes(&path, asked.turn)?)
+            && is_ours.map_or(Ok(true), |is_ours| {
+                secret(link, &path, asked).map(|secret| is_ours(&secret))
+            })?
+        {
+            exact.push(path);
+        }
+    }
+    Ok(exact)
+}
+
+/// The items that differ from the one asked for in the attribute alone that has its account; `None`
+/// if it has no such attribute, or no other.
+pub(super) fn list(link: &Link, asked: Asked<'_>) -> Result<Option<Vec<Listed>>, Fault> {
+    let attributes = &asked.item.attributes;
+    let account = attributes.iter().find(|(_, value)| *value == asked.item.account);
+    let Some((account, _)) = account.filter(|_| attributes.len() > 1) else { return Ok(None) };
+    let shared: Vec<_> = attributes.iter().filter(|(name, _)| name != account).cloned().collect();
+    let mut listed = Vec::new();
+    for path in search(link, asked, &shared, could_hide_an_item)?.to_read()? {
+        if let Some(account) = link.attributes(&path, asked.turn)?.remove(account) {
+            listed.push(Listed { account, secret: secret(link, &path, asked)? });
+        }
+    }
+    Ok(Some(listed))
+}
+
+/// What has these attributes. A locked collection may hide its items, so absence is believed only
+/// if nothing hid one before the search and after it.
+fn search(
+    link: &Link,
+    asked: Asked<'_>,
+    attributes: &[(String, String)],
+    hides: impl Fn(&Link, Asked<'_>) -> Result<bool, Fault>,
+) -> Result<Matches, Fault> {
+    for hid_nothing in [false, true] {
+        let found = link.search(attributes, asked.turn)?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+        if hides(link, asked)? {
+            return Err(VaultError::Locked { source: None }.into());
+        }
+        if hid_nothing {
+            break;
+        }
+    }
+    Ok(Matches::default())
+}
+
+/// Whether the collection is locked in which the item would be made. A person may well have others
+/// that are never opened.
+fn would_hide_a_new_item(link: &Link, asked: Asked<'_>) -> Result<bool, Fault> {
+    let collection = link.collection(&asked.place.collection, asked.turn)?;
+    link.is_collection_locked(&collection, asked.turn)
+}
+
+/// Whether any collection is locked.
+fn could_hide_an_item(link: &Link, asked: Asked<'_>) -> Result<bool, Fault> {
+    if would_hide_a_new_item(link, asked)? {
+        return Ok(true);
+    }
+    for collection in link.collections(asked.turn)? {
+        match link.is_collection_locked(&collection, asked.turn) {
+            // It was removed meanwhile.
+            Ok(false) | Err(Fault::Gone(_)) => {}
+            locked => return locked,
+        }
+    }
+    Ok(false)
+}
+
+/// What a locked item is called is not always told.
+fn may_be_exactly(link: &Link, path: &OwnedObjectPath, asked: Asked<'_>) -> Result<bool, Fault> {
+    match link.attributes(path, asked.turn) {
+        Ok(theirs) => Ok(theirs.iter().all(|theirs| belongs_to(asked.item, theirs))),
+        Err(Fault::Said(VaultError::Locked { .. })) => Ok(true),
+        Err(fault) => Err(fault),
+    }
+}
+
+fn is_exactly(item: &Item, theirs: &HashMap<String, String>) -> bool {
+    item.attributes.iter().all(|(name, value)| theirs.get(name) == Some(value))
+        && theirs.iter().all(|theirs| belongs_to(item, theirs))
+}
+
+/// Whether an attribute of an item is one of those that `item` was made with, or one that a service
+/// adds by itself.
+fn belongs_to(item: &Item, (name, value): (&String, &String)) -> bool {
+    let ours = item.attributes.iter().chain(&item.unsearched).find(|(ours, _)| ours == name);
+    ours.map_or(ADDED.contains(&name.as_str()), |(_, ours)| ours == value)
+}
+
+/// The secret of an item, empty if it is unfinished.
+pub(super) fn secret(
+    link: &Link,
+    path: &OwnedObjectPath,
+    asked: Asked<'_>,
+) -> Result<Secret, Fault> {
+    let secret = link.secret(path, asked.place.session, asked.turn)?;
+    if secret.is_empty() && link.is_item_locked(path, asked.turn)? {
+        return Err(VaultError::Locked { source: None }.into());
+    }
+    Ok(secret)
+}
+
+/// What KeePassXC shows of every entry, as attributes of its item.
+const ADDED: [&str; 7] =
+    ["FDO_SECRETS_CONTENT_TYPE", "Notes", "Path", "Title", "URL", "UserName", "Uuid"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_item_is_exactly_ours_with_what_a_service_adds_and_with_nothing_else() {
+        let item = Item::new("s", "a")
+            .with_attributes([("name", "n"), ("Title", "ours")])
+            .storing_too([("xdg:schema", "x")]);
+        let case = |theirs: &[(&str, &str)]| {
+            let theirs = theirs.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+            is_exactly(&item, &theirs.collect())
+        };
+        assert!(case(&[("name", "n"), ("Title", "ours")]));
+        assert!(case(&[("name", "n"), ("Title", "ours"), ("xdg:schema", "x")]));
+        assert!(case(&[("name", "n"), ("Title", "ours"), ("Uuid", "1"), ("Path", "/p")]));
+        for other in [("xdg:schema", "y"), ("Title", "theirs"), ("more", ""), ("uuid", "1")] {
+            assert!(!case(&[("name", "n"), ("Title", "ours"), other]), "{other:?}");
+        }
+        assert!(!case(&[("name", "n")]), "one of ours is missing");
+    }
+}

@@ -1,0 +1,166 @@
+//! The Secret Service vault where several items have the same names, in one collection or in
+//! several.
+// Not on Windows: the Secret Service
+#![cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))]
+
+use tokenkeep_lab::collections::Collections;
+use tokenkeep_lab::keyring::{State, inside};
+use tokenkeep_platform::vault::{Call, Collection, Item, Place, Vault, VaultError};
+
+const NAMES: [(&str, &str); 3] = [("xdg:schema", "tests"), ("application", "a"), ("key-id", "one")];
+
+fn item() -> Item {
+    Item::new("a", "one").with_attributes(NAMES)
+}
+
+fn quiet() -> Call {
+    Call::quiet()
+}
+
+fn read_all() -> Vec<Vec<u8>> {
+    let mut secrets: Vec<_> =
+        Vault::os().read_all(&item(), &quiet()).unwrap().iter().map(|s| s.to_vec()).collect();
+    secrets.sort();
+    secrets
+}
+
+fn is_locked<T>(result: Result<T, VaultError>) -> bool {
+    matches!(result, Err(VaultError::Locked { .. }))
+}
+
+#[test]
+fn an_item_is_found_after_another_collection_has_become_the_default() {
+    let test = "an_item_is_found_after_another_collection_has_become_the_default";
+    inside(test, State::Unlocked, |_| {
+        let (vault, collections) = (Vault::os(), Collections::connect());
+        vault.create(&item(), b"key", &quiet()).unwrap();
+        collections.set_default(&collections.create("Second"));
+        // Another handle's, so that no place is remembered.
+        assert_eq!(read_all(), [b"key"]);
+        assert_eq!(*vault.read(&item(), &quiet()).unwrap().unwrap(), b"key");
+        vault.write(&item(), b"new", &quiet(), None).unwrap();
+        assert_eq!(read_all(), [b"new"]);
+        assert!(matches!(vault.create(&item(), b"2", &quiet()), Err(VaultError::Exists)));
+        assert!(vault.delete(&item(), &quiet(), None).unwrap());
+        assert_eq!(read_all(), [b""; 0]);
+    });
+}
+
+#[test]
+fn each_of_several_items_is_read_and_equal_ones_once() {
+    inside("each_of_several_items_is_read_and_equal_ones_once", State::Unlocked, |_| {
+        let collections = Collections::connect();
+        let second = collections.create("Second");
+        for (collection, secret) in
+            [(Collections::LOGIN, "1"), (&second, "1"), (Collections::LOGIN, "1"), (&second, "2")]
+        {
+            collections.add(collection, &NAMES, secret.as_bytes());
+        }
+        collections.add(Collections::SESSION, &NAMES, b"");
+        assert_eq!(read_all(), [b"1", b"2"], "and what is unfinished is left out");
+        let vault = Vault::os();
+        let first = collections.secret(&collections.find(&NAMES)[0][0]);
+        match vault.read(&item(), &quiet()) {
+            Ok(secret) => assert_eq!(*secret.unwrap(), first, "as libsecret"),
+            Err(error) => assert!(first.is_empty(), "{error:?}"),
+        }
+        assert!(!vault.delete_if(&item(), &quiet(), None, |secret| secret == b"3").unwrap());
+        assert!(vault.delete_if(&item(), &quiet(), None, |secret| secret == b"1").unwrap());
+        assert_eq!(read_all(), [b"2"]);
+        assert!(vault.delete_if(&item(), &quiet(), None, |secret| secret == b"2").unwrap());
+        let only_unfinished = vault.read_all(&item(), &quiet());
+        assert!(matches!(only_unfinished, Err(VaultError::Unfinished)), "{only_unfinished:?}");
+        assert!(vault.delete_if(&item(), &quiet(), None, <[u8]>::is_empty).unwrap());
+        assert_eq!(read_all(), [b""; 0]);
+        assert_eq!(collections.find(&NAMES)[0], [""; 0]);
+    });
+}
+
+#[test]
+fn a_locked_item_is_locked_and_none_beside_it_is_deleted() {
+    inside("a_locked_item_is_locked_and_none_beside_it_is_deleted", State::Unlocked, |_| {
+        let (vault, collections) = (Vault::os(), Collections::connect());
+        let second = collections.create("Second");
+        collections.add(&second, &NAMES, b"locked");
+        collections.lock(&second);
+        assert!(is_locked(vault.read_all(&item(), &quiet())));
+        assert!(is_locked(vault.read(&item(), &quiet())));
+        assert!(is_locked(vault.write(&item(), b"new", &quiet(), None)));
+        assert!(is_locked(vault.list(&item(), &quiet())));
+        collections.add(Collections::LOGIN, &NAMES, b"open");
+        assert_eq!(read_all(), [b"open"]);
+        assert!(is_locked(vault.delete(&item(), &quiet(), None)));
+        assert!(is_locked(vault.delete_if(&item(), &quiet(), None, |_| true)));
+        assert_eq!(read_all(), [b"open"]);
+        collections.unlock(&second);
+        assert!(vault.delete(&item(), &quiet(), None).unwrap());
+        assert_eq!(collections.find(&NAMES).concat(), [""; 0]);
+    });
+}
+
+#[test]
+fn a_locked_collection_may_hide_a_key_but_not_where_a_new_item_goes() {
+    let test = "a_locked_collection_may_hide_a_key_but_not_where_a_new_item_goes";
+    inside(test, State::Unlocked, |_| {
+        let (vault, collections) = (Vault::os(), Collections::connect());
+        let second = collections.create("Second");
+        collections.lock(&second);
+        assert!(is_locked(vault.read_all(&item(), &quiet())), "the key may lie there");
+        assert!(is_locked(vault.list(&item(), &quiet())));
+        assert!(vault.read(&item(), &quiet()).unwrap().is_none(), "nobody opens it");
+        vault.write(&item(), b"new", &quiet(), None).unwrap();
+        assert_eq!(read_all(), [b"new"]);
+        collections.set_default(&second);
+        assert_eq!(*vault.read(&item(), &quiet()).unwrap().unwrap(), b"new");
+        assert!(vault.delete(&item(), &quiet(), None).unwrap());
+        assert!(is_locked(vault.write(&item(), b"new", &quiet(), None)));
+        assert!(is_locked(vault.create(&item(), b"new", &quiet())));
+    });
+}
+
+#[test]
+fn without_a_default_collection_what_is_there_is_read_and_nothing_is_made() {
+    let test = "without_a_default_collection_what_is_there_is_read_and_nothing_is_made";
+    inside(test, State::Unlocked, |keyring| {
+        // The bus starts another daemon, without the collection that a login makes.
+        keyring.kill_daemon().unwrap();
+        std::fs::remove_dir_all(keyring.files()).unwrap();
+        let vault = Vault::os();
+        let says_so = |result: Result<(), VaultError>| match result {
+            Err(VaultError::Missing { reason, .. }) => {
+                assert!(reason.contains("default"), "{reason}")
+            }
+            other => panic!("{other:?}"),
+        };
+        says_so(vault.write(&item(), b"new", &quiet(), None));
+        says_so(vault.read(&item(), &quiet()).map(drop));
+        says_so(vault.read_all(&item(), &quiet()).map(drop));
+        let mut place = Place::default();
+        place.collection = Collection::Session;
+        Vault::os_at(place).write(&item(), b"key", &quiet(), None).unwrap();
+        assert_eq!(*vault.read(&item(), &quiet()).unwrap().unwrap(), b"key");
+        vault.write(&item(), b"new", &quiet(), None).unwrap();
+        assert_eq!(read_all(), [b"new"]);
+    });
+}
+
+#[test]
+fn all_items_of_a_service_are_listed_by_their_account() {
+    inside("all_items_of_a_service_are_listed_by_their_account", State::Unlocked, |_| {
+        let (vault, collections) = (Vault::os(), Collections::connect());
+        let second = collections.create("Second");
+        let key = |id| [NAMES[0], NAMES[1], ("key-id", id)];
+        assert_eq!(vault.list(&item(), &quiet()).unwrap().expect("it can list").len(), 0);
+        collections.add(Collections::LOGIN, &key("one"), b"1");
+        collections.add(&second, &key("two"), b"2");
+        collections.add(&second, &NAMES[..2], b"has no account");
+        collections.add(&second, &[NAMES[0], ("application", "b"), NAMES[2]], b"another's");
+        let listed = vault.list(&item(), &quiet()).unwrap().expect("it can list");
+        let mut listed: Vec<_> =
+            listed.iter().map(|item| (&*item.account, &**item.secret)).collect();
+        listed.sort();
+        assert_eq!(listed, [("one", &b"1"[..]), ("two", b"2")]);
+        let everything = Item::new("a", "one").with_attributes([("key-id", "one")]);
+        assert!(vault.list(&everything, &quiet()).unwrap().is_none());
+    });
+}
