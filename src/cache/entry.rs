@@ -113,6 +113,23 @@ impl Entry {
         scopes_in(&target).map(str::to_owned).collect()
     }
 
+    /// It has all these scopes, which are sorted.
+    pub(crate) fn has_scopes(&self, wanted: &[String]) -> bool {
+        let target = self.text("target").unwrap_or_default();
+        if let [only] = wanted {
+            return scopes_in(&target).any(|scope| scope == only);
+        }
+        let mut found = vec![false; wanted.len()];
+        for scope in scopes_in(&target) {
+            let first = wanted.partition_point(|other| other.as_str() < scope);
+            if wanted.get(first).is_some_and(|other| other == scope) {
+                found[first] = true;
+            }
+        }
+        // Of a scope that is named twice the first is marked.
+        (0..wanted.len()).all(|nth| found[nth] || nth > 0 && wanted[nth - 1] == wanted[nth])
+    }
+
     /// `expires_on` in Unix seconds, where it can be read as a whole number.
     pub fn expires_on(&self) -> Option<i64> {
         self.0.expires_on

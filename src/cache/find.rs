@@ -43,7 +43,7 @@ impl TokenCache {
                 return Ok(Some(AccessTokenRef::new(Place::Slot(slot), false)));
             }
             let found = usable(section.indexed_exactly(&lookup.exact), request, now)
-                .or_else(|| first_covering(section, lookup, &lookup.each, request, now));
+                .or_else(|| first_covering(section, lookup, lookup.reach_of_home(), request, now));
             return Ok(found.or_else(|| under_names(section, lookup, 1, home, request, now)));
         }
         match self.only_owner(section, lookup, request)? {
@@ -61,20 +61,18 @@ impl TokenCache {
     ) -> Result<Option<String>, Error> {
         let mut owners = BTreeSet::new();
         for environment in &lookup.environments {
-            let reach = lookup.reach(environment);
-            let each = lookup.scopes.iter().map(|scope| reach.of_anybody(scope));
-            let rarest = each.min_by_key(|name| section.count(name));
+            let context = section.reach(&lookup.reach(environment).of_anybody());
             let matching = |entry: &&Entry| {
                 let field = |name| lookup_token(entry.token(name));
-                covers(entry, &lookup.scopes)
+                entry.has_scopes(&lookup.scopes)
                     && answers(entry, request)
                     && field("client_id") == lookup.client
                     && field("realm") == lookup.realm
                     && field("environment").eq_ignore_ascii_case(environment)
             };
             let owner = |entry: &Entry| lookup_token(entry.token("home_account_id")).to_owned();
-            match &rarest {
-                Some(name) => owners.extend(section.indexed(name).filter(matching).map(owner)),
+            match section.with_scopes(&context, &mut lookup.each_scope()) {
+                Some(entries) => owners.extend(entries.filter(matching).map(owner)),
                 None => owners.extend(section.entries().filter(matching).map(owner)),
             }
         }
@@ -107,28 +105,24 @@ fn under_names<'c>(
     now: i64,
 ) -> Option<AccessTokenRef<'c>> {
     lookup.environments[first..].iter().find_map(|environment| {
-        let reach = lookup.reach(environment);
-        let each: Vec<String> =
-            lookup.scopes.iter().map(|scope| reach.with_scope(home, scope)).collect();
-        usable(section.indexed_exactly(&reach.exactly(home, &lookup.joined)), request, now)
-            .or_else(|| first_covering(section, lookup, &each, request, now))
+        let reach = lookup.reach(environment).of(home);
+        let exact = format!("{reach}{}", lookup.joined);
+        usable(section.indexed_exactly(&exact), request, now)
+            .or_else(|| first_covering(section, lookup, &reach, request, now))
     })
 }
 
-/// The first usable token that has all scopes, looked up by the rarest of them.
+/// The first usable token that has all scopes.
 fn first_covering<'c>(
     section: &'c Section,
     lookup: &Lookup,
-    each: &[String],
+    reach: &str,
     request: &TokenRequest,
     now: i64,
 ) -> Option<AccessTokenRef<'c>> {
-    let rarest = match each {
-        [only] => only,
-        _ => each.iter().min_by_key(|name| section.count(name))?,
-    };
-    let covering = |entry: &&Entry| each.len() == 1 || covers(entry, &lookup.scopes);
-    usable(section.indexed(rarest).filter(covering), request, now)
+    let candidates = section.with_scopes(&section.reach(reach), &mut lookup.each_scope())?;
+    let covering = |entry: &&Entry| entry.has_scopes(&lookup.scopes);
+    usable(candidates.filter(covering), request, now)
 }
 
 fn usable<'c>(
@@ -147,12 +141,6 @@ fn usable<'c>(
         }
     }
     None
-}
-
-/// The entry has the scopes.
-fn covers(entry: &Entry, scopes: &[String]) -> bool {
-    let granted = entry.scopes();
-    scopes.iter().all(|scope| granted.contains(scope))
 }
 
 /// The entry is bound to what the request names, and to nothing else.

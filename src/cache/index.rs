@@ -4,13 +4,16 @@
 //! SipHash under random keys of the index's own. A lookup compares a handful of cells, so it
 //! meets a wrong one by chance once in 2^61, and nobody can bring it about who does not know the
 //! keys. No text has to be read to be sure.
+//!
+//! Many names begin with the same text: what is hashed of it is kept in a [`Context`], so that
+//! each name costs only what is its own.
 
 use std::{
-    hash::{BuildHasher, Hasher, RandomState},
-    slice,
+    collections::BTreeSet,
+    hash::{BuildHasher, DefaultHasher, Hasher, RandomState},
 };
 
-/// A map from hashed text to slot numbers, in ascending order.
+/// A map from hashed names to slot numbers, in ascending order.
 #[derive(Clone, Default)]
 pub(crate) struct Index {
     hashers: (RandomState, RandomState),
@@ -18,7 +21,32 @@ pub(crate) struct Index {
     /// Where each cell belongs, as a fraction of all buckets; needed only to grow.
     places: Vec<[u32; CELLS]>,
     used: usize,
-    lists: Vec<Vec<u32>>,
+    /// The slots of each name that has several. Sets, so that no order of changes makes one dear.
+    lists: Vec<BTreeSet<u32>>,
+    /// Lists that no cell refers to.
+    spare: Vec<u32>,
+}
+
+/// A name, hashed under the keys of one index.
+#[derive(Clone, Copy)]
+pub(crate) struct Name {
+    place: u32,
+    tag: u64,
+}
+
+/// How names begin, hashed under the keys of one index.
+pub(crate) struct Context(DefaultHasher, DefaultHasher);
+
+impl Context {
+    /// The name that begins so and ends in `rest`.
+    pub(crate) fn name(&self, rest: &str) -> Name {
+        let end = |begun: &DefaultHasher| {
+            let mut hasher = begun.clone();
+            hasher.write(rest.as_bytes());
+            hasher.finish()
+        };
+        Name { place: place(end(&self.0)), tag: end(&self.1) }
+    }
 }
 
 /// The cells that share a cache line; filled from the first on, and then the next bucket's.
@@ -31,79 +59,117 @@ struct Bucket {
 }
 
 impl Index {
-    /// The slots that were added under `what`.
-    pub(crate) fn slots(&self, what: &str) -> &[u32] {
-        match self.find(what).map(|(bucket, cell)| &self.buckets[bucket].states[cell]) {
-            None | Some(&GONE) => &[],
-            Some(state) if state & LIST == 0 => slice::from_ref(state),
-            Some(state) => &self.lists[(state & !LIST) as usize],
+    /// The beginning that many names share.
+    pub(crate) fn context(&self, text: &str) -> Context {
+        let begin = |keys: &RandomState| {
+            let mut hasher = keys.build_hasher();
+            hasher.write(text.as_bytes());
+            hasher
+        };
+        Context(begin(&self.hashers.0), begin(&self.hashers.1))
+    }
+
+    /// The name that is the whole of a text.
+    pub(crate) fn name(&self, text: &str) -> Name {
+        Name { place: self.place(text), tag: self.tag(text) }
+    }
+
+    /// The slots that were added under a name, in ascending order.
+    pub(crate) fn slots(&self, name: Name) -> impl Iterator<Item = u32> + use<'_> {
+        let (one, many) = match self.state(name) {
+            None | Some(GONE) => (None, None),
+            Some(state) if state & LIST == 0 => (Some(state), None),
+            Some(state) => (None, Some(&self.lists[list(state)])),
+        };
+        one.into_iter().chain(many.into_iter().flatten().copied())
+    }
+
+    /// How many slots were added under a name.
+    pub(crate) fn count(&self, name: Name) -> usize {
+        match self.state(name) {
+            None | Some(GONE) => 0,
+            Some(state) if state & LIST == 0 => 1,
+            Some(state) => self.lists[list(state)].len(),
         }
     }
 
-    /// The slot that was added under `what`, and its note, if it is the only one.
-    pub(crate) fn only(&self, what: &str) -> Option<(u32, u32)> {
-        let (bucket, cell) = self.find(what)?;
+    /// The slot that was added under the name that is this text, and its note, if it is the only
+    /// one.
+    pub(crate) fn only(&self, text: &str) -> Option<(u32, u32)> {
+        // The bucket is on its way from memory while the second hash is worked out.
+        let (bucket, cell) = self.find(self.place(text), || self.tag(text))?;
         let bucket = &self.buckets[bucket];
         let state = bucket.states[cell];
         (state & LIST == 0).then_some((state, bucket.notes[cell]))
     }
 
     /// Adds a slot with a note that lies in the same cache line.
-    pub(crate) fn add(&mut self, what: &str, slot: u32, note: u32) {
+    pub(crate) fn add(&mut self, name: Name, slot: u32, note: u32) {
         if (self.used + 1) * 5 > self.buckets.len() * CELLS * 4 {
             self.grow();
         }
-        let (place, tag) = (self.place(what), hash(&self.hashers.1, what));
-        let (at, cell) = self.cell(self.first(place), tag);
+        let (at, cell) = self.cell(self.first(name.place), name.tag);
         let bucket = &mut self.buckets[at];
         if bucket.states[cell] == EMPTY {
             self.used += 1;
-            (bucket.tags[cell], bucket.states[cell]) = (tag, GONE);
-            self.places[at][cell] = place;
+            (bucket.tags[cell], bucket.states[cell]) = (name.tag, GONE);
+            self.places[at][cell] = name.place;
         }
         let state = &mut bucket.states[cell];
         if *state == GONE || *state == slot {
             (*state, bucket.notes[cell]) = (slot, note);
-            return;
-        }
-        if *state & LIST == 0 {
-            let list = u32::try_from(self.lists.len()).expect("fewer than 2^31 lists");
-            self.lists.push(vec![*state]);
-            *state = LIST | list;
-        }
-        let list = &mut self.lists[(*state & !LIST) as usize];
-        if let Err(nth) = list.binary_search(&slot) {
-            list.insert(nth, slot);
+        } else if *state & LIST != 0 {
+            self.lists[list(*state)].insert(slot);
+        } else {
+            let both = BTreeSet::from([*state, slot]);
+            let free = self.spare.pop().unwrap_or_else(|| {
+                self.lists.push(BTreeSet::new());
+                u32::try_from(self.lists.len() - 1).expect("fewer than 2^31 lists")
+            });
+            self.lists[free as usize] = both;
+            *state = LIST | free;
         }
     }
 
-    pub(crate) fn remove(&mut self, what: &str, slot: u32) {
-        let Some((bucket, cell)) = self.find(what) else { return };
-        let state = &mut self.buckets[bucket].states[cell];
+    pub(crate) fn remove(&mut self, name: Name, slot: u32) {
+        let Some((bucket, cell)) = self.find(name.place, || name.tag) else { return };
+        let bucket = &mut self.buckets[bucket];
+        let state = &mut bucket.states[cell];
         if *state == slot {
             // The cell keeps its place in the chain.
             *state = GONE;
         } else if *state != GONE && *state & LIST != 0 {
-            let list = &mut self.lists[(*state & !LIST) as usize];
-            if let Ok(nth) = list.binary_search(&slot) {
-                list.remove(nth);
+            let slots = &mut self.lists[list(*state)];
+            slots.remove(&slot);
+            if slots.len() == 1 {
+                let last = slots.pop_first().expect("it has one");
+                self.spare.push(*state & !LIST);
+                // Without its note it is only found a little later.
+                (*state, bucket.notes[cell]) = (last, 0);
             }
         }
     }
 
-    fn find(&self, what: &str) -> Option<(usize, usize)> {
-        // The bucket is on its way from memory while the second hash is worked out.
-        let first = self.first(self.place(what));
+    fn state(&self, name: Name) -> Option<u32> {
+        let (bucket, cell) = self.find(name.place, || name.tag)?;
+        Some(self.buckets[bucket].states[cell])
+    }
+
+    fn find(&self, place: u32, tag: impl FnOnce() -> u64) -> Option<(usize, usize)> {
+        let first = self.first(place);
         if self.buckets.get(first)?.states[0] == EMPTY {
             return None;
         }
-        let (at, cell) = self.cell(first, hash(&self.hashers.1, what));
+        let (at, cell) = self.cell(first, tag());
         (self.buckets[at].states[cell] != EMPTY).then_some((at, cell))
     }
 
-    /// Where a text belongs, as a fraction of all buckets.
-    fn place(&self, what: &str) -> u32 {
-        (hash(&self.hashers.0, what) >> 32) as u32
+    fn place(&self, text: &str) -> u32 {
+        place(hash(&self.hashers.0, text))
+    }
+
+    fn tag(&self, text: &str) -> u64 {
+        hash(&self.hashers.1, text)
     }
 
     /// Where the cells of a place begin.
@@ -149,6 +215,16 @@ impl Index {
             }
         }
     }
+}
+
+/// Where a name belongs, as a fraction of all buckets.
+fn place(hash: u64) -> u32 {
+    (hash >> 32) as u32
+}
+
+/// The number of the list that a state refers to.
+fn list(state: u32) -> usize {
+    (state & !LIST) as usize
 }
 
 fn hash(keys: &RandomState, what: &str) -> u64 {

@@ -8,7 +8,7 @@ use crate::cache::{
     entry::{Entry, scopes_in},
     json::{decode, quoted},
     key,
-    section::{Reach, Section, account, own},
+    section::{Reach, Section},
 };
 
 /// Which entries to search for: the fields they must have, and scopes.
@@ -104,12 +104,7 @@ impl Query {
         if !self.fields_match(entry) {
             return false;
         }
-        let target = || entry.text("target").unwrap_or_default();
-        self.scopes.is_empty() || {
-            let target = target();
-            let granted: Vec<&str> = scopes_in(&target).collect();
-            self.scopes.iter().all(|scope| granted.contains(&scope.as_str()))
-        }
+        self.scopes.is_empty() || entry.has_scopes(&self.scopes)
     }
 
     /// The key of the one access token that the reference looks at first.
@@ -134,27 +129,32 @@ impl Query {
         ))
     }
 
-    /// What all matching entries are indexed under, if there is such a name.
-    fn indexed_under(&self, kind: CredentialType, section: &Section) -> Option<String> {
+    /// Entries among which all that match are, in order: as few as the index allows.
+    fn candidates<'c>(
+        &self,
+        kind: CredentialType,
+        section: &'c Section,
+    ) -> impl Iterator<Item = &'c Entry> + use<'c> {
         let home = self.value("home_account_id");
-        let mut names: Vec<String> = home.map(account).into_iter().collect();
-        let place = || {
+        // An empty text is indexed as null.
+        let has_empty = self.fields.iter().any(|(_, token)| token == "\"\"");
+        let reach = || {
             let [client, realm, environment] =
                 ["client_id", "realm", "environment"].map(|name| self.value(name));
-            Some(Reach { client: client?, realm: realm?, environment: environment? })
+            let reach = Reach { client: client?, realm: realm?, environment: environment? };
+            Some(home.map_or_else(|| reach.of_anybody(), |home| reach.of(home)))
         };
-        if let (CredentialType::AccessToken, Some(reach)) = (kind, place()) {
-            let scopes = self.scopes.iter().filter(|scope| scopes_in(scope).eq([scope.as_str()]));
-            for scope in scopes {
-                names.push(reach.of_anybody(scope));
-                names.extend(home.map(|home| reach.with_scope(home, scope)));
-            }
-        }
-        // An empty text is indexed as null.
-        if self.fields.iter().any(|(_, token)| token == "\"\"") {
-            names.truncate(usize::from(home.is_some()));
-        }
-        names.into_iter().min_by_key(|name| section.count(name))
+        let granted = (kind == CredentialType::AccessToken && !has_empty).then(reach).flatten();
+        let granted = granted.and_then(|reach| {
+            let scopes = self.scopes.iter().map(String::as_str);
+            let mut scopes = scopes.filter(|scope| scopes_in(scope).eq([*scope]));
+            section.with_scopes(&section.reach(&reach), &mut scopes)
+        });
+        let owned = home.filter(|_| granted.is_none()).map(|home| section.account(home));
+        let all = (granted.is_none() && owned.is_none()).then(|| section.entries());
+        let owned = owned.map(|name| section.indexed(name));
+        let few = granted.into_iter().flatten().chain(owned.into_iter().flatten());
+        few.chain(all.into_iter().flatten())
     }
 }
 
@@ -185,16 +185,11 @@ impl TokenCache {
         let is_current =
             move |entry: &Entry| !is_token || entry.expires_on().is_some_and(|end| end >= now);
         let preferred = section.filter(|_| is_token).and_then(|section| {
-            let name = own(&query.preferred()?);
-            section.indexed(&name).find(|entry| query.fields_match(entry) && is_current(entry))
+            let name = section.own(&query.preferred()?);
+            section.indexed(name).find(|entry| query.fields_match(entry) && is_current(entry))
         });
-        let name = section.and_then(|section| query.indexed_under(kind, section));
-        let candidates: Vec<&Entry> = match (section, name) {
-            (None, _) => Vec::new(),
-            (Some(section), Some(name)) => section.indexed(&name).collect(),
-            (Some(section), None) => section.entries().collect(),
-        };
-        let others = candidates.into_iter().filter(move |entry| {
+        let candidates = section.map(|section| query.candidates(kind, section));
+        let others = candidates.into_iter().flatten().filter(move |entry| {
             preferred.is_none_or(|first| !first.is_same(entry))
                 && is_current(entry)
                 && query.matches(entry)

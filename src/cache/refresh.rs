@@ -7,13 +7,8 @@ use zeroize::Zeroizing;
 use crate::{
     Error,
     cache::{
-        TokenCache,
-        credential::CredentialType,
-        entry::Entry,
-        json::quoted,
-        key,
+        TokenCache, credential::CredentialType, entry::Entry, json::quoted, key,
         request::TokenRequest,
-        section::{account, own},
     },
 };
 
@@ -43,7 +38,7 @@ impl TokenCache {
             };
             match request.home_account_id() {
                 Some(home) => {
-                    found.extend(section.indexed(&account(&quoted(home))).filter(may_use));
+                    found.extend(section.indexed(section.account(&quoted(home))).filter(may_use));
                 }
                 None => found.extend(section.entries().filter(may_use)),
             }
@@ -74,7 +69,7 @@ impl TokenCache {
         self.can_write(CredentialType::RefreshToken)?;
         let Some(section) = self.section(CredentialType::RefreshToken) else { return Ok(0) };
         let held: Vec<Entry> = section
-            .indexed(&account(&quoted(home_account_id)))
+            .indexed(section.account(&quoted(home_account_id)))
             .filter(|entry| entry.secret() == Some(spent))
             .cloned()
             .collect();
@@ -111,7 +106,7 @@ impl TokenCache {
             return Ok(false);
         };
         let newest = section
-            .indexed(&own(&key))
+            .indexed(section.own(&key))
             .max_by_key(|held| held.last_modification_time().unwrap_or(0));
         let Some(held) = newest.cloned() else { return Ok(false) };
         let renewed = held.with(&renewal(secret, now)).respelled(&key);

@@ -38,9 +38,8 @@ pub(crate) struct Lookup {
     pub(crate) environments: Vec<String>,
     pub(crate) scopes: Vec<String>,
     pub(crate) joined: String,
-    /// For the authority's host: the index names of the exact scopes, and of each scope.
+    /// For the authority's host: the index name of the exact scopes; it begins with that of each.
     pub(crate) exact: String,
-    pub(crate) each: Vec<String>,
 }
 
 impl TokenRequest {
@@ -178,15 +177,11 @@ impl TokenRequest {
                 environments: aliases(&place.environment).map(quoted).collect(),
                 joined: scopes.join(" "),
                 exact: String::new(),
-                each: Vec::new(),
                 scopes,
             };
             if let Some(home) = &lookup.home {
                 let reach = lookup.reach(&lookup.environments[0]);
-                let exact = reach.exactly(home, &lookup.joined);
-                let each =
-                    lookup.scopes.iter().map(|scope| reach.with_scope(home, scope)).collect();
-                (lookup.exact, lookup.each) = (exact, each);
+                lookup.exact = reach.of(home) + &lookup.joined;
             }
             lookup
         });
@@ -197,6 +192,15 @@ impl TokenRequest {
 impl Lookup {
     pub(crate) fn reach<'l>(&'l self, environment: &'l str) -> Reach<'l> {
         Reach { client: &self.client, realm: &self.realm, environment }
+    }
+
+    pub(crate) fn each_scope(&self) -> impl Iterator<Item = &str> {
+        self.scopes.iter().map(String::as_str)
+    }
+
+    /// How the index names of the named account begin, for the authority's host.
+    pub(crate) fn reach_of_home(&self) -> &str {
+        &self.exact[..self.exact.len() - self.joined.len()]
     }
 }
 

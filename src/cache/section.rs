@@ -2,7 +2,7 @@
 
 use crate::cache::{
     entry::{Entry, scopes_in},
-    index::Index,
+    index::{Context, Index, Name},
     json::decode,
     key,
 };
@@ -27,14 +27,15 @@ impl Section {
         self.live
     }
 
-    /// The entries that are indexed under `what`, in order.
-    pub(crate) fn indexed(&self, what: &str) -> impl Iterator<Item = &Entry> + use<'_> {
-        self.index.slots(what).iter().filter_map(|&slot| self.slots[slot as usize].as_ref())
+    /// The entries that are indexed under `name`, in order.
+    pub(crate) fn indexed(&self, name: Name) -> impl Iterator<Item = &Entry> + use<'_> {
+        self.index.slots(name).filter_map(|slot| self.slots[slot as usize].as_ref())
     }
 
     /// The access tokens that are indexed under this exact name, in order.
     pub(crate) fn indexed_exactly(&self, what: &str) -> impl Iterator<Item = &Entry> + use<'_> {
-        self.exact.slots(what).iter().filter_map(|&slot| self.slots[slot as usize].as_ref())
+        let slots = self.exact.slots(self.exact.name(what));
+        slots.filter_map(|slot| self.slots[slot as usize].as_ref())
     }
 
     /// The one access token under this exact name, if it is surely good at `now`. Only the index
@@ -44,14 +45,49 @@ impl Section {
         (now < i64::from(good_until)).then(|| &self.slots[slot as usize])
     }
 
-    pub(crate) fn count(&self, what: &str) -> usize {
-        self.index.slots(what).len()
+    pub(crate) fn count(&self, name: Name) -> usize {
+        self.index.count(name)
+    }
+
+    /// The access tokens that may have all `scopes`, in order: those that are indexed under the
+    /// rarest of them, and those whose scopes are not indexed. None if no scope is named.
+    pub(crate) fn with_scopes<'c>(
+        &'c self,
+        context: &Context,
+        scopes: &mut dyn Iterator<Item = &str>,
+    ) -> Option<impl Iterator<Item = &'c Entry> + use<'c>> {
+        let rarest =
+            scopes.map(|scope| context.name(scope)).min_by_key(|&name| self.count(name))?;
+        let rest = self.index.slots(context.name(UNINDEXED));
+        let slots = in_order(self.index.slots(rarest), rest);
+        Some(slots.filter_map(|slot| self.slots[slot as usize].as_ref()))
+    }
+
+    /// What the entry with this spelling of its key is indexed under.
+    pub(crate) fn spelled(&self, key: &str) -> Name {
+        self.index.context("K\n").name(key)
+    }
+
+    /// What the entries whose fields make this key are indexed under.
+    pub(crate) fn own(&self, key: &str) -> Name {
+        self.index.context("O\n").name(key)
+    }
+
+    /// What the entries of an account are indexed under; the argument is a canonical token.
+    pub(crate) fn account(&self, home: &str) -> Name {
+        self.index.context("H\n").name(home)
+    }
+
+    /// What the access tokens of a [`Reach`] are indexed under, but for their scope.
+    pub(crate) fn reach(&self, text: &str) -> Context {
+        self.index.context(text)
     }
 
     /// Adds an entry as it was read: only the same spelling of the key replaces.
     pub(crate) fn load(&mut self, entry: Entry) {
-        match self.index.slots(&spelled(entry.spelled_key())).first() {
-            Some(&slot) => self.set(slot, entry),
+        let held = self.index.slots(self.spelled(entry.spelled_key())).next();
+        match held {
+            Some(slot) => self.set(slot, entry),
             None => self.push(entry),
         }
     }
@@ -60,14 +96,14 @@ impl Section {
     /// fields or by its spelling, and what has the fields of `old`.
     pub(crate) fn replace(&mut self, old: Option<&str>, entry: Entry) {
         let own_key = key::own(&entry);
-        let same_spelling = self.index.slots(&spelled(entry.spelled_key())).to_vec();
-        let mut replaced = same_spelling.clone();
+        let same_spelling = self.index.slots(self.spelled(entry.spelled_key())).next();
+        let mut replaced: Vec<u32> = same_spelling.into_iter().collect();
         for key in [old, own_key.as_deref()].into_iter().flatten() {
-            replaced.extend(self.index.slots(&own(key)));
+            replaced.extend(self.index.slots(self.own(key)));
         }
         replaced.sort_unstable();
         replaced.dedup();
-        let Some(&first) = same_spelling.first().or(replaced.first()) else {
+        let Some(first) = same_spelling.or(replaced.first().copied()) else {
             return self.push(entry);
         };
         for slot in replaced.into_iter().filter(|&slot| slot != first) {
@@ -79,8 +115,9 @@ impl Section {
     /// The entries, in order, whose place a new one with this key would take: those whose fields make it, and the one
     /// that is spelled so.
     pub(crate) fn rivals(&self, key: Option<&str>, spelling: &str) -> Vec<&Entry> {
-        let mut slots = key.map_or(Vec::new(), |key| self.index.slots(&own(key)).to_vec());
-        slots.extend(self.index.slots(&spelled(spelling)));
+        let own = key.map(|key| self.index.slots(self.own(key)));
+        let mut slots: Vec<u32> = own.into_iter().flatten().collect();
+        slots.extend(self.index.slots(self.spelled(spelling)));
         slots.sort_unstable();
         slots.dedup();
         slots.iter().filter_map(|&slot| self.slots[slot as usize].as_ref()).collect()
@@ -88,8 +125,11 @@ impl Section {
 
     /// Removes what has the key of `entry` by its fields; without such a key, by its spelling.
     pub(crate) fn remove(&mut self, entry: &Entry) -> usize {
-        let what = key::own(entry).map_or_else(|| spelled(entry.spelled_key()), |key| own(&key));
-        let slots = self.index.slots(&what).to_vec();
+        let name = match key::own(entry) {
+            Some(key) => self.own(&key),
+            None => self.spelled(entry.spelled_key()),
+        };
+        let slots: Vec<u32> = self.index.slots(name).collect();
         for &slot in &slots {
             self.clear(slot);
         }
@@ -120,12 +160,12 @@ impl Section {
 
     fn set(&mut self, slot: u32, entry: Entry) {
         self.clear(slot);
-        for what in names(&entry) {
-            if what.starts_with(EXACT) {
-                self.exact.add(&what, slot, good_until(&entry));
-            } else {
-                self.index.add(&what, slot, 0);
-            }
+        let names = self.names(&entry);
+        for name in names.index {
+            self.index.add(name, slot, 0);
+        }
+        if let Some(name) = names.exact {
+            self.exact.add(name, slot, good_until(&entry));
         }
         self.slots[slot as usize] = Some(entry);
         self.live += 1;
@@ -133,15 +173,44 @@ impl Section {
 
     fn clear(&mut self, slot: u32) {
         if let Some(old) = self.slots[slot as usize].take() {
-            for what in names(&old) {
-                if what.starts_with(EXACT) {
-                    self.exact.remove(&what, slot);
-                } else {
-                    self.index.remove(&what, slot);
-                }
+            let names = self.names(&old);
+            for name in names.index {
+                self.index.remove(name, slot);
+            }
+            if let Some(name) = names.exact {
+                self.exact.remove(name, slot);
             }
             self.live -= 1;
         }
+    }
+
+    /// Everything that an entry is indexed under.
+    fn names(&self, entry: &Entry) -> Names {
+        let mut index = vec![self.spelled(entry.spelled_key())];
+        index.extend(key::own(entry).map(|key| self.own(&key)));
+        let home = entry.token("home_account_id");
+        index.extend(home.map(|home| self.account(home)));
+        let is_token = entry.kind() == crate::CredentialType::AccessToken;
+        let target = entry.token("target").filter(|_| is_token).and_then(decode);
+        let Some(target) = target else { return Names { index, exact: None } };
+        let environment = lookup_token(entry.token("environment")).to_ascii_lowercase();
+        let reach = Reach {
+            client: lookup_token(entry.token("client_id")),
+            realm: lookup_token(entry.token("realm")),
+            environment: &environment,
+        };
+        let mut text = reach.of(lookup_token(home));
+        let contexts = [self.reach(&text), self.reach(&reach.of_anybody())];
+        if scopes_in(&target).count() * TEXT_PER_SCOPE > entry.as_json().len() {
+            index.extend(contexts.iter().map(|context| context.name(UNINDEXED)));
+            return Names { index, exact: None };
+        }
+        let scopes = sorted(scopes_in(&target).collect());
+        for context in &contexts {
+            index.extend(scopes.iter().map(|scope| context.name(scope)));
+        }
+        text.push_str(&scopes.join(" "));
+        Names { index, exact: Some(self.exact.name(&text)) }
     }
 
     /// Numbers the slots anew when most of them are empty.
@@ -165,19 +234,10 @@ fn good_until(entry: &Entry) -> u32 {
     u32::try_from(end).unwrap_or(u32::MAX)
 }
 
-/// What the entry with this spelling of its key is indexed under.
-pub(crate) fn spelled(key: &str) -> String {
-    format!("K\n{key}")
-}
-
-/// What the entries whose fields make this key are indexed under.
-pub(crate) fn own(key: &str) -> String {
-    format!("O\n{key}")
-}
-
-/// What the entries of an account are indexed under; the argument is a canonical token.
-pub(crate) fn account(home: &str) -> String {
-    format!("H\n{home}")
+/// What an entry is indexed under.
+struct Names {
+    index: Vec<Name>,
+    exact: Option<Name>,
 }
 
 /// Where an access token applies, as canonical tokens.
@@ -189,22 +249,17 @@ pub(crate) struct Reach<'t> {
 }
 
 impl Reach<'_> {
-    /// What an account's access tokens with exactly these scopes are indexed under.
-    pub(crate) fn exactly(&self, home: &str, sorted_scopes: &str) -> String {
+    /// What an account's access tokens are indexed under, followed by a scope; or, exactly, by all
+    /// of them, sorted.
+    pub(crate) fn of(&self, home: &str) -> String {
         let Self { client, realm, environment } = self;
-        format!("{EXACT}\n{home}\n{client}\n{realm}\n{environment}\n{sorted_scopes}")
+        format!("S\n{home}\n{client}\n{realm}\n{environment}\n")
     }
 
-    /// What an account's access tokens with this scope are indexed under.
-    pub(crate) fn with_scope(&self, home: &str, scope: &str) -> String {
+    /// What all access tokens are indexed under, followed by a scope.
+    pub(crate) fn of_anybody(&self) -> String {
         let Self { client, realm, environment } = self;
-        format!("S\n{home}\n{client}\n{realm}\n{environment}\n{scope}")
-    }
-
-    /// What all access tokens with this scope are indexed under.
-    pub(crate) fn of_anybody(&self, scope: &str) -> String {
-        let Self { client, realm, environment } = self;
-        format!("A\n{client}\n{realm}\n{environment}\n{scope}")
+        format!("A\n{client}\n{realm}\n{environment}\n")
     }
 }
 
@@ -216,35 +271,32 @@ pub(crate) fn lookup_token(token: Option<&str>) -> &str {
     }
 }
 
-/// Everything that an entry is indexed under.
-fn names(entry: &Entry) -> Vec<String> {
-    let mut names = vec![spelled(entry.spelled_key())];
-    names.extend(key::own(entry).map(|key| own(&key)));
-    let home = entry.token("home_account_id");
-    names.extend(home.map(account));
-    if entry.kind() != crate::CredentialType::AccessToken {
-        return names;
-    }
-    let environment = lookup_token(entry.token("environment")).to_ascii_lowercase();
-    let reach = Reach {
-        client: lookup_token(entry.token("client_id")),
-        realm: lookup_token(entry.token("realm")),
-        environment: &environment,
-    };
-    let home = lookup_token(home);
-    let Some(target) = entry.token("target").and_then(decode) else { return names };
-    let mut scopes: Vec<&str> = scopes_in(&target).collect();
+fn sorted(mut scopes: Vec<&str>) -> Vec<&str> {
     scopes.sort_unstable();
     scopes.dedup();
-    names.push(reach.exactly(home, &scopes.join(" ")));
-    for scope in scopes {
-        names.push(reach.with_scope(home, scope));
-        names.push(reach.of_anybody(scope));
-    }
-    names
+    scopes
+}
+
+/// Two ascending lists of slots as one.
+fn in_order(
+    one: impl Iterator<Item = u32>,
+    other: impl Iterator<Item = u32>,
+) -> impl Iterator<Item = u32> {
+    let (mut one, mut other) = (one.peekable(), other.peekable());
+    std::iter::from_fn(move || match (one.peek(), other.peek()) {
+        (Some(a), Some(b)) if a > b => other.next(),
+        (None, _) => other.next(),
+        _ => one.next(),
+    })
 }
 
 /// A token with less than this many seconds left counts as expired, as in the reference.
 pub(crate) const MARGIN: i64 = 300;
 
-const EXACT: &str = "E";
+/// The scopes of an access token are indexed if it has this many bytes of text for each of them,
+/// as every token of a provider has. One with more scopes is looked through instead, so that the
+/// index never outgrows the cache.
+const TEXT_PER_SCOPE: usize = 32;
+
+/// In the place of a scope: access tokens whose scopes are not indexed.
+const UNINDEXED: &str = "";

@@ -1,0 +1,133 @@
+//! Content costs in proportion to its size: no shape of it makes a reader slow or large.
+//!
+//! `TOKENKEEP_LINEAR_BYTES` says how large the content is, `TOKENKEEP_LINEAR_MILLISECONDS` how long
+//! a run lasts at least. Prints what each shape costs.
+// Not on Windows: CPU time and peak memory are read from /proc
+#![cfg(target_os = "linux")]
+#![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs, reason = "it is a test")]
+
+#[path = "linear/shapes.rs"]
+mod shapes;
+#[path = "linear/work.rs"]
+mod work;
+
+use std::{env, fs, thread};
+
+use shapes::{SHAPES, Shape};
+use tokenkeep_lab::{again, task};
+use work::Work;
+
+#[test]
+fn twice_the_content_costs_about_twice_the_time() {
+    let failed: Vec<String> =
+        cases().filter_map(|(shape, work)| time_grows(shape, work).err()).collect();
+    assert!(failed.is_empty(), "more than {RATIO} times the time:\n{}", failed.join("\n"));
+}
+
+#[test]
+fn memory_stays_below_a_small_multiple_of_the_content() {
+    if let Some(task) = task() {
+        return measure_memory(task.to_str().unwrap());
+    }
+    let failed: Vec<String> = cases()
+        .filter(|(_, work)| !work.has_large_request)
+        .filter_map(|(shape, work)| {
+            let test = memory_stays_below_a_small_multiple_of_the_content;
+            let output = again(test, format!("{}/{}", shape.name, work.name)).output().unwrap();
+            let printed = String::from_utf8(output.stdout).unwrap();
+            let times = printed.lines().find_map(|line| line.strip_prefix(PEAK)?.parse().ok());
+            let times: f64 = times.unwrap_or_else(|| panic!("{}: {printed}", shape.name));
+            let line = format!("{}, {}: {times:.1} times its size", shape.name, work.name);
+            println!("{line}");
+            (times > MEMORY).then_some(line)
+        })
+        .collect();
+    assert!(failed.is_empty(), "more than {MEMORY} times the memory:\n{}", failed.join("\n"));
+}
+
+fn cases() -> impl Iterator<Item = (&'static Shape, &'static Work)> {
+    let only = env::var("TOKENKEEP_LINEAR_ONLY").unwrap_or_default();
+    let all = SHAPES.iter().flat_map(|shape| shape.works.iter().map(move |work| (shape, *work)));
+    all.filter(move |(shape, work)| format!("{}/{}", shape.name, work.name).contains(&only))
+}
+
+/// What it costs as a line; an error if twice the content costs more than it may.
+fn time_grows(shape: &Shape, work: &Work) -> Result<(), String> {
+    let size = number("TOKENKEEP_LINEAR_BYTES", 64 << 10);
+    let inputs = [size, 2 * size].map(|size| shape.documents(work, size));
+    let at_least = number("TOKENKEEP_LINEAR_MILLISECONDS", 10) as u64 * 1_000_000;
+    let mut least = [u64::MAX; 2];
+    let mut line = String::new();
+    // A machine that is busy with something else can only make one of the two look slower.
+    for _ in 0..ATTEMPTS {
+        for _ in 0..RUNS {
+            for ([one, other], least) in inputs.iter().zip(&mut least) {
+                *least = nanoseconds(at_least, || (work.run)(one, other)).min(*least);
+            }
+        }
+        let ratio = least[1] as f64 / least[0] as f64;
+        let each = least[0] as f64 / size as f64;
+        line = format!(
+            "{}, {}: {size} bytes {each:.1} ns each, twice {ratio:.2}",
+            shape.name, work.name
+        );
+        println!("{line}");
+        if ratio <= RATIO {
+            return Ok(());
+        }
+    }
+    Err(line)
+}
+
+/// Nanoseconds of CPU time for one call, from so many that they take `at_least`.
+fn nanoseconds(at_least: u64, call: impl Fn()) -> u64 {
+    let start = cpu_time();
+    for calls in 1.. {
+        call();
+        let spent = cpu_time() - start;
+        if spent >= at_least {
+            return spent / calls;
+        }
+    }
+    unreachable!("the calls take time")
+}
+
+/// The CPU time of this thread in nanoseconds.
+fn cpu_time() -> u64 {
+    // The kernel brings the count up to date when the thread offers its turn.
+    thread::yield_now();
+    let text = fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    text.split(' ').next().unwrap().parse().unwrap()
+}
+
+/// Prints the peak of this process's memory while it works, the content included.
+#[expect(clippy::disallowed_methods, reason = "the file is a switch of the kernel")]
+fn measure_memory(case: &str) {
+    let (shape, work) = cases()
+        .find(|(shape, work)| case == format!("{}/{}", shape.name, work.name))
+        .expect("a case of the table");
+    let [one, other] = shape.documents(work, number("TOKENKEEP_LINEAR_MEMORY", 2 << 20));
+    let size = (one.len() + other.len()) as f64;
+    // The peak starts over from here.
+    fs::write("/proc/self/clear_refs", "5").unwrap();
+    let before = status("VmRSS:");
+    (work.run)(&one, &other);
+    println!("{PEAK}{}", (status("VmHWM:") - before + size) / size);
+}
+
+/// A number of /proc/self/status, in bytes.
+fn status(name: &str) -> f64 {
+    let text = fs::read_to_string("/proc/self/status").unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse::<f64>().unwrap() * 1024.0
+}
+
+fn number(name: &str, default: usize) -> usize {
+    env::var(name).map_or(default, |text| text.parse().unwrap())
+}
+
+const RATIO: f64 = 2.5;
+const MEMORY: f64 = 8.0;
+const RUNS: usize = 5;
+const ATTEMPTS: usize = 3;
+const PEAK: &str = "peak memory ";
