@@ -123,7 +123,7 @@ fn bad_events_say_what_is_wrong() {
         (r#"{"client_id": 7}"#, "`client_id`"),
         (r#"{"scope": "s"}"#, "`scope`"),
         (r#"{"token_endpoint": "http://h/t"}"#, "https"),
-        (r#"{"token_endpoint": "https://h.example"}"#, "tenant"),
+        (r#"{"token_endpoint": "https://user@h.example/t"}"#, "user name"),
         (r#"{"response": {"access_token": "a", "refresh_in": "1"}}"#, "`response.refresh_in`"),
         (r#"{"response": {"access_token": "a", "expires_in": null}}"#, "`response.expires_in`"),
         (r#"{"response": {"client_info": "x"}}"#, "client_info"),

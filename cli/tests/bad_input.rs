@@ -12,7 +12,7 @@ use tokenkeep_lab::say;
 fn text_that_is_no_event_is_refused_with_its_reason() {
     let place = Place::signed_in();
     let before = place.sealed();
-    let without_tenant = EVENT.replace("/contoso/oauth2/v2.0/token", "");
+    let other_host = EVENT.replace("https://", r"https://evil.example\\@");
     let not_https = EVENT.replace("https://", "http://");
     for (input, reason) in [
         ("", "JSON"),
@@ -23,7 +23,7 @@ fn text_that_is_no_event_is_refused_with_its_reason() {
         ("{\"access_token\": \"a-token\"}", "`response`"),
         ("{\"response\": 5}", "response"),
         ("{\"scope\": \"s1\"}", "scope"),
-        (&*without_tenant, "token endpoint"),
+        (&*other_host, "token endpoint"),
         (&*not_https, "https"),
     ] {
         let (code, said) = refusal(&place.run_with(&["add"], input));

@@ -1,6 +1,8 @@
 //! Where a sign-in belongs: host and tenant of an authority, and the names of one cloud.
 
-use crate::Error;
+use std::net::{Ipv6Addr, SocketAddr};
+
+use crate::{Error, cache::address::Address};
 
 /// The host and the tenant of an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,28 +14,34 @@ pub(crate) struct Authority {
 impl Authority {
     /// Reads `https://host/tenant/…`; the host becomes lower case, the tenant may be missing.
     ///
+    /// The host may be this machine itself, spoken to with `http`. Then the port is part of the
+    /// environment, as several providers may run here. With `https` it is not, as in the
+    /// reference.
+    ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if it is no https address with a host.
+    /// [`Error::Invalid`] if it is no such address, or if other readers would take it for
+    /// another host.
     pub(crate) fn parse(address: &str) -> Result<Self, Error> {
-        let cleaned: String = address
-            .trim_start_matches(|c: char| c <= ' ')
-            .chars()
-            .filter(|c| !matches!(c, '\t' | '\r' | '\n'))
-            .collect();
-        let invalid = || Error::Invalid {
-            detail: "the endpoint or authority is not an https address with a host and a tenant, \
-                     such as https://login.microsoftonline.com/TENANT"
-                .to_owned(),
+        let invalid = |reason: &str| Error::Invalid {
+            detail: format!(
+                "the address of the authority or token endpoint {reason}; expected is one such as \
+                 https://login.microsoftonline.com/TENANT or https://accounts.example.com"
+            ),
         };
-        let (scheme, rest) = cleaned.split_once("://").ok_or_else(invalid)?;
-        if !scheme.eq_ignore_ascii_case("https") {
-            return Err(invalid());
-        }
-        let rest = &rest[..rest.find(['?', '#']).unwrap_or(rest.len())];
-        let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        let environment = hostname(host).filter(|host| !host.is_empty()).ok_or_else(invalid)?;
-        let mut segments = path.split('/').skip(1);
+        let address = Address::parse(address).map_err(invalid)?;
+        let environment = if address.is_https {
+            address.host
+        } else if address.is_loopback() {
+            let port = address.port.unwrap_or(80);
+            match address.host.parse::<Ipv6Addr>() {
+                Ok(host) => SocketAddr::from((host, port)).to_string(),
+                Err(_) => format!("{}:{port}", address.host),
+            }
+        } else {
+            return Err(invalid("begins with http://, which is for this machine only"));
+        };
+        let mut segments = address.path.split('/').skip(1);
         let first = segments.next().unwrap_or_default();
         // A parameter behind `;` belongs to the last segment and is no part of it.
         let first = match segments.next() {
@@ -48,19 +56,22 @@ impl Authority {
         Ok(Self { environment, realm })
     }
 
-    /// As [`parse`](Self::parse), but the tenant must be there.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Invalid`] also if there is no tenant.
-    pub(crate) fn parse_endpoint(address: &str) -> Result<Self, Error> {
-        let endpoint = Self::parse(address)?;
-        if endpoint.realm.is_some() {
-            return Ok(endpoint);
-        }
-        let detail = "the token endpoint has no tenant; expected is an address such as \
-                      https://login.microsoftonline.com/TENANT/oauth2/v2.0/token";
-        Err(Error::Invalid { detail: detail.to_owned() })
+    /// The address that means this host and tenant, if there is one.
+    pub(crate) fn address(environment: &str, realm: Option<&str>) -> Option<String> {
+        let realm = realm.filter(|realm| !realm.is_empty());
+        let start = match environment.parse::<Ipv6Addr>() {
+            Ok(_) => format!("https://[{environment}]"),
+            Err(_) if environment.contains(':') => format!("http://{environment}"),
+            Err(_) => format!("https://{environment}"),
+        };
+        let address = realm.map_or(start.clone(), |realm| format!("{start}/{realm}"));
+        let means_the_same = |address: &String| {
+            Self::parse(address).is_ok_and(|read| {
+                read.environment.eq_ignore_ascii_case(environment) && read.realm.as_deref() == realm
+            })
+        };
+        // Without a `/` at its end a tenant with `;` in it would end there.
+        [address.clone(), format!("{address}/")].into_iter().find(means_the_same)
     }
 }
 
@@ -69,16 +80,6 @@ pub(crate) fn aliases(environment: &str) -> impl Iterator<Item = &str> {
     let group = CLOUDS.iter().copied().find(|names| names.contains(&environment)).unwrap_or(&[]);
     std::iter::once(environment)
         .chain(group.iter().copied().filter(move |&name| name != environment))
-}
-
-fn hostname(host: &str) -> Option<String> {
-    let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-    let name = match host.strip_prefix('[') {
-        Some(inside) => inside.split_once(']')?.0,
-        None if host.contains(['[', ']']) => return None,
-        None => host.split_once(':').map_or(host, |(name, _)| name),
-    };
-    Some(name.to_lowercase())
 }
 
 const CIAM: &str = ".ciamlogin.com";
@@ -105,27 +106,86 @@ mod tests {
         let cases = [
             (
                 "https://Login.Example.com:8443/Contoso/v2/token",
-                Some(("login.example.com", "Contoso")),
+                Some(("login.example.com", Some("Contoso"))),
             ),
-            ("HTTPS://u:p@h.example/t;x?y#z", Some(("h.example", "t"))),
-            ("https://h.example/t;x/y", Some(("h.example", "t;x"))),
+            ("HTTPS://h.example/t;x?y#z", Some(("h.example", Some("t")))),
+            ("https://h.example/t;x/y", Some(("h.example", Some("t;x")))),
             (
                 "https://fabrikam.ciamlogin.com",
-                Some(("fabrikam.ciamlogin.com", "fabrikam.onmicrosoft.com")),
+                Some(("fabrikam.ciamlogin.com", Some("fabrikam.onmicrosoft.com"))),
             ),
-            ("https://fabrikam.ciamlogin.com/other/", Some(("fabrikam.ciamlogin.com", "other"))),
-            ("https://login.example.com", None),
-            ("https://login.example.com//x", None),
+            (
+                "https://fabrikam.ciamlogin.com/other/",
+                Some(("fabrikam.ciamlogin.com", Some("other"))),
+            ),
+            ("https://login.example.com", Some(("login.example.com", None))),
+            ("https://login.example.com//x", Some(("login.example.com", None))),
+            ("https://localhost:8443/t", Some(("localhost", Some("t")))),
+            ("https://[::1]:8443/t", Some(("::1", Some("t")))),
             ("http://login.example.com/contoso", None),
             ("https:///contoso", None),
             ("login.example.com/contoso", None),
             ("", None),
         ];
         for (address, expected) in cases {
-            let found = Authority::parse_endpoint(address).ok();
-            let found =
-                found.as_ref().map(|a| (a.environment.as_str(), a.realm.as_deref().unwrap()));
+            let found = Authority::parse(address).ok();
+            let found = found.as_ref().map(|a| (a.environment.as_str(), a.realm.as_deref()));
             assert_eq!(found, expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn http_is_for_this_machine_and_its_port_tells_providers_apart() {
+        for (address, environment) in [
+            ("http://127.0.0.1:43121/t", "127.0.0.1:43121"),
+            ("HTTP://LocalHost:8080/t", "localhost:8080"),
+            ("http://localhost/t", "localhost:80"),
+            ("http://[::1]:8080/t", "[::1]:8080"),
+            ("http://[0:0::1]/t", "[::1]:80"),
+        ] {
+            assert_eq!(Authority::parse(address).unwrap().environment, environment, "{address}");
+        }
+        for address in ["http://10.0.0.1/t", "http://localhost.example/t", "http://[::2]/t"] {
+            let error = Authority::parse(address).unwrap_err().to_string();
+            assert!(error.contains("this machine only"), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_authority_makes_the_address_that_it_was_read_from() {
+        for address in [
+            "https://login.microsoftonline.com/organizations",
+            "https://h.example/t;x/",
+            "https://accounts.example.com",
+            "https://[::1]/t",
+            "https://[2001:db8::1]",
+            "http://[::1]:8080/t",
+            "http://127.0.0.1:43121",
+            "http://localhost:80/t",
+            "https://fabrikam.ciamlogin.com/fabrikam.onmicrosoft.com",
+        ] {
+            let read = Authority::parse(address).unwrap();
+            let found = Authority::address(&read.environment, read.realm.as_deref());
+            assert_eq!(found.as_deref(), Some(address));
+        }
+        assert_eq!(Authority::address("h.example", Some("")).as_deref(), Some("https://h.example"));
+        for (environment, realm) in
+            [("", None), ("a b", None), ("h.example:1", None), ("h.example", Some("a/b"))]
+        {
+            assert_eq!(Authority::address(environment, realm), None, "{environment}");
+        }
+    }
+
+    #[test]
+    fn an_error_says_what_is_wrong_and_asks_for_no_tenant() {
+        for (address, part) in [
+            ("login.example.com", "does not begin with https://"),
+            ("https://user:word@h.example/", "has a user name before its host"),
+            (r"https://h.example\x", "has a backslash"),
+        ] {
+            let error = Authority::parse(address).unwrap_err().to_string();
+            assert!(error.contains(part) && !error.contains("word"), "{error}");
+            assert!(error.contains("such as") && !error.contains("host and a tenant"), "{error}");
         }
     }
 

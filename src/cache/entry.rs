@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use crate::{
     Error,
     cache::{
+        authority::Authority,
         credential::CredentialType,
         json::{Buffer, Printer, decode, quoted},
         key, time,
@@ -105,6 +106,14 @@ impl Entry {
     /// `realm`: the tenant.
     pub fn realm(&self) -> Option<Cow<'_, str>> {
         self.text("realm")
+    }
+
+    /// The address of the authority that it is from, as [`TokenRequest::new`] takes it; none if no
+    /// address means its host and tenant.
+    ///
+    /// [`TokenRequest::new`]: crate::TokenRequest::new
+    pub fn authority(&self) -> Option<String> {
+        Authority::address(&self.environment()?, self.realm().as_deref())
     }
 
     /// The scopes in `target`, in its order; empty if there are none.

@@ -32,7 +32,7 @@ impl SignInEvent {
         let response = Fields { object: response, path: "response." };
         let data = Fields { object: event.object("data")?.unwrap_or(&empty), path: "data." };
         let endpoint = event.optional("token_endpoint")?.map(|address| match address {
-            Some(address) => Authority::parse_endpoint(address),
+            Some(address) => Authority::parse(address),
             None => Err(event.wrong("token_endpoint", "an https address")),
         });
         let endpoint = endpoint.transpose()?;

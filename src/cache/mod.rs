@@ -5,6 +5,7 @@
 
 mod access_token;
 mod accounts;
+mod address;
 mod authority;
 mod claims;
 mod credential;

@@ -46,7 +46,8 @@ impl TokenRequest {
     /// A request of the program `client_id` to `authority`, such as
     /// `https://login.microsoftonline.com/TENANT`, for a token that has all `scopes`.
     ///
-    /// An authority that is no https address is reported by the call that uses the request.
+    /// An authority that is no https address, or of this machine no http address, is reported by
+    /// the call that uses the request; so is one that other programs may read as another host.
     ///
     /// As in MSAL, the host and the first segment of the path tell authorities apart: two issuers
     /// on one host whose addresses differ only further on, such as `/realms/a` and `/realms/b`,
