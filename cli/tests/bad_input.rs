@@ -22,7 +22,8 @@ fn text_that_is_no_event_is_refused_with_its_reason() {
         ("{}", "no token"),
         ("{\"access_token\": \"a-token\"}", "`response`"),
         ("{\"response\": 5}", "response"),
-        ("{\"scope\": \"s1\"}", "scope"),
+        ("{\"scope\": 7}", "scope"),
+        ("{\"access_token\": \"a-token\", \"scope\": \"s1\"}", "`response`"),
         (&*other_host, "token endpoint"),
         (&*not_https, "https"),
     ] {

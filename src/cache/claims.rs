@@ -1,46 +1,105 @@
 //! Who signed in, from a provider's response: client info and ID token, decoded and not validated.
 
-use serde_json::{Map, Value};
+use std::borrow::Cow;
+
 use zeroize::Zeroizing;
 
-use crate::Error;
+use crate::{
+    Error,
+    cache::{
+        event::Identity,
+        fields::Fields,
+        json::{Document, Object, Value, quoted},
+    },
+};
 
-/// The JSON object in a base64url text, decoded as leniently as Python decodes it.
+/// Reads who signed in.
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] if there is none; `what` says where it was expected.
-pub(crate) fn object_in(text: &str, what: &str) -> Result<Map<String, Value>, Error> {
-    let invalid = || Error::Invalid {
-        detail: format!(
-            "{what} is not a JSON object in base64url; pass it as the provider sent it"
-        ),
-    };
-    let bytes = Zeroizing::new(decode(text).ok_or_else(invalid)?);
-    match serde_json::from_slice(&bytes) {
-        Ok(Value::Object(object)) => Ok(object),
-        _ => Err(invalid()),
+/// [`Error::Invalid`] if the client info or the ID token cannot be read, or says nobody; it names
+/// the member.
+pub(super) fn identity(response: &Fields<'_>) -> Result<Identity, Error> {
+    let mut identity = Identity { home_account_id: client_info(response)?, ..Identity::default() };
+    let no_claims = || response.wrong("id_token_claims", "a JSON object");
+    match response.truthy("id_token_claims") {
+        Some(claims) => read_claims(claims.object().ok_or_else(no_claims)?, &mut identity)?,
+        None => {
+            if let Some(token) = response.secret("id_token")? {
+                let expected = "a token whose middle part is a JSON object in base64url, as the \
+                                provider sent it";
+                let wrong = || response.wrong("id_token", expected);
+                let claims = payload(&token).ok_or_else(wrong)?;
+                let claims = Document::new(&claims, "").map_err(|_| wrong())?;
+                read_claims(members(claims.value()).ok_or_else(wrong)?, &mut identity)?;
+            }
+        }
+    }
+    identity.is_person = identity.home_account_id.is_some();
+    Ok(identity)
+}
+
+/// When an ID token says that it was issued, in Unix seconds.
+pub(super) fn issued_at(id_token: &str) -> Option<i64> {
+    let claims = payload(id_token)?;
+    let claims = Document::new(&claims, "").ok()?;
+    Fields { object: claims.value().object()?, path: "" }.seconds("iat")
+}
+
+/// The middle part of a token, decoded.
+fn payload(token: &str) -> Option<Zeroizing<Vec<u8>>> {
+    decode(token.split('.').nth(1)?)
+}
+
+/// The home account id in `client_info`, if it has one.
+fn client_info(response: &Fields<'_>) -> Result<Option<String>, Error> {
+    let Some(text) = response.secret("client_info")? else { return Ok(None) };
+    let expected = "a JSON object in base64url, as the provider sent it";
+    let wrong = || response.wrong("client_info", expected);
+    let info = decode(&text).ok_or_else(wrong)?;
+    let info = Document::new(&info, "").map_err(|_| wrong())?;
+    let object = info.value().object().unwrap_or_default();
+    let info = Fields { object, path: "client_info." };
+    let (uid, utid) = (info.identifier("uid")?, info.identifier("utid")?);
+    Ok(uid.zip(utid).map(|(uid, utid)| format!("{uid}.{utid}")))
+}
+
+fn read_claims(claims: Object<'_>, identity: &mut Identity) -> Result<(), Error> {
+    let claims = Fields { object: claims, path: "id_token." };
+    if identity.home_account_id.is_none() && !claims.object.is_empty() {
+        let subject = claims.identifier("sub")?.ok_or_else(|| claims.wrong("sub", "text"))?;
+        identity.home_account_id = Some(subject);
+    }
+    let name = |name| claims.object.get(name).and_then(name_token);
+    identity.local_account_id = name("oid").or_else(|| name("sub"));
+    let username = name("preferred_username").or_else(|| name("upn"));
+    identity.username = username.filter(|name| !matches!(name.as_str(), "null" | "\"\""));
+    Ok(())
+}
+
+/// A name as a canonical token: text of any kind, null, or a whole number, which becomes text.
+fn name_token(value: Value<'_>) -> Option<String> {
+    match value.whole_number() {
+        Some(number) => Some(quoted(number)),
+        None if value.is_text() || value.is_null() => value.scalar().map(Cow::into_owned),
+        None => None,
     }
 }
 
-/// The claims of an ID token: its middle part.
-///
-/// # Errors
-///
-/// [`Error::Invalid`] if it is no token with a JSON object in the middle.
-pub(crate) fn claims_in(id_token: &str) -> Result<Map<String, Value>, Error> {
-    object_in(id_token.split('.').nth(1).unwrap_or_default(), "the ID token's payload")
+/// The members of an object. What Python takes for false has none.
+fn members(value: Value<'_>) -> Option<Object<'_>> {
+    if value.is_true() { value.object() } else { Some(Object::default()) }
 }
 
 /// Base64 in either alphabet: strange characters are skipped, padding may be missing, and what
 /// follows complete padding is ignored.
-fn decode(text: &str) -> Option<Vec<u8>> {
+fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     if !text.is_ascii() {
         return None;
     }
     // The reference pads by the length of the text, strange characters included.
     let missing = "=".repeat((4 - text.len() % 4) % 4);
-    let mut out = Vec::with_capacity(text.len());
+    let mut out = Zeroizing::new(Vec::with_capacity(text.len()));
     let (mut bits, mut count, mut pads) = (0u8, 0, 0);
     for byte in text.bytes().chain(missing.bytes()) {
         let value = match byte {
@@ -80,18 +139,17 @@ fn decode(text: &str) -> Option<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{claims_in, object_in};
+    use super::decode;
 
     #[test]
     fn padding_alphabet_and_stray_characters_do_not_matter() {
         for text in
             ["eyJhIjoiPz8_In0", "eyJhIjoiPz8/In0=", "eyJh\nIjoi Pz8_In0", "eyJhIjoiPz8_In0==x"]
         {
-            assert_eq!(object_in(text, "it").unwrap()["a"], "???", "{text}");
+            assert_eq!(decode(text).unwrap().as_slice(), br#"{"a":"???"}"#, "{text}");
         }
-        for text in ["", "e", "eyJhIjoiPz8_In", "W10", "bnVsbA", "é"] {
-            assert!(object_in(text, "it").is_err(), "{text}");
+        for text in ["e", "eyJhIjoiPz8_I", "é"] {
+            assert!(decode(text).is_none(), "{text}");
         }
-        assert!(claims_in("no-dots").is_err());
     }
 }

@@ -10,6 +10,7 @@ use crate::{
         credential::{AuthorityType, CredentialType},
         entry::{Draft, Entry},
         json::quoted,
+        time,
     },
 };
 
@@ -24,6 +25,7 @@ pub struct SignInEvent {
     pub(super) environment: Option<String>,
     pub(super) realm: Option<String>,
     pub(super) grant_type: Option<String>,
+    /// The name to show if the provider gave none, as a canonical token.
     pub(super) username: Option<String>,
     pub(super) authority_type: Option<Option<String>>,
     pub(super) local_account_id: Option<Option<String>>,
@@ -41,12 +43,14 @@ pub(super) struct Response {
     pub(super) access_token: Option<Zeroizing<String>>,
     pub(super) refresh_token: Option<Zeroizing<String>>,
     pub(super) id_token: Option<Zeroizing<String>>,
-    pub(super) token_type: Option<Option<String>>,
+    /// A canonical token.
+    pub(super) token_type: Option<String>,
     pub(super) expires_in: Option<i64>,
     pub(super) expires_on: Option<i64>,
     pub(super) ext_expires_in: Option<i64>,
     pub(super) refresh_in: Option<i64>,
-    pub(super) family_id: Option<Option<String>>,
+    /// A canonical token.
+    pub(super) family_id: Option<String>,
 }
 
 /// Who signed in.
@@ -54,7 +58,9 @@ pub(super) struct Response {
 pub(super) struct Identity {
     pub(super) home_account_id: Option<String>,
     pub(super) is_person: bool,
+    /// A canonical token.
     pub(super) local_account_id: Option<String>,
+    /// A canonical token.
     pub(super) username: Option<String>,
 }
 
@@ -69,7 +75,7 @@ impl SignInEvent {
     /// The name to show if the provider's response has none.
     #[must_use]
     pub fn username(mut self, username: impl Into<String>) -> Self {
-        self.username = Some(username.into());
+        self.username = Some(quoted(&username.into()));
         self
     }
 
@@ -84,18 +90,20 @@ impl SignInEvent {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if a time is out of range.
+    /// [`Error::Invalid`] if `now` is no time.
     pub(super) fn entries(&self, now: u64) -> Result<Vec<Entry>, Error> {
-        let now = i64::try_from(now).map_err(|_| out_of_range())?;
+        let now = i64::try_from(now).map_err(|_| Error::Invalid {
+            detail: "the time of the sign-in is out of range; check the clock".to_owned(),
+        })?;
         let mut scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
         scopes.sort_unstable();
         let target = scopes.join(" ");
         let mut entries = Vec::with_capacity(5);
         if let Some(secret) = &self.response.access_token {
-            entries.push(self.access_token(secret, &target, now)?);
+            entries.push(self.access_token(secret, &target, now));
         }
         if self.identity.is_person && !self.skip_account {
-            entries.push(self.account());
+            entries.push(self.account_entry());
         }
         if let Some(secret) = &self.response.id_token {
             let mut draft = self.credential(CredentialType::IdToken, secret);
@@ -119,25 +127,21 @@ impl SignInEvent {
         Ok(entries)
     }
 
-    fn access_token(&self, secret: &str, target: &str, now: i64) -> Result<Entry, Error> {
+    fn access_token(&self, secret: &str, target: &str, now: i64) -> Entry {
         let response = &self.response;
-        let from_now = |seconds: i64| {
-            now.checked_add(seconds).map(|time| time.to_string()).ok_or_else(out_of_range)
-        };
-        let lifetime = match (response.expires_in, response.expires_on) {
-            (Some(seconds), _) => seconds,
-            (None, Some(end)) => end.checked_sub(now).ok_or_else(out_of_range)?,
-            (None, None) => DEFAULT_LIFETIME,
-        };
+        let until = |end: i64| end.saturating_sub(now);
+        let lifetime = response.expires_in.or(response.expires_on.map(until));
+        let lifetime = lifetime.unwrap_or(DEFAULT_LIFETIME);
+        let extended = response.ext_expires_in.unwrap_or(lifetime);
         let mut draft = self.credential(CredentialType::AccessToken, secret);
         draft.optional("client_id", self.client_id.as_deref());
         draft.text("target", target);
         draft.optional("realm", self.realm.as_deref());
-        let token_type = response.token_type.as_ref();
-        draft.optional("token_type", token_type.map_or(Some("Bearer"), |stated| stated.as_deref()));
+        let token_type = response.token_type.as_deref();
+        draft.member(&quoted("token_type"), token_type.unwrap_or("\"Bearer\""));
         draft.text("cached_at", &now.to_string());
-        draft.text("expires_on", &from_now(lifetime)?);
-        draft.text("extended_expires_on", &from_now(response.ext_expires_in.unwrap_or(lifetime))?);
+        draft.text("expires_on", &time::after(now, lifetime));
+        draft.text("extended_expires_on", &time::after(now, extended));
         if let Some(token) = &self.key_id {
             draft.member(&quoted("key_id"), token);
         }
@@ -145,17 +149,16 @@ impl SignInEvent {
             draft.text("ext_cache_key", key);
         }
         if let Some(seconds) = response.refresh_in {
-            draft.text("refresh_on", &from_now(seconds)?);
+            draft.text("refresh_on", &time::after(now, seconds));
         }
-        Ok(draft.finish())
+        draft.finish()
     }
 
-    fn account(&self) -> Entry {
-        let stated = self.username.as_deref().unwrap_or_default();
-        let username = self.identity.username.as_deref().filter(|name| !name.is_empty());
+    fn account_entry(&self) -> Entry {
+        let username = self.identity.username.as_deref().or(self.username.as_deref());
         let local = match &self.local_account_id {
-            Some(stated) => stated.as_deref(),
-            None => self.identity.local_account_id.as_deref(),
+            Some(stated) => stated.as_deref().map(quoted),
+            None => self.identity.local_account_id.clone(),
         };
         let kind = match self.realm.as_deref() {
             Some("adfs") => AuthorityType::Adfs,
@@ -165,8 +168,8 @@ impl SignInEvent {
         draft.optional("home_account_id", self.identity.home_account_id.as_deref());
         draft.optional("environment", self.environment.as_deref());
         draft.optional("realm", self.realm.as_deref());
-        draft.optional("local_account_id", local);
-        draft.text("username", username.unwrap_or(stated));
+        draft.member(&quoted("local_account_id"), local.as_deref().unwrap_or("null"));
+        draft.member(&quoted("username"), username.unwrap_or("\"\""));
         let authority_type = self.authority_type.as_ref();
         let authority_type = authority_type.map_or(Some(kind.as_str()), |stated| stated.as_deref());
         draft.optional("authority_type", authority_type);
@@ -188,7 +191,7 @@ impl SignInEvent {
 
     fn family(&self, draft: &mut Draft) {
         if let Some(family) = &self.response.family_id {
-            draft.optional("family_id", family.as_deref());
+            draft.member(&quoted("family_id"), family);
         }
     }
 }
@@ -201,10 +204,6 @@ impl fmt::Debug for SignInEvent {
             .field("realm", &self.realm)
             .finish_non_exhaustive()
     }
-}
-
-fn out_of_range() -> Error {
-    Error::Invalid { detail: "a time in the sign-in event is out of range".to_owned() }
 }
 
 /// Seconds that an access token lives if the provider does not say.

@@ -6,7 +6,7 @@ use crate::{
     Error,
     cache::{
         Content, Member, TokenCache,
-        claims::claims_in,
+        claims::issued_at,
         credential::CredentialType,
         entry::{Entry, inside},
         key,
@@ -201,10 +201,7 @@ fn times(entry: &Entry) -> [Option<i64>; 2] {
     let time = |name: &str| entry.token(name).and_then(time::read);
     match entry.kind() {
         CredentialType::AccessToken => [time("cached_at"), entry.expires_on()],
-        CredentialType::IdToken => {
-            let claims = entry.secret().and_then(|token| claims_in(token).ok());
-            [claims.and_then(|claims| claims.get("iat")?.as_i64()), None]
-        }
+        CredentialType::IdToken => [entry.secret().and_then(issued_at), None],
         CredentialType::RefreshToken | CredentialType::Account | CredentialType::AppMetadata => {
             [time("last_modification_time"), None]
         }

@@ -14,6 +14,7 @@ mod entry;
 mod event;
 mod event_json;
 mod ext_key;
+mod fields;
 mod find;
 mod index;
 mod json;

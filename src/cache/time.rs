@@ -3,6 +3,8 @@
 use crate::cache::json::decode;
 
 /// Reads a time from a canonical token as Python's `int` does; none where Python fails.
+///
+/// A number beyond 64 bits counts as the largest or smallest one.
 pub(crate) fn read(token: &str) -> Option<i64> {
     match decode(token) {
         Some(text) => whole(&text),
@@ -21,7 +23,8 @@ pub(crate) fn whole(text: &str) -> Option<i64> {
     if !separated {
         return None;
     }
-    text.replace('_', "").parse().ok()
+    let beyond = if text.starts_with('-') { i64::MIN } else { i64::MAX };
+    Some(text.replace('_', "").parse().unwrap_or(beyond))
 }
 
 /// A JSON number; the fraction is cut off.
@@ -30,6 +33,49 @@ pub(crate) fn number(token: &str) -> Option<i64> {
         return Some(whole);
     }
     let value: f64 = token.parse().ok()?;
-    // 2^53: beyond it a float does not hold every whole second.
-    (value.abs() < 9_007_199_254_740_992.0).then_some(value as i64)
+    Some(value as i64)
+}
+
+/// The time that many seconds after `now`, as it is written.
+///
+/// Stays between 1970 and the last day of the year 9999: some programs that share the cache turn
+/// the text into a date of their language, in the user's time zone, and fail at any other.
+pub(crate) fn after(now: i64, seconds: i64) -> String {
+    now.saturating_add(seconds).clamp(0, LAST).to_string()
+}
+
+/// 9999-12-31, 00:00:00 UTC.
+const LAST: i64 = 253_402_214_400;
+
+#[cfg(test)]
+mod tests {
+    use super::{after, read};
+
+    #[test]
+    fn numbers_beyond_64_bits_count_as_the_last_one() {
+        for (token, time) in [
+            ("18446744073709551615", i64::MAX),
+            ("\"18446744073709551615\"", i64::MAX),
+            ("\"-99999999999999999999\"", i64::MIN),
+            ("1e300", i64::MAX),
+            ("-1e999", i64::MIN),
+            ("9007199254740993.0", 9_007_199_254_740_992),
+            ("1800.9", 1_800),
+            ("-0.5", 0),
+            ("\" +1_800 \"", 1_800),
+        ] {
+            assert_eq!(read(token), Some(time), "{token}");
+        }
+        for token in ["\"1e3\"", "\"\"", "\"_1\"", "\"1__0\"", "null", "true", "[\n]"] {
+            assert_eq!(read(token), None, "{token}");
+        }
+    }
+
+    #[test]
+    fn a_time_stays_where_every_language_has_dates() {
+        assert_eq!(after(1_000, i64::MAX), "253402214400");
+        assert_eq!(after(i64::MAX, i64::MAX), "253402214400");
+        assert_eq!(after(1_000, i64::MIN), "0");
+        assert_eq!(after(1_000, -1), "999");
+    }
 }

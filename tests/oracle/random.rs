@@ -171,27 +171,15 @@ impl Random {
             set("refresh_token", self.secret().into());
         }
         if self.one_in(2) {
-            set("token_type", self.pick(&["Bearer", "bearer", "pop"]).into());
+            let values = [json!("Bearer"), json!("bearer"), json!(""), json!(null), json!(5)];
+            set("token_type", values[self.below(5)].clone());
         }
-        if !self.one_in(3) {
-            let values =
-                [json!(3600), json!("3599"), json!(" 60 "), json!(0), json!(null), json!("x")];
-            let nth = if self.one_in(4) { self.below(6) } else { self.below(3) };
-            set("expires_in", values[nth].clone());
-        }
-        if self.one_in(4) {
-            let values = [json!(9_000), json!("9001"), json!(""), json!(null), json!("soon")];
-            let nth = if self.one_in(4) { 4 } else { self.below(4) };
-            set("expires_on", values[nth].clone());
-        }
+        self.times(&mut response);
+        let mut set = |name: &str, value: Value| response.insert(name.to_owned(), value);
         if self.one_in(3) {
-            set("ext_expires_in", [json!(7200), json!("7300")][self.below(2)].clone());
-        }
-        if self.one_in(3) {
-            set("refresh_in", [json!(1800), json!(-1), json!("1800")][self.below(3)].clone());
-        }
-        if self.one_in(3) {
-            set("foci", if self.one_in(9) { Value::Null } else { self.pick(&["1", "2"]).into() });
+            let values = [json!("1"), json!("2"), json!(null), json!(1), json!(false)];
+            let nth = if self.one_in(9) { self.below(5) } else { self.below(2) };
+            set("foci", values[nth].clone());
         }
         if self.one_in(2) {
             let info = [
@@ -199,9 +187,12 @@ impl Random {
                 json!({"uid": "UID", "utid": "utid", "more": 1}),
                 json!({"uid": "oid-b2c_1_policy", "utid": "ü"}),
                 json!({"uid": "uid"}),
+                json!({"uid": 7, "utid": "utid"}),
                 json!({}),
+                json!([]),
+                json!("uid"),
             ];
-            let encoded = URL_SAFE_NO_PAD.encode(info[self.below(5)].to_string());
+            let encoded = URL_SAFE_NO_PAD.encode(info[self.below(8)].to_string());
             let padding = self.pick(&["", "", "=", "=="]);
             set(
                 "client_info",
@@ -228,6 +219,45 @@ impl Random {
         Value::Object(response)
     }
 
+    /// Times that both read, or both refuse.
+    fn times(&mut self, response: &mut Map<String, Value>) {
+        let mut set = |name: &str, value: Value| response.insert(name.to_owned(), value);
+        let is_odd = self.one_in(8);
+        let has_lifetime = !self.one_in(3);
+        if has_lifetime {
+            let odd = [json!("x"), json!("3600.5"), json!(""), json!([]), json!({"a": 1})];
+            let values = [
+                json!(3600),
+                json!("3599"),
+                json!(" 6_0 "),
+                json!(0),
+                json!(-5),
+                json!(3600.9),
+                json!(true),
+                json!(1e10),
+                json!("+60"),
+            ];
+            let value = if is_odd { &odd[self.below(5)] } else { &values[self.below(9)] };
+            set("expires_in", value.clone());
+        }
+        if self.one_in(4) {
+            let values = [json!(9_000), json!("9001"), json!(""), json!(null), json!(0)];
+            let value = match (has_lifetime, is_odd) {
+                (true, true) => json!(null),
+                (false, true) => json!("soon"),
+                _ => values[self.below(5)].clone(),
+            };
+            set("expires_on", value);
+        }
+        if self.one_in(3) {
+            let values = [json!(7200), json!("7300"), json!(7200.5), json!(false)];
+            set("ext_expires_in", values[self.below(4)].clone());
+        }
+        if self.one_in(3) {
+            set("refresh_in", [json!(1800), json!(-1), json!(true)][self.below(3)].clone());
+        }
+    }
+
     fn data(&mut self) -> Value {
         let mut data = Map::new();
         for (name, value) in [
@@ -237,6 +267,8 @@ impl Random {
             ("fmi_path", json!("Some/Path")),
             ("flag", json!(true)),
             ("nothing", json!("")),
+            ("none", json!(null)),
+            ("large", json!(18_446_744_073_709_551_615u64)),
             ("größe", json!("ü")),
             ("username", json!("data user")),
             ("password", json!("never stored")),

@@ -108,36 +108,60 @@ pub(crate) fn quoted(text: &str) -> String {
     out.as_str().to_owned()
 }
 
-/// The text of a canonical string token; none for any other token and for half a surrogate pair.
+/// The text of a string token; none for any other token and for half a surrogate pair.
 pub(crate) fn decode(token: &str) -> Option<Cow<'_, str>> {
     let inside = token.strip_prefix('"')?.strip_suffix('"')?;
     if !inside.contains('\\') {
         return Some(Cow::Borrowed(inside));
     }
+    String::from_utf16(&units(inside)?).ok().map(Cow::Owned)
+}
+
+/// A string token in canonical form; half a surrogate pair stays what it is.
+pub(crate) fn canonical(token: &str) -> Cow<'_, str> {
+    let inside = token.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(token);
+    if inside.chars().all(is_plain) {
+        return Cow::Borrowed(token);
+    }
+    let mut out = Buffer::with_capacity(token.len() * 6);
+    out.push('"');
+    for c in char::decode_utf16(units(inside).iter().flat_map(|units| units.iter().copied())) {
+        match c {
+            Ok(c) => push_char(c, &mut out),
+            Err(half) => push_unit(half.unpaired_surrogate(), &mut out),
+        }
+    }
+    out.push('"');
+    Cow::Owned(out.as_str().to_owned())
+}
+
+/// The UTF-16 units of the inside of a string token.
+fn units(inside: &str) -> Option<Zeroizing<Vec<u16>>> {
     let mut units: Zeroizing<Vec<u16>> = Zeroizing::new(Vec::with_capacity(inside.len()));
-    let mut rest = inside.bytes();
-    while let Some(byte) = rest.next() {
-        units.push(match byte {
-            b'\\' => match rest.next()? {
-                b'n' => 0xa,
-                b'r' => 0xd,
-                b't' => 0x9,
-                b'b' => 0x8,
-                b'f' => 0xc,
-                b'u' => {
+    let mut rest = inside.chars();
+    while let Some(c) = rest.next() {
+        let c = match c {
+            '\\' => match rest.next()? {
+                'n' => '\n',
+                'r' => '\r',
+                't' => '\t',
+                'b' => '\u{8}',
+                'f' => '\u{c}',
+                'u' => {
                     let mut unit = 0;
                     for _ in 0..4 {
-                        let digit = char::from(rest.next()?).to_digit(16)?;
-                        unit = unit << 4 | u16::try_from(digit).ok()?;
+                        unit = unit << 4 | u16::try_from(rest.next()?.to_digit(16)?).ok()?;
                     }
-                    unit
+                    units.push(unit);
+                    continue;
                 }
-                other => u16::from(other),
+                other => other,
             },
-            other => u16::from(other),
-        });
+            other => other,
+        };
+        units.extend_from_slice(c.encode_utf16(&mut [0; 2]));
     }
-    String::from_utf16(&units).ok().map(Cow::Owned)
+    Some(units)
 }
 
 fn is_plain(c: char) -> bool {
