@@ -8,7 +8,7 @@ mod oracle;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use oracle::Oracle;
 use serde_json::json;
-use tokenkeep::{SignInEvent, TokenCache, TokenRequest};
+use tokenkeep::{CredentialType, SignInEvent, TokenCache, TokenRequest};
 
 const NOW: u64 = 1_000;
 
@@ -256,4 +256,36 @@ fn answers_that_the_client_of_the_reference_loses_are_kept() {
         let found = oracle.ask(&question).map(|_| kept(&oracle.text()));
         assert_eq!(found, theirs.map_err(str::to_owned), "{more}");
     }
+}
+
+#[test]
+fn the_reference_reads_an_account_that_the_program_named() {
+    let Some(mut oracle) = Oracle::start() else { return };
+    let request = TokenRequest::new("client", "https://idp.example/t", ["s"]);
+    let answer = br#"{"access_token": "AT", "expires_in": 99999, "refresh_token": "RT"}"#;
+    let event = SignInEvent::from_response(&request, answer).unwrap().account("42", "ada");
+    let mut cache = TokenCache::new();
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    cache.add(&event.grant_type("authorization_code"), now).unwrap();
+    let text = cache.to_json().expose_str().unwrap().to_owned();
+    oracle.ask(&json!({"op": "load", "text": text})).unwrap();
+
+    let app = json!({"client_id": "client", "authority": "https://idp.example/t"});
+    let mut ask = |op: &str, more: serde_json::Value| {
+        let mut question = app.as_object().unwrap().clone();
+        question.insert("op".to_owned(), op.into());
+        question.extend(more.as_object().unwrap().clone());
+        oracle.ask(&question.into()).unwrap()
+    };
+    let accounts = ask("accounts", json!({"username": "ADA"}));
+    assert_eq!(
+        accounts,
+        json!([{"home_account_id": "42", "environment": "idp.example", "realm": "t",
+            "username": "ada", "authority_type": "MSSTS", "local_account_id": "42",
+            "account_source": "authorization_code"}])
+    );
+    assert_eq!(ask("silent", json!({"home_account_id": "42", "scopes": ["s"]})), json!("AT"));
+    ask("sign_out", json!({"home_account_id": "42"}));
+    let left = TokenCache::from_json(oracle.text().as_bytes()).unwrap();
+    assert_eq!(left.len(), left.entries(CredentialType::AppMetadata).count());
 }

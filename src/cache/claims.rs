@@ -36,6 +36,7 @@ pub(super) fn identity(response: &Fields<'_>) -> Result<Identity, Error> {
         }
     }
     identity.is_person = identity.home_account_id.is_some();
+    identity.is_from_provider = identity.is_person;
     Ok(identity)
 }
 

@@ -58,6 +58,8 @@ pub(super) struct Response {
 pub(super) struct Identity {
     pub(super) home_account_id: Option<String>,
     pub(super) is_person: bool,
+    /// The provider's answer says who it is.
+    pub(super) is_from_provider: bool,
     /// A canonical token.
     pub(super) local_account_id: Option<String>,
     /// A canonical token.
@@ -72,10 +74,40 @@ impl SignInEvent {
         self
     }
 
+    /// Whose sign-in it is, for a provider whose response does not say: an account with this home
+    /// account id and this name to show.
+    ///
+    /// The id is what the provider's API calls the user, such as a number or a login name, and has
+    /// to be the same at each sign-in. If the response has `client_info` or an ID token, these
+    /// say who it is, and the name is only shown if they have none.
+    #[must_use]
+    pub fn account(
+        mut self,
+        home_account_id: impl Into<String>,
+        username: impl Into<String>,
+    ) -> Self {
+        let home_account_id = home_account_id.into();
+        if !self.identity.is_from_provider && !home_account_id.is_empty() {
+            self.identity.local_account_id = Some(quoted(&home_account_id));
+            self.identity.home_account_id = Some(home_account_id);
+            self.identity.is_person = true;
+        }
+        self.username(username)
+    }
+
     /// The name to show if the provider's response has none.
+    ///
+    /// If nothing else says whose sign-in it is, the account is named by it: its home account id
+    /// is that of the request if that has one, and else the name.
     #[must_use]
     pub fn username(mut self, username: impl Into<String>) -> Self {
-        self.username = Some(quoted(&username.into()));
+        let username = username.into();
+        if !self.identity.is_person && !username.is_empty() {
+            let home = self.identity.home_account_id.get_or_insert_with(|| username.clone());
+            self.identity.local_account_id = Some(quoted(home));
+            self.identity.is_person = true;
+        }
+        self.username = Some(quoted(&username));
         self
     }
 
