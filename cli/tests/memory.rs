@@ -42,8 +42,12 @@ fn a_core_dump_after_the_work_holds_nothing_of_what_was_kept() {
     let cut_off = &event[..event.len() - 10];
     let after_the_token = event.replace("\"expires_in\"", "expires_in");
     let a_number = event.replace(&format!("\"{}\"", sign_in::ACCESS_TOKEN), "[1, 2]");
+    let escaped =
+        event.replace(sign_in::ACCESS_TOKEN, &format!(r"\u00e9{}", sign_in::ACCESS_TOKEN));
+    let half = event.replace(sign_in::REFRESH_TOKEN, &format!(r"{}\ud83d", sign_in::REFRESH_TOKEN));
+    let no_number = event.replace("3600", "NaN");
     let whole = ["export", "--reveal-secrets"];
-    let cases: [(&[&str], &str, Option<Stop>); 14] = [
+    let cases: [(&[&str], &str, Option<Stop>); 17] = [
         (&TOKEN, "", Some(PRINTS)),
         (&[&TOKEN[..], &["--json"]].concat(), "", Some(PRINTS)),
         (&whole, "", Some(PRINTS)),
@@ -56,6 +60,9 @@ fn a_core_dump_after_the_work_holds_nothing_of_what_was_kept() {
         (&["add"], cut_off, None),
         (&["add"], &after_the_token, None),
         (&["add"], &a_number, None),
+        (&["add"], &escaped, Some(Stop::at("fsync"))),
+        (&["add"], &half, None),
+        (&["add"], &no_number, None),
         (&["token", "--client-id", "client", "--scope", "another"], "", None),
         (&["sign-out", "--everywhere"], "", Some(Stop::at("fsync"))),
     ];

@@ -114,7 +114,13 @@ pub(crate) fn decode(token: &str) -> Option<Cow<'_, str>> {
     if !inside.contains('\\') {
         return Some(Cow::Borrowed(inside));
     }
-    String::from_utf16(&units(inside)?).ok().map(Cow::Owned)
+    let units = units(inside)?;
+    // Large enough from the start: a text that grows leaves a copy behind.
+    let mut text = Zeroizing::new(String::with_capacity(units.len() * 3));
+    for c in char::decode_utf16(units.iter().copied()) {
+        text.push(c.ok()?);
+    }
+    Some(Cow::Owned(std::mem::take(&mut *text)))
 }
 
 /// A string token in canonical form; half a surrogate pair stays what it is.
