@@ -36,7 +36,7 @@ impl PassphraseParameters {
                 range.end()
             ))
         };
-        bound("memory in KiB", self.memory_kib, 8 * 1024..=1024 * 1024)?;
+        bound("memory in KiB", self.memory_kib, 8 * 1024..=256 * 1024)?;
         bound("number of passes", self.iterations, 1..=64)?;
         bound("number of lanes", self.lanes, 1..=16)?;
         let work = u64::from(self.memory_kib) * u64::from(self.iterations);
@@ -78,5 +78,5 @@ fn refused(error: argon2::Error) -> SealError {
     SealError::Parameters { detail: format!("argon2 refused the passphrase: {error}") }
 }
 
-/// 2 GiB of memory filled: a few seconds, so that a forged header cannot make a reader hang.
-const MAX_WORK_KIB: u64 = 2 * 1024 * 1024;
+/// 768 MiB of memory filled: about a second, so that a forged header cannot make a reader hang.
+const MAX_WORK_KIB: u64 = 768 * 1024;

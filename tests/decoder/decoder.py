@@ -133,8 +133,8 @@ def one_of(value, known, otherwise):
 
 def costs(data):
     memory, passes, lanes = (number(data, offset, 4) for offset in (136, 140, 144))
-    bounded = 8192 <= memory <= 1048576 and 1 <= passes <= 64 and 1 <= lanes <= 16
-    if not bounded or memory * passes > 2097152:
+    bounded = 8192 <= memory <= 262144 and 1 <= passes <= 64 and 1 <= lanes <= 16
+    if not bounded or memory * passes > 786432:
         raise Refused("corrupt")
     return memory, passes, lanes
 
