@@ -160,6 +160,28 @@ impl Folder {
         Ok(removed)
     }
 
+    /// Whether a file of this name lies here, and could be removed as far as that can be told. Nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// As [`remove`](Self::remove).
+    pub fn check_removal(&self, name: &str) -> Result<bool, FileError> {
+        let path = self.path_of(name)?;
+        self.directory.check_removable(&path, name)?;
+        let checked = self.directory.check_unlink(name);
+        checked.map_err(|source| FileError::from_io("remove", &path, source))
+    }
+
+    /// The names of what lies here, in no order; those that are not UTF-8 are left out.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::PermissionDenied`] and [`FileError::Io`] from the system.
+    pub fn names(&self) -> Result<Vec<String>, FileError> {
+        let names = self.directory.names();
+        names.map_err(|source| FileError::from_io("list", &self.path, source))
+    }
+
     /// Renames a file within the folder, durably, and never replaces one.
     ///
     /// # Errors

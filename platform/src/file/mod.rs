@@ -17,6 +17,7 @@ mod error;
 mod folder;
 mod open_file;
 mod place;
+mod real;
 mod recent;
 mod signal;
 
@@ -43,6 +44,7 @@ pub use self::{
     open_file::OpenFile,
     os::FileStamp,
     place::{Parents, Place},
+    real::{path_from_bytes, path_to_bytes, real_path},
     signal::SignalFile,
 };
 

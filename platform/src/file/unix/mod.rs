@@ -14,7 +14,7 @@ use std::{
 
 use rustix::{
     fd::OwnedFd,
-    fs::{AtFlags, CWD, Mode, OFlags},
+    fs::{Access, AtFlags, CWD, Dir, Mode, OFlags},
     io::{Errno, retry_on_intr},
 };
 
@@ -167,6 +167,29 @@ impl Directory {
     /// An error where what has the name is not a file of ours, whatever its mode.
     pub(crate) fn check_removable(&self, path: &Path, name: &str) -> Result<(), FileError> {
         self.stat_at(path, name)?.map_or(Ok(()), |stat| check::ours(path, &stat))
+    }
+
+    /// Whether the name is taken; an error where this user may not take it away. It is not taken away.
+    pub(crate) fn check_unlink(&self, name: &str) -> io::Result<bool> {
+        if self.stat(name)?.is_none() {
+            return Ok(false);
+        }
+        let may = Access::WRITE_OK | Access::EXEC_OK;
+        let folder = &self.descriptor;
+        retry_on_intr(|| rustix::fs::accessat(folder, ".", may, AtFlags::EACCESS))?;
+        Ok(true)
+    }
+
+    /// The names in the folder that are UTF-8.
+    pub(crate) fn names(&self) -> io::Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&self.descriptor)? {
+            match entry?.file_name().to_str() {
+                Ok("." | "..") | Err(_) => {}
+                Ok(name) => names.push(name.to_owned()),
+            }
+        }
+        Ok(names)
     }
 
     pub(crate) fn unlink(&self, name: &str) -> io::Result<()> {

@@ -181,6 +181,29 @@ impl Directory {
         Identity::at(&self.path.join(name))
     }
 
+    /// Whether the name is taken; an error where this user may not take it away. It is not taken away.
+    pub(crate) fn check_unlink(&self, name: &str) -> io::Result<bool> {
+        let opening = Opening {
+            access: DELETE,
+            share: FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+            disposition: OPEN_EXISTING,
+            flags: FILE_FLAG_OPEN_REPARSE_POINT,
+        };
+        let path = self.path.join(name);
+        match patiently(|| access::open(&path, opening)) {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The names in the folder that are text.
+    pub(crate) fn names(&self) -> io::Result<Vec<String>> {
+        let entries = fs::read_dir(&self.path)?;
+        let names = entries.map(|entry| Ok(entry?.file_name().into_string().ok()));
+        names.filter_map(io::Result::transpose).collect()
+    }
+
     /// Creates a file that nobody had, for this user alone whatever its folder hands down.
     pub(crate) fn create_file(&self, name: &str) -> io::Result<File> {
         let opening = Opening {
