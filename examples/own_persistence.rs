@@ -42,7 +42,7 @@ impl Persistence for TablePersistence {
         Ok(Saved::Done(stamp(version)))
     }
 
-    fn delete(&self, _hold: &Hold) -> Result<(), Error> {
+    fn delete(&self, _base: Option<&Stamp>, _hold: &Hold) -> Result<(), Error> {
         self.with_table(|table| table.remove(&self.row));
         Ok(())
     }

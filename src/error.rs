@@ -146,6 +146,15 @@ pub enum Error {
         /// What broke meanwhile; none if only time passed.
         source: Option<Source>,
     },
+    /// A cache was removed, and something that belongs to it was not. It harms nobody, and no cache
+    /// needs it.
+    #[error("the cache was removed, but this is left of it: {left}")]
+    PartlyRemoved {
+        /// The files, and the keys with the line that removes them.
+        left: String,
+        /// Why it could not be removed.
+        source: Box<Error>,
+    },
     /// The operating system refuses this user or this program.
     #[error("access to {what} was denied")]
     PermissionDenied {
@@ -171,13 +180,16 @@ pub enum Error {
         source: Source,
     },
     /// The cache is older than what this process has already seen. It was left as it is.
-    #[error("`{}` went back from generation {seen} to {found}; somebody restored an old copy; `reset` starts over", path.display())]
+    ///
+    /// Older is an earlier save, and every save of a store that was removed or replaced by another
+    /// since.
+    #[error("`{}` {}; somebody restored an old copy; `reset` starts over", path.display(), way_back(*seen, *found))]
     RolledBack {
         /// The cache file.
         path: PathBuf,
-        /// The newest generation seen by this process.
+        /// The newest generation of this store that was seen by this process.
         seen: u64,
-        /// The generation found now.
+        /// The generation found now; not below `seen` if the store had ended.
         found: u64,
     },
     /// The data does not fit. Nothing was written.
@@ -280,4 +292,11 @@ pub enum Error {
         /// The cache file.
         path: PathBuf,
     },
+}
+
+fn way_back(seen: u64, found: u64) -> String {
+    match found < seen {
+        true => format!("went back from generation {seen} to {found}"),
+        false => "is of a store that had ended".into(),
+    }
 }

@@ -21,9 +21,9 @@ pub use interaction::Interaction;
 pub use persisted::PersistedTokenCache;
 pub use persistence::{
     CredentialStore, FamilyIdentity, FamilyItem, FamilyPersistence, Hold, Intent, ItemEncoding,
-    KernelKeyring, KeyCallback, KeyRequest, KeySource, Loaded, MemoryPersistence, Passphrase,
-    Persistence, PersistenceBuilder, PlaintextPersistence, Protection, Saved, SealedPersistence,
-    Stamp, build_encrypted_persistence,
+    KernelKeyring, KeyCallback, KeyRequest, KeySource, LeftOverKey, Loaded, MemoryPersistence,
+    Passphrase, Persistence, PersistenceBuilder, PlaintextPersistence, Protection, Saved,
+    SealedPersistence, Stamp, build_encrypted_persistence,
 };
 pub use seal::KeyId;
 pub use secret::Secret;

@@ -26,6 +26,7 @@ impl Error {
             Self::OtherBackend { .. } => "open it as what it is, or name another place",
             Self::OtherStore { .. } => "open it under its own store name",
             Self::OutcomeUnknown { .. } => "look again before repeating the write",
+            Self::PartlyRemoved { .. } => "remove what the error names, then try again",
             Self::PermissionDenied { .. } => "allow this user or this program, then try again",
             Self::PromptDismissed { .. } => "try again and answer the prompt",
             Self::ReadOnly { .. } => "mount the file system for writing, or name another place",

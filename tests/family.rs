@@ -64,8 +64,8 @@ impl<P: Persistence> Persistence for Watched<P> {
         Ok(if self.still { Saved::Done(Stamp::new("still")) } else { saved })
     }
 
-    fn delete(&self, hold: &Hold) -> Result<(), Error> {
-        self.inner.delete(hold)
+    fn delete(&self, base: Option<&Stamp>, hold: &Hold) -> Result<(), Error> {
+        self.inner.delete(base, hold)
     }
 
     fn stamp(&self) -> Result<Option<Stamp>, Error> {
@@ -127,8 +127,8 @@ impl Persistence for Torn {
         self.whole.save(content, base, hold)
     }
 
-    fn delete(&self, hold: &Hold) -> Result<(), Error> {
-        self.whole.delete(hold)
+    fn delete(&self, base: Option<&Stamp>, hold: &Hold) -> Result<(), Error> {
+        self.whole.delete(base, hold)
     }
 
     /// Never that of what was loaded, so that every read looks.

@@ -194,6 +194,87 @@ fn a_passphrase_that_was_wrong_is_asked_for_again() {
     assert_eq!(token(&cache, "client").as_deref(), Some("kept"));
 }
 
+/// The header of a cache that is saved all the time is never the same twice; its key is.
+#[test]
+fn a_wrong_passphrase_beside_a_busy_writer_is_told_after_one_question() {
+    let place = Place::new();
+    let writer = place
+        .builder()
+        .key_source(KeySource::Passphrase(Passphrase::new("several words")))
+        .open()
+        .unwrap();
+    writer.add(&event("client", "kept")).unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let saving = writer.clone();
+    let ask = Passphrase::asked(move |_| {
+        let number = count.fetch_add(1, Ordering::SeqCst);
+        assert!(number < 20, "the question comes again and again");
+        saving.add(&event("client", &format!("save {number}"))).unwrap();
+        Ok(Secret::new("a typo"))
+    });
+    let cache = open(&place, [KeySource::Passphrase(ask)]).unwrap();
+    assert!(matches!(cache.accounts(), Err(Error::WrongKey { .. })));
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
+}
+
+/// Two caches that take each other's place are two questions, however often they do.
+#[test]
+fn each_cache_that_comes_into_the_place_is_asked_for_once() {
+    let place = Place::new();
+    let words = || KeySource::Passphrase(Passphrase::new("several words"));
+    let mut files = Vec::new();
+    for _ in 0..2 {
+        let cache = place.builder().key_source(words()).open().unwrap();
+        cache.add(&event("client", "kept")).unwrap();
+        files.push(fs::read(place.file()).unwrap());
+        fs::remove_file(place.file()).unwrap();
+    }
+    create_private(&place.file()).write_all(&files[0]).unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let (count, file) = (Arc::clone(&asked), place.file());
+    let ask = Passphrase::asked(move |_| {
+        let number = count.fetch_add(1, Ordering::SeqCst);
+        assert!(number < 20, "the question comes again and again");
+        create_private(&file).write_all(&files[(number + 1) % 2]).unwrap();
+        Ok(Secret::new("a typo"))
+    });
+    let cache = open(&place, [KeySource::Passphrase(ask)]).unwrap();
+    assert!(matches!(cache.accounts(), Err(Error::WrongKey { .. })));
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn a_key_file_in_the_caches_folder_is_refused_whatever_leads_there() {
+    let place = Place::new();
+    let folder = place.folder();
+    place.open().add(&event("client", "kept")).unwrap();
+    fs::create_dir(folder.join("below")).unwrap();
+    let mut beside = vec![
+        folder.join("key"),
+        folder.join("below").join("key"),
+        folder.join("not/there/key"),
+        place.path().join("x/../cache/key"),
+        folder.join("below/../key"),
+        place.path().join("./cache/./key"),
+    ];
+    #[cfg(unix)]
+    for (name, target) in [("link", &folder), ("deep", &folder.join("below"))] {
+        std::os::unix::fs::symlink(target, place.path().join(name)).unwrap();
+        beside.push(place.path().join(name).join("key"));
+    }
+    fs::create_dir(place.path().join("x")).unwrap();
+    for key in beside {
+        let refused = place.builder().key_source(KeySource::KeyFile(key.clone())).open();
+        assert!(matches!(refused, Err(Error::Invalid { .. })), "{}: {refused:?}", key.display());
+    }
+    for elsewhere in ["cache-key/key", "cache/../elsewhere/key"] {
+        let key = place.path().join(elsewhere);
+        let opened = place.builder().key_source(KeySource::KeyFile(key)).open();
+        assert!(opened.is_ok(), "{elsewhere}: {opened:?}");
+    }
+}
+
 #[test]
 fn a_key_file_of_another_cache_is_told_when_a_new_cache_is_opened() {
     let (place, other) = (Place::new(), Place::new());

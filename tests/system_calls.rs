@@ -51,6 +51,30 @@ fn a_transaction_that_changes_nothing_makes_durable_what_it_found() {
     assert_eq!(traced.calls.iter().filter(synced).count(), 1, "once, and not again");
 }
 
+/// What was authenticated before is known by the header alone, so nothing else of it is read.
+#[test]
+fn a_transaction_on_an_unchanged_cache_reads_its_header_alone() {
+    if let Some(place) = task() {
+        return change_nothing(&place.into_string().unwrap());
+    }
+    if !need(Tool::Strace) {
+        return;
+    }
+    let place = Place::new();
+    let long = "x".repeat(10_000);
+    place.open().add(&event("client", &long)).unwrap();
+    let traced = run(a_transaction_on_an_unchanged_cache_reads_its_header_alone, &place);
+    let of_file = |call: &&strace::Call| {
+        call.name == "pread64" && call.descriptor(0).is_some_and(|(_, path)| path == place.file())
+    };
+    let read: Vec<_> = traced.calls.iter().filter(of_file).filter_map(|c| c.result).collect();
+    let size = i64::try_from(fs::metadata(place.file()).unwrap().len()).unwrap();
+    let (whole, heads): (Vec<_>, Vec<_>) = read.into_iter().partition(|bytes| *bytes >= size);
+    assert_eq!(whole.len(), 1, "the whole is read once");
+    assert!(heads.iter().all(|bytes| *bytes <= 148), "{heads:?}");
+    say(&format!("three transactions: one reading of {size} bytes, {} of the header", heads.len()));
+}
+
 fn read(place: &str) {
     let cache = open(place);
     let look = || fs::symlink_metadata(format!("{place}/marker")).is_ok();

@@ -55,21 +55,28 @@ impl PersistedTokenCache {
         Ok(self.protection())
     }
 
-    /// Removes the cache, its key and temporary files. A sealed cache's lock files stay: another
-    /// process may be waiting at them. An absent cache is no error.
+    /// Removes the cache, its key, temporary files, and what was [set aside](Self::quarantine) with
+    /// the keys of that. A sealed cache's lock files stay: another process may be waiting at them.
+    /// An absent cache is no error.
+    ///
+    /// A key goes only if it was made for the cache of this name in this folder: one that was
+    /// copied or moved here leaves it to the original, and `tokenkeep doctor` lists keys that no
+    /// cache names.
     ///
     /// # Errors
     /// A cache that cannot be read is left for [`reset`](Self::reset) or
-    /// [`quarantine`](Self::quarantine). [`Error::VaultLocked`] and the like from the key source;
-    /// where this process had read the cache before, the file is gone by then and the key is not.
+    /// [`quarantine`](Self::quarantine). What would keep a part from being removed, such as
+    /// [`Error::VaultLocked`] or [`Error::UnsafePath`], is found before anything is; what fails in
+    /// the middle is [`Error::PartlyRemoved`], which names what is left.
     pub fn clear(&self) -> Result<(), Error> {
         for _ in 0..ATTEMPTS {
             self.0.persistence.prepare(Intent::Read)?;
             let cleared = self.with_lock(|persistence, hold| {
-                if self.load_locked()?.is_none() || !hold.is_intact()? {
+                let Some(found) = self.load_locked()? else { return Ok(false) };
+                if !hold.is_intact()? {
                     return Ok(false);
                 }
-                persistence.delete(hold).map(|()| true)
+                persistence.delete(found.stamp.as_ref(), hold).map(|()| true)
             })?;
             if cleared != Some(false) {
                 self.forget();
@@ -79,17 +86,28 @@ impl PersistedTokenCache {
         Err(self.restless())
     }
 
-    /// Gives up what is kept even if it cannot be read, and starts over empty.
+    /// Gives up what is kept and what was [set aside](Self::quarantine) even if it cannot be read,
+    /// and starts over empty.
+    ///
+    /// The key goes where the file still opens with it, without asking anybody, and it was made for
+    /// the cache of this name in this folder. Otherwise it stays in its source, where it harms
+    /// nobody: who does not hold the key may have written the file.
     ///
     /// # Errors
-    /// Whatever keeps the file from being removed.
+    /// Whatever keeps a file from being removed, found before anything is; what fails in the middle
+    /// is [`Error::PartlyRemoved`].
     pub fn reset(&self) -> Result<(), Error> {
         self.give_up(|persistence, hold| persistence.reset(hold)).map(drop)
     }
 
-    /// Sets what is kept aside under another name in the same folder, and starts over empty. The
-    /// key stays until the next [`clear`](Self::clear), so what was set aside can be examined.
-    /// `None` if nothing was kept.
+    /// Sets what is kept aside under another name in the same folder, and starts over empty. `None`
+    /// if nothing was kept.
+    ///
+    /// Of a sealed cache that is `cache.quarantine-` and 32 hexadecimal digits. File and key stay
+    /// until the next [`clear`](Self::clear) or [`reset`](Self::reset) removes both, so what was
+    /// set aside can be examined. Renamed back, it is the cache again: to this process as long as
+    /// nothing else was kept since, to another that saw the cache absent meanwhile it is
+    /// [`Error::RolledBack`].
     ///
     /// # Errors
     /// Whatever keeps the file from being renamed.

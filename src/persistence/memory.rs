@@ -57,7 +57,7 @@ impl Persistence for MemoryPersistence {
         Ok(Saved::Done(kept.stamp()))
     }
 
-    fn delete(&self, _hold: &Hold) -> Result<(), Error> {
+    fn delete(&self, _base: Option<&Stamp>, _hold: &Hold) -> Result<(), Error> {
         let mut kept = self.kept();
         kept.content = None;
         kept.version += 1;

@@ -19,7 +19,9 @@ pub use builder::PersistenceBuilder;
 pub use family::{
     FamilyIdentity, FamilyItem, FamilyPersistence, ItemEncoding, build_encrypted_persistence,
 };
-pub use key::{CredentialStore, KernelKeyring, KeyCallback, KeyRequest, KeySource, Passphrase};
+pub use key::{
+    CredentialStore, KernelKeyring, KeyCallback, KeyRequest, KeySource, LeftOverKey, Passphrase,
+};
 pub use memory::MemoryPersistence;
 pub use plaintext::PlaintextPersistence;
 pub use protection::Protection;
@@ -83,12 +85,13 @@ pub trait Persistence: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Removes what is kept, with its keys and temporary files. Nothing there is no error. The
-    /// caller holds the lock.
+    /// Removes what is kept, with its keys, temporary files and what was set aside. Nothing there
+    /// is no error. The caller holds the lock; `base` is what its `load` under that lock found,
+    /// `None` if nothing.
     ///
     /// # Errors
-    /// Whatever could not be removed.
-    fn delete(&self, hold: &Hold) -> Result<(), Error>;
+    /// Whatever could not be removed; nothing is removed then, or the error says what is left.
+    fn delete(&self, base: Option<&Stamp>, hold: &Hold) -> Result<(), Error>;
 
     /// A cheap mark of what is kept now; `None` if nothing is. Equal stamps mean that a reader need
     /// not load again.
@@ -122,7 +125,7 @@ pub trait Persistence: fmt::Debug + Send + Sync {
     /// # Errors
     /// Whatever could not be removed.
     fn reset(&self, hold: &Hold) -> Result<(), Error> {
-        self.delete(hold)
+        self.delete(None, hold)
     }
 
     /// Sets what is kept aside under another name, and says which. The caller holds the lock.

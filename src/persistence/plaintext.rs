@@ -112,7 +112,7 @@ impl Persistence for PlaintextPersistence {
         Ok(Folder::open_shared(&self.folder)?.map_or(Ok(()), |folder| folder.confirm())?)
     }
 
-    fn delete(&self, _hold: &Hold) -> Result<(), Error> {
+    fn delete(&self, _base: Option<&Stamp>, _hold: &Hold) -> Result<(), Error> {
         if let Some(folder) = Folder::open_shared(&self.folder)? {
             folder.remove(&self.name)?;
             folder.sweep(&self.name)?;

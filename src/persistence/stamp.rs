@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokenkeep_platform::file::FileStamp;
 
+use crate::seal::Authenticated;
+
 /// A mark of kept bytes. Two equal stamps mean: the same bytes, no need to read them again.
 ///
 /// A stamp never decides what is written; inside a transaction the bytes themselves are looked at.
@@ -11,7 +13,14 @@ use tokenkeep_platform::file::FileStamp;
 pub struct Stamp {
     place: Place,
     /// What the content says of itself; proves sameness where `place` only hints at it.
-    content: Option<Box<[u8]>>,
+    content: Option<Content>,
+}
+
+#[derive(Clone, Debug)]
+enum Content {
+    Bytes(Box<[u8]>),
+    /// The header, whole: its random nonce makes equal headers mean the same save.
+    Sealed(Box<Authenticated>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +39,9 @@ impl Stamp {
         Self { place: Place::File(stamp), content: None }
     }
 
-    pub(crate) fn of_content(stamp: FileStamp, content: impl Into<Vec<u8>>) -> Self {
-        Self { place: Place::File(stamp), content: Some(content.into().into_boxed_slice()) }
+    /// Of a sealed file that was opened, or sealed, here.
+    pub(crate) fn of_sealed(stamp: FileStamp, header: Authenticated) -> Self {
+        Self { place: Place::File(stamp), content: Some(Content::Sealed(Box::new(header))) }
     }
 
     /// Equal to none that was ever made and to none that will be.
@@ -42,7 +52,7 @@ impl Stamp {
 
     /// The same place, with what the content says of itself.
     pub(crate) fn marked(self, content: impl Into<Vec<u8>>) -> Self {
-        Self { content: Some(content.into().into_boxed_slice()), ..self }
+        Self { content: Some(Content::Bytes(content.into().into_boxed_slice())), ..self }
     }
 
     /// What is changed in place may change once more within one tick of the clock, so only a time that is past before it
@@ -57,7 +67,17 @@ impl Stamp {
     }
 
     pub(crate) fn content(&self) -> Option<&[u8]> {
-        self.content.as_deref()
+        match &self.content {
+            Some(Content::Bytes(bytes)) => Some(bytes),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn sealed(&self) -> Option<&Authenticated> {
+        match &self.content {
+            Some(Content::Sealed(header)) => Some(header),
+            _ => None,
+        }
     }
 }
 

@@ -1,8 +1,9 @@
 //! The header of a sealed file: what stands where, and what a strict reader refuses.
 
-use super::{KeyId, PassphraseParameters, SealError, foreign};
+use super::{Key, KeyId, PassphraseParameters, SealError, foreign};
 
-/// Everything a sealed file says about itself. All of it is authenticated, none of it is secret.
+/// Everything a sealed file says about itself, none of it secret. Parsed alone it proves nothing:
+/// see [`Authenticated`](super::Authenticated).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) key_id: KeyId,
@@ -120,6 +121,18 @@ impl Header {
             KeyParameters::Passphrase(_) => FIXED_LEN + PASSPHRASE_LEN,
             _ => FIXED_LEN,
         }
+    }
+
+    /// Whether both name one key, which is had in the same way.
+    pub(crate) fn has_same_key(&self, other: &Self) -> bool {
+        self.key_id == other.key_id
+            && self.key_check == other.key_check
+            && self.parameters == other.parameters
+    }
+
+    /// Whether `key` is the key that it names.
+    pub(crate) fn is_of(&self, key: &Key) -> bool {
+        key.check(&self.key_id) == self.key_check
     }
 
     /// The length of the whole file in bytes; `None` if no file can be as long as the header says.

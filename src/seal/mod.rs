@@ -3,11 +3,13 @@
 //! Nothing here reads a file, a vault or a clock. Randomness is passed in. A caller reads the
 //! header, finds the key that the header names, and opens.
 
+mod authenticated;
 mod error;
 mod foreign;
 mod header;
 mod key;
 mod key_file;
+mod key_item;
 mod passphrase;
 #[cfg(test)]
 mod tests;
@@ -17,10 +19,12 @@ use zeroize::Zeroizing;
 
 pub use self::key::KeyId;
 pub(crate) use self::{
+    authenticated::Authenticated,
     error::SealError,
     header::{Header, KeyParameters, TAG_LEN},
     key::{Key, store_tag},
     key_file::KeyFile,
+    key_item::{KeyItem, Owner},
     passphrase::{PassphraseParameters, derive},
 };
 use crate::error::Source;
@@ -42,7 +46,7 @@ pub(crate) struct Sealing<'a> {
     pub(crate) generation: u64,
 }
 
-/// Encrypts `plaintext` into the bytes of a sealed file.
+/// Encrypts `plaintext` into the bytes of a sealed file, which come with their header.
 ///
 /// The nonce is drawn from `random`. The plaintext is encrypted in the buffer that is returned;
 /// no other copy is made, and the buffer is wiped if anything fails.
@@ -56,7 +60,7 @@ pub(crate) fn seal(
     plaintext: &[u8],
     limit: u64,
     random: Random<'_>,
-) -> Result<Vec<u8>, SealError> {
+) -> Result<(Authenticated, Vec<u8>), SealError> {
     if !is_name(with.store) {
         return Err(SealError::Parameters {
             detail: format!("the name of a store has 1 to {MAX_NAME_LEN} bytes"),
@@ -93,10 +97,11 @@ pub(crate) fn seal(
         )
         .expect("the cipher takes 256 GiB, more than a buffer checked against the limit has");
     file.extend_from_slice(&tag);
-    Ok(std::mem::take(&mut file))
+    Ok((Authenticated::new(header), std::mem::take(&mut file)))
 }
 
-/// Decrypts the bytes of a sealed file, in place.
+/// Decrypts the bytes of a sealed file, in place. The header is the one that these bytes begin
+/// with.
 ///
 /// # Errors
 /// Those of [`inspect`], then [`SealError::WrongKey`] if `key` is not the key that the header
@@ -106,10 +111,10 @@ pub(crate) fn open(
     key: &Key,
     store: &str,
     limit: u64,
-) -> Result<(Header, Zeroizing<Vec<u8>>), SealError> {
+) -> Result<(Authenticated, Zeroizing<Vec<u8>>), SealError> {
     let mut file = file.into();
     let header = inspect(&file, store, limit)?;
-    if key.check(&header.key_id) != header.key_check {
+    if !header.is_of(key) {
         return Err(SealError::WrongKey);
     }
     let (head, rest) = file.split_at_mut(header.len());
@@ -126,7 +131,7 @@ pub(crate) fn open(
         .map_err(|_| SealError::corrupt("the content or the header was altered"))?;
     file.copy_within(header.len()..header.len() + content_len, 0);
     file.truncate(content_len);
-    Ok((header, file))
+    Ok((Authenticated::new(header), file))
 }
 
 /// Checks everything about a whole sealed file that needs no key.

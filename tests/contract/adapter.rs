@@ -166,10 +166,12 @@ impl Slot for Persisted {
                 return Ok(false);
             }
             let _lock = self.lock()?;
-            if matches!(self.0.load(None)?, Loaded::NeedsPrepare) {
-                continue;
-            }
-            self.0.delete(&Hold::default())?;
+            let base = match self.0.load(None)? {
+                Loaded::NeedsPrepare => continue,
+                Loaded::Content(_, stamp) => Some(stamp),
+                _ => None,
+            };
+            self.0.delete(base.as_ref(), &Hold::default())?;
             return Ok(true);
         }
         Err(restless())

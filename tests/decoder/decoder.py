@@ -2,8 +2,10 @@
 """Reads test vectors of the sealed file format and says what it makes of each.
 
     decoder.py VECTOR.json ...
+    decoder.py --key-items LIST.json
 
 One line each: file name, verdict, plaintext in hexadecimal, separated by tabs. What a vector expects is not looked at.
+Of a key item: verdict, key, the store's name, the folder in hexadecimal.
 Written from docs/FORMAT.md and RFC 8439 with the standard library alone; passphrases need argon2-cffi, without it
 their verdict is "skipped".
 """
@@ -179,7 +181,37 @@ def decode(vector):
     return decrypt(key, header[96:120], associated, data[header_length:-TAG], data[-TAG:])
 
 
+def decode_key_item(data):
+    """Verdict, key, store and folder of a vault's item."""
+    if len(data) == 32:
+        return "bare", data.hex(), "", ""
+    if len(data) > 2560 or number(data, 32, 1) != 1:
+        raise Refused("corrupt")
+    name_length = number(data, 33, 2)
+    folder_length = number(data, 35 + name_length, 2)
+    if not 1 <= name_length <= 1024 or len(data) != 37 + name_length + folder_length:
+        raise Refused("corrupt")
+    try:
+        name = data[35 : 35 + name_length].decode()
+    except UnicodeDecodeError:
+        raise Refused("corrupt") from None
+    return "success", data[:32].hex(), name, data[37 + name_length :].hex()
+
+
+def print_key_items(path):
+    with open(path, encoding="utf-8") as file:
+        vectors = json.load(file)
+    for vector in vectors:
+        try:
+            fields = decode_key_item(bytes.fromhex(vector["item"]))
+        except Refused as refusal:
+            fields = (str(refusal), "", "", "")
+        sys.stdout.buffer.write(("\t".join(fields) + "\n").encode())
+
+
 def main(paths):
+    if paths[0] == "--key-items":
+        return print_key_items(paths[1])
     for path in paths:
         with open(path, encoding="utf-8") as file:
             vector = json.load(file)

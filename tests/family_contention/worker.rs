@@ -133,8 +133,8 @@ impl Persistence for Logged {
         saved
     }
 
-    fn delete(&self, hold: &Hold) -> Result<(), Error> {
-        self.inner.delete(hold)
+    fn delete(&self, base: Option<&Stamp>, hold: &Hold) -> Result<(), Error> {
+        self.inner.delete(base, hold)
     }
 
     fn stamp(&self) -> Result<Option<Stamp>, Error> {

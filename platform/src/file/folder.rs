@@ -160,7 +160,8 @@ impl Folder {
         Ok(removed)
     }
 
-    /// Whether a file of this name lies here, and could be removed as far as that can be told. Nothing changes.
+    /// Whether a file of this name lies here, and could be removed as far as that can be told.
+    /// Nothing changes.
     ///
     /// # Errors
     ///

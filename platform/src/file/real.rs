@@ -35,7 +35,8 @@ pub fn real_path(path: &Path) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// A path as bytes that [`path_from_bytes`] reads on the same system; `None` where it has no such form.
+/// A path as bytes that [`path_from_bytes`] reads on the same system; `None` where it has no such
+/// form.
 ///
 /// On Unix they are those of the system, elsewhere the path's text in UTF-8.
 #[must_use]

@@ -257,7 +257,7 @@ impl Persistence for FamilyPersistence {
     }
 
     /// Removes the item, and the signal file if nothing is in it.
-    fn delete(&self, hold: &Hold) -> Result<(), Error> {
+    fn delete(&self, _base: Option<&Stamp>, hold: &Hold) -> Result<(), Error> {
         match &self.store {
             Store::Vault(item) => item.delete(&self.place, self.signal, hold),
             Store::File(_) => {

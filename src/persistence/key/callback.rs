@@ -16,12 +16,20 @@ type Function =
     dyn Fn(&KeyRequest) -> Result<Secret, Box<dyn StdError + Send + Sync>> + Send + Sync;
 
 /// Which key is asked for.
+///
+/// Of a cache that exists, `key_id` stands in its file's header, and nothing has proven that header
+/// yet: who can write the file can write any identifier there. So do not take it for a name that
+/// chooses among keys of other stores, other people or other services, and do not build a path, a
+/// query or a command from it. Look for it only among the keys that were made for `store` and this
+/// user, and answer with an error if it is not there. A key that others know would open a cache
+/// that they have planted.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct KeyRequest {
     /// The store's name.
     pub store: String,
-    /// The key's identifier in hexadecimal; for a new cache the one it will have.
+    /// The key's identifier, 32 hexadecimal digits: of a new cache the one it will have, of another
+    /// what its file says, unproven.
     pub key_id: String,
     /// Whether the cache is new, so that a fresh key may be made.
     pub is_new: bool,

@@ -3,23 +3,23 @@
 use std::path::{Component, Path, PathBuf};
 
 use tokenkeep_platform::{
-    file::{Folder, Parents},
+    file::{Folder, Parents, real_path},
     protect::{protect, unprotect},
 };
 use zeroize::Zeroizing;
 
-use super::{Candidate, Fetched, random_key};
+use super::{Candidate, Fetched, random_key, random_key_id};
 use crate::{
     Error,
     persistence::{Hold, location::FilePlace},
-    seal::{Header, KeyFile, KeyId, KeyParameters},
+    seal::{Authenticated, Header, KeyFile, KeyId, KeyParameters},
 };
 
 #[derive(Debug)]
 pub(super) struct Keys {
     store: String,
-    /// The way from the key file's folder to the cache's.
-    way: PathBuf,
+    /// The cache's folder.
+    place: PathBuf,
     path: PathBuf,
     folder: PathBuf,
     name: String,
@@ -45,7 +45,8 @@ impl Keys {
 
     fn in_form(store: &str, place: &Path, path: &Path, form: Form) -> Result<Self, Error> {
         let FilePlace { path, folder, name } = FilePlace::of(path)?;
-        Ok(Self { store: store.to_owned(), way: way(&folder, place), path, folder, name, form })
+        let (store, place) = (store.to_owned(), place.to_owned());
+        Ok(Self { store, place, path, folder, name, form })
     }
 
     pub(super) fn read(&self) -> Result<Option<KeyFile>, Error> {
@@ -76,7 +77,7 @@ impl Keys {
     }
 
     fn check_place(&self, file: &KeyFile) -> Result<(), Error> {
-        if file.lies_for(self.place()) {
+        if file.lies_for(&self.way()) {
             return Ok(());
         }
         Err(Error::InvalidKeyFile {
@@ -101,13 +102,20 @@ impl Keys {
         }
     }
 
-    fn place(&self) -> &[u8] {
-        self.way.as_os_str().as_encoded_bytes()
+    /// The way from the key file's folder to the cache's, whatever links lead to either.
+    fn way(&self) -> Vec<u8> {
+        let real = |path: &Path| real_path(path).unwrap_or_else(|_| path.to_owned());
+        way(&real(&self.folder), &real(&self.place)).into_os_string().into_encoded_bytes()
+    }
+
+    /// Whether it holds the key that the header proved, and was made for this very cache.
+    fn is_of(&self, file: &KeyFile, header: &Authenticated) -> bool {
+        file.key_id == header.key_id && header.is_of(&file.key) && file.lies_for(&self.way())
     }
 
     fn write(&self, candidate: &Candidate) -> Result<bool, Error> {
         let (id, key) = (candidate.id, candidate.key.clone());
-        let text = self.wrapped(KeyFile::new(&self.store, self.place(), id, key).print())?;
+        let text = self.wrapped(KeyFile::new(&self.store, &self.way(), id, key).print())?;
         let folder = Folder::create(&self.folder, Parents::Require)?;
         Ok(folder.create_new(&self.name, &text)?)
     }
@@ -146,6 +154,10 @@ impl super::Keys for Keys {
         })
     }
 
+    fn recall(&self, header: &Header) -> Result<Fetched, Error> {
+        self.fetch(header)
+    }
+
     fn candidate(&self) -> Result<Candidate, Error> {
         let (id, key) = match self.known()? {
             Some(file) => {
@@ -165,13 +177,15 @@ impl super::Keys for Keys {
         Ok(self.read()?.is_some_and(|file| file.key_id == candidate.id))
     }
 
-    /// Beside the cache, a file that Windows does not decrypt any more can have belonged to that cache
-    /// alone.
+    /// Beside the cache, a file that Windows does not decrypt belongs to that cache alone and would
+    /// be in the way of the next. Windows may decrypt it again, so it is not removed.
     fn abandon(&self) -> Result<(), Error> {
-        match (self.form, self.read()) {
-            (Form::Dpapi, Err(Error::InvalidKeyFile { .. })) => self.remove(),
-            _ => Ok(()),
+        if self.form == Form::Clear || !matches!(self.read(), Err(Error::InvalidKeyFile { .. })) {
+            return Ok(());
         }
+        let Some(folder) = Folder::open(&self.folder)? else { return Ok(()) };
+        let aside = format!("{}.quarantine-{}", self.name, random_key_id()?);
+        Ok(folder.rename(&self.name, &aside)?)
     }
 
     fn reach_for_new(&self) -> Result<(), Error> {
@@ -189,9 +203,24 @@ impl super::Keys for Keys {
         }
     }
 
-    fn delete(&self, id: &KeyId, _hold: &Hold) -> Result<(), Error> {
-        let ours = |file: KeyFile| file.key_id == *id && file.lies_for(self.place());
-        if self.read()?.is_some_and(ours) { self.remove() } else { Ok(()) }
+    fn owns(&self, header: &Authenticated) -> Result<bool, Error> {
+        let owns = self.read()?.is_some_and(|file| self.is_of(&file, header));
+        if owns && let Some(folder) = Folder::open(&self.folder)? {
+            folder.check_removal(&self.name)?;
+            folder.check_removal(&format!("{}.tmp", self.name))?;
+        }
+        Ok(owns)
+    }
+
+    fn delete(&self, header: &Authenticated, _hold: &Hold) -> Result<(), Error> {
+        match self.read()?.is_some_and(|file| self.is_of(&file, header)) {
+            true => self.remove(),
+            false => Ok(()),
+        }
+    }
+
+    fn whereabouts(&self, _: &KeyId) -> String {
+        format!("the key file `{}`", self.path.display())
     }
 }
 
@@ -225,10 +254,9 @@ const MAX_SIZE: u64 = 4096;
 /// The file beside the cache that DPAPI encrypts.
 const DPAPI_NAME: &str = "key.dpapi";
 
-/// Whether a key file at `key` would lie beside the cache in `folder`.
+/// Whether a key file at `key` would lie in the cache's `folder` or below it, whatever links lead
+/// there.
 pub(in crate::persistence) fn lies_in(key: &Path, folder: &Path) -> bool {
-    match (std::path::absolute(key), std::path::absolute(folder)) {
-        (Ok(key), Ok(folder)) => key.parent() == Some(&folder),
-        _ => key.parent() == Some(folder),
-    }
+    let real = |path: &Path| real_path(path).unwrap_or_else(|_| path.to_owned());
+    real(key).starts_with(real(folder))
 }

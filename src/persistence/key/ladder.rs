@@ -9,7 +9,7 @@ use super::{Candidate, Fetched, KeySource, Keys};
 use crate::{
     Error, Interaction,
     persistence::Hold,
-    seal::{Header, KeyParameters},
+    seal::{Authenticated, Header, KeyParameters},
 };
 
 /// The key sources of one cache. A cache that exists is opened by the source that its header names
@@ -89,11 +89,30 @@ impl Ladder {
         self.of(&candidate.parameters).discard(candidate);
     }
 
-    pub(in crate::persistence) fn delete(&self, header: &Header, hold: &Hold) -> Result<(), Error> {
-        self.of(&header.parameters).delete(&header.key_id, hold)
+    /// The key without asking anybody; of no other source than the one that the header names.
+    pub(in crate::persistence) fn recall(&self, header: &Header) -> Result<Fetched, Error> {
+        self.that_sealed(header).map_or(Ok(Fetched::Gone), |rung| rung.recall(header))
     }
 
-    /// Removes whatever would keep the next cache from being made, in every source.
+    /// Whether there is a key for [`delete`](Self::delete) to remove.
+    pub(in crate::persistence) fn owns(&self, header: &Authenticated) -> Result<bool, Error> {
+        self.that_sealed(header).map_or(Ok(false), |rung| rung.owns(header))
+    }
+
+    /// Removes the key, if it was made for the cache of this header.
+    pub(in crate::persistence) fn delete(
+        &self,
+        header: &Authenticated,
+        hold: &Hold,
+    ) -> Result<(), Error> {
+        self.that_sealed(header).map_or(Ok(()), |rung| rung.delete(header, hold))
+    }
+
+    pub(in crate::persistence) fn whereabouts(&self, header: &Header) -> String {
+        self.of(&header.parameters).whereabouts(&header.key_id)
+    }
+
+    /// Sets aside whatever would keep the next cache from being made, in every source.
     pub(in crate::persistence) fn abandon(&self) -> Result<(), Error> {
         self.rungs.iter().try_for_each(|rung| rung.abandon())
     }
@@ -129,6 +148,11 @@ impl Ladder {
     fn of(&self, parameters: &KeyParameters) -> &dyn Keys {
         let sealed = self.rungs.iter().find(|rung| rung.sealed(parameters));
         sealed.map_or_else(|| self.rung(), |rung| &**rung)
+    }
+
+    fn that_sealed(&self, header: &Header) -> Option<&dyn Keys> {
+        let mut rungs = self.rungs.iter();
+        rungs.find(|rung| rung.sealed(&header.parameters)).map(|rung| &**rung)
     }
 
     fn rung(&self) -> &dyn Keys {

@@ -3,6 +3,7 @@
 mod callback;
 mod file;
 mod ladder;
+mod left_over;
 mod passphrase;
 mod vault;
 
@@ -14,6 +15,7 @@ use std::{
 pub use callback::{KeyCallback, KeyRequest};
 pub(super) use file::lies_in;
 pub(super) use ladder::Ladder;
+pub use left_over::LeftOverKey;
 pub use passphrase::Passphrase;
 pub use vault::{CredentialStore, KernelKeyring};
 
@@ -21,7 +23,7 @@ use crate::{
     Error, Interaction,
     error::Source,
     persistence::Hold,
-    seal::{Header, Key, KeyId, KeyParameters},
+    seal::{Authenticated, Header, Key, KeyId, KeyParameters},
 };
 
 /// Where the 256-bit key of a sealed cache comes from. The default is the operating system's own
@@ -87,6 +89,12 @@ pub(super) trait Keys: fmt::Debug + Send + Sync {
     /// The key that the header names.
     fn fetch(&self, header: &Header) -> Result<Fetched, Error>;
 
+    /// The same without asking anybody, of a source that keeps keys.
+    fn recall(&self, header: &Header) -> Result<Fetched, Error> {
+        let _ = header;
+        Ok(Fetched::Gone)
+    }
+
     /// A key for a new cache.
     fn candidate(&self) -> Result<Candidate, Error>;
 
@@ -97,19 +105,31 @@ pub(super) trait Keys: fmt::Debug + Send + Sync {
         Ok(true)
     }
 
-    /// Removes a key that no cache names.
+    /// Removes a key that this process made and no cache names.
     fn discard(&self, candidate: Candidate) {
         drop(candidate);
     }
 
-    /// Removes the key of a cache that was removed.
-    fn delete(&self, id: &KeyId, hold: &Hold) -> Result<(), Error> {
-        let _ = (id, hold);
+    /// Whether the key that authenticated the header is kept here and was made for this very cache:
+    /// what [`delete`](Self::delete) removes. Nobody is asked.
+    fn owns(&self, header: &Authenticated) -> Result<bool, Error> {
+        let _ = header;
+        Ok(false)
+    }
+
+    /// Removes the key of a cache that was removed, if it was made for this very cache.
+    fn delete(&self, header: &Authenticated, hold: &Hold) -> Result<(), Error> {
+        let _ = (header, hold);
         Ok(())
     }
 
-    /// Removes what is left of the key of a cache that was given up, where it would keep the next one from
-    /// being made.
+    /// Where the key is, and how it can be removed.
+    fn whereabouts(&self, id: &KeyId) -> String {
+        format!("the key {id} in the {}", self.name())
+    }
+
+    /// Sets aside what is left of the key of a cache that was given up, where it would keep the
+    /// next one from being made.
     fn abandon(&self) -> Result<(), Error> {
         Ok(())
     }
@@ -155,11 +175,15 @@ impl KeySource {
     ) -> Result<Box<dyn Keys>, Error> {
         Ok(match self {
             Self::Callback(callback) => Box::new(callback::Keys::new(store, callback)),
-            Self::CredentialStore(of) => Box::new(vault::Keys::brought(store, &of, interaction)),
+            Self::CredentialStore(of) => {
+                Box::new(vault::Keys::brought(store, place, &of, interaction))
+            }
             Self::Dpapi => Box::new(file::Keys::under_dpapi(store, place)?),
-            Self::KernelKeyring(which) => Box::new(vault::Keys::kernel(store, which, interaction)),
+            Self::KernelKeyring(which) => {
+                Box::new(vault::Keys::kernel(store, place, which, interaction))
+            }
             Self::KeyFile(path) => Box::new(file::Keys::new(store, place, path)?),
-            Self::OsVault => Box::new(vault::Keys::os(store, interaction)),
+            Self::OsVault => Box::new(vault::Keys::os(store, place, interaction)),
             Self::Passphrase(passphrase) => Box::new(passphrase::Keys::new(passphrase)),
         })
     }

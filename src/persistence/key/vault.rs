@@ -1,14 +1,21 @@
 //! Keys in a vault, each an item of its own.
 
-use std::{fmt, iter, sync::Arc};
+use std::{
+    fmt, iter,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use tokenkeep_platform::vault::{Call, Collection, Item, Vault, VaultError};
+use tokenkeep_platform::{
+    file::{path_to_bytes, real_path},
+    vault::{Call, Collection, Item, Vault, VaultError},
+};
 
 use super::{Candidate, Fetched, random_key};
 use crate::{
     Error, Interaction,
     persistence::Hold,
-    seal::{Header, Key, KeyId, KeyParameters},
+    seal::{Authenticated, Header, Key, KeyId, KeyItem, KeyParameters, Owner, SealError},
 };
 
 /// Which keyring of the Linux kernel. Neither survives a reboot.
@@ -47,6 +54,8 @@ impl fmt::Debug for CredentialStore {
 #[derive(Debug)]
 pub(super) struct Keys {
     store: String,
+    /// The cache's folder.
+    place: PathBuf,
     interaction: Interaction,
     vault: Vault,
     /// Where a key of the same kind may lie too: the kernel's other keyring.
@@ -55,26 +64,59 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn os(store: &str, interaction: Interaction) -> Self {
-        Self::new(store, interaction, Vault::os(), KeyParameters::Vault)
+    pub(super) fn os(store: &str, place: &Path, interaction: Interaction) -> Self {
+        Self::new(store, place, interaction, Vault::os(), KeyParameters::Vault)
     }
 
-    pub(super) fn kernel(store: &str, which: KernelKeyring, interaction: Interaction) -> Self {
+    pub(super) fn kernel(
+        store: &str,
+        place: &Path,
+        which: KernelKeyring,
+        interaction: Interaction,
+    ) -> Self {
         let (its, other) = match which {
             KernelKeyring::Session => (Collection::Session, Collection::Default),
             KernelKeyring::User => (Collection::Default, Collection::Session),
         };
         let vault = Vault::kernel_keyring(its);
         let other = Some(Vault::kernel_keyring(other));
-        Self { other, ..Self::new(store, interaction, vault, KeyParameters::KernelKeyring) }
+        Self { other, ..Self::new(store, place, interaction, vault, KeyParameters::KernelKeyring) }
     }
 
-    pub(super) fn brought(store: &str, of: &CredentialStore, interaction: Interaction) -> Self {
-        Self::new(store, interaction, of.0.clone(), KeyParameters::CredentialStore)
+    pub(super) fn brought(
+        store: &str,
+        place: &Path,
+        of: &CredentialStore,
+        interaction: Interaction,
+    ) -> Self {
+        Self::new(store, place, interaction, of.0.clone(), KeyParameters::CredentialStore)
     }
 
-    fn new(store: &str, interaction: Interaction, vault: Vault, parameters: KeyParameters) -> Self {
-        Self { store: store.to_owned(), interaction, vault, other: None, parameters }
+    fn new(
+        store: &str,
+        place: &Path,
+        interaction: Interaction,
+        vault: Vault,
+        parameters: KeyParameters,
+    ) -> Self {
+        let (store, place) = (store.to_owned(), place.to_owned());
+        Self { store, place, interaction, vault, other: None, parameters }
+    }
+
+    /// The cache that keys are made for here. By its real folder, so that no link makes a copy the
+    /// original.
+    fn owner(&self) -> Owner {
+        let folder = real_path(&self.place).ok().and_then(|path| path_to_bytes(&path));
+        Owner { store: self.store.clone(), folder: folder.unwrap_or_default() }
+    }
+
+    /// Whether an item's secret is the key that the header proved, and was made for this very
+    /// cache.
+    fn is_of(&self, header: &Authenticated) -> impl Fn(&[u8]) -> bool + Clone + Send + use<> {
+        let (owner, header) = (self.owner(), header.clone());
+        move |secret| {
+            KeyItem::parse(secret).is_ok_and(|item| item.is_of(&owner) && header.is_of(&item.key))
+        }
     }
 
     /// Found by the key id alone, so that a cache that was moved or renamed finds its key.
@@ -103,22 +145,88 @@ impl Keys {
         iter::once(&self.vault).chain(&self.other)
     }
 
-    fn read(&self, id: &KeyId, call: &Call) -> Result<Option<Key>, Error> {
-        let item = self.item(id);
-        let mut found = None;
+    /// The key that the header names, told by its check from whatever else has the same names.
+    fn find(&self, header: &Header, call: &Call) -> Result<Fetched, Error> {
+        let item = self.item(&header.key_id);
+        let (mut is_another, mut is_damaged) = (false, None);
         for vault in self.vaults() {
-            if found.is_none() {
-                found = vault.read(&item, call).map_err(|e| self.failed(e))?;
+            for secret in vault.read_all(&item, call).map_err(|e| self.failed(e))? {
+                match KeyItem::parse(&secret) {
+                    Ok(item) if header.is_of(&item.key) => return Ok(Fetched::Key(item.key)),
+                    Ok(_) => is_another = true,
+                    Err(error) => is_damaged = Some(error),
+                }
             }
         }
-        found
-            .map(|bytes| {
-                Key::from_slice(&bytes).ok_or_else(|| Error::Corrupt {
-                    what: format!("the key {id} in the {}", self.vault.name()),
-                    detail: format!("it has {} bytes, a key has 32", bytes.len()),
-                })
-            })
-            .transpose()
+        match is_damaged {
+            _ if is_another => Ok(Fetched::Another),
+            Some(error) => Err(self.damaged(&header.key_id, &error)),
+            None => Ok(Fetched::Gone),
+        }
+    }
+
+    fn damaged(&self, id: &KeyId, error: &SealError) -> Error {
+        let what = format!("the key {id} in the {}", self.vault.name());
+        Error::Corrupt { what, detail: error.to_string() }
+    }
+
+    /// Whose keys the vault keeps; none where it cannot list them.
+    pub(super) fn list(&self) -> Result<Option<Vec<(KeyId, Owner)>>, Error> {
+        let any = self.item(&KeyId::from_bytes([0; 16]));
+        let mut found = Vec::new();
+        for vault in self.vaults() {
+            let listed = vault.list(&any, &Call::quiet()).map_err(|e| self.failed(e))?;
+            let Some(listed) = listed else { return Ok(None) };
+            found.extend(listed.iter().filter_map(|one| {
+                let owner = KeyItem::parse(&one.secret).ok()?.owner?;
+                Some((KeyId::from_hex(&one.account)?, owner))
+            }));
+        }
+        Ok(Some(found))
+    }
+
+    /// For which caches a key of this name was made.
+    pub(super) fn owners(&self, id: &KeyId) -> Result<Vec<Owner>, Error> {
+        let mut found = Vec::new();
+        for vault in self.vaults() {
+            let secrets = vault.read_all(&self.item(id), &Call::quiet());
+            let items = secrets.map_err(|e| self.failed(e))?;
+            found.extend(items.iter().filter_map(|secret| KeyItem::parse(secret).ok()?.owner));
+        }
+        Ok(found)
+    }
+
+    /// Whether anything has this name.
+    pub(super) fn has(&self, id: &KeyId) -> Result<bool, Error> {
+        for vault in self.vaults() {
+            let secrets = vault.read_all(&self.item(id), &Call::quiet());
+            if !secrets.map_err(|e| self.failed(e))?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Removes the key of that name that was made for the cache of `owner`.
+    pub(super) fn remove(&self, id: &KeyId, owner: &Owner, hold: &Hold) -> Result<(), Error> {
+        let owner = owner.clone();
+        self.delete_if(id, Some(hold), move |secret| {
+            KeyItem::parse(secret).is_ok_and(|item| item.is_of(&owner))
+        })
+    }
+
+    fn delete_if(
+        &self,
+        id: &KeyId,
+        hold: Option<&Hold>,
+        is_ours: impl Fn(&[u8]) -> bool + Send + Clone + 'static,
+    ) -> Result<(), Error> {
+        for vault in self.vaults() {
+            let hold = hold.map(|hold| Box::new(hold.clone()) as Box<dyn Send>);
+            let deleted = vault.delete_if(&self.item(id), &Call::quiet(), hold, is_ours.clone());
+            deleted.map_err(|e| self.failed(e))?;
+        }
+        Ok(())
     }
 }
 
@@ -140,40 +248,63 @@ impl super::Keys for Keys {
             self.reach()?;
         }
         // No lock is held, and macOS may ask about an item that another build of this program made.
-        Ok(self.read(&header.key_id, &self.call())?.map_or(Fetched::Gone, Fetched::Key))
+        self.find(header, &self.call())
+    }
+
+    fn recall(&self, header: &Header) -> Result<Fetched, Error> {
+        self.find(header, &Call::quiet())
     }
 
     fn candidate(&self) -> Result<Candidate, Error> {
         let (id, key) = random_key()?;
         self.reach()?;
-        self.vault
-            .create(&self.item(&id), key.expose(), &self.call())
-            .map_err(|e| self.failed(e))?;
+        let secret = KeyItem::print(&key, &self.owner());
+        self.vault.create(&self.item(&id), &secret, &self.call()).map_err(|e| self.failed(e))?;
         Ok(Candidate { id, key, parameters: self.parameters.clone() })
     }
 
     fn confirm(&self, candidate: &Candidate) -> Result<bool, Error> {
-        Ok(self
-            .read(&candidate.id, &Call::quiet())?
-            .is_some_and(|key| key.expose() == candidate.key.expose()))
+        let item = self.item(&candidate.id);
+        let secrets = self.vault.read_all(&item, &Call::quiet()).map_err(|e| self.failed(e))?;
+        Ok(secrets.iter().any(|secret| is_key(secret, &candidate.key)))
     }
 
     fn discard(&self, candidate: Candidate) {
         // A key that stays behind names no cache and harms nothing; the work at hand goes on.
-        drop(self.vault.delete(&self.item(&candidate.id), &Call::quiet(), None));
+        let Candidate { id, key, .. } = candidate;
+        drop(self.delete_if(&id, None, move |secret| is_key(secret, &key)));
     }
 
-    fn delete(&self, id: &KeyId, hold: &Hold) -> Result<(), Error> {
+    fn owns(&self, header: &Authenticated) -> Result<bool, Error> {
+        let is_of = self.is_of(header);
         for vault in self.vaults() {
-            let hold = Some(Box::new(hold.clone()) as Box<dyn Send>);
-            vault.delete(&self.item(id), &Call::quiet(), hold).map_err(|e| self.failed(e))?;
+            let secrets = vault.read_all(&self.item(&header.key_id), &Call::quiet());
+            if secrets.map_err(|e| self.failed(e))?.iter().any(|secret| is_of(secret)) {
+                return Ok(true);
+            }
         }
-        Ok(())
+        Ok(false)
+    }
+
+    fn delete(&self, header: &Authenticated, hold: &Hold) -> Result<(), Error> {
+        self.delete_if(&header.key_id, Some(hold), self.is_of(header))
+    }
+
+    fn whereabouts(&self, id: &KeyId) -> String {
+        let vault = self.vault.name();
+        match self.parameters {
+            KeyParameters::CredentialStore => format!("the key {id} in the {vault}"),
+            _ => format!("the key {id} in the {vault} (`tokenkeep doctor --remove-key {id}`)"),
+        }
     }
 
     fn verify(&self) -> Result<(), Error> {
         self.vault.probe(&self.call()).map(drop).map_err(|e| self.failed(e))
     }
+}
+
+fn is_key(secret: &[u8], key: &Key) -> bool {
+    KeyItem::parse(secret).is_ok_and(|item| item.key.expose() == key.expose())
 }
 
 /// The service of our items in every vault.

@@ -5,12 +5,18 @@ use tokenkeep_platform::file::OpenFile;
 use crate::{
     Error,
     persistence::{SealedPersistence, key::Fetched},
-    seal::{self, Header, Key, KeyId, KeyParameters, SealError},
+    seal::{self, Authenticated, Header, Key, KeyId, KeyParameters, SealError},
 };
 
 impl SealedPersistence {
-    pub(super) fn header(&self, file: &OpenFile) -> Result<Header, Error> {
-        let header = self.parse(&file.read_head(Header::MAX_LEN)?)?;
+    /// What the file says of itself, of which nothing is proven: enough to find a key to try.
+    pub(super) fn header_of(&self, file: &OpenFile) -> Result<Header, Error> {
+        self.header(&file.read_head(Header::MAX_LEN)?)
+    }
+
+    /// The same, of the bytes of a file or its first ones.
+    pub(super) fn header(&self, bytes: &[u8]) -> Result<Header, Error> {
+        let (header, _) = Header::parse(bytes).map_err(|e| e.at(&self.file, &self.store))?;
         if header.store_tag != seal::store_tag(&self.store) {
             return Err(SealError::OtherStore.at(&self.file, &self.store));
         }
@@ -24,21 +30,25 @@ impl SealedPersistence {
         Ok(header)
     }
 
-    pub(super) fn parse(&self, bytes: &[u8]) -> Result<Header, Error> {
-        match Header::parse(bytes) {
-            Ok((header, _)) => Ok(header),
-            Err(error) => Err(error.at(&self.file, &self.store)),
-        }
+    /// Whether the file still begins with the header of the save that `known` was authenticated
+    /// for.
+    pub(super) fn is_same_save(
+        &self,
+        file: &OpenFile,
+        known: &Authenticated,
+    ) -> Result<bool, Error> {
+        let head = file.read_head(Header::MAX_LEN)?;
+        Ok(Header::parse(&head).is_ok_and(|(header, _)| header == **known))
     }
 
-    /// Finds the key that the file names. Gone is said only if the same bytes still name it.
+    /// Finds the key that the file names. That it is gone or wrong is said only if the file still
+    /// names it; each key is asked for once, however often its cache is saved meanwhile.
     pub(super) fn fetch(&self, first: Header) -> Result<Option<(KeyId, Key)>, Error> {
-        let mut header = first;
+        let mut tried = vec![first];
         loop {
-            let fault = match self.keys.fetch(&header)? {
-                Fetched::Key(key) if key.check(&header.key_id) == header.key_check => {
-                    return Ok(Some((header.key_id, key)));
-                }
+            let header = &tried[tried.len() - 1];
+            let fault = match self.keys.fetch(header)? {
+                Fetched::Key(key) if header.is_of(&key) => return Ok(Some((header.key_id, key))),
                 Fetched::Key(_) | Fetched::Another => Error::WrongKey { path: self.file.clone() },
                 Fetched::Gone => Error::KeyGone {
                     path: self.file.clone(),
@@ -47,20 +57,13 @@ impl SealedPersistence {
                 },
             };
             let Some(file) = self.open_file()? else { return Ok(None) };
-            let again = self.header(&file)?;
-            if again == header {
+            let again = self.header_of(&file)?;
+            if tried.len() == ATTEMPTS || tried.iter().any(|header| header.has_same_key(&again)) {
                 return Err(fault);
             }
-            header = again;
+            tried.push(again);
         }
     }
-}
-
-/// The header whole: its random nonce makes equal headers mean the same save.
-pub(super) fn mark(header: &Header) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(header.len());
-    header.encode(&mut bytes);
-    bytes
 }
 
 fn kind(parameters: &KeyParameters) -> &'static str {
@@ -74,3 +77,7 @@ fn kind(parameters: &KeyParameters) -> &'static str {
         KeyParameters::CredentialStore => "a key in a credential store of the program",
     }
 }
+
+/// How often a cache may get another key under one call. Each time takes another process a clear
+/// and a sign-in.
+const ATTEMPTS: usize = 32;

@@ -1,29 +1,30 @@
 //! The sealed layout: ciphertext in a file, its key elsewhere.
 
 mod header;
+mod history;
+mod naming;
 mod plan;
+mod removal;
 mod state;
 
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokenkeep_platform::{
-    file::{self, Folder, OpenFile, Parents},
+    file::{self, Folder, OpenFile, Parents, real_path},
     lock::CrossProcessLock,
 };
 
-use self::{header::mark, plan::Plan, state::State};
+pub(super) use self::naming::file_naming;
+use self::{history::History, plan::Plan, state::State};
 use super::{
     Hold, Intent, Loaded, Persistence, Protection, Saved, Stamp,
     key::{Candidate, Ladder, random_key_id},
 };
-use crate::{
-    Error,
-    seal::{self, Header},
-};
+use crate::{Error, seal};
 
 /// A cache sealed with authenticated encryption, in a folder of its own.
 ///
@@ -39,6 +40,7 @@ pub struct SealedPersistence {
     keys: Ladder,
     size_limit: u64,
     state: Mutex<State>,
+    history: Arc<History>,
 }
 
 impl SealedPersistence {
@@ -50,7 +52,10 @@ impl SealedPersistence {
         size_limit: u64,
     ) -> Self {
         let file = folder.join(FILE_NAME);
-        Self { store, folder, file, parents, keys, size_limit, state: Mutex::default() }
+        let real_folder = real_path(&folder).unwrap_or_else(|_| folder.clone());
+        let history = History::of(real_folder, &store);
+        let state = Mutex::default();
+        Self { store, folder, file, parents, keys, size_limit, state, history }
     }
 
     /// The folder that holds the cache and its lock files.
@@ -72,14 +77,14 @@ impl SealedPersistence {
     /// header from being read.
     pub fn key_source_in_use(&self) -> Result<Option<&'static str>, Error> {
         let Some(file) = self.open_file()? else { return Ok(None) };
-        self.header(&file)?;
+        self.header_of(&file)?;
         Ok(Some(self.keys.name()))
     }
 
     /// Reaches the key source that is or will be in use, and unlocks it where that is allowed.
     pub(crate) fn reach(&self) -> Result<(), Error> {
         let Some(file) = self.open_file()? else { return self.keys.reach_first() };
-        match self.header(&file) {
+        match self.header_of(&file) {
             Ok(_) => {
                 drop(file);
                 self.keys.reach()
@@ -98,21 +103,6 @@ impl SealedPersistence {
             Some(folder) => Ok(folder.open_file(FILE_NAME)?),
             None => Ok(None),
         }
-    }
-
-    /// Removes the file, then the key that its header names; in this order, so that a kill between
-    /// the two leaves a key without a cache and not a cache without a key.
-    fn remove(&self, hold: &Hold, header: Option<&Header>) -> Result<(), Error> {
-        if let Some(folder) = Folder::open(&self.folder)? {
-            folder.remove(FILE_NAME)?;
-            folder.sweep(FILE_NAME)?;
-        }
-        {
-            let mut state = self.state();
-            state.prepared = None;
-            state.keys.clear();
-        }
-        header.map_or(Ok(()), |header| self.keys.delete(header, hold))
     }
 }
 
@@ -140,7 +130,7 @@ impl Persistence for SealedPersistence {
             }
             return Ok(());
         };
-        let (header, stamp) = (self.header(&file)?, file.stamp());
+        let (header, stamp) = (self.header_of(&file)?, file.stamp());
         // The source of keys may take its time, and an open file may stop a writer.
         drop(file);
         let key_id = header.key_id;
@@ -161,25 +151,30 @@ impl Persistence for SealedPersistence {
     }
 
     fn load(&self, known: Option<&Stamp>) -> Result<Loaded, Error> {
-        let before = self.state().seen;
-        let Some(file) = self.open_file()? else { return Ok(Loaded::Absent) };
-        let header = self.header(&file)?;
-        self.check_generation(before, &header)?;
-        let stamp = Stamp::of_content(file.stamp(), mark(&header));
-        // Equal to a header that was authenticated.
-        if known.is_some_and(|known| known.content() == stamp.content()) {
-            return Ok(Loaded::Unchanged(stamp));
+        let before = self.history.seen();
+        let Some(file) = self.open_file()? else {
+            self.history.absent(&before);
+            return Ok(Loaded::Absent);
+        };
+        if let Some(known) = known.and_then(Stamp::sealed)
+            && self.is_same_save(&file, known)?
+        {
+            self.check_history(&before, known)?;
+            return Ok(Loaded::Unchanged(Stamp::of_sealed(file.stamp(), known.clone())));
         }
-        let Some(key) = self.state().key(&header.key_id) else { return Ok(Loaded::NeedsPrepare) };
+        // One reading: what follows comes from the header of the very bytes that are opened.
         let bytes = file.read_all(self.size_limit)?;
-        let (_, content) = seal::open(bytes, &key, &self.store, self.size_limit)
+        let key_id = self.header(&bytes)?.key_id;
+        let Some(key) = self.state().key(&key_id) else { return Ok(Loaded::NeedsPrepare) };
+        let (header, content) = seal::open(bytes, &key, &self.store, self.size_limit)
             .map_err(|e| e.at(&self.file, &self.store))?;
-        self.note_generation(&header);
-        Ok(Loaded::Content(content, stamp))
+        self.check_history(&before, &header)?;
+        self.history.found(&before, &header);
+        Ok(Loaded::Content(content, Stamp::of_sealed(file.stamp(), header)))
     }
 
     fn save(&self, content: &[u8], base: Option<&Stamp>, _hold: &Hold) -> Result<Saved, Error> {
-        let plan = match base.and_then(Stamp::content) {
+        let plan = match base.and_then(Stamp::sealed) {
             Some(header) => self.plan_update(header)?,
             None => self.plan_creation()?,
         };
@@ -200,11 +195,11 @@ impl Persistence for SealedPersistence {
         Ok(Folder::open(&self.folder)?.map_or(Ok(()), |folder| folder.confirm())?)
     }
 
-    fn delete(&self, hold: &Hold) -> Result<(), Error> {
-        let Some(file) = self.open_file()? else { return self.remove(hold, None) };
-        let header = self.header(&file)?;
-        drop(file);
-        self.remove(hold, Some(&header))
+    fn delete(&self, base: Option<&Stamp>, hold: &Hold) -> Result<(), Error> {
+        match self.plan_clear(base.and_then(Stamp::sealed))? {
+            Some(removal) => self.carry_out(removal, hold),
+            None => Ok(()),
+        }
     }
 
     fn stamp(&self) -> Result<Option<Stamp>, Error> {
@@ -225,12 +220,8 @@ impl Persistence for SealedPersistence {
     }
 
     fn reset(&self, hold: &Hold) -> Result<(), Error> {
-        let header = self.open_file()?.and_then(|file| self.header(&file).ok());
-        self.state().seen = None;
-        self.remove(hold, None)?;
-        if let Some(header) = header {
-            // The sign-ins are given up; a key source that is out of reach must not stop that.
-            drop(self.keys.delete(&header, hold));
+        if let Some(removal) = self.plan_reset()? {
+            self.carry_out(removal, hold)?;
         }
         self.keys.abandon()
     }
@@ -240,11 +231,11 @@ impl Persistence for SealedPersistence {
         if folder.open_file(FILE_NAME)?.is_none() {
             return Ok(None);
         }
-        let name = format!("cache.quarantine-{}", random_key_id()?);
+        let name = format!("{SET_ASIDE}{}", random_key_id()?);
+        let before = self.history.seen();
         folder.rename(FILE_NAME, &name)?;
-        let mut state = self.state();
-        state.prepared = None;
-        state.seen = None;
+        self.state().prepared = None;
+        self.history.set_aside(&before);
         Ok(Some(self.folder.join(name)))
     }
 }
@@ -273,5 +264,11 @@ impl fmt::Debug for SealedPersistence {
 /// The name of the ciphertext in its folder.
 const FILE_NAME: &str = "cache.sealed";
 
+/// What a killed writer of it leaves.
+const TEMPORARY: &str = "cache.sealed.tmp";
+
+/// What was set aside is called so, and 32 hexadecimal digits.
+const SET_ASIDE: &str = "cache.quarantine-";
+
 /// Gives `cache.lock`, `cache.queue` and `cache.holder` in the store's folder.
-const LOCK_NAME: &str = "cache";
+pub(super) const LOCK_NAME: &str = "cache";

@@ -2,14 +2,14 @@
 
 use tokenkeep_platform::file::Folder;
 
-use super::{FILE_NAME, header::mark, state::Seen};
+use super::FILE_NAME;
 use crate::{
     Error,
     persistence::{
         Saved, SealedPersistence, Stamp,
         key::{Candidate, fill_random, random_key_id},
     },
-    seal::{self, Key, KeyId, KeyParameters, Sealing},
+    seal::{self, Authenticated, Key, KeyId, KeyParameters, Sealing},
 };
 
 /// What the next save is sealed with.
@@ -22,8 +22,7 @@ pub(super) struct Plan {
 }
 
 impl SealedPersistence {
-    pub(super) fn plan_update(&self, base: &[u8]) -> Result<Option<Plan>, Error> {
-        let base = self.parse(base)?;
+    pub(super) fn plan_update(&self, base: &Authenticated) -> Result<Option<Plan>, Error> {
         let generation = base.generation.checked_add(1).ok_or_else(|| Error::Invalid {
             detail: format!(
                 "`{}` cannot count another save; start over with `reset`",
@@ -33,7 +32,7 @@ impl SealedPersistence {
         Ok(self.state().key(&base.key_id).map(|key| Plan {
             key,
             key_id: base.key_id,
-            parameters: base.parameters,
+            parameters: base.parameters.clone(),
             identity: base.identity,
             generation,
         }))
@@ -85,16 +84,16 @@ impl SealedPersistence {
             identity: plan.identity,
             generation: plan.generation,
         };
-        let sealed = seal::seal(&sealing, content, self.size_limit, &mut fill_random)
+        let (header, sealed) = seal::seal(&sealing, content, self.size_limit, &mut fill_random)
             .map_err(|e| e.at(&self.file, &self.store))?;
-        let header = self.parse(&sealed)?;
         let stamp = Folder::create(&self.folder, self.parents)?.replace(FILE_NAME, &sealed)?;
         let mut state = self.state();
         if state.key(&header.key_id).is_none() {
             state.keys.push((header.key_id, plan.key.clone()));
         }
-        state.seen = Some(Seen { identity: header.identity, generation: header.generation });
         state.prepared = Some(stamp.clone());
-        Ok(Saved::Done(Stamp::of_content(stamp, mark(&header))))
+        drop(state);
+        self.history.found(&self.history.seen(), &header);
+        Ok(Saved::Done(Stamp::of_sealed(stamp, header)))
     }
 }

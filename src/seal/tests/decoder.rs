@@ -12,8 +12,7 @@ use super::vectors::{folder, read_all};
 #[test]
 fn an_independent_decoder_reaches_the_same_verdicts_and_plaintexts() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = env::var_os("TOKENKEEP_TEST_PYTHON")
-        .map_or_else(|| root.join("target/lab/venv/bin/python"), PathBuf::from);
+    let python = python();
     let vectors = read_all();
     let output = Command::new(&python)
         .arg(root.join("tests/decoder/decoder.py"))
@@ -45,7 +44,14 @@ fn an_independent_decoder_reaches_the_same_verdicts_and_plaintexts() {
     }
 }
 
-fn skip(why: &str) {
+/// The Python that has argon2, if it is there.
+pub(super) fn python() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    env::var_os("TOKENKEEP_TEST_PYTHON")
+        .map_or_else(|| root.join("target/lab/venv/bin/python"), PathBuf::from)
+}
+
+pub(super) fn skip(why: &str) {
     assert_ne!(env::var("CI").as_deref(), Ok("true"), "{why}");
     // Not `eprintln!`: the test harness would keep that from a run in which all is well.
     writeln!(io::stderr(), "skipped: {why}; install it as root with `cargo xtask test`").unwrap();

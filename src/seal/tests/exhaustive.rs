@@ -6,7 +6,7 @@ use super::*;
 fn small_file() -> (Key, Vec<u8>) {
     let key = key("key");
     let plaintext = bytes("plaintext", 4096 - 120 - TAG_LEN);
-    let file = seal(&sealing(&key), &plaintext, LIMIT, &mut fixed("nonce")).unwrap();
+    let file = seal(&sealing(&key), &plaintext, LIMIT, &mut fixed("nonce")).unwrap().1;
     assert_eq!(file.len(), 4096);
     assert_eq!(*open(file.clone(), &key, STORE, LIMIT).unwrap().1, plaintext);
     (key, file)
@@ -84,7 +84,7 @@ fn every_single_bit_flip_in_a_passphrase_header_is_refused_even_with_the_right_k
         }),
         ..sealing(&key)
     };
-    let file = seal(&with, b"tokens", LIMIT, &mut fixed("nonce")).unwrap();
+    let file = seal(&with, b"tokens", LIMIT, &mut fixed("nonce")).unwrap().1;
     assert!(open(file.clone(), &key, STORE, LIMIT).is_ok());
     for bit in 0..file.len() * 8 {
         let mut damaged = file.clone();

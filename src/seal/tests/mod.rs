@@ -3,6 +3,7 @@
 mod decoder;
 mod exhaustive;
 mod key_file;
+mod key_item;
 mod regenerate;
 mod sealing;
 mod vectors;

@@ -78,7 +78,7 @@ impl Example {
             into.copy_from_slice(&self.nonce);
             Ok(())
         };
-        seal(&with, &self.plaintext, u64::MAX, &mut random).unwrap()
+        seal(&with, &self.plaintext, u64::MAX, &mut random).unwrap().1
     }
 
     /// A vector about `file`, opened with this example's name and secret.

@@ -8,14 +8,15 @@ use crate::Error;
 #[test]
 fn a_file_opens_with_its_key_and_name_and_tells_what_it_was_sealed_with() {
     let key = key("key");
-    let file = seal(&sealing(&key), b"tokens", LIMIT, &mut fixed("nonce")).unwrap();
+    let (sealed, file) = seal(&sealing(&key), b"tokens", LIMIT, &mut fixed("nonce")).unwrap();
     let (header, plaintext) = open(file.clone(), &key, STORE, LIMIT).unwrap();
+    assert_eq!(header, sealed);
     assert_eq!(plaintext[..], *b"tokens");
     assert_eq!(header.generation, 7);
     assert_eq!(header.identity, array("identity"));
     assert_eq!(header.key_id, KeyId::from_bytes(array("key id")));
     assert_eq!(header.parameters, KeyParameters::Vault);
-    assert_eq!(inspect(&file, STORE, LIMIT).unwrap(), header);
+    assert_eq!(inspect(&file, STORE, LIMIT).unwrap(), *header);
 }
 
 #[test]
@@ -24,7 +25,7 @@ fn the_first_148_bytes_of_a_large_file_give_its_whole_header() {
     let parameters = PassphraseParameters::random(&mut fixed("salt")).unwrap();
     for parameters in [KeyParameters::Callback, KeyParameters::Passphrase(parameters)] {
         let with = Sealing { parameters, ..sealing(&key) };
-        let file = seal(&with, &vec![0; 1 << 20], LIMIT, &mut fixed("nonce")).unwrap();
+        let file = seal(&with, &vec![0; 1 << 20], LIMIT, &mut fixed("nonce")).unwrap().1;
         let (header, len) = Header::parse(&file[..Header::MAX_LEN]).unwrap();
         assert_eq!(header, inspect(&file, STORE, LIMIT).unwrap());
         assert_eq!(header.len(), len);
@@ -36,7 +37,7 @@ fn the_first_148_bytes_of_a_large_file_give_its_whole_header() {
 fn no_part_of_the_plaintext_or_the_key_is_in_the_file() {
     let key = key("key");
     let plaintext = bytes("plaintext", 4096);
-    let file = seal(&sealing(&key), &plaintext, LIMIT, &mut fixed("nonce")).unwrap();
+    let file = seal(&sealing(&key), &plaintext, LIMIT, &mut fixed("nonce")).unwrap().1;
     let holds = |part: &[u8]| file.windows(part.len()).any(|window| window == part);
     assert!(!plaintext.chunks(8).any(holds));
     assert!(!key.expose().chunks(8).any(holds));
@@ -51,8 +52,8 @@ fn each_save_draws_a_nonce_so_that_the_same_content_never_looks_the_same() {
         into.fill(counter);
         Ok(())
     };
-    let first = seal(&sealing(&key), b"tokens", LIMIT, &mut random).unwrap();
-    let second = seal(&sealing(&key), b"tokens", LIMIT, &mut random).unwrap();
+    let first = seal(&sealing(&key), b"tokens", LIMIT, &mut random).unwrap().1;
+    let second = seal(&sealing(&key), b"tokens", LIMIT, &mut random).unwrap().1;
     assert_eq!(first[..96], second[..96]);
     assert_ne!(first[96..120], second[96..120]);
     assert_ne!(first[120..126], second[120..126]);

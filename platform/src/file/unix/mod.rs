@@ -169,7 +169,8 @@ impl Directory {
         self.stat_at(path, name)?.map_or(Ok(()), |stat| check::ours(path, &stat))
     }
 
-    /// Whether the name is taken; an error where this user may not take it away. It is not taken away.
+    /// Whether the name is taken; an error where this user may not take it away. It is not taken
+    /// away.
     pub(crate) fn check_unlink(&self, name: &str) -> io::Result<bool> {
         if self.stat(name)?.is_none() {
             return Ok(false);

@@ -181,7 +181,8 @@ impl Directory {
         Identity::at(&self.path.join(name))
     }
 
-    /// Whether the name is taken; an error where this user may not take it away. It is not taken away.
+    /// Whether the name is taken; an error where this user may not take it away. It is not taken
+    /// away.
     pub(crate) fn check_unlink(&self, name: &str) -> io::Result<bool> {
         let opening = Opening {
             access: DELETE,

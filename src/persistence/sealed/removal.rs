@@ -1,0 +1,177 @@
+//! What goes with a cache that is removed: all of it is looked at first, then it is removed.
+
+use tokenkeep_platform::file::{FileError, Folder, OpenFile};
+
+use super::{FILE_NAME, TEMPORARY, naming::is_set_aside};
+use crate::{
+    Error,
+    persistence::{Hold, SealedPersistence, key::Fetched},
+    seal::{self, Authenticated, Header, SealError},
+};
+
+/// What is removed, in this order: the files, then the keys.
+pub(super) struct Removal {
+    folder: Folder,
+    files: Vec<String>,
+    /// Headers that were authenticated under a key that was made for this very cache.
+    keys: Vec<Authenticated>,
+}
+
+/// What a file proved to be.
+enum Proof {
+    /// One of this store, sealed with the key that its header names.
+    Given(Authenticated),
+    /// Perhaps one of this store.
+    Lacking,
+    OtherStore,
+}
+
+impl SealedPersistence {
+    /// For a cache whose header was authenticated, and for one that is not there.
+    ///
+    /// # Errors
+    /// Whatever would keep a part from being removed, as far as it can be told. Nothing was
+    /// removed.
+    pub(super) fn plan_clear(
+        &self,
+        cache: Option<&Authenticated>,
+    ) -> Result<Option<Removal>, Error> {
+        let Some(folder) = Folder::open(&self.folder)? else { return Ok(None) };
+        let mut removal = Removal { folder, files: Vec::new(), keys: Vec::new() };
+        if let Some(header) = cache {
+            removal.files.push(FILE_NAME.into());
+            removal.keys.push(header.clone());
+        }
+        for name in removal.set_aside()? {
+            match self.prove(&removal.folder, &name)? {
+                Proof::OtherStore => continue,
+                Proof::Given(header) => removal.keys.push(header),
+                Proof::Lacking => {}
+            }
+            removal.files.push(name);
+        }
+        removal.check_files()?;
+        let mut owned = Vec::new();
+        for header in removal.keys {
+            if self.keys.owns(&header)? {
+                owned.push(header);
+            }
+        }
+        Ok(Some(Removal { keys: owned, ..removal }))
+    }
+
+    /// For a cache that is given up. A source of keys that is out of reach must not stop that; the
+    /// keys that it holds stay.
+    ///
+    /// # Errors
+    /// Whatever would keep a file from being removed. Nothing was removed.
+    pub(super) fn plan_reset(&self) -> Result<Option<Removal>, Error> {
+        let Some(folder) = Folder::open(&self.folder)? else { return Ok(None) };
+        let mut removal = Removal { folder, files: Vec::new(), keys: Vec::new() };
+        let mut names = vec![FILE_NAME.to_owned()];
+        names.extend(removal.set_aside()?);
+        for name in names {
+            match self.prove(&removal.folder, &name) {
+                Ok(Proof::OtherStore) if name != FILE_NAME => continue,
+                Ok(Proof::Given(header)) if matches!(self.keys.owns(&header), Ok(true)) => {
+                    removal.keys.push(header);
+                }
+                _ => {}
+            }
+            removal.files.push(name);
+        }
+        removal.check_files()?;
+        Ok(Some(removal))
+    }
+
+    /// Removes the files, and then the keys: a kill in between leaves a key without a cache and not
+    /// a cache without its key.
+    pub(super) fn carry_out(&self, removal: Removal, hold: &Hold) -> Result<(), Error> {
+        // What a killed writer left is nobody's cache; it need not be gone durably.
+        removal.folder.sweep(FILE_NAME)?;
+        self.remove_files(&removal)?;
+        for (at, header) in removal.keys.iter().enumerate() {
+            if let Err(error) = self.keys.delete(header, hold) {
+                return Err(self.partly(&removal, removal.files.len(), at, error));
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_files(&self, removal: &Removal) -> Result<(), Error> {
+        let mut is_begun = false;
+        for (at, name) in removal.files.iter().enumerate() {
+            let removed = removal.folder.remove(name);
+            if matches!(removed, Ok(true) | Err(FileError::NotDurable { .. })) {
+                is_begun = true;
+                self.forget();
+            }
+            removed.map_err(|error| match is_begun {
+                true => self.partly(removal, at, 0, error.into()),
+                false => error.into(),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn forget(&self) {
+        let mut state = self.state();
+        state.prepared = None;
+        state.keys.clear();
+        drop(state);
+        self.history.ended();
+    }
+
+    /// What is left from the given file and key on.
+    fn partly(&self, removal: &Removal, file: usize, key: usize, source: Error) -> Error {
+        let path = |name| removal.folder.path().join(name);
+        let files = removal.files[file..].iter().map(|name| format!("`{}`", path(name).display()));
+        let keys = removal.keys[key..].iter().map(|header| self.keys.whereabouts(header));
+        let left = files.chain(keys).collect::<Vec<_>>().join(", ");
+        Error::PartlyRemoved { left, source: Box::new(source) }
+    }
+
+    /// Opens a file with a key that can be had without asking anybody.
+    ///
+    /// # Errors
+    /// That of the file system, and of a source of keys that did not say whether it has the key.
+    fn prove(&self, folder: &Folder, name: &str) -> Result<Proof, Error> {
+        let Some(file) = folder.open_file(name)? else { return Ok(Proof::Lacking) };
+        self.prove_file(&file)
+    }
+
+    fn prove_file(&self, file: &OpenFile) -> Result<Proof, Error> {
+        let Ok(bytes) = file.read_all(self.size_limit) else { return Ok(Proof::Lacking) };
+        let header: Header = match seal::inspect(&bytes, &self.store, self.size_limit) {
+            Ok(header) => header,
+            Err(SealError::OtherStore) => return Ok(Proof::OtherStore),
+            Err(_) => return Ok(Proof::Lacking),
+        };
+        let known = self.state().key(&header.key_id).map(Fetched::Key);
+        let Fetched::Key(key) = known.map_or_else(|| self.keys.recall(&header), Ok)? else {
+            return Ok(Proof::Lacking);
+        };
+        Ok(match seal::open(bytes, &key, &self.store, self.size_limit) {
+            Ok((header, _)) => Proof::Given(header),
+            Err(_) => Proof::Lacking,
+        })
+    }
+}
+
+impl Removal {
+    /// What `quarantine` has set aside here.
+    fn set_aside(&self) -> Result<Vec<String>, Error> {
+        let mut names = self.folder.names()?;
+        names.retain(|name| is_set_aside(name));
+        names.sort();
+        Ok(names)
+    }
+
+    fn check_files(&self) -> Result<(), Error> {
+        self.folder.check_removal(TEMPORARY)?;
+        for name in &self.files {
+            self.folder.check_removal(name)?;
+        }
+        Ok(())
+    }
+}
