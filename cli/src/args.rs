@@ -135,6 +135,13 @@ impl FromStr for KeyChoice {
     }
 }
 
+fn key_id(text: &str) -> Result<String, String> {
+    match text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        true => Ok(text.to_ascii_lowercase()),
+        false => Err("a key's identifier has 32 hexadecimal digits".into()),
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Who is signed in
@@ -146,7 +153,7 @@ pub(crate) enum Command {
     /// from its id_token or client_info.
     #[command(after_help = EVENT)]
     Add,
-    /// Remove the cache, its key and temporary files
+    /// Remove the cache, its key, what was set aside and temporary files
     ///
     /// A Python that runs and shares the cache does not notice: it keeps what it has in memory and writes
     /// that back with its next change. `sign-out --everywhere` is noticed.
@@ -165,8 +172,16 @@ pub(crate) enum Command {
     /// The exit code is about this cache alone: 0 if it works, if a new one could be made, or if
     /// only its passphrase was not asked for; else what another command would end with, such as 4
     /// for its vault. Other key sources that do not work do not count.
+    ///
+    /// A key that no cache names is shown where its item says for which folder it was made, and
+    /// that folder can be read.
     #[command(after_help = DOCTOR)]
-    Doctor,
+    Doctor {
+        /// Remove the key with this identifier, if no cache in the folder that it was made for
+        /// names it
+        #[arg(long, value_name = "ID", value_parser = key_id)]
+        remove_key: Option<String>,
+    },
     /// Print the cache as MSAL JSON
     Export {
         /// Really print every token
@@ -285,5 +300,7 @@ const DOCTOR: &str = r#"With --json:
                  milliseconds, note, problem
   surroundings   system, wsl, ssh, container, display, session_bus_address, session_bus,
                  runtime_folder, provider, provider_process, installed_providers
+  left_over_keys source (as typed after --key), id, store, folder of each key that no cache names; null
+                 where no vault can list its keys
   milliseconds   of the whole
 A problem has what, because (a list) and next_step."#;

@@ -29,29 +29,7 @@ impl Failure {
             Self::Reported(failure) => failure.exit_code(),
             Self::Usage(_) => 2,
             Self::Nothing(_) => 3,
-            Self::Cache(error) | Self::Source(error) => match error {
-                Error::OutcomeUnknown { .. }
-                | Error::PromptDismissed { .. }
-                | Error::VaultAmbiguous { .. }
-                | Error::VaultDenied { .. }
-                | Error::VaultFailed { .. }
-                | Error::VaultLocked { .. }
-                | Error::VaultMissing { .. }
-                | Error::VaultServiceMissing { .. }
-                | Error::VaultTimeout { .. } => 4,
-                Error::LockTimeout { .. } => 5,
-                Error::Corrupt { .. }
-                | Error::InvalidKeyFile { .. }
-                | Error::KeyGone { .. }
-                | Error::OtherBackend { .. }
-                | Error::OtherStore { .. }
-                | Error::RolledBack { .. }
-                | Error::TooLarge { .. }
-                | Error::UnsafePath { .. }
-                | Error::UnsupportedVersion { .. }
-                | Error::WrongKey { .. } => 6,
-                _ => 1,
-            },
+            Self::Cache(error) | Self::Source(error) => exit_code(error),
         }
     }
 
@@ -111,6 +89,34 @@ impl From<Error> for Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Self::Output(error)
+    }
+}
+
+/// That of an error of the library.
+fn exit_code(error: &Error) -> u8 {
+    match error {
+        Error::OutcomeUnknown { .. }
+        | Error::PromptDismissed { .. }
+        | Error::VaultAmbiguous { .. }
+        | Error::VaultDenied { .. }
+        | Error::VaultFailed { .. }
+        | Error::VaultLocked { .. }
+        | Error::VaultMissing { .. }
+        | Error::VaultServiceMissing { .. }
+        | Error::VaultTimeout { .. } => 4,
+        Error::LockTimeout { .. } => 5,
+        Error::Corrupt { .. }
+        | Error::InvalidKeyFile { .. }
+        | Error::KeyGone { .. }
+        | Error::OtherBackend { .. }
+        | Error::OtherStore { .. }
+        | Error::RolledBack { .. }
+        | Error::TooLarge { .. }
+        | Error::UnsafePath { .. }
+        | Error::UnsupportedVersion { .. }
+        | Error::WrongKey { .. } => 6,
+        Error::PartlyRemoved { source, .. } => exit_code(source),
+        _ => 1,
     }
 }
 

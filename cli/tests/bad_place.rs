@@ -157,6 +157,24 @@ fn a_read_only_file_system_can_be_read_and_says_why_it_cannot_be_written() {
     }
 }
 
+// Not on Windows: mounts
+#[cfg(unix)]
+#[test]
+fn a_key_file_on_a_read_only_disk_keeps_the_cache_from_being_cleared() {
+    let script = r#"
+        mount -t tmpfs -o size=1m,mode=700 none "$PLACE" && mkdir -m 700 "$PLACE/key" || exit 77
+        mount -t tmpfs -o size=1m,mode=700 none "$PLACE/key" || exit 77
+        run() { "$PROGRAM" --cache "$PLACE/cache" --key "file:$PLACE/key/k" "$@"; }
+        run add < "$EVENT" 2>/dev/null || exit 78
+        mount -o remount,ro "$PLACE/key" || exit 77
+        run clear 2> "$PLACE.said"; code=$?
+        run token --client-id client --scope s1 || exit 80
+        exit $code"#;
+    if let Some((code, said)) = in_a_mount(script) {
+        assert!(code == 1 && said.contains("read-only"), "exit {code}: {said}");
+    }
+}
+
 /// Runs a shell script in a mount namespace of its own; its exit code and what the program said.
 /// None, with the reason printed, where this user may not mount.
 #[cfg(unix)]

@@ -2,6 +2,7 @@
 
 mod advice;
 mod cache;
+mod left_over;
 mod names;
 mod problem;
 mod report;
@@ -17,8 +18,10 @@ use std::{
 use tokenkeep::{Error, Secret};
 use tokenkeep_platform::process::leave_no_traces;
 
+pub(super) use self::left_over::remove as remove_key;
 use self::{
     cache::{CacheState, Examination, examine},
+    left_over::LeftOver,
     names::Names,
     report::Report,
     scene::Scene,
@@ -48,6 +51,12 @@ pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
             drop(sender.send(Answer::Source(at, probed)));
         });
     }
+    if store.layout == Layout::Sealed {
+        let sender = sender.clone();
+        thread::spawn(move || {
+            drop(sender.send(Answer::LeftOver(leave_no_traces(left_over::find))));
+        });
+    }
     let theirs = Arc::clone(&store);
     thread::spawn(move || {
         // What the vault has no part in comes first, so that a silent one does not hide it.
@@ -57,7 +66,7 @@ pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
     });
 
     let mut probed: Vec<Option<Probed>> = rows.iter().map(|_| None).collect();
-    let (mut examination, mut names) = (None, Names::default());
+    let (mut examination, mut names, mut left_over) = (None, Names::default(), None);
     loop {
         let limit = match examination {
             None if derives => budget.max(DERIVATION),
@@ -65,6 +74,7 @@ pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
         };
         match answers.recv_timeout(limit.saturating_sub(begun.elapsed())) {
             Ok(Answer::Source(at, answer)) => probed[at] = Some(answer),
+            Ok(Answer::LeftOver(found)) => left_over = found,
             Ok(Answer::Names(found)) => names = found,
             Ok(Answer::Cache(answer)) => examination = Some(*answer),
             // The time is up, or every thread has answered and dropped its sender.
@@ -99,6 +109,7 @@ pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
     let mut report =
         Report::new(&store.name, &examination, failure, &sources, &scene, begun.elapsed());
     report.name(names, examination.is_there, guard);
+    report.add_left_over(left_over);
     if json {
         output::json(&report)?;
     } else {
@@ -112,6 +123,7 @@ pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
 }
 
 enum Answer {
+    LeftOver(Option<Vec<LeftOver>>),
     Names(Names),
     Cache(Box<Examination>),
     Source(usize, Probed),

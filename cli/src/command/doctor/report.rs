@@ -8,6 +8,7 @@ use tokenkeep_platform::surroundings::System;
 
 use super::{
     cache::{CacheState, Examination},
+    left_over::LeftOver,
     names::Names,
     problem::Problem,
     scene::Scene,
@@ -20,6 +21,8 @@ use crate::{failure::Failure, output};
 pub(super) struct Report {
     cache: CacheReport,
     key_sources: Vec<SourceReport>,
+    /// Unknown where no vault could list them.
+    left_over_keys: Option<Vec<LeftOver>>,
     surroundings: SurroundingsReport,
     milliseconds: f64,
 }
@@ -111,6 +114,7 @@ impl Report {
         Self {
             cache,
             key_sources: sources.iter().map(source).collect(),
+            left_over_keys: None,
             surroundings: SurroundingsReport::new(scene),
             milliseconds: milliseconds(took),
         }
@@ -131,6 +135,10 @@ impl Report {
             guard.map(|(row, probed)| VaultReport { name: row.name(), works: probed.works() });
     }
 
+    pub(super) fn add_left_over(&mut self, keys: Option<Vec<LeftOver>>) {
+        self.left_over_keys = keys;
+    }
+
     pub(super) fn print(&self) -> Result<(), Failure> {
         self.cache.print()?;
         self.surroundings.print()?;
@@ -138,7 +146,11 @@ impl Report {
         for source in &self.key_sources {
             source.print(self.cache.problem.as_ref())?;
         }
-        Ok(())
+        let left_over = self.left_over_keys.as_deref().unwrap_or_default();
+        if !left_over.is_empty() {
+            output::line("keys that no cache names")?;
+        }
+        left_over.iter().try_for_each(LeftOver::print)
     }
 }
 
