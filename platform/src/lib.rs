@@ -9,6 +9,7 @@ pub mod process;
 pub mod protect;
 pub mod random;
 pub mod surroundings;
+pub mod sync;
 pub mod text;
 pub mod vault;
 mod wiping_allocator;

@@ -1,7 +1,7 @@
 //! The one way to every vault: a handle, and the thread that serves it.
 
 use std::fmt;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
@@ -30,7 +30,7 @@ pub struct Vault {
 #[derive(Clone)]
 enum Served {
     /// By the one thread of a vault that every process has.
-    Everywhere(&'static LazyLock<Worker>),
+    Everywhere(&'static Worker),
     /// By the thread of a store that the caller brought.
     Brought(Arc<Worker>),
     /// By the caller: nothing in memory can keep it waiting.

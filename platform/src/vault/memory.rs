@@ -1,11 +1,12 @@
 //! A vault in this process's memory, for tests and for callers that keep nothing.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use zeroize::Zeroizing;
 
 use super::{Asked, Backend, Item, Listed, Place, Secret, Turn, VaultError};
+use crate::sync::lock_within;
 
 pub(super) const NAME: &str = "memory";
 
@@ -18,21 +19,23 @@ type Name = (String, String, Vec<(String, String)>);
 impl Items {
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.items().is_empty()
+        self.0.lock().is_ok_and(|items| items.is_empty())
     }
 
-    fn items(&self) -> MutexGuard<'_, BTreeMap<Name, Secret>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Bounded, because a fork can copy the lock while another thread holds it.
+    fn items(&self, turn: &Turn) -> Result<MutexGuard<'_, BTreeMap<Name, Secret>>, VaultError> {
+        let late = || VaultError::TimedOut { waited: turn.waited() };
+        lock_within(&self.0, turn.remaining()?).ok_or_else(late)
     }
 }
 
 impl Backend for Items {
     fn read(&mut self, asked: Asked<'_>) -> Result<Option<Secret>, VaultError> {
-        Ok(self.items().get(&name(asked.item)).cloned())
+        Ok(self.items(asked.turn)?.get(&name(asked.item)).cloned())
     }
 
     fn create(&mut self, asked: Asked<'_>, secret: &[u8]) -> Result<(), VaultError> {
-        let (mut items, name) = (self.items(), name(asked.item));
+        let (mut items, name) = (self.items(asked.turn)?, name(asked.item));
         if items.contains_key(&name) {
             return Err(VaultError::Exists);
         }
@@ -41,16 +44,16 @@ impl Backend for Items {
     }
 
     fn write(&mut self, asked: Asked<'_>, secret: &[u8]) -> Result<(), VaultError> {
-        self.items().insert(name(asked.item), Zeroizing::new(secret.to_vec()));
+        self.items(asked.turn)?.insert(name(asked.item), Zeroizing::new(secret.to_vec()));
         Ok(())
     }
 
     fn delete(&mut self, asked: Asked<'_>) -> Result<bool, VaultError> {
-        Ok(self.items().remove(&name(asked.item)).is_some())
+        Ok(self.items(asked.turn)?.remove(&name(asked.item)).is_some())
     }
 
     fn list(&mut self, asked: Asked<'_>) -> Result<Option<Vec<Listed>>, VaultError> {
-        let items = self.items();
+        let items = self.items(asked.turn)?;
         let of_service = items.iter().filter(|((service, ..), _)| *service == asked.item.service);
         let listed = of_service.map(|((_, account, _), secret)| Listed {
             account: account.clone(),

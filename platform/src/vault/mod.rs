@@ -37,8 +37,6 @@ mod stored;
 mod turn;
 mod worker;
 
-use std::sync::LazyLock;
-
 use zeroize::Zeroizing;
 
 pub use call::{Call, Interaction};
@@ -122,5 +120,5 @@ trait Backend {
 }
 
 const KERNEL_KEYRING: &str = "kernel keyring";
-static OS: LazyLock<Worker> = LazyLock::new(|| Worker::new(os::open));
-static KERNEL: LazyLock<Worker> = LazyLock::new(|| Worker::new(kernel::open));
+static OS: Worker = Worker::of(os::open);
+static KERNEL: Worker = Worker::of(kernel::open);

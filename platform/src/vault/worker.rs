@@ -5,28 +5,38 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, TryLockError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::{Backend, Call, Turn, VaultError};
+use crate::sync::ForkLock;
 
 /// The thread of one vault, started by the first call.
 pub(super) struct Worker {
     open: Open,
-    running: Mutex<Option<Running>>,
+    running: ForkLock<Option<Running>>,
 }
 
 /// Makes the vault, on its own thread.
-type Open = Arc<dyn Fn() -> Box<dyn Backend> + Send + Sync>;
+#[derive(Clone)]
+enum Open {
+    System(fn() -> Box<dyn Backend>),
+    Brought(Arc<dyn Fn() -> Box<dyn Backend> + Send + Sync>),
+}
 
 impl Worker {
     pub(super) fn new(open: impl Fn() -> Box<dyn Backend> + Send + Sync + 'static) -> Self {
-        Self { open: Arc::new(open), running: Mutex::new(None) }
+        Self { open: Open::Brought(Arc::new(open)), running: ForkLock::new(None) }
+    }
+
+    /// That of a vault which every process has: nothing is made before the first call.
+    pub(super) const fn of(open: fn() -> Box<dyn Backend>) -> Self {
+        Self { open: Open::System(open), running: ForkLock::new(None) }
     }
 
     /// A worker of its own for the same vault.
     pub(super) fn another(&self) -> Self {
-        Self { open: Arc::clone(&self.open), running: Mutex::new(None) }
+        Self { open: self.open.clone(), running: ForkLock::new(None) }
     }
 
     /// Runs `job` on the worker and waits for it, a little longer than its deadline at most.
@@ -41,7 +51,7 @@ impl Worker {
         let turn = Arc::new(Turn::new(call));
         let (reply, answer) = mpsc::sync_channel(1);
         let theirs = Arc::clone(&turn);
-        let (state, number) = self.submit(&turn, move |backend| {
+        let (state, number) = self.submit(turn.deadline, move |backend| {
             let late = theirs.remaining().err();
             let was_asked = late.is_none();
             let result = late.map_or_else(|| job(backend, &theirs), Err);
@@ -69,75 +79,85 @@ impl Worker {
 
     fn submit(
         &self,
-        turn: &Turn,
+        deadline: Duration,
         run: impl FnOnce(&mut dyn Backend) -> (Option<bool>, Box<dyn FnOnce()>) + Send + 'static,
     ) -> Result<(Arc<State>, u64), VaultError> {
-        let mut running = self.lock(turn)?;
-        let pid = std::process::id();
-        if running.as_ref().is_some_and(|worker| worker.pid != pid) {
-            // A forked child must not touch the parent's channel: its lock may be held for ever.
-            std::mem::forget(running.take());
-        }
-        if running.as_ref().is_some_and(|worker| worker.thread.is_finished()) {
+        let mut running = self.running.write();
+        if running.as_ref().is_some_and(|worker| !worker.is_there()) {
             *running = None;
         }
         let worker = match &mut *running {
             Some(worker) => worker,
-            none => none.insert(Running::start(pid, Arc::clone(&self.open))?),
+            none => none.insert(Running::start(self.open.clone())?),
         };
         if worker.state.is_silent() {
             return Err(VaultError::TimedOut { waited: Duration::ZERO });
         }
         worker.sent += 1;
         let (number, state) = (worker.sent, Arc::clone(&worker.state));
-        let (theirs, deadline) = (Arc::clone(&state), turn.deadline);
+        let theirs = Arc::clone(&state);
         let job: Job = Box::new(move |backend| {
             let (silent, reply) = run(backend);
             theirs.finished(number, silent.map(|silent| silent.then_some(deadline)));
             reply();
         });
-        worker.jobs.send(job).map_err(|_| VaultError::failed("the vault's thread has ended"))?;
+        worker.send(job)?;
         Ok((state, number))
-    }
-
-    /// Bounded, because a fork can copy the lock while another thread holds it.
-    fn lock(&self, turn: &Turn) -> Result<std::sync::MutexGuard<'_, Option<Running>>, VaultError> {
-        loop {
-            match self.running.try_lock() {
-                Ok(running) => return Ok(running),
-                Err(TryLockError::Poisoned(poisoned)) => return Ok(poisoned.into_inner()),
-                Err(TryLockError::WouldBlock) => {
-                    turn.remaining()?;
-                    std::thread::yield_now();
-                }
-            }
-        }
     }
 }
 
 struct Running {
     pid: u32,
-    jobs: mpsc::Sender<Job>,
-    thread: std::thread::JoinHandle<()>,
+    thread: Option<Thread>,
     state: Arc<State>,
     sent: u64,
+}
+
+struct Thread {
+    jobs: mpsc::Sender<Job>,
+    handle: std::thread::JoinHandle<()>,
 }
 
 type Job = Box<dyn FnOnce(&mut dyn Backend) + Send>;
 
 impl Running {
-    fn start(pid: u32, open: Open) -> Result<Self, VaultError> {
+    fn start(open: Open) -> Result<Self, VaultError> {
         let (jobs, queue) = mpsc::channel::<Job>();
-        let thread = std::thread::Builder::new()
+        let handle = std::thread::Builder::new()
             .name("vault".into())
             .spawn(move || {
-                let mut backend = open();
+                let mut backend = match open {
+                    Open::System(open) => open(),
+                    Open::Brought(open) => open(),
+                };
                 for job in queue {
                     job(&mut *backend);
                 }
             })
             .map_err(VaultError::failed)?;
-        Ok(Self { pid, jobs, thread, state: Arc::default(), sent: 0 })
+        let thread = Some(Thread { jobs, handle });
+        Ok(Self { pid: std::process::id(), thread, state: Arc::default(), sent: 0 })
+    }
+
+    /// Whether this process has the thread, and it has not ended.
+    fn is_there(&self) -> bool {
+        let runs = |thread: &Thread| !thread.handle.is_finished();
+        self.pid == std::process::id() && self.thread.as_ref().is_some_and(runs)
+    }
+
+    fn send(&self, job: Job) -> Result<(), VaultError> {
+        let sent = self.thread.as_ref().is_some_and(|thread| thread.jobs.send(job).is_ok());
+        sent.then_some(()).ok_or_else(|| VaultError::failed("the vault's thread has ended"))
+    }
+}
+
+impl Drop for Running {
+    /// A forked child must not touch its parent's channel, whose lock may be held for ever, nor the
+    /// handle of a thread that it does not have.
+    fn drop(&mut self) {
+        if self.pid != std::process::id() {
+            std::mem::forget(self.thread.take());
+        }
     }
 }
 
