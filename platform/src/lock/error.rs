@@ -12,13 +12,18 @@ pub enum LockError {
     #[error(transparent)]
     File(#[from] FileError),
     /// Others held the lock the whole time.
-    #[error("`{}` was still locked after {waited:?}{}; is another program hung?", path.display(), holder.as_deref().map(|holder| format!(" by {holder}")).unwrap_or_default())]
+    #[error("`{}` was still locked after {waited:?} by {}", path.display(), holder.as_deref().unwrap_or(NOBODY_KNOWN))]
     TimedOut {
-        /// The lock file.
+        /// The file that others had locked: the lock, or the queue in front of it while the lock
+        /// was free.
         path: PathBuf,
         /// How long this process waited.
         waited: Duration,
-        /// Who said last that it holds the lock: process id and program name. Only a hint.
+        /// Who holds it: process id and program name, and whether the process is stopped. Only one
+        /// that is there and has the name that it noted is named.
         holder: Option<String>,
     },
 }
+
+/// Who is not named.
+const NOBODY_KNOWN: &str = "a process that is not known, or that has ended";

@@ -1,17 +1,20 @@
 //! The three files of a lock, opened by one process for one thread at a time.
 
-use std::{env, fs::File, io, path::Path, process};
+use std::{fs::File, io, path::Path, process};
 
-use super::{kernel, own::Names};
-use crate::file::{FileError, Folder, Identity, read_at, write_at};
+use super::{
+    Holder, kernel,
+    notes::{Note, Notes},
+    own::Names,
+};
+use crate::file::{FileError, Folder, Identity};
 
 /// Descriptors of the process that opened them. A forked child opens its own.
 #[derive(Debug)]
 pub(super) struct Files {
     pub(super) lock: LockFile,
     pub(super) queue: LockFile,
-    holder: File,
-    note: [u8; NOTE_BYTES],
+    pub(super) notes: Notes,
     pid: u32,
 }
 
@@ -35,13 +38,11 @@ impl Files {
         let missing = || FileError::MissingParent { path: names.folder.clone() };
         let folder = Folder::open(&names.folder)?.ok_or_else(missing)?;
         let open = |path: &Path, suffix: &str| LockFile::open(&folder, path, &names.name, suffix);
-        let pid = process::id();
         Ok(Self {
             lock: open(&names.lock, "lock")?,
             queue: open(&names.queue, "queue")?,
-            holder: folder.open_lock_file(&format!("{}.holder", names.name))?,
-            note: note(pid, &program_name()),
-            pid,
+            notes: Notes::new(folder.open_lock_file(&format!("{}.holder", names.name))?),
+            pid: process::id(),
         })
     }
 
@@ -55,21 +56,14 @@ impl Files {
         self.pid += 1;
     }
 
-    /// Says who holds the lock. Only a hint, so a failure changes nothing. Written only where it says
-    /// something else, for a write makes the next sync on this file system dearer.
-    pub(super) fn write_note(&self) {
-        let mut bytes = [0; NOTE_BYTES];
-        if !read_at(&self.holder, &mut bytes, 0).is_ok_and(|_| bytes == self.note) {
-            write_at(&self.holder, &self.note, 0).ok();
-        }
+    /// Who has the lock now.
+    pub(super) fn lock_holder(&self) -> Holder {
+        Holder::of_locked(&self.lock.file, &self.notes.read(Note::Lock))
     }
 
-    /// Who said last that it holds the lock.
-    pub(super) fn read_note(&self) -> Option<String> {
-        let mut bytes = [0; NOTE_BYTES];
-        let read = read_at(&self.holder, &mut bytes, 0).ok()?;
-        let text = str::from_utf8(&bytes[..read]).ok()?.trim_end();
-        (!text.is_empty() && !text.contains(char::is_control)).then(|| text.to_owned())
+    /// Who is at the head of the queue now.
+    pub(super) fn queue_holder(&self) -> Holder {
+        Holder::of_locked(&self.queue.file, &self.notes.read(Note::Queue))
     }
 }
 
@@ -112,47 +106,9 @@ impl LockFile {
     }
 }
 
-/// The file name that this program was started by.
-pub(super) fn program_name() -> String {
-    let program = env::args_os().next().unwrap_or_default();
-    Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
 #[cfg(test)]
 impl LockFile {
     pub(super) fn share(&self) -> io::Result<File> {
         self.file.try_clone()
-    }
-}
-
-/// Of one size always, so that a shorter one leaves no tail of a longer one.
-fn note(pid: u32, program: &str) -> [u8; NOTE_BYTES] {
-    let mut bytes = [b' '; NOTE_BYTES];
-    let mut text = format!("process {pid}");
-    if !program.is_empty() {
-        text.push_str(&format!(" ({})", program.replace(char::is_control, "?")));
-    }
-    while text.len() > NOTE_BYTES - 1 {
-        text.pop();
-    }
-    bytes[..text.len()].copy_from_slice(text.as_bytes());
-    bytes[NOTE_BYTES - 1] = b'\n';
-    bytes
-}
-
-const NOTE_BYTES: usize = 64;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_note_has_one_size_and_is_text_whatever_the_program_is_called() {
-        for program in ["", "tokenkeep", "a\nb", &"ü".repeat(70)] {
-            let note = note(u32::MAX, program);
-            let text = str::from_utf8(&note).expect("a note is text");
-            assert!(text.starts_with("process 4294967295"), "{text}");
-            assert_eq!(text.lines().count(), 1, "{text}");
-        }
     }
 }

@@ -1,11 +1,61 @@
 //! Who holds a lock.
 
+use std::fs::File;
+
+use super::{
+    content::{Content, Here, Judged, process_name},
+    peer::{self, Process},
+};
+
 /// Who says that it holds a lock.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Holder {
     /// Process id and program, as far as they are said.
     pub name: Option<String>,
-    /// Nobody is named, or whoever is named is certainly not there: the file was left behind, or is being made.
+    /// Nobody is named, or whoever is named is certainly not there: the file was left behind, or is
+    /// being made.
     pub is_gone: bool,
+    /// It is stopped, by Ctrl-Z for instance, where the system tells.
+    pub is_stopped: bool,
+}
+
+impl Holder {
+    /// Whom a note or the content of a lock file names, judged by what is known of that process
+    /// now.
+    pub(super) fn noted(content: &[u8]) -> Self {
+        let content = Content::parse(content);
+        let name = content.holder();
+        match Here::find().judge(&content) {
+            Judged::Gone => Self { name, is_gone: true, is_stopped: false },
+            Judged::Elsewhere => {
+                let name = name.map(|name| format!("{name} of another system or container"));
+                Self { name, ..Self::default() }
+            }
+            Judged::There => Self {
+                name,
+                is_gone: false,
+                is_stopped: content.pid().is_some_and(peer::is_stopped),
+            },
+        }
+    }
+
+    /// Who has `file` locked: whom the kernel names where it does, for a note may be that of an
+    /// earlier holder.
+    pub(super) fn of_locked(file: &File, note: &[u8]) -> Self {
+        let noted = Content::parse(note);
+        let Some(pid) = peer::locker(file, noted.pid()) else { return Self::noted(note) };
+        let is_gone = peer::look_up(pid) == Process::Absent;
+        let known = noted.holder().filter(|_| noted.pid() == Some(pid));
+        let name = known.unwrap_or_else(|| {
+            process_name(pid, peer::program(pid).as_deref().unwrap_or_default())
+        });
+        Self { name: Some(name), is_gone, is_stopped: peer::is_stopped(pid) }
+    }
+
+    /// For a message about a wait: only who is there is named.
+    pub(super) fn shown(self) -> Option<String> {
+        let name = self.name.filter(|_| !self.is_gone)?;
+        Some(if self.is_stopped { format!("{name}, which is stopped") } else { name })
+    }
 }

@@ -12,15 +12,20 @@
 //! The locks are advisory: they exclude those who ask for them. On NFS, Linux turns flock into a
 //! byte-range lock of the server.
 
+mod content;
 mod error;
 mod family;
 mod files;
 mod guard;
 mod holder;
 mod kernel;
+mod notes;
 mod own;
 mod pace;
 mod patience;
+mod peer;
+mod same;
+mod standstill;
 mod turnstile;
 mod wait;
 
@@ -74,7 +79,9 @@ enum Protocol {
 impl CrossProcessLock {
     /// The lock `name` in a store's own folder, which must exist by the time it is acquired.
     ///
-    /// Its descriptors are kept for the next acquisition. It is fair: whoever waits longest is next.
+    /// Its descriptors are kept for the next acquisition. It is fair: those who wait queue for it.
+    /// Whoever stands still at the head of the queue, stopped for instance, is passed by within a
+    /// few seconds.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>, name: &str) -> Self {
         Self { protocol: Protocol::Own(Arc::new(Own::new(folder.into(), name))) }
@@ -108,6 +115,18 @@ impl CrossProcessLock {
         }
     }
 
+    /// Whether `other` is the same lock, by whatever path: through a link, or relative to another
+    /// folder.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        let protocol = match (&self.protocol, &other.protocol) {
+            (Protocol::Own(one), Protocol::Own(two)) => Arc::ptr_eq(one, two),
+            (Protocol::Family(one), Protocol::Family(two)) => Arc::ptr_eq(one, two),
+            _ => return false,
+        };
+        protocol || same::file(self.path(), other.path())
+    }
+
     /// Who says that it holds a lock of the [family](Self::family), from a look at its file alone: nobody is kept
     /// from the lock meanwhile. `None` where the file is not there. A lock of [`new`](Self::new) always has its file,
     /// so that a look says nothing: `None`.
@@ -128,8 +147,9 @@ impl CrossProcessLock {
     ///
     /// # Errors
     ///
-    /// [`LockError::TimedOut`] when the time is up; [`LockError::File`] where a lock file cannot be
-    /// opened or is not safe.
+    /// [`LockError::TimedOut`] when the time is up, with the file that was held and who holds it,
+    /// where that can be told; [`LockError::File`] where a lock file cannot be opened or is not
+    /// safe.
     pub fn acquire(&self, wait: &Wait<'_>) -> Result<LockGuard, LockError> {
         let held = match &self.protocol {
             Protocol::Own(own) => Held::Own(own.acquire(wait)?),

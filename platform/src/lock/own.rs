@@ -1,10 +1,11 @@
 //! The fair lock on files that are never deleted.
 //!
-//! Three files: `NAME.lock` is the lock, `NAME.queue` a turnstile in front of it, `NAME.holder` says
-//! who had it last. Whoever wants the lock first takes the queue, then waits for the lock, then lets the
-//! next one into the queue. So only one waiter watches the lock, and whoever releases it cannot take it
-//! again before somebody who waits has had a chance: with plain retrying some of 64 processes get no turn
-//! for seconds.
+//! Three files: `NAME.lock` is the lock, `NAME.queue` a turnstile in front of it, `NAME.holder`
+//! says who had it last and who heads the queue. Whoever wants the lock first takes the queue, then
+//! waits for the lock, then lets the next one into the queue. So only one waiter watches the lock,
+//! and whoever releases it cannot take it again before somebody who waits has had a chance: with
+//! plain retrying some of 64 processes get no turn for seconds. A waiter that stands still at the
+//! head of the queue is passed by.
 
 use std::{
     path::{Path, PathBuf},

@@ -2,26 +2,31 @@
 
 use std::{
     hash::{BuildHasher as _, RandomState},
-    path::Path,
+    path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
 
-use super::{LockError, Wait, pace::Pace};
+use super::{Holder, LockError, Wait, pace::Pace};
 
 /// What is left of the time to wait for one lock.
 pub(super) struct Patience<'a> {
-    path: &'a Path,
     wait: &'a Wait<'a>,
     began: Option<Instant>,
     notified: bool,
     pub(super) pace: Pace,
 }
 
+/// Which file is held, and by whom.
+pub(super) struct Obstacle {
+    pub(super) path: PathBuf,
+    pub(super) holder: Holder,
+}
+
 impl<'a> Patience<'a> {
-    pub(super) fn new(path: &'a Path, wait: &'a Wait<'a>) -> Self {
+    pub(super) fn new(wait: &'a Wait<'a>) -> Self {
         let pace = Pace::new(RandomState::new().hash_one(0));
-        Self { path, wait, began: None, notified: false, pace }
+        Self { wait, began: None, notified: false, pace }
     }
 
     /// Whether there was any reason to wait so far.
@@ -29,22 +34,31 @@ impl<'a> Patience<'a> {
         self.began.is_some()
     }
 
+    /// Whether somebody has to be told of the wait. They may take their time, so nothing may be
+    /// held then.
+    pub(super) fn is_to_tell(&self) -> bool {
+        let waited = self.began.map(|began| began.elapsed());
+        !self.notified
+            && self.wait.notify.is_some()
+            && waited.is_some_and(|waited| waited >= self.wait.notify_after)
+    }
+
+    pub(super) fn tell(&mut self, obstacle: Obstacle) {
+        self.notified = true;
+        if let (Some(notify), Some(began)) = (self.wait.notify, self.began) {
+            notify(obstacle.holder.shown().as_deref(), began.elapsed());
+        }
+    }
+
     pub(super) fn pause(
         &mut self,
         pause: Duration,
-        holder: impl Fn() -> Option<String>,
+        obstacle: impl FnOnce() -> Obstacle,
     ) -> Result<(), LockError> {
         let waited = self.began.get_or_insert_with(Instant::now).elapsed();
         if waited >= self.wait.timeout {
-            let (path, holder) = (self.path.to_owned(), holder());
-            return Err(LockError::TimedOut { path, waited, holder });
-        }
-        if let Some(notify) = self.wait.notify
-            && waited >= self.wait.notify_after
-            && !self.notified
-        {
-            self.notified = true;
-            notify(holder().as_deref(), waited);
+            let Obstacle { path, holder } = obstacle();
+            return Err(LockError::TimedOut { path, waited, holder: holder.shown() });
         }
         thread::sleep(pause.min(self.wait.timeout - waited));
         Ok(())

@@ -1,11 +1,19 @@
 //! The way through the queue to the lock.
+//!
+//! Exclusion is by the lock alone. The queue only gives everybody a turn, so whoever stands still
+//! at its head is passed by.
+
+use std::time::{Duration, Instant};
 
 use super::{
     LockError, Wait,
     files::{Attempt, Files},
+    notes::Note,
     own::Names,
-    patience::Patience,
+    patience::{Obstacle, Patience},
+    standstill::Standstill,
 };
+use crate::file::FileError;
 
 /// Returns files whose lock is held and whose queue is free for the next.
 pub(super) fn pass(
@@ -13,48 +21,122 @@ pub(super) fn pass(
     idle: Option<Files>,
     wait: &Wait<'_>,
 ) -> Result<Files, LockError> {
-    let mut patience = Patience::new(&names.lock, wait);
+    let mut patience = Patience::new(wait);
     let mut idle = idle;
     loop {
         let files = idle.take().map_or_else(|| Files::open(names), Ok)?;
-        if let Some(files) = enter(names, files, &mut patience)? {
-            files.write_note();
+        let entered = enter(names, &files, &mut patience)?;
+        if entered {
+            files.notes.write(Note::Lock);
             return Ok(files);
         }
         let pause = patience.pace.in_queue();
-        patience.pause(pause, || None)?;
+        patience.pause(pause, || at_lock(names, &files))?;
     }
 }
 
-/// `None` where somebody replaced one of the files, which must then be opened anew. Dropping the
+/// `false` where somebody replaced one of the files, which must then be opened again. Dropping the
 /// files releases what was locked.
-fn enter(
-    names: &Names,
-    files: Files,
-    patience: &mut Patience<'_>,
-) -> Result<Option<Files>, LockError> {
+fn enter(names: &Names, files: &Files, patience: &mut Patience<'_>) -> Result<bool, LockError> {
+    let mut standstill = Standstill::default();
     loop {
         match files.queue.attempt(&names.queue)? {
-            Attempt::Locked => break,
+            Attempt::Locked => match at_head(names, files, patience)? {
+                Some(Attempt::Locked) => return Ok(files.queue.unlock().is_ok()),
+                Some(_) => return Ok(false),
+                // Whom it tells may never come back: nobody is to wait behind that.
+                None if files.queue.unlock().is_err() => return Ok(false),
+                None => patience.tell(at_lock(names, files)),
+            },
+            Attempt::Replaced => return Ok(false),
             Attempt::Held => {
+                let passed = pass_by(names, files, &mut standstill)?;
+                match passed {
+                    Some(Attempt::Locked) => return Ok(true),
+                    Some(Attempt::Replaced) => return Ok(false),
+                    _ => {}
+                }
+                if patience.is_to_tell() {
+                    patience.tell(in_the_way(names, files));
+                }
                 let pause = patience.pace.in_queue();
-                patience.pause(pause, || files.read_note())?;
+                patience.pause(pause, || in_the_way(names, files))?;
             }
-            Attempt::Replaced => return Ok(None),
         }
-    }
-    loop {
-        match files.lock.attempt(&names.lock)? {
-            Attempt::Locked => break,
-            Attempt::Held => {
-                let pause = patience.pace.at_head();
-                patience.pause(pause, || files.read_note())?;
-            }
-            Attempt::Replaced => return Ok(None),
-        }
-    }
-    match files.queue.unlock() {
-        Ok(()) => Ok(Some(files)),
-        Err(_) => Ok(None),
     }
 }
+
+/// Waits for the lock with the queue held; `None` when somebody has to be told of the wait.
+fn at_head(
+    names: &Names,
+    files: &Files,
+    patience: &mut Patience<'_>,
+) -> Result<Option<Attempt>, LockError> {
+    let began = Instant::now();
+    let mut note = None;
+    loop {
+        match files.lock.attempt(&names.lock)? {
+            Attempt::Held if patience.is_to_tell() => return Ok(None),
+            Attempt::Held => {}
+            done => return Ok(Some(done)),
+        }
+        if note.is_none() && began.elapsed() >= NOTED_AFTER {
+            note = Some(AtHead::noted(files));
+        }
+        let pause = patience.pace.at_head();
+        patience.pause(pause, || at_lock(names, files))?;
+    }
+}
+
+/// The lock, past the head of the queue, if that stands still.
+fn pass_by(
+    names: &Names,
+    files: &Files,
+    standstill: &mut Standstill,
+) -> Result<Option<Attempt>, FileError> {
+    if !standstill.is_due(Instant::now()) {
+        return Ok(None);
+    }
+    let attempt = files.lock.attempt(&names.lock)?;
+    if matches!(attempt, Attempt::Locked) && !standstill.was_free(Instant::now()) {
+        let unlocked = files.lock.unlock();
+        unlocked.map_err(|source| FileError::from_io("unlock", &names.lock, source))?;
+        return Ok(None);
+    }
+    Ok(Some(attempt))
+}
+
+fn at_lock(names: &Names, files: &Files) -> Obstacle {
+    Obstacle { path: names.lock.clone(), holder: files.lock_holder() }
+}
+
+/// From behind the queue's head it is the lock that is in the way, or if that is free, the head.
+fn in_the_way(names: &Names, files: &Files) -> Obstacle {
+    match files.lock.attempt(&names.lock) {
+        Ok(Attempt::Locked | Attempt::Replaced) => {
+            // Closing would unlock it, too.
+            files.lock.unlock().ok();
+            Obstacle { path: names.queue.clone(), holder: files.queue_holder() }
+        }
+        _ => at_lock(names, files),
+    }
+}
+
+/// Notes who is at the head of the queue for as long as it is.
+struct AtHead<'a>(&'a Files);
+
+impl<'a> AtHead<'a> {
+    fn noted(files: &'a Files) -> Self {
+        files.notes.write(Note::Queue);
+        Self(files)
+    }
+}
+
+impl Drop for AtHead<'_> {
+    fn drop(&mut self) {
+        self.0.notes.erase(Note::Queue);
+    }
+}
+
+/// Most are through before; a note makes the next sync on this file system dearer.
+const NOTED_AFTER: Duration = Duration::from_millis(20);

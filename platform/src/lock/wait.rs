@@ -10,8 +10,8 @@ pub struct Wait<'a> {
     pub timeout: Duration,
     /// After which time `notify` is called, once. 1 s by default.
     pub notify_after: Duration,
-    /// Told who holds the lock, where known, and how long this process has waited. While it runs nobody
-    /// behind this process in the queue moves on.
+    /// Told who holds the lock, where known, and how long this process has waited. It runs on the
+    /// thread that waits, which goes on when it returns; nobody else waits for it.
     pub notify: Option<Notify<'a>>,
 }
 

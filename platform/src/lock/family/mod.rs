@@ -3,9 +3,7 @@
 //! There are two kinds of peers. To some the lock is the file's existence, to others it is the kernel's
 //! lock on it. Whoever creates the file alone and locks it too excludes both.
 
-mod content;
 mod courtesy;
-mod peer;
 mod watch;
 
 use std::{
@@ -18,12 +16,15 @@ use std::{
 };
 
 use self::{
-    content::{Content, Here},
     courtesy::Courtesy,
     os::{Locked, Sight},
     watch::Watch,
 };
-use super::{Holder, LockError, Wait, patience::Patience};
+use super::{
+    Holder, LockError, Wait,
+    content::Here,
+    patience::{Obstacle, Patience},
+};
 use crate::file::{FileError, Folder, Place};
 
 cfg_if::cfg_if! {
@@ -85,8 +86,7 @@ impl Family {
         let Some(sight) = Sight::open(&folder, &self.name)? else { return Ok(None) };
         let content = sight.content();
         let content = content.map_err(|source| FileError::from_io("read", &self.path, source))?;
-        let content = Content::parse(&content);
-        Ok(Some(Holder { name: content.holder(), is_gone: Here::find().is_gone(&content) }))
+        Ok(Some(sight.holder(&content)))
     }
 
     pub(super) fn acquire(self: &Arc<Self>, wait: &Wait<'_>) -> Result<Tenure, LockError> {
@@ -104,8 +104,8 @@ impl Family {
             thread::sleep(gap);
         }
         let here = Here::find();
-        let mut patience = Patience::new(&self.path, wait);
-        let (mut watch, mut holder) = (None, None);
+        let mut patience = Patience::new(wait);
+        let mut watch = None;
         loop {
             let pause = match self.look(&folder, &here, &mut watch, Instant::now())? {
                 Look::Entered(locked) => {
@@ -122,8 +122,14 @@ impl Family {
                 Look::Held => patience.pace.among_peers(),
                 Look::Released => patience.pace.for_peers(),
             };
-            holder = watch.as_ref().and_then(Watch::holder).or(holder);
-            patience.pause(pause, || holder.clone())?;
+            let obstacle = || Obstacle {
+                path: self.path.clone(),
+                holder: watch.as_ref().map(Watch::holder).unwrap_or_default(),
+            };
+            if patience.is_to_tell() {
+                patience.tell(obstacle());
+            }
+            patience.pause(pause, obstacle)?;
         }
     }
 

@@ -87,7 +87,7 @@ fn the_lock_file_of_a_process_that_is_gone_is_taken_over_after_the_short_time() 
 
 #[test]
 fn the_lock_file_of_a_process_that_lives_is_taken_over_after_the_long_time() {
-    let (pid, program) = (process::id(), super::super::files::program_name());
+    let (pid, program) = (process::id(), super::super::content::program_name());
     for content in [format!("{pid}"), format!("{pid} /somewhere/{program}"), "?".to_owned()] {
         Looker::with(content.as_bytes()).assert_entered_after(SURELY);
     }

@@ -2,7 +2,7 @@
 
 use std::{fs::File, io};
 
-use super::super::kernel;
+use super::super::{Holder, kernel};
 use crate::file::{FileError, Folder, Identity, read_at, write_at};
 
 /// The file, created or taken over, and locked.
@@ -83,6 +83,12 @@ impl Sight {
         let read = read_at(&self.file, &mut bytes, 0)?;
         bytes.truncate(read);
         Ok(bytes)
+    }
+
+    /// Who says in `content` that it holds the lock, or else who has the file locked.
+    pub(super) fn holder(&self, content: &[u8]) -> Holder {
+        let noted = Holder::noted(content);
+        if noted.is_gone { Holder::of_locked(&self.file, content) } else { noted }
     }
 
     pub(super) fn lock(&mut self) -> io::Result<bool> {

@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::{
-    content::{Content, Here},
+    super::{
+        Holder,
+        content::{Content, Here},
+    },
     os::{Locked, Sight},
 };
 use crate::file::{FileError, Folder};
@@ -31,9 +34,10 @@ impl Watch {
         self.sight.is_there(folder, name)
     }
 
-    /// Who says in it that it holds the lock.
-    pub(super) fn holder(&self) -> Option<String> {
-        Content::parse(&self.content).holder()
+    /// Who holds the lock, as far as its file says. Others look at it, too, so the kernel's word is
+    /// the second.
+    pub(super) fn holder(&self) -> Holder {
+        self.sight.holder(&self.content)
     }
 
     /// Whether the file has lain there, the same and unlocked, for so long that its holder must be gone. If so,

@@ -1,4 +1,5 @@
-//! Windows tells whether a process is there. Which script an interpreter runs it does not tell simply.
+//! Windows tells whether a process is there. Which script an interpreter runs it does not tell
+//! simply.
 #![expect(unsafe_code, reason = "Win32 has no safe interface to these")]
 
 use std::{

@@ -6,15 +6,15 @@ cfg_if::cfg_if! {
     if #[cfg(any(target_os = "linux", target_os = "android"))] {
         #[path = "linux.rs"]
         mod os;
-        pub(super) use self::os::{boot_id, host_name, namespace};
+        pub(super) use self::os::{boot_id, host_name, is_stopped, locker, namespace, program};
     } else if #[cfg(unix)] {
         #[path = "unix.rs"]
         mod os;
-        pub(super) use self::unknown::{boot_id, host_name, namespace};
+        pub(super) use self::unknown::{boot_id, host_name, is_stopped, locker, namespace, program};
     } else if #[cfg(windows)] {
         #[path = "windows.rs"]
         mod os;
-        pub(super) use self::unknown::{boot_id, host_name, namespace};
+        pub(super) use self::unknown::{boot_id, host_name, is_stopped, locker, namespace, program};
     }
 }
 
@@ -23,6 +23,20 @@ pub(super) use self::os::look_up;
 /// Where a system does not tell it, or not simply.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod unknown {
+    use std::fs::File;
+
+    pub(in super::super) fn is_stopped(_: u32) -> bool {
+        false
+    }
+
+    pub(in super::super) fn locker(_: &File, _: Option<u32>) -> Option<u32> {
+        None
+    }
+
+    pub(in super::super) fn program(_: u32) -> Option<String> {
+        None
+    }
+
     pub(in super::super) fn boot_id() -> Option<String> {
         None
     }
@@ -48,13 +62,15 @@ pub(super) enum Process {
     Named(Vec<String>),
 }
 
-/// By which names a program may be known that was started as `text`: a path, a module's name, or an option.
+/// By which names a program may be known that was started as `text`: a path, a module's name, or an
+/// option.
 pub(super) fn names_of_path(text: &str) -> Vec<String> {
     let path = Path::new(text);
     let part = |part: Option<&OsStr>| part.map(|part| part.to_string_lossy().into_owned());
     let mut names: Vec<String> =
         [part(path.file_name()), part(path.file_stem())].into_iter().flatten().collect();
-    // `python -m package` runs `package/__main__.py`, `python -m package.module` runs `package/module.py`.
+    // `python -m package` runs `package/__main__.py`, `python -m package.module` runs
+    // `package/module.py`.
     if path.file_stem().is_some_and(|stem| stem == "__main__") {
         names.extend(part(path.parent().and_then(Path::file_name)));
     }
@@ -97,8 +113,23 @@ mod tests {
     #[test]
     fn a_process_has_the_names_it_was_started_with() {
         let Process::Named(names) = look_up(std::process::id()) else { panic!("it is here") };
-        let name = super::super::super::files::program_name();
+        let name = std::env::current_exe().unwrap().file_name().unwrap().display().to_string();
         assert!(names.contains(&name), "{names:?}");
+    }
+
+    // Not on Windows: nothing is known of another process but whether it is there
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn the_kernel_names_the_process_that_locked_a_file() {
+        let file = tempfile::tempfile().unwrap();
+        let own = std::process::id();
+        assert_eq!(locker(&file, Some(own)), None);
+        assert!(super::super::kernel::try_lock(&file).unwrap());
+        assert_eq!(locker(&file, Some(own)), Some(own));
+        super::super::kernel::unlock(&file).unwrap();
+        assert_eq!(locker(&file, Some(own)), None);
+        assert!(!is_stopped(own));
+        assert!(program(own).is_some());
     }
 
     // Not on Windows: there is no such state

@@ -1,15 +1,13 @@
-//! What stands in a lock file: who holds it.
+//! What stands in a lock file, or in a note beside one: who holds it.
 //!
-//! Peers write `PID`, `PID PROGRAM`, the same after a byte order mark, `{PID} {PROGRAM}`, or `PID HOST`. Ours
-//! begins as theirs and says in which run of which system the process id means something:
-//! `PID PROGRAM boot=ID pidns=ID`.
+//! Peers write `PID`, `PID PROGRAM`, the same after a byte order mark, `{PID} {PROGRAM}`, or `PID
+//! HOST`. Ours begins as theirs and says in which run of which system the process id means
+//! something: `PID PROGRAM boot=ID pidns=ID`.
 
-use std::process;
+use std::{env, path::Path, process};
 
-use super::{
-    super::files::program_name,
-    peer::{self, Process},
-};
+use super::peer::{self, Process};
+use crate::text::is_obeyed;
 
 /// What a lock file says, as far as it can be read.
 #[derive(Debug, PartialEq, Eq)]
@@ -53,15 +51,25 @@ impl<'a> Content<'a> {
         }
     }
 
-    /// Whom a person would look for. Nothing that could disturb a terminal.
-    pub(super) fn holder(&self) -> Option<String> {
-        let pid = self.pid?;
-        match self.program {
-            "" => Some(format!("process {pid}")),
-            program if program.contains(char::is_control) => Some(format!("process {pid}")),
-            program => Some(format!("process {pid} ({program})")),
-        }
+    pub(super) fn pid(&self) -> Option<u32> {
+        self.pid
     }
+
+    /// Whom a person would look for.
+    pub(super) fn holder(&self) -> Option<String> {
+        Some(process_name(self.pid?, self.program))
+    }
+}
+
+/// What is known of the process that a [`Content`] names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Judged {
+    /// Certainly not there: nobody, a process that ended, or by now another program's.
+    Gone,
+    /// There, for all that is known.
+    There,
+    /// Of another namespace or another run of the system, where its id says nothing here.
+    Elsewhere,
 }
 
 impl Here {
@@ -76,36 +84,65 @@ impl Here {
 
     /// What this process writes into a lock file of its own.
     pub(super) fn content(&self) -> String {
-        let program = program_name().replace(|c: char| c.is_whitespace() || c.is_control(), "_");
+        let program = Some(bare_name(&program_name())).filter(|name| name.len() <= NAME_BYTES);
+        let program = program.unwrap_or_default();
         let boot = self.boot.as_deref().unwrap_or(UNKNOWN);
         let namespace = self.namespace.as_deref().unwrap_or(UNKNOWN);
         format!("{} {program}{BOOT}{boot}{NAMESPACE}{namespace}", process::id())
     }
 
-    /// Whether the holder it names is certainly not there: nobody, a process that ended, or by now another
-    /// program's. A process id of another namespace or another run of the system says nothing here.
+    /// Whether the holder it names is certainly not there.
     pub(super) fn is_gone(&self, content: &Content<'_>) -> bool {
+        self.judge(content) == Judged::Gone
+    }
+
+    pub(super) fn judge(&self, content: &Content<'_>) -> Judged {
         if content.is_empty {
-            return true;
+            return Judged::Gone;
         }
         let elsewhere = |theirs: Option<&str>, ours: &Option<String>| {
             theirs.is_some_and(|theirs| Some(theirs) != ours.as_deref())
         };
         if elsewhere(content.boot, &self.boot) || elsewhere(content.namespace, &self.namespace) {
-            return false;
+            return Judged::Elsewhere;
         }
-        let Some(pid) = content.pid else { return false };
+        let Some(pid) = content.pid else { return Judged::There };
         match (self.look_up)(pid) {
-            Process::Absent => true,
-            Process::Unknown => false,
-            Process::Named(_) if content.program.is_empty() => false,
-            // Java says the host instead of the program.
-            Process::Named(_) if (self.host)().as_deref() == Some(content.program) => false,
-            Process::Named(names) => !peer::names_of_path(content.program)
-                .iter()
-                .any(|name| names.iter().any(|known| known == name)),
+            Process::Absent => Judged::Gone,
+            Process::Named(names) if !self.may_be(content, &names) => Judged::Gone,
+            Process::Named(_) | Process::Unknown => Judged::There,
         }
     }
+
+    /// Whether a process of these names may have written it.
+    fn may_be(&self, content: &Content<'_>, names: &[String]) -> bool {
+        // Java says the host instead of the program.
+        if content.program.is_empty() || (self.host)().as_deref() == Some(content.program) {
+            return true;
+        }
+        let said = peer::names_of_path(content.program);
+        said.iter().any(|name| names.iter().any(|known| known == name || bare_name(known) == *name))
+    }
+}
+
+/// A process for a message. Nothing that could disturb a terminal.
+pub(super) fn process_name(pid: u32, program: &str) -> String {
+    match program {
+        "" => format!("process {pid}"),
+        program if program.contains(is_obeyed) => format!("process {pid}"),
+        program => format!("process {pid} ({program})"),
+    }
+}
+
+/// The file name that this program was started by.
+pub(super) fn program_name() -> String {
+    let program = env::args_os().next().unwrap_or_default();
+    Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// A program's name as we write it: one word.
+fn bare_name(program: &str) -> String {
+    program.replace(|c: char| c.is_whitespace() || c.is_control(), "_")
 }
 
 fn bare(text: &str) -> &str {
@@ -116,6 +153,8 @@ fn known(text: &str) -> Option<&str> {
     (text != UNKNOWN).then_some(text)
 }
 
+/// A longer name is left out, for a part of one is no name. File systems allow 255.
+const NAME_BYTES: usize = 100;
 /// Where a system has no such thing.
 const UNKNOWN: &str = "?";
 const BOOT: &str = " boot=";
@@ -194,6 +233,10 @@ mod tests {
         assert!(gone(&absent, "812 az boot=b pidns=n"));
         assert!(!gone(&absent, "812 az boot=b pidns=m"), "of another namespace");
         assert!(!gone(&absent, "812 az boot=c pidns=n"), "of another run of the system");
+        let judged = |text: &str| absent.judge(&Content::parse(text.as_bytes()));
+        assert_eq!(judged("812 az boot=c pidns=n"), Judged::Elsewhere);
+        let spaced = here(|_| Process::Named(vec!["my tool".to_owned()]));
+        assert!(!gone(&spaced, "812 my_tool"), "a name is written as one word");
     }
 
     #[test]
@@ -202,6 +245,8 @@ mod tests {
         assert_eq!(holder(""), None);
         assert_eq!(holder("812").as_deref(), Some("process 812"));
         assert_eq!(holder("812 az").as_deref(), Some("process 812 (az)"));
-        assert_eq!(holder("812 a\u{1b}[2J").as_deref(), Some("process 812"));
+        for program in ["a\u{1b}[2J", "a\u{202e}b", "a\u{9b}2J"] {
+            assert_eq!(holder(&format!("812 {program}")).as_deref(), Some("process 812"));
+        }
     }
 }
