@@ -81,14 +81,15 @@ pub enum Error {
         /// Where the key was kept.
         vault: &'static str,
     },
-    /// Another process held the lock for the whole time.
-    #[error("`{}` was still locked after {waited:?}{}; is another program hung?", path.display(), holder.as_deref().map(|h| format!(" by {h}")).unwrap_or_default())]
+    /// Others held the lock for the whole time, or another thread of this program was at work.
+    #[error("`{}` was still locked after {waited:?} by {}; try again when that is done", path.display(), holder.as_deref().unwrap_or("a process that is not known, or that has ended"))]
     LockTimeout {
-        /// The lock file.
+        /// The file that was locked: the lock, or the queue in front of it while the lock was free.
         path: PathBuf,
-        /// How long this process waited.
+        /// How long this call waited.
         waited: Duration,
-        /// Who said that it holds the lock: process id and program name.
+        /// Who holds it: process id and program name, and whether the process is stopped. Only one
+        /// that is there and has the name that it noted is named.
         holder: Option<String>,
     },
     /// A folder that the caller named lies in a folder that does not exist.
@@ -97,9 +98,10 @@ pub enum Error {
         /// The folder that is missing.
         path: PathBuf,
     },
-    /// A transaction was begun inside a transaction of the same cache.
+    /// A change was begun inside a transaction of the same cache, or a callback that serves a cache
+    /// (a key source, a persistence, a lock notice) used it. It would have waited for itself.
     #[error(
-        "a transaction was begun inside a transaction of the same cache; use the cache that the outer closure was given"
+        "the cache was used inside its own transaction or callback, which would wait for itself; in a transaction use the cache that its closure was given"
     )]
     Nested,
     /// The disk is full, or a quota is used up. The old content is intact.
@@ -110,10 +112,11 @@ pub enum Error {
         /// What the operating system said.
         source: Source,
     },
-    /// The operating system gave no thread for an asynchronous call. Nothing was begun.
-    #[error("no thread could be started for the call; let others end, and try again")]
+    /// There was no thread for an asynchronous call: the operating system gave none, or other calls
+    /// had all that there may be. Nothing was begun.
+    #[error("there was no thread for the call; let others end, and try again")]
     NoThread {
-        /// What the operating system said.
+        /// What the operating system said, or how long others had them.
         source: Source,
     },
     /// Another kind of persistence wrote what lies here. It was left as it is.

@@ -18,9 +18,13 @@ impl Error {
             Self::KeyGone { .. } => {
                 "bring the key file or the vault back, or `reset` and sign in again"
             }
-            Self::LockTimeout { .. } => "end the program that holds the lock, then try again",
+            Self::LockTimeout { .. } => {
+                "let the program that holds the lock go on or end by itself, then try again"
+            }
             Self::MissingParent { .. } => "create the folder, or name another place",
-            Self::Nested => "use the cache that the outer closure was given",
+            Self::Nested => {
+                "use the cache that the closure was given, and none of it in a callback"
+            }
             Self::NoSpace { .. } => "make room, then save again",
             Self::NoThread { .. } => "let other calls end, then try again",
             Self::OtherBackend { .. } => "open it as what it is, or name another place",

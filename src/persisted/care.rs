@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{PersistedTokenCache, nesting::Nesting, transaction::ATTEMPTS};
+use super::{PersistedTokenCache, transaction::ATTEMPTS};
 use crate::{
     Error, Protection,
     persistence::{Hold, Intent, Loaded, Persistence},
@@ -12,7 +12,7 @@ impl PersistedTokenCache {
     /// What guards the kept bytes, as far as is known without asking: of several key sources the one
     /// that the last look at the cache found in use. [`verify`](Self::verify) looks.
     pub fn protection(&self) -> Protection {
-        self.0.persistence.protection()
+        self.0.persistence().protection()
     }
 
     /// Proves that the cache can be read and written here and now: the key source in use makes a round
@@ -28,8 +28,9 @@ impl PersistedTokenCache {
     /// # Errors
     /// The first thing that does not work.
     pub fn verify(&self) -> Result<Protection, Error> {
+        self.0.store.check_change()?;
         self.snapshot()?;
-        self.0.persistence.prepare(Intent::Verify)?;
+        self.0.prepare(Intent::Verify)?;
         self.with_lock(|persistence, _| persistence.verify())?;
         Ok(self.protection())
     }
@@ -47,10 +48,11 @@ impl PersistedTokenCache {
     /// # Errors
     /// The first thing that keeps the cache from being read or saved; nothing that is kept changes.
     pub fn prepare(&self) -> Result<Protection, Error> {
+        self.0.store.check_change()?;
         self.snapshot()?;
         // The round trip first: a source that does not work must not be asked for a key.
-        self.0.persistence.prepare(Intent::Verify)?;
-        self.0.persistence.prepare(Intent::Write)?;
+        self.0.prepare(Intent::Verify)?;
+        self.0.prepare(Intent::Write)?;
         self.with_lock(|persistence, _| persistence.verify())?;
         Ok(self.protection())
     }
@@ -69,8 +71,9 @@ impl PersistedTokenCache {
     /// [`Error::VaultLocked`] or [`Error::UnsafePath`], is found before anything is; what fails in
     /// the middle is [`Error::PartlyRemoved`], which names what is left.
     pub fn clear(&self) -> Result<(), Error> {
+        self.0.store.check_change()?;
         for _ in 0..ATTEMPTS {
-            self.0.persistence.prepare(Intent::Read)?;
+            self.0.prepare(Intent::Read)?;
             let cleared = self.with_lock(|persistence, hold| {
                 let Some(found) = self.load_locked()? else { return Ok(false) };
                 if !hold.is_intact()? {
@@ -139,21 +142,21 @@ impl PersistedTokenCache {
         &self,
         work: impl FnOnce(&dyn Persistence, &Hold) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
-        let _nesting = Nesting::enter(self.0.lock.store())?;
-        let held = match self.0.lock.acquire() {
-            Err(error) if error.is_not_found() => match self.0.persistence.stamp()? {
+        let _nesting = self.0.store.change()?;
+        let held = match self.0.acquire() {
+            Err(error) if error.is_not_found() => match self.0.persistence().stamp()? {
                 None => return Ok(None),
                 // Of a vault's item a look at the place says nothing.
-                Some(_) if matches!(self.0.persistence.load(None), Ok(Loaded::Absent)) => {
+                Some(_) if matches!(self.0.persistence().load(None), Ok(Loaded::Absent)) => {
                     return Ok(None);
                 }
                 Some(_) => {
-                    self.0.persistence.prepare(Intent::Verify)?;
-                    self.0.lock.acquire()?
+                    self.0.prepare(Intent::Verify)?;
+                    self.0.acquire()?
                 }
             },
             held => held?,
         };
-        work(&*self.0.persistence, held.hold()).map(Some)
+        work(&*self.0.persistence(), held.hold()).map(Some)
     }
 }

@@ -1,13 +1,10 @@
 //! The lock of a store: between processes where it has files, else within this value.
 
-use std::{
-    fmt,
-    sync::{Arc, Condvar, Mutex, PoisonError},
-    time::{Duration, Instant},
-};
+use std::{fmt, path::Path, sync::Arc, time::Duration};
 
 use tokenkeep_platform::lock::{CrossProcessLock, Wait};
 
+use super::exclusive::{Exclusive, Refused, Turn};
 use crate::{Error, persistence::Hold};
 
 /// How long a transaction waits for other processes unless the program says otherwise.
@@ -27,7 +24,7 @@ pub(crate) struct StoreLock {
 #[derive(Debug)]
 enum Kind {
     Files(CrossProcessLock),
-    Value(ValueLock),
+    Value(Exclusive),
 }
 
 /// What a program does when it has to wait.
@@ -36,16 +33,10 @@ pub(crate) struct LockNotice(Arc<Notice>);
 
 type Notice = dyn Fn(Option<&str>, Duration) + Send + Sync;
 
-#[derive(Debug, Default)]
-pub(super) struct ValueLock {
-    taken: Mutex<bool>,
-    released: Condvar,
-}
-
 /// What a transaction holds; released on drop.
-pub(super) enum Held<'a> {
-    Files(Hold),
-    Value(&'a ValueLock, Hold),
+pub(super) struct Held<'a> {
+    hold: Hold,
+    _turn: Option<Turn<'a>>,
 }
 
 impl StoreLock {
@@ -55,7 +46,7 @@ impl StoreLock {
         timeout: Duration,
         notice: Option<LockNotice>,
     ) -> Self {
-        let kind = files.map_or_else(|| Kind::Value(ValueLock::default()), Kind::Files);
+        let kind = files.map_or_else(|| Kind::Value(Exclusive::default()), Kind::Files);
         Self { kind, timeout, notice }
     }
 
@@ -67,18 +58,38 @@ impl StoreLock {
                     Some(notice) => lock.acquire(&wait.notify(NOTICE_AFTER, &*notice.0))?,
                     None => lock.acquire(&wait)?,
                 };
-                Ok(Held::Files(Hold::new(guard)))
+                Ok(Held { hold: Hold::new(guard), _turn: None })
             }
-            Kind::Value(lock) => lock.acquire(self.timeout),
+            Kind::Value(lock) => match lock.acquire(self.timeout) {
+                Ok(turn) => Ok(Held { hold: Hold::default(), _turn: Some(turn) }),
+                Err(Refused::Own) => Err(Error::Nested),
+                Err(Refused::Failed(error)) => Err(error),
+                Err(Refused::TimedOut(waited)) => Err(self.timed_out(waited, "changes it")),
+            },
         }
     }
 
-    /// Names the store in a way that every value over the same store shares.
-    pub(super) fn store(&self) -> String {
+    /// What locks it between processes.
+    pub(super) fn files(&self) -> Option<&CrossProcessLock> {
         match &self.kind {
-            Kind::Files(lock) => lock.path().display().to_string(),
-            Kind::Value(lock) => format!("{:p}", std::ptr::from_ref(lock)),
+            Kind::Files(lock) => Some(lock),
+            Kind::Value(_) => None,
         }
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Another thread of this process was in the way for all that time.
+    pub(super) fn timed_out(&self, waited: Duration, doing: &str) -> Error {
+        let holder = Some(format!("another thread of this program, which {doing}"));
+        Error::LockTimeout { path: self.place().into(), waited, holder }
+    }
+
+    /// The store's place, for messages.
+    pub(super) fn place(&self) -> &Path {
+        self.files().map_or(Path::new("(memory)"), CrossProcessLock::path)
     }
 }
 
@@ -94,26 +105,6 @@ impl fmt::Debug for LockNotice {
     }
 }
 
-impl ValueLock {
-    fn acquire(&self, timeout: Duration) -> Result<Held<'_>, Error> {
-        let begun = Instant::now();
-        let taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let (mut taken, outcome) = self
-            .released
-            .wait_timeout_while(taken, timeout, |taken| *taken)
-            .unwrap_or_else(PoisonError::into_inner);
-        if outcome.timed_out() && *taken {
-            return Err(Error::LockTimeout {
-                path: "(memory)".into(),
-                waited: begun.elapsed(),
-                holder: Some("another thread of this program".into()),
-            });
-        }
-        *taken = true;
-        Ok(Held::Value(self, Hold::default()))
-    }
-}
-
 impl Held<'_> {
     /// Whether the lock still excludes others: nobody removed or replaced its file.
     pub(super) fn is_intact(&self) -> Result<bool, Error> {
@@ -121,18 +112,7 @@ impl Held<'_> {
     }
 
     pub(super) fn hold(&self) -> &Hold {
-        match self {
-            Self::Files(hold) | Self::Value(_, hold) => hold,
-        }
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        if let Self::Value(lock, _) = self {
-            *lock.taken.lock().unwrap_or_else(PoisonError::into_inner) = false;
-            lock.released.notify_one();
-        }
+        &self.hold
     }
 }
 

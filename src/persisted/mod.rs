@@ -1,6 +1,8 @@
 //! The cache that outlives the program: reads that notice every change, writes that lose none.
 
 mod care;
+mod echo;
+mod exclusive;
 mod lock;
 mod nesting;
 mod read;
@@ -9,16 +11,19 @@ mod transaction;
 #[cfg(feature = "tokio")]
 mod twins;
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex, RwLock},
-};
+use std::{fmt, sync::Arc, time::Duration};
 
-use tokenkeep_platform::lock::CrossProcessLock;
+use tokenkeep_platform::{lock::CrossProcessLock, sync::ForkLock};
 
 pub(crate) use self::lock::{DEFAULT_LOCK_TIMEOUT, LockNotice, StoreLock};
+use self::{
+    exclusive::{Exclusive, Refused, Turn},
+    lock::Held,
+    nesting::{Called, Served, Store},
+};
 use crate::{
-    Error, MemoryPersistence, PersistenceBuilder, Stamp, TokenCache, persistence::Persistence,
+    Error, MemoryPersistence, PersistenceBuilder, Stamp, TokenCache,
+    persistence::{Intent, Persistence},
 };
 
 /// A token cache that is kept, and shared with every other process that opens the same store.
@@ -51,11 +56,14 @@ pub struct PersistedTokenCache(Arc<Shared>);
 
 /// What all clones of a value share.
 struct Shared {
-    persistence: Box<dyn Persistence>,
+    persistence: Served,
     lock: StoreLock,
-    state: RwLock<State>,
-    /// Held while a reader loads, so that others wait for its result and do not load too.
-    loading: Mutex<()>,
+    store: Arc<Store>,
+    state: ForkLock<State>,
+    /// A reader loads; others wait for its result and do not load too.
+    loading: Exclusive,
+    /// Somebody prepares a change, which may ask the user; others wait for the answer.
+    preparing: Exclusive,
 }
 
 /// What this process knows of the store.
@@ -114,11 +122,48 @@ impl PersistedTokenCache {
     }
 
     pub(crate) fn new(persistence: impl Persistence + 'static, lock: StoreLock) -> Self {
-        let persistence = Box::new(persistence);
-        let (state, loading) = Default::default();
-        Self(Arc::new(Shared { persistence, lock, state, loading }))
+        let store = Store::new(lock.files().cloned());
+        let persistence = Served::new(Box::new(persistence), &store);
+        let (state, loading, preparing) = Default::default();
+        Self(Arc::new(Shared { persistence, lock, store, state, loading, preparing }))
     }
 }
+
+impl Shared {
+    /// The persistence, for one call. It may be the program's own, and must not use this cache.
+    fn persistence(&self) -> Called<'_> {
+        self.persistence.call()
+    }
+
+    /// Does everything that may prompt before a change, for one thread at a time: one answer serves
+    /// all who are about to change something. Readers ask in their own turn, so that a question of
+    /// theirs keeps no change waiting.
+    fn prepare(&self, intent: Intent) -> Result<(), Error> {
+        let turn = self.turn(&self.preparing)?;
+        turn.share(self.persistence().prepare(intent))
+    }
+
+    /// The store's lock. The notice of a wait is the program's own.
+    fn acquire(&self) -> Result<Held<'_>, Error> {
+        let _call = self.store.call();
+        self.lock.acquire()
+    }
+
+    fn turn<'a>(&self, work: &'a Exclusive) -> Result<Turn<'a>, Error> {
+        let timeout = self.lock.timeout().max(SHORTEST_WAIT);
+        work.acquire(timeout).map_err(|refused| match refused {
+            Refused::Failed(error) => error,
+            Refused::Own => Error::Nested,
+            Refused::TimedOut(waited) => {
+                self.lock.timed_out(waited, "loads it or asks for its key")
+            }
+        })
+    }
+}
+
+/// How long a thread waits at least for another one of this process that loads. A vault may take
+/// that long, however little time a program has for other processes.
+const SHORTEST_WAIT: Duration = Duration::from_secs(5);
 
 impl fmt::Debug for PersistedTokenCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

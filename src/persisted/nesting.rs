@@ -1,32 +1,139 @@
-//! Notices a transaction inside a transaction, which would wait for itself.
+//! Notices a thread that would wait for itself: a change inside a change, and a callback that uses
+//! the cache it serves.
 
-use std::cell::RefCell;
+use std::{cell::RefCell, fmt, marker::PhantomData, ops::Deref, process, sync::Arc};
 
-use crate::Error;
+use tokenkeep_platform::lock::CrossProcessLock;
+
+use crate::{Error, persistence::Persistence};
 
 thread_local! {
-    static OPEN: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
+    static OPEN: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Marks a store as being written by this thread, until it is dropped.
+/// Which store a value is over.
 #[derive(Debug)]
-pub(super) struct Nesting(String);
+pub(super) struct Store {
+    /// What locks it; without one each value is a store of its own.
+    lock: Option<CrossProcessLock>,
+}
+
+/// What this thread is doing.
+struct Entry {
+    store: Arc<Store>,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A part that the program may have written runs: a persistence, a key source, a lock notice.
+    Call,
+    /// The process of that id changes the store.
+    Change(u32),
+}
+
+/// Marks what this thread is doing, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Nesting {
+    is_marked: bool,
+    /// It belongs to its thread.
+    _thread: PhantomData<*const ()>,
+}
+
+/// A persistence that is called with a mark on it.
+pub(super) struct Served {
+    persistence: Box<dyn Persistence>,
+    store: Arc<Store>,
+}
+
+/// A persistence for one call, during which nothing may use the cache that it serves.
+pub(super) struct Called<'a> {
+    persistence: &'a (dyn Persistence + 'static),
+    _call: Nesting,
+}
+
+impl Store {
+    pub(super) fn new(lock: Option<CrossProcessLock>) -> Arc<Self> {
+        Arc::new(Self { lock })
+    }
+
+    fn is_same(self: &Arc<Self>, other: &Arc<Self>) -> bool {
+        let by_lock = || Some(self.lock.as_ref()?.is_same(other.lock.as_ref()?));
+        Arc::ptr_eq(self, other) || by_lock().unwrap_or(false)
+    }
+
+    /// Whether this thread may read.
+    pub(super) fn check_read(self: &Arc<Self>) -> Result<(), Error> {
+        self.check(|kind| kind == Kind::Call)
+    }
+
+    /// Whether this thread may change anything. A forked child has no part in what its parent
+    /// changes.
+    pub(super) fn check_change(self: &Arc<Self>) -> Result<(), Error> {
+        self.check(|kind| match kind {
+            Kind::Call => true,
+            Kind::Change(pid) => pid == process::id(),
+        })
+    }
+
+    fn check(self: &Arc<Self>, hinders: impl Fn(Kind) -> bool) -> Result<(), Error> {
+        let nested = |open: &RefCell<Vec<Entry>>| {
+            open.borrow().iter().any(|entry| hinders(entry.kind) && entry.store.is_same(self))
+        };
+        // A thread whose locals are gone is about to end, and is inside nothing.
+        if OPEN.try_with(nested).unwrap_or(false) { Err(Error::Nested) } else { Ok(()) }
+    }
+
+    /// Marks the store as being changed by this thread.
+    pub(super) fn change(self: &Arc<Self>) -> Result<Nesting, Error> {
+        self.check_change()?;
+        Ok(Nesting::mark(self, Kind::Change(process::id())))
+    }
+
+    /// Marks that a part runs which may be the program's own.
+    pub(super) fn call(self: &Arc<Self>) -> Nesting {
+        Nesting::mark(self, Kind::Call)
+    }
+}
 
 impl Nesting {
-    /// `store` is the same for every value that opens the same store.
-    pub(super) fn enter(store: String) -> Result<Self, Error> {
-        OPEN.with_borrow_mut(|open| {
-            if open.contains(&store) {
-                return Err(Error::Nested);
-            }
-            open.push(store.clone());
-            Ok(Self(store))
-        })
+    fn mark(store: &Arc<Store>, kind: Kind) -> Self {
+        let entry = Entry { store: Arc::clone(store), kind };
+        let is_marked = OPEN.try_with(|open| open.borrow_mut().push(entry)).is_ok();
+        Self { is_marked, _thread: PhantomData }
     }
 }
 
 impl Drop for Nesting {
     fn drop(&mut self) {
-        OPEN.with_borrow_mut(|open| open.retain(|store| *store != self.0));
+        if self.is_marked {
+            // Marks end in the opposite order of their beginnings.
+            drop(OPEN.try_with(|open| open.borrow_mut().pop()));
+        }
+    }
+}
+
+impl Served {
+    pub(super) fn new(persistence: Box<dyn Persistence>, store: &Arc<Store>) -> Self {
+        Self { persistence, store: Arc::clone(store) }
+    }
+
+    /// For one call: the mark ends with what this gives.
+    pub(super) fn call(&self) -> Called<'_> {
+        Called { persistence: &*self.persistence, _call: self.store.call() }
+    }
+}
+
+impl fmt::Debug for Served {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.persistence.fmt(f)
+    }
+}
+
+impl Deref for Called<'_> {
+    type Target = dyn Persistence;
+
+    fn deref(&self) -> &Self::Target {
+        self.persistence
     }
 }

@@ -1,10 +1,10 @@
 //! Reads: one look at the store, and a load only if it moved.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use tokenkeep_platform::clock;
 
-use super::{PersistedTokenCache, State, nesting::Nesting, transaction::ATTEMPTS};
+use super::{PersistedTokenCache, State, transaction::ATTEMPTS};
 use crate::{
     AccessToken, Account, CredentialType, Entry, Error, Query, TokenCache, TokenRequest,
     persistence::Intent,
@@ -73,16 +73,17 @@ impl PersistedTokenCache {
 
     /// The newest saved state.
     pub(super) fn current(&self) -> Result<Arc<TokenCache>, Error> {
+        self.0.store.check_read()?;
         if let Some(cache) = self.unchanged()? {
             return Ok(cache);
         }
         for _ in 0..ATTEMPTS {
-            let loading = self.0.loading.lock().unwrap_or_else(PoisonError::into_inner);
+            let loading = self.0.turn(&self.0.loading)?;
             if let Some(cache) = self.unchanged()? {
                 return Ok(cache);
             }
-            self.0.persistence.prepare(Intent::Read)?;
-            let known = self.0.state.read().unwrap_or_else(PoisonError::into_inner).clone();
+            loading.share(self.0.persistence().prepare(Intent::Read))?;
+            let known = self.0.state.read().clone();
             let loaded = match self.load_after(known) {
                 Err(torn) if self.may_be_torn(&torn) => {
                     // Whoever has the lock may be about to read.
@@ -93,7 +94,7 @@ impl PersistedTokenCache {
             };
             if let Some(state) = loaded {
                 let cache = Arc::clone(&state.cache);
-                *self.0.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+                self.publish(state);
                 return Ok(cache);
             }
         }
@@ -103,13 +104,13 @@ impl PersistedTokenCache {
     /// Whether a look without the lock may have met a peer that was writing.
     fn may_be_torn(&self, error: &Error) -> bool {
         matches!(error, Error::Corrupt { .. } | Error::WrongKey { .. })
-            && self.0.persistence.is_written_in_place()
+            && self.0.persistence().is_written_in_place()
     }
 
     /// The state as it is with the lock held, after a look without it that said `torn`.
     fn load_again(&self, torn: Error) -> Result<Option<State>, Error> {
-        let Ok(_nesting) = Nesting::enter(self.0.lock.store()) else { return Err(torn) };
-        match self.0.lock.acquire() {
+        let Ok(_nesting) = self.0.store.change() else { return Err(torn) };
+        match self.0.acquire() {
             Ok(_held) => self.load_locked(),
             // Without a place for a lock nobody holds one, and a reader makes no place.
             Err(Error::PermissionDenied { .. } | Error::ReadOnly { .. }) => self.load_locked(),
@@ -119,13 +120,11 @@ impl PersistedTokenCache {
     }
 
     fn unchanged(&self) -> Result<Option<Arc<TokenCache>>, Error> {
-        let is_loaded = self.0.state.read().unwrap_or_else(PoisonError::into_inner).loaded;
-        if !is_loaded {
+        if !self.0.state.read().loaded {
             return Ok(None);
         }
-        let now = self.0.persistence.stamp()?;
-        let State { cache, stamp, loaded, .. } =
-            &*self.0.state.read().unwrap_or_else(PoisonError::into_inner);
+        let now = self.0.persistence().stamp()?;
+        let State { cache, stamp, loaded, .. } = &*self.0.state.read();
         Ok((*loaded && *stamp == now).then(|| Arc::clone(cache)))
     }
 }

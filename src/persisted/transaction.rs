@@ -1,8 +1,8 @@
 //! The one way to write.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
-use super::{PersistedTokenCache, State, nesting::Nesting};
+use super::{PersistedTokenCache, State};
 use crate::{
     Error, TokenCache,
     persistence::{Intent, Loaded, Saved},
@@ -16,23 +16,24 @@ impl PersistedTokenCache {
     /// nothing, nothing is written. When this returns `Ok`, the change is durable.
     ///
     /// # Errors
-    /// What `change` returns. [`Error::Nested`] inside another transaction of the same store,
-    /// [`Error::LockTimeout`], and whatever keeps the store from being read or written; the old
-    /// state is intact then. After [`Error::DurabilityUnknown`] the new state is visible.
+    /// What `change` returns. [`Error::Nested`] inside another transaction of the same store, and
+    /// in a callback that serves it; [`Error::LockTimeout`], and whatever keeps the store from
+    /// being read or written; the old state is intact then. After [`Error::DurabilityUnknown`] the
+    /// new state is visible.
     pub fn transaction<T>(
         &self,
         mut change: impl FnMut(&mut TokenCache) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let _nesting = Nesting::enter(self.0.lock.store())?;
+        let _nesting = self.0.store.change()?;
         for _ in 0..ATTEMPTS {
-            self.0.persistence.prepare(Intent::Write)?;
-            let held = self.0.lock.acquire()?;
+            self.0.prepare(Intent::Write)?;
+            let held = self.0.acquire()?;
             let Some(base) = self.load_locked()? else { continue };
             let mut cache = TokenCache::clone(&base.cache);
             let value = change(&mut cache)?;
             if cache.has_same_content(&base.cache) {
                 if base.stamp.is_some() && !base.confirmed {
-                    self.0.persistence.confirm()?;
+                    self.0.persistence().confirm()?;
                 }
                 self.publish(State { confirmed: true, ..base });
                 return Ok(value);
@@ -42,7 +43,7 @@ impl PersistedTokenCache {
             }
             let content = cache.to_json();
             let saved =
-                self.0.persistence.save(content.expose(), base.stamp.as_ref(), held.hold())?;
+                self.0.persistence().save(content.expose(), base.stamp.as_ref(), held.hold())?;
             if let Saved::Done(stamp) = saved {
                 let cache = Arc::new(cache);
                 self.publish(State { cache, stamp: Some(stamp), loaded: true, confirmed: true });
@@ -54,14 +55,14 @@ impl PersistedTokenCache {
 
     /// The newest state, read with the lock held; `None` if that needs another `prepare`.
     pub(super) fn load_locked(&self) -> Result<Option<State>, Error> {
-        let known = self.0.state.read().unwrap_or_else(PoisonError::into_inner).clone();
-        self.state_of(self.0.persistence.load(known.stamp.as_ref())?, known)
+        let known = self.0.state.read().clone();
+        self.state_of(self.0.persistence().load(known.stamp.as_ref())?, known)
     }
 
     /// The state that the store holds now, given what is known of it.
     pub(super) fn load_after(&self, known: State) -> Result<Option<State>, Error> {
-        match self.0.persistence.load(known.stamp.as_ref())? {
-            Loaded::Empty if self.0.persistence.is_written_in_place() => {
+        match self.0.persistence().load(known.stamp.as_ref())? {
+            Loaded::Empty if self.0.persistence().is_written_in_place() => {
                 let (what, detail) = ("the token cache".into(), "it is empty".into());
                 Err(self.located(Error::Corrupt { what, detail }))
             }
@@ -86,7 +87,7 @@ impl PersistedTokenCache {
     /// Does not wait for a reader that loads, which may be asking a vault: the store's lock is held
     /// here. Should that reader put an older state back, the next read sees that the stamp moved.
     pub(super) fn publish(&self, state: State) {
-        *self.0.state.write().unwrap_or_else(PoisonError::into_inner) = state;
+        *self.0.state.write() = state;
     }
 
     pub(super) fn forget(&self) {
@@ -107,7 +108,7 @@ impl PersistedTokenCache {
         Error::Invalid {
             detail: format!(
                 "{} was removed and made anew {ATTEMPTS} times while it was being opened; try again",
-                self.0.lock.store()
+                self.0.lock.place().display()
             ),
         }
     }

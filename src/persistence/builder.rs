@@ -112,7 +112,9 @@ impl PersistenceBuilder {
         self
     }
 
-    /// How long to wait for other processes before [`Error::LockTimeout`].
+    /// How long to wait for other processes before [`Error::LockTimeout`]. For another thread of
+    /// this process that loads the cache or asks for its key, a call waits as long, and 5 s at
+    /// least.
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
         self.lock_timeout = timeout;
         self
@@ -120,6 +122,9 @@ impl PersistenceBuilder {
 
     /// Calls `notice` once a wait for other processes has lasted a second, with what is known of the
     /// process that holds the lock and how long the wait has lasted.
+    ///
+    /// It runs on the thread that waits, which goes on when it returns; nobody else waits for it.
+    /// It must not use the cache: every call there is [`Error::Nested`].
     pub fn on_lock_wait(
         mut self,
         notice: impl Fn(Option<&str>, Duration) + Send + Sync + 'static,
@@ -132,6 +137,11 @@ impl PersistenceBuilder {
     pub fn size_limit(mut self, bytes: u64) -> Self {
         self.size_limit = bytes;
         self
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn timeout(&self) -> Duration {
+        self.lock_timeout
     }
 
     /// Opens the sealed cache: checks the folder and reaches the key source. Nothing is created

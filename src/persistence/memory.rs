@@ -1,7 +1,11 @@
 //! A cache that ends with the process.
 
-use std::sync::{Mutex, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
 
+use tokenkeep_platform::sync::lock_within;
 use zeroize::Zeroizing;
 
 use super::{Hold, Loaded, Persistence, Protection, Saved, Stamp};
@@ -13,7 +17,7 @@ pub struct MemoryPersistence(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
-    content: Option<Zeroizing<Vec<u8>>>,
+    content: Option<Arc<Zeroizing<Vec<u8>>>>,
     version: u64,
 }
 
@@ -23,8 +27,13 @@ impl MemoryPersistence {
         Self::default()
     }
 
-    fn kept(&self) -> std::sync::MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Bounded, for it may have been held by a thread that a fork did not copy.
+    fn kept(&self) -> Result<MutexGuard<'_, Kept>, Error> {
+        lock_within(&self.0, LONGEST_WAIT).ok_or_else(|| Error::LockTimeout {
+            path: "(memory)".into(),
+            waited: LONGEST_WAIT,
+            holder: Some("a thread of the process that this one was forked from".into()),
+        })
     }
 }
 
@@ -42,30 +51,34 @@ impl std::fmt::Debug for MemoryPersistence {
 
 impl Persistence for MemoryPersistence {
     fn load(&self, known: Option<&Stamp>) -> Result<Loaded, Error> {
-        let kept = self.kept();
-        Ok(match &kept.content {
+        let (content, stamp) = {
+            let kept = self.kept()?;
+            (kept.content.clone(), kept.stamp())
+        };
+        Ok(match content {
             None => Loaded::Absent,
-            Some(_) if known == Some(&kept.stamp()) => Loaded::Unchanged(kept.stamp()),
-            Some(content) => Loaded::Content(content.clone(), kept.stamp()),
+            Some(_) if known == Some(&stamp) => Loaded::Unchanged(stamp),
+            Some(content) => Loaded::Content(Zeroizing::clone(&content), stamp),
         })
     }
 
     fn save(&self, content: &[u8], _base: Option<&Stamp>, _hold: &Hold) -> Result<Saved, Error> {
-        let mut kept = self.kept();
-        kept.content = Some(Zeroizing::new(content.to_vec()));
+        let content = Arc::new(Zeroizing::new(content.to_vec()));
+        let mut kept = self.kept()?;
+        kept.content = Some(content);
         kept.version += 1;
         Ok(Saved::Done(kept.stamp()))
     }
 
     fn delete(&self, _base: Option<&Stamp>, _hold: &Hold) -> Result<(), Error> {
-        let mut kept = self.kept();
+        let mut kept = self.kept()?;
         kept.content = None;
         kept.version += 1;
         Ok(())
     }
 
     fn stamp(&self) -> Result<Option<Stamp>, Error> {
-        let kept = self.kept();
+        let kept = self.kept()?;
         Ok(kept.content.as_ref().map(|_| kept.stamp()))
     }
 
@@ -73,3 +86,6 @@ impl Persistence for MemoryPersistence {
         Protection::Memory
     }
 }
+
+/// Nobody who is there holds it as long.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);

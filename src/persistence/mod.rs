@@ -44,6 +44,8 @@ pub(crate) const DEFAULT_SIZE_LIMIT: u64 = 16 * 1024 * 1024;
 /// - `save` is atomic: a reader sees the old content or the new, never a part.
 /// - What cannot be read is an error, never [`Loaded::Absent`].
 /// - No call but `prepare` may ask a person for anything or wait for one.
+/// - No call uses the cache that it serves, which is [`Error::Nested`] at once, or waits for
+///   another thread that does.
 pub trait Persistence: fmt::Debug + Send + Sync {
     /// Does everything that may prompt or take long, before any lock is held.
     ///

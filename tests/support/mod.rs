@@ -3,8 +3,10 @@
 
 use std::{
     fs,
+    future::Future,
     path::{Path, PathBuf},
-    sync::mpsc,
+    sync::{Arc, mpsc},
+    task::{Context, Poll},
     thread,
     time::{Duration, Instant, SystemTime},
 };
@@ -112,4 +114,62 @@ pub(crate) fn end(runtime: tokio::runtime::Runtime) -> Duration {
     });
     has_ended.recv_timeout(Duration::from_secs(1)).expect("the runtime waits for a stuck call");
     started.elapsed()
+}
+
+/// A forked child at work on a question.
+#[cfg(unix)]
+#[must_use = "it has to be waited for"]
+pub(crate) struct Forked(libc::pid_t);
+
+#[cfg(unix)]
+impl Forked {
+    /// Forks; the child only answers `question`.
+    #[expect(unsafe_code, reason = "std cannot fork")]
+    pub(crate) fn asked(question: impl FnOnce() -> bool) -> Self {
+        // SAFETY: the child only runs `question` and leaves by `_exit`; glibc keeps its allocator
+        // usable in it.
+        let pid = unsafe { libc::fork() };
+        assert!(pid >= 0, "fork failed");
+        if pid == 0 {
+            // SAFETY: `alarm` has no preconditions; it ends a child that hangs.
+            unsafe { libc::alarm(10) };
+            let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(question));
+            // SAFETY: `_exit` may be called in a forked child and does not return.
+            unsafe { libc::_exit(i32::from(!answer.unwrap_or(false))) }
+        }
+        Self(pid)
+    }
+
+    /// The child's answer, `false` if it gives none within 10 s.
+    #[expect(unsafe_code, reason = "std cannot fork")]
+    pub(crate) fn said_yes(self) -> bool {
+        let mut status = 0;
+        // SAFETY: it is a child of this process and `status` is a valid place for its status.
+        let ended = unsafe { libc::waitpid(self.0, &raw mut status, 0) };
+        ended == self.0 && status == 0
+    }
+}
+
+/// Forks; the child's answer, `false` if it gives none within 10 s.
+#[cfg(unix)]
+pub(crate) fn child_says_yes(question: impl FnOnce() -> bool) -> bool {
+    Forked::asked(question).said_yes()
+}
+
+/// The smallest executor there is: it parks its thread.
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(std::thread::Thread);
+    impl std::task::Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = std::task::Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut future = std::pin::pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => std::thread::park(),
+        }
+    }
 }

@@ -36,8 +36,14 @@ pub struct KeyRequest {
 }
 
 impl KeyCallback {
-    /// Wraps `function`. It is called before any lock is taken, and not again once it gave the
-    /// right key.
+    /// Wraps `function`, which is not called again once it gave the right key.
+    ///
+    /// It is called before the store's lock is taken, so other processes do not wait for it. Other
+    /// threads of this process that need the key do, at most as long as they wait for the lock or
+    /// 5 s, and get the same answer or failure. `function` must not use the cache that it serves:
+    /// every call there, through a clone or another value over the same store too, is
+    /// [`Error::Nested`] at once. One on another thread is not recognised, so it must not be waited
+    /// for: it ends with [`Error::LockTimeout`].
     pub fn new(
         function: impl Fn(&KeyRequest) -> Result<Secret, Box<dyn StdError + Send + Sync>>
         + Send

@@ -1,10 +1,8 @@
 //! A key derived from a passphrase.
 
-use std::{
-    error::Error as StdError,
-    fmt,
-    sync::{Arc, OnceLock},
-};
+use std::{error::Error as StdError, fmt, sync::Arc};
+
+use tokenkeep_platform::sync::ForkLock;
 
 use super::{Candidate, Fetched, fill_random, random_failed, random_key_id};
 use crate::{
@@ -18,7 +16,7 @@ pub struct Passphrase(Arc<Source>);
 
 enum Source {
     Given(Secret),
-    Asked(Box<Ask>, OnceLock<Secret>),
+    Asked(Box<Ask>, ForkLock<Option<Secret>>),
 }
 
 type Ask = dyn Fn(bool) -> Result<Secret, Box<dyn StdError + Send + Sync>> + Send + Sync;
@@ -29,24 +27,28 @@ impl Passphrase {
         Self(Arc::new(Source::Given(Secret::new(text))))
     }
 
-    /// The one that `ask` gives. It is called when a key is needed and before any lock is taken, until its
-    /// answer was right; it is told whether the cache is new, so that it can ask twice.
+    /// The one that `ask` gives. It is called when a key is needed, until its answer was right; it
+    /// is told whether the cache is new, so that it can ask twice.
+    ///
+    /// Other processes do not wait meanwhile. Other threads that need the key do, and get the same
+    /// answer, or its failure. `ask` must not use the cache that it serves: every call there is
+    /// [`Error::Nested`].
     pub fn asked(
         ask: impl Fn(bool) -> Result<Secret, Box<dyn StdError + Send + Sync>> + Send + Sync + 'static,
     ) -> Self {
-        Self(Arc::new(Source::Asked(Box::new(ask), OnceLock::new())))
+        Self(Arc::new(Source::Asked(Box::new(ask), ForkLock::new(None))))
     }
 
     fn text(&self, is_new: bool) -> Result<Secret, Error> {
         let text = match &*self.0 {
             Source::Given(text) => text.clone(),
-            Source::Asked(ask, right) => match right.get() {
-                Some(text) => text.clone(),
-                None => {
-                    let what = "asking for the passphrase";
-                    ask(is_new).map_err(|source| Error::Callback { what, source })?
-                }
-            },
+            Source::Asked(ask, right) => {
+                let known = right.read().clone();
+                known.map_or_else(|| ask(is_new), Ok).map_err(|source| Error::Callback {
+                    what: "asking for the passphrase",
+                    source,
+                })?
+            }
         };
         match text.expose() {
             [] => Err(Error::Invalid {
@@ -59,7 +61,7 @@ impl Passphrase {
     /// Keeps an answer that was right, so that nobody is asked again.
     fn remember(&self, text: Secret) {
         if let Source::Asked(_, right) = &*self.0 {
-            drop(right.set(text));
+            right.write().get_or_insert(text);
         }
     }
 }

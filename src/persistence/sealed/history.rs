@@ -4,10 +4,9 @@
 //! from before its file was opened: a slow reader that still holds yesterday's file is no rollback,
 //! and what was kept since has not ended by it.
 
-use std::{
-    path::PathBuf,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::{path::PathBuf, sync::Arc};
+
+use tokenkeep_platform::sync::ForkLock;
 
 use crate::{
     Error,
@@ -17,7 +16,7 @@ use crate::{
 
 /// The history of one cache, shared within the process.
 #[derive(Debug, Default)]
-pub(super) struct History(Mutex<Arc<Seen>>);
+pub(super) struct History(ForkLock<Arc<Seen>>);
 
 /// The stores that a process has seen in one place, the last one last.
 #[derive(Clone, Debug, Default)]
@@ -43,8 +42,8 @@ enum Fate {
 impl History {
     /// That of the store `name` in `folder`.
     pub(super) fn of(folder: PathBuf, name: &str) -> Arc<Self> {
-        static KNOWN: Mutex<Vec<(PathBuf, String, Arc<History>)>> = Mutex::new(Vec::new());
-        let mut known = locked(&KNOWN);
+        static KNOWN: ForkLock<Vec<(PathBuf, String, Arc<History>)>> = ForkLock::new(Vec::new());
+        let mut known = KNOWN.write();
         let same = |(its_folder, its_name, _): &(PathBuf, String, _)| {
             *its_folder == folder && its_name == name
         };
@@ -63,12 +62,12 @@ impl History {
 
     /// What was seen up to now; taken before a file is opened.
     pub(super) fn seen(&self) -> Arc<Seen> {
-        Arc::clone(&locked(&self.0))
+        Arc::clone(&self.0.read())
     }
 
     /// A file was found, or made, that was authenticated.
     pub(super) fn found(&self, before: &Seen, header: &Authenticated) {
-        let mut seen = locked(&self.0);
+        let mut seen = self.0.write();
         let seen = &mut Arc::make_mut(&mut seen).0;
         for other in seen.iter_mut().filter(|store| store.identity != header.identity) {
             if before.store(&other.identity).is_some() {
@@ -115,7 +114,7 @@ impl History {
     }
 
     fn turn(&self, fate: Fate, which: impl Fn(&Store) -> bool) {
-        let mut seen = locked(&self.0);
+        let mut seen = self.0.write();
         let stores = Arc::make_mut(&mut seen).0.iter_mut();
         stores.filter(|store| which(store)).for_each(|store| store.fate = fate);
     }
@@ -141,11 +140,6 @@ impl SealedPersistence {
             _ => Ok(()),
         }
     }
-}
-
-/// Nothing that can fail or wait is done while it is held.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// As many stores of one place are remembered. Only who has the key makes a new one.

@@ -10,12 +10,13 @@ mod state;
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, RwLockWriteGuard},
 };
 
 use tokenkeep_platform::{
     file::{self, Folder, OpenFile, Parents, real_path},
     lock::CrossProcessLock,
+    sync::ForkLock,
 };
 
 pub(super) use self::naming::file_naming;
@@ -39,7 +40,7 @@ pub struct SealedPersistence {
     parents: Parents,
     keys: Ladder,
     size_limit: u64,
-    state: Mutex<State>,
+    state: ForkLock<State>,
     history: Arc<History>,
 }
 
@@ -54,7 +55,7 @@ impl SealedPersistence {
         let file = folder.join(FILE_NAME);
         let real_folder = real_path(&folder).unwrap_or_else(|_| folder.clone());
         let history = History::of(real_folder, &store);
-        let state = Mutex::default();
+        let state = ForkLock::default();
         Self { store, folder, file, parents, keys, size_limit, state, history }
     }
 
@@ -94,8 +95,8 @@ impl SealedPersistence {
         }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write()
     }
 
     fn open_file(&self) -> Result<Option<OpenFile>, Error> {
@@ -244,8 +245,7 @@ impl Drop for SealedPersistence {
     /// Removes a key that was made for a new cache which was not saved after all. Should a forked
     /// child end first, its parent notices: a candidate is looked up before it is used.
     fn drop(&mut self) {
-        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Some(unused) = state.candidate.take() {
+        if let Some(unused) = self.state.get_mut().candidate.take() {
             self.keys.discard(unused);
         }
     }

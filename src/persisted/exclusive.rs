@@ -1,0 +1,206 @@
+//! One thread of this process at a time, and those who wait hear of a failure that is theirs, too.
+
+use std::{
+    process,
+    thread::{self, Thread, ThreadId},
+    time::{Duration, Instant},
+};
+
+use tokenkeep_platform::sync::ForkLock;
+
+use crate::Error;
+
+/// Work that one thread does while others wait, at most as long as they want to.
+///
+/// In a forked child a thread of the parent that was at work counts for nothing.
+#[derive(Debug, Default)]
+pub(super) struct Exclusive(ForkLock<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    owner: Option<Owner>,
+    /// How many turns there have been.
+    turns: u64,
+    /// The last turn that failed for everybody who waited for it.
+    failed: Option<(u64, Error)>,
+    waiting: Vec<Thread>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Owner {
+    pid: u32,
+    thread: ThreadId,
+}
+
+/// A thread's turn, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Turn<'a> {
+    of: &'a Exclusive,
+    owner: Owner,
+}
+
+/// Why there was no turn.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// It failed for the thread that this one waited for, and would fail here in the same way.
+    Failed(Error),
+    /// This thread is at work already: it would wait for itself.
+    Own,
+    /// Others were at work for all that time.
+    TimedOut(Duration),
+}
+
+impl Exclusive {
+    pub(super) fn acquire(&self, timeout: Duration) -> Result<Turn<'_>, Refused> {
+        let owner = Owner { pid: process::id(), thread: thread::current().id() };
+        let begun = Instant::now();
+        let mut behind = None;
+        loop {
+            if let Some(turn) = self.attempt(owner, &mut behind)? {
+                return Ok(turn);
+            }
+            let waited = begun.elapsed();
+            if waited >= timeout {
+                self.0.write().waiting.retain(|thread| thread.id() != owner.thread);
+                return Err(Refused::TimedOut(waited));
+            }
+            thread::park_timeout((timeout - waited).min(LOOK));
+        }
+    }
+
+    /// `behind` is the turn that this thread began to wait for.
+    fn attempt(&self, owner: Owner, behind: &mut Option<u64>) -> Result<Option<Turn<'_>>, Refused> {
+        let mut inner = self.0.write();
+        if let Some(error) = behind.and_then(|behind| inner.failure_since(behind)) {
+            return Err(Refused::Failed(error));
+        }
+        match inner.owner {
+            Some(other) if other == owner => return Err(Refused::Own),
+            Some(other) if other.pid == owner.pid => {
+                behind.get_or_insert(inner.turns);
+                if inner.waiting.iter().all(|thread| thread.id() != owner.thread) {
+                    inner.waiting.push(thread::current());
+                }
+                return Ok(None);
+            }
+            // Neither it nor those who waited for it are in this process.
+            Some(_) => inner.waiting.clear(),
+            None => inner.waiting.retain(|thread| thread.id() != owner.thread),
+        }
+        inner.owner = Some(owner);
+        inner.turns += 1;
+        Ok(Some(Turn { of: self, owner }))
+    }
+}
+
+impl Inner {
+    fn failure_since(&self, turn: u64) -> Option<Error> {
+        self.failed.as_ref().filter(|(failed, _)| *failed >= turn)?.1.echo()
+    }
+}
+
+impl Turn<'_> {
+    /// Passes `result` on. A failure that asking the user again would only repeat is that of all
+    /// who wait for this turn.
+    pub(super) fn share<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
+        if let Err(error) = &result
+            && let Some(echo) = error.echo()
+        {
+            let mut inner = self.of.0.write();
+            inner.failed = Some((inner.turns, echo));
+            inner.waiting.iter().for_each(Thread::unpark);
+        }
+        result
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        let mut inner = self.of.0.write();
+        // In a forked child it is the parent's, and somebody else may be at work by now.
+        if self.owner.pid == process::id() && inner.owner == Some(self.owner) {
+            inner.owner = None;
+            if !inner.waiting.is_empty() {
+                inner.waiting.remove(0).unpark();
+            }
+        }
+    }
+}
+
+/// Who is not woken, because the one that was woken gave up at that moment, looks by itself.
+const LOOK: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(20);
+    const LATE: Duration = Duration::from_secs(60);
+
+    fn wrong_key() -> Error {
+        Error::WrongKey { path: "cache".into() }
+    }
+
+    #[test]
+    fn a_thread_that_is_at_work_is_told_so_and_others_wait_for_a_time() {
+        let work = Exclusive::default();
+        let turn = work.acquire(SOON).unwrap();
+        assert!(matches!(work.acquire(LATE), Err(Refused::Own)));
+        thread::scope(|scope| {
+            let other = scope.spawn(|| work.acquire(SOON).err());
+            assert!(
+                matches!(other.join().unwrap(), Some(Refused::TimedOut(waited)) if waited >= SOON)
+            );
+            let other = scope.spawn(|| work.acquire(LATE).is_ok());
+            drop(turn);
+            assert!(other.join().unwrap());
+        });
+        assert!(work.acquire(SOON).is_ok());
+    }
+
+    #[test]
+    fn a_failure_is_that_of_all_who_waited_and_of_nobody_who_comes_later() {
+        let work = Exclusive::default();
+        let turn = work.acquire(SOON).unwrap();
+        let begun = mpsc::channel();
+        thread::scope(|scope| {
+            let waiting: Vec<_> = (0..3)
+                .map(|_| {
+                    let begun = begun.0.clone();
+                    let work = &work;
+                    scope.spawn(move || {
+                        begun.send(()).unwrap();
+                        work.acquire(LATE).err()
+                    })
+                })
+                .collect();
+            begun.1.iter().take(3).for_each(drop);
+            while work.0.read().waiting.len() < 3 {
+                thread::yield_now();
+            }
+            turn.share::<()>(Err(wrong_key())).unwrap_err();
+            for waiting in waiting {
+                let refused = waiting.join().unwrap();
+                assert!(matches!(refused, Some(Refused::Failed(Error::WrongKey { .. }))));
+            }
+            drop(turn);
+            assert!(work.acquire(SOON).is_ok());
+        });
+    }
+
+    #[test]
+    fn in_a_forked_child_a_thread_of_the_parent_is_not_waited_for() {
+        let work = Exclusive::default();
+        let turn = work.acquire(SOON).unwrap();
+        let theirs = Owner { pid: process::id() + 1, ..turn.owner };
+        work.0.write().owner = Some(theirs);
+        drop(turn);
+        assert_eq!(work.0.read().owner, Some(theirs), "it is not this thread's to give back");
+        let own = work.acquire(SOON).unwrap();
+        drop(Turn { of: &work, owner: theirs });
+        assert!(matches!(work.acquire(SOON), Err(Refused::Own)), "the parent's turn ended ours");
+        drop(own);
+    }
+}
