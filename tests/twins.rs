@@ -6,10 +6,12 @@ mod support;
 use std::{
     future::Future,
     sync::{Arc, mpsc},
-    task::{Context, Poll, Waker},
+    task::{Context, Waker},
 };
 
-use support::{Place, event, request, token};
+#[cfg(unix)]
+use support::child_says_yes;
+use support::{Place, block_on, event, request, token};
 use tokenkeep::{CredentialType, Error, PersistedTokenCache, Query};
 use tokio::runtime::{Builder, Runtime};
 
@@ -245,40 +247,77 @@ fn a_forked_child_gets_its_turn_though_its_parent_has_taken_them_all() {
     drop(go_on);
 }
 
-/// Forks; the child's answer, `false` if it gives none within 10 s.
-#[cfg(unix)]
-#[expect(unsafe_code, reason = "std cannot fork")]
-fn child_says_yes(question: impl FnOnce() -> bool) -> bool {
-    // SAFETY: the child only runs `question` and leaves by `_exit`; glibc keeps its allocator usable in it.
-    let pid = unsafe { libc::fork() };
-    assert!(pid >= 0, "fork failed");
-    if pid == 0 {
-        // SAFETY: `alarm` has no preconditions; it ends a child that hangs.
-        unsafe { libc::alarm(10) };
-        let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(question));
-        // SAFETY: `_exit` may be called in a forked child and does not return.
-        unsafe { libc::_exit(i32::from(!answer.unwrap_or(false))) }
+/// Each closure waits for another call, which is given no turn but runs in that of the closure.
+#[test]
+fn as_many_closures_as_there_are_turns_may_each_await_another_call() {
+    for runtime in runtimes() {
+        let cache = PersistedTokenCache::in_memory();
+        cache.add(&event("client", "kept")).unwrap();
+        // None goes on before all have a turn.
+        let all = Arc::new(std::sync::Barrier::new(256));
+        let tasks: Vec<_> = (0..256)
+            .map(|_| {
+                let (cache, all) = (cache.clone(), Arc::clone(&all));
+                runtime.spawn(async move {
+                    cache
+                        .call_async(move |cache| {
+                            all.wait();
+                            block_on(cache.find_access_token_async(&request("client")))
+                        })
+                        .await
+                })
+            })
+            .collect();
+        let began = std::time::Instant::now();
+        for task in tasks {
+            assert!(runtime.block_on(task).unwrap().unwrap().is_some());
+        }
+        println!("measured: 256 closures with a call in each took {:?}", began.elapsed());
+        assert!(runtime.block_on(cache.accounts_async()).is_ok(), "the next call works");
     }
-    let mut status = 0;
-    // SAFETY: `pid` is a child of this process and `status` is a valid place for its status.
-    let ended = unsafe { libc::waitpid(pid, &raw mut status, 0) };
-    ended == pid && status == 0
 }
 
-/// The smallest executor there is: it parks its thread.
-fn block_on<F: Future>(future: F) -> F::Output {
-    struct Unpark(std::thread::Thread);
-    impl std::task::Wake for Unpark {
-        fn wake(self: Arc<Self>) {
-            self.0.unpark();
-        }
+/// What other threads drive cannot be told from a call of somebody else.
+#[test]
+fn closures_that_wait_for_calls_of_other_threads_end_and_every_later_call_works() {
+    let runtime = Runtime::new().unwrap();
+    let place = Place::new();
+    let wait = std::time::Duration::from_secs(5);
+    let cache = place.builder().lock_timeout(wait).open().unwrap();
+    let all = Arc::new(std::sync::Barrier::new(256));
+    let tasks: Vec<_> = (0..256)
+        .map(|_| {
+            let (cache, all) = (cache.clone(), Arc::clone(&all));
+            let handle = runtime.handle().clone();
+            runtime.spawn(async move {
+                cache
+                    .call_async(move |cache| {
+                        all.wait();
+                        let cache = cache.clone();
+                        let inner = handle.spawn(async move { cache.accounts_async().await });
+                        block_on(inner).unwrap()
+                    })
+                    .await
+            })
+        })
+        .collect();
+    let began = std::time::Instant::now();
+    for task in tasks {
+        let ended = runtime.block_on(task).unwrap();
+        assert!(matches!(ended, Ok(_) | Err(Error::NoThread { .. })), "{ended:?}");
     }
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    let mut future = std::pin::pin!(future);
-    loop {
-        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
-            Poll::Ready(value) => return value,
-            Poll::Pending => std::thread::park(),
-        }
-    }
+    println!("measured: 256 waits for a turn ended after {:?}", began.elapsed());
+    assert!(runtime.block_on(cache.accounts_async()).is_ok(), "the next call works");
+}
+
+#[test]
+fn an_asynchronous_change_awaited_inside_a_transaction_is_refused_at_once() {
+    let place = Place::new();
+    let cache = place.open();
+    let theirs = cache.clone();
+    let nested = block_on(
+        cache.transaction_async(move |_| block_on(theirs.add_async(event("client", "never")))),
+    );
+    assert!(matches!(nested, Err(Error::Nested)), "{nested:?}");
+    assert_eq!(token(&cache, "client"), None);
 }

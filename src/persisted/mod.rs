@@ -9,6 +9,8 @@ mod read;
 mod steps;
 mod transaction;
 #[cfg(feature = "tokio")]
+mod turns;
+#[cfg(feature = "tokio")]
 mod twins;
 
 use std::{fmt, sync::Arc, time::Duration};

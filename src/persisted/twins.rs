@@ -2,15 +2,17 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
-    process,
-    sync::OnceLock,
     thread,
+    time::Duration,
 };
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-use super::PersistedTokenCache;
+use super::{
+    PersistedTokenCache, SHORTEST_WAIT,
+    turns::{self, Turn},
+};
 use crate::{
     AccessToken, Account, CredentialType, Entry, Error, PersistenceBuilder, Query, SignInEvent,
     TokenCache, TokenRequest,
@@ -47,10 +49,14 @@ use crate::{
 ///   the caller's panic, as in the synchronous call.
 /// - A thread costs some 50 µs. That is little beside a write or a vault; a read of an
 ///   unchanged cache costs far less than that itself, so a program may as well do it in place.
-/// - At most 256 calls of a process run at once; others wait for their turn.
+/// - At most 256 calls of a process run at once; others wait for their turn. When no call has ended
+///   for as long as this cache waits for its lock, and for 5 s at least, the wait ends with
+///   [`Error::NoThread`], and nothing was begun.
 /// - A closure is not asynchronous: other programs wait for it. Inside it, use the cache that it is
-///   given. A twin of the same store awaited there, from another thread, waits for the lock and is
-///   [`Error::LockTimeout`], not [`Error::Nested`].
+///   given. An asynchronous call that is awaited there, by an executor of that thread, is done on
+///   that thread at once and needs no turn; of the same store it is [`Error::Nested`] where a
+///   synchronous call would be. One that another thread drives cannot be recognised: it waits for a
+///   turn and for the lock, and is [`Error::NoThread`] or [`Error::LockTimeout`] in the end.
 ///
 /// They need no tokio runtime: any executor can poll them.
 impl PersistedTokenCache {
@@ -151,7 +157,7 @@ impl PersistedTokenCache {
         call: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let cache = self.clone();
-        detached(move || call(&cache)).await
+        detached(self.0.lock.timeout(), move || call(&cache)).await
     }
 }
 
@@ -162,20 +168,24 @@ impl PersistenceBuilder {
     /// # Errors
     /// As there, and [`Error::NoThread`].
     pub async fn open_async(self) -> Result<PersistedTokenCache, Error> {
-        detached(|| self.open()).await
+        detached(self.timeout(), || self.open()).await
     }
 }
 
-/// Does `work` on a new thread. A new one each time: none can be stuck, none is left idle, and a forked
-/// child lacks none.
+/// Does `work` on a new thread. A new one each time: none can be stuck, none is left idle, and a
+/// forked child lacks none. On a thread that does such work already it is done there: it is waited
+/// for by the closure that has that thread's turn.
 async fn detached<T: Send + 'static>(
+    patience: Duration,
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
-    // A forked child does without: its parent's threads, which would give their turns back, are not there.
-    let is_first = *FIRST_PROCESS.get_or_init(process::id) == process::id();
-    let turn = if is_first { TURNS.acquire().await.ok() } else { None };
+    if turns::serves_call() {
+        return work();
+    }
+    let turn = Turn::next(patience.max(SHORTEST_WAIT)).await?;
     let (reply, answer) = oneshot::channel();
     let work = move || {
+        turns::serve_call();
         let result = catch_unwind(AssertUnwindSafe(work));
         drop(turn);
         // Who no longer waits needs no answer.
@@ -190,8 +200,3 @@ async fn detached<T: Send + 'static>(
         Err(ended) => Err(no_thread(ended.into())),
     }
 }
-
-/// Keeps a burst of calls from using up the system's threads.
-static TURNS: Semaphore = Semaphore::const_new(256);
-
-static FIRST_PROCESS: OnceLock<u32> = OnceLock::new();

@@ -1,0 +1,213 @@
+//! How many asynchronous calls of a process run at once, and how long one waits for its turn.
+
+use std::{
+    cell::Cell,
+    collections::VecDeque,
+    mem, process,
+    sync::RwLockWriteGuard,
+    thread::{self, Thread},
+    time::{Duration, Instant},
+};
+
+use tokenkeep_platform::sync::ForkLock;
+use tokio::sync::oneshot;
+
+use crate::Error;
+
+/// A call's right to a thread, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Turn {
+    pid: u32,
+}
+
+#[derive(Default)]
+struct Queue {
+    /// The process that it is about. A forked child begins with an empty one: its parent's threads,
+    /// which would give their turns back, are not there.
+    pid: u32,
+    taken: usize,
+    waiting: VecDeque<Waiting>,
+    /// When a turn was last given back.
+    moved: Option<Instant>,
+    /// The thread that ends waits, while there is one.
+    watcher: Option<Thread>,
+}
+
+struct Waiting {
+    since: Instant,
+    patience: Duration,
+    turn: oneshot::Sender<Turn>,
+}
+
+impl Turn {
+    /// Waits until another call has ended, and gives up when none has for `patience`.
+    pub(super) async fn next(patience: Duration) -> Result<Self, Error> {
+        let (turn, given) = oneshot::channel();
+        {
+            let mut queue = queue();
+            if queue.taken < MOST {
+                queue.taken += 1;
+                return Ok(Self { pid: queue.pid });
+            }
+            match &queue.watcher {
+                Some(watcher) => watcher.unpark(),
+                None => {
+                    let watcher = thread::Builder::new().name("tokenkeep".into()).spawn(watch);
+                    let watcher = watcher.map_err(|e| Error::NoThread { source: e.into() })?;
+                    queue.watcher = Some(watcher.thread().clone());
+                }
+            }
+            queue.waiting.push_back(Waiting { since: Instant::now(), patience, turn });
+        }
+        given.await.map_err(|_| Error::NoThread {
+            source: format!("{MOST} other calls were running, and none ended for {patience:?}")
+                .into(),
+        })
+    }
+}
+
+impl Drop for Turn {
+    /// Hands the turn on to who waits longest and still does.
+    fn drop(&mut self) {
+        loop {
+            let next = {
+                let mut queue = queue();
+                if queue.pid != self.pid {
+                    return;
+                }
+                queue.moved = Some(Instant::now());
+                match queue.waiting.pop_front() {
+                    Some(next) => next,
+                    None => {
+                        queue.taken -= 1;
+                        return;
+                    }
+                }
+            };
+            // With nothing locked, for it wakes others. A turn that nobody takes is not given back
+            // twice.
+            match next.turn.send(Self { pid: self.pid }) {
+                Ok(()) => return,
+                Err(unused) => mem::forget(unused),
+            }
+        }
+    }
+}
+
+/// This process's.
+fn queue() -> RwLockWriteGuard<'static, Queue> {
+    static QUEUE: ForkLock<Queue> = ForkLock::new(Queue {
+        pid: 0,
+        taken: 0,
+        waiting: VecDeque::new(),
+        moved: None,
+        watcher: None,
+    });
+    let mut queue = QUEUE.write();
+    let pid = process::id();
+    if queue.pid != pid {
+        // Not dropped, for that would wake tasks of the parent's runtime.
+        mem::forget(mem::replace(&mut *queue, Queue { pid, ..Queue::default() }));
+    }
+    queue
+}
+
+/// Ends the waits that have lasted long enough, until nobody waits.
+fn watch() {
+    loop {
+        let ended: VecDeque<Waiting>;
+        let next = {
+            let mut queue = queue();
+            let (now, moved) = (Instant::now(), queue.moved);
+            let ends = |waiting: &Waiting| {
+                moved.map_or(waiting.since, |moved| moved.max(waiting.since)) + waiting.patience
+            };
+            let (over, rest) =
+                mem::take(&mut queue.waiting).into_iter().partition(|w| ends(w) <= now);
+            (ended, queue.waiting) = (over, rest);
+            let next = queue.waiting.iter().map(ends).min();
+            if next.is_none() {
+                queue.watcher = None;
+            }
+            next.map(|next| next.saturating_duration_since(now))
+        };
+        // With nothing locked, for it wakes those who waited.
+        drop(ended);
+        match next {
+            Some(next) => thread::park_timeout(next),
+            None => return,
+        }
+    }
+}
+
+thread_local! {
+    static IN_CALL: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Marks this thread as one that serves a call.
+pub(super) fn serve_call() {
+    IN_CALL.set(true);
+}
+
+/// Whether this thread serves a call. What it waits for is a part of that call and needs no turn of
+/// its own.
+pub(super) fn serves_call() -> bool {
+    IN_CALL.get()
+}
+
+/// Keeps a burst of calls from using up the system's threads.
+const MOST: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        future::Future,
+        pin::pin,
+        task::{Context, Poll, Waker},
+    };
+
+    use super::*;
+
+    fn poll<F: Future>(future: F) -> Poll<F::Output> {
+        pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    /// One test, for there is one queue in a process.
+    #[test]
+    fn turns_are_handed_on_and_a_wait_for_one_ends() {
+        let long = Duration::from_secs(600);
+        let turns: Vec<Turn> = (0..MOST)
+            .map(|_| match poll(Turn::next(long)) {
+                Poll::Ready(Ok(turn)) => turn,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let gone = Box::pin(Turn::next(long));
+        let mut gone = gone;
+        assert!(poll(gone.as_mut()).is_pending());
+        let mut next = Box::pin(Turn::next(long));
+        assert!(poll(next.as_mut()).is_pending());
+        let mut ends = Box::pin(Turn::next(Duration::from_millis(20)));
+        assert!(poll(ends.as_mut()).is_pending());
+        let begun = Instant::now();
+        let refused = loop {
+            if let Poll::Ready(result) = poll(ends.as_mut()) {
+                break result;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(30), "the wait goes on");
+            thread::yield_now();
+        };
+        assert!(matches!(refused, Err(Error::NoThread { .. })), "{refused:?}");
+        // Who no longer waits is passed over.
+        drop(gone);
+        let mut turns = turns;
+        drop(turns.pop());
+        let turn = match poll(next.as_mut()) {
+            Poll::Ready(Ok(turn)) => turn,
+            other => panic!("{other:?}"),
+        };
+        drop((turns, turn));
+        assert_eq!(queue().taken, 0, "every turn was given back");
+        assert!(poll(Turn::next(long)).is_ready());
+    }
+}
