@@ -166,6 +166,54 @@ fn a_waiter_stopped_at_the_head_of_the_queue_is_named_and_passed_by() {
     waiter.assert_named_by(holder.as_deref(), false);
 }
 
+/// As a paused container is. Where this user may make no cgroup there is nothing to see.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_frozen_holder_is_said_to_be_stopped() {
+    if let Some(path) = task() {
+        wait_and_hold(path);
+    }
+    let (_outer, path) = folder();
+    let holder = Other::start(a_frozen_holder_is_said_to_be_stopped, &path, "held");
+    let group =
+        |at: &str| PathBuf::from(format!("/sys/fs/cgroup{at}/tokenkeep-test-{}", holder.id()));
+    // The two versions of cgroups: where, the file, its words, and what says that it is done.
+    let versions = [
+        ("", "cgroup.freeze", ["1", "0"], "cgroup.events", "frozen 1"),
+        ("/freezer", "freezer.state", ["FROZEN", "THAWED"], "freezer.state", "FROZEN"),
+    ];
+    for (at, file, [freeze, thaw], said, done) in versions {
+        let group = group(at);
+        let frozen = fs::create_dir(&group)
+            .and_then(|()| put(&group.join("cgroup.procs"), &holder.id().to_string()))
+            .and_then(|()| put(&group.join(file), freeze));
+        if let Err(error) = frozen {
+            fs::remove_dir(&group).ok();
+            say(&format!("`{}` cannot be frozen here: {error}", group.display()));
+            continue;
+        }
+        while !fs::read_to_string(group.join(said)).unwrap().contains(done) {
+            thread::yield_now();
+        }
+        let (_, named, _) = refused(&CrossProcessLock::new(&path, "s"));
+        put(&group.join(file), thaw).unwrap();
+        holder.assert_named_by(named.as_deref(), true);
+        drop(holder);
+        while fs::remove_dir(&group).is_err() {
+            thread::yield_now();
+        }
+        return;
+    }
+}
+
+/// Into a file that the kernel has made.
+#[cfg(target_os = "linux")]
+fn put(file: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+
+    fs::File::options().write(true).open(file)?.write_all(text.as_bytes())
+}
+
 #[test]
 fn a_stopped_holder_is_said_to_be_stopped() {
     if let Some(path) = task() {
@@ -199,6 +247,29 @@ fn a_waiter_whose_notice_never_returns_stops_nobody() {
     // Nobody has to be passed by.
     drop(within(&lock, Duration::from_millis(200)));
     drop((first, second));
+}
+
+#[test]
+fn a_waiter_for_the_lock_of_other_libraries_whose_notice_never_returns_stops_nobody() {
+    if let Some(location) = task() {
+        let tell = |_: Option<&str>, _: Duration| {
+            println!("told");
+            rest()
+        };
+        let wait = Wait::default().notify(Duration::from_millis(100), &tell);
+        drop(CrossProcessLock::family(location).acquire(&wait));
+        return;
+    }
+    let (_outer, path) = folder();
+    let location = path.join("cache.bin");
+    let lock = CrossProcessLock::family(&location);
+    let guard = within(&lock, FEW_SECONDS);
+    let test = a_waiter_for_the_lock_of_other_libraries_whose_notice_never_returns_stops_nobody;
+    let waiter = Other::start(test, &location, "told");
+    drop(guard);
+    drop(within(&lock, Duration::from_millis(500)));
+    waiter.stop();
+    drop(within(&lock, Duration::from_millis(500)));
 }
 
 #[test]

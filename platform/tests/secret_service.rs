@@ -343,6 +343,30 @@ fn a_forked_child_reads_over_a_connection_of_its_own() {
     });
 }
 
+/// Forks at any moment of their calls.
+#[test]
+fn a_forked_child_reads_while_the_threads_of_its_parent_do() {
+    inside("a_forked_child_reads_while_the_threads_of_its_parent_do", State::Unlocked, |_| {
+        let (vault, key) = (Vault::os(), item("key"));
+        vault.create(&key, &SECRET, &quiet()).unwrap();
+        let read =
+            |vault: &Vault| matches!(vault.read(&key, &quiet()), Ok(Some(s)) if *s == SECRET);
+        let ends = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    while !ends.load(std::sync::atomic::Ordering::SeqCst) {
+                        assert!(read(&vault));
+                    }
+                });
+            }
+            let answers: Vec<bool> = (0..30).map(|_| child_says_yes(|| read(&vault))).collect();
+            ends.store(true, std::sync::atomic::Ordering::SeqCst);
+            assert!(answers.iter().all(|answer| *answer), "{answers:?}");
+        });
+    });
+}
+
 /// Forks; the child's answer, `false` if it gives none within 10 s.
 #[expect(unsafe_code, reason = "std cannot fork")]
 fn child_says_yes(question: impl FnOnce() -> bool) -> bool {

@@ -61,7 +61,7 @@ impl Exclusive {
             }
             let waited = begun.elapsed();
             if waited >= timeout {
-                self.0.write().waiting.retain(|thread| thread.id() != owner.thread);
+                self.0.write().stop_waiting(owner);
                 return Err(Refused::TimedOut(waited));
             }
             thread::park_timeout((timeout - waited).min(LOOK));
@@ -72,6 +72,7 @@ impl Exclusive {
     fn attempt(&self, owner: Owner, behind: &mut Option<u64>) -> Result<Option<Turn<'_>>, Refused> {
         let mut inner = self.0.write();
         if let Some(error) = behind.and_then(|behind| inner.failure_since(behind)) {
+            inner.stop_waiting(owner);
             return Err(Refused::Failed(error));
         }
         match inner.owner {
@@ -85,7 +86,7 @@ impl Exclusive {
             }
             // Neither it nor those who waited for it are in this process.
             Some(_) => inner.waiting.clear(),
-            None => inner.waiting.retain(|thread| thread.id() != owner.thread),
+            None => inner.stop_waiting(owner),
         }
         inner.owner = Some(owner);
         inner.turns += 1;
@@ -96,6 +97,10 @@ impl Exclusive {
 impl Inner {
     fn failure_since(&self, turn: u64) -> Option<Error> {
         self.failed.as_ref().filter(|(failed, _)| *failed >= turn)?.1.echo()
+    }
+
+    fn stop_waiting(&mut self, who: Owner) {
+        self.waiting.retain(|thread| thread.id() != who.thread);
     }
 }
 
@@ -185,6 +190,7 @@ mod tests {
                 let refused = waiting.join().unwrap();
                 assert!(matches!(refused, Some(Refused::Failed(Error::WrongKey { .. }))));
             }
+            assert!(work.0.read().waiting.is_empty());
             drop(turn);
             assert!(work.acquire(SOON).is_ok());
         });

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    LockError, Wait,
+    Holder, LockError, Wait,
     files::{Attempt, Files},
     notes::Note,
     own::Names,
@@ -25,18 +25,19 @@ pub(super) fn pass(
     let mut idle = idle;
     loop {
         let files = idle.take().map_or_else(|| Files::open(names), Ok)?;
-        let entered = enter(names, &files, &mut patience)?;
-        if entered {
+        if enter(names, &files, &mut patience)? {
             files.notes.write(Note::Lock);
             return Ok(files);
         }
+        // Releases what was locked of files that mean nothing any more.
+        drop(files);
         let pause = patience.pace.in_queue();
-        patience.pause(pause, || at_lock(names, &files))?;
+        let unknown = || Obstacle { path: names.lock.clone(), holder: Holder::default() };
+        patience.pause(pause, unknown)?;
     }
 }
 
-/// `false` where somebody replaced one of the files, which must then be opened again. Dropping the
-/// files releases what was locked.
+/// `false` where somebody replaced one of the files, which must then be opened again.
 fn enter(names: &Names, files: &Files, patience: &mut Patience<'_>) -> Result<bool, LockError> {
     let mut standstill = Standstill::default();
     loop {

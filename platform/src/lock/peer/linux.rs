@@ -63,9 +63,26 @@ fn is_child_of_multiprocessing(arguments: &[u8]) -> bool {
         .any(|text| text == "--multiprocessing-fork" || text.starts_with("from multiprocessing."))
 }
 
-/// By a signal, or by a debugger: proc_pid_stat(5).
+/// By a signal or a debugger: proc_pid_stat(5); or frozen with its cgroup, as a paused container
+/// is: cgroups(7).
 pub(in super::super) fn is_stopped(pid: u32) -> bool {
-    is_ours() && matches!(state(pid), Some('T' | 't'))
+    is_ours() && (matches!(state(pid), Some('T' | 't')) || is_frozen(pid))
+}
+
+fn is_frozen(pid: u32) -> bool {
+    let says = |file: String, line: &str| {
+        read(&file).is_some_and(|text| text.lines().any(|said| said == line))
+    };
+    let groups = read(&format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    groups.lines().any(|line| match line.splitn(3, ':').collect::<Vec<_>>()[..] {
+        [_, "", group] => ["", "/unified"]
+            .iter()
+            .any(|at| says(format!("/sys/fs/cgroup{at}{group}/cgroup.events"), "frozen 1")),
+        [_, "freezer", group] => {
+            says(format!("/sys/fs/cgroup/freezer{group}/freezer.state"), "FROZEN")
+        }
+        _ => false,
+    })
 }
 
 /// The name of its program, cut to 15 bytes.
