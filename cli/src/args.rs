@@ -292,9 +292,10 @@ With --json:
 const DOCTOR: &str = r#"With --json:
   cache          name, place, state (works, new, not_asked, fails), protection, encrypted, accounts,
                  key_in_use, key_of_a_new_cache, order (as typed after --key), problem;
-                 of a family's or plain text cache also lock_file (path, there, holder, left_behind),
-                 of a family's also vault (name, works), signal_file (path, there) and item (kind,
-                 there, and collection, schema, attributes, label; or service, account; or path)
+                 of a family's or plain text cache also lock_file (path, there, holder, left_behind,
+                 stopped), of a family's also vault (name, works), signal_file (path, there) and
+                 item (kind, there, and collection, schema, attributes, label; or service, account;
+                 or path)
   key_sources    kind, source (as typed after --key), state (works, fails, silent, asks, not_named,
                  not_on_this_system), works, position (in the order, from 1), in_use,
                  milliseconds, note, problem

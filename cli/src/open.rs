@@ -75,7 +75,7 @@ pub(crate) fn builder(store: &Store) -> PersistenceBuilder {
         .interaction(interaction(store));
     let builder = builder.on_lock_wait(|holder, waited| {
         let holder = holder.unwrap_or("another program");
-        output::note(&format!("waiting for {holder} since {} s", waited.as_secs()));
+        output::note_aside(format!("waiting for {holder} since {} s", waited.as_secs()));
     });
     match (&store.cache, store.layout) {
         (Some(folder), Layout::Sealed) => builder.folder(folder),

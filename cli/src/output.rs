@@ -1,6 +1,9 @@
 //! What people and scripts read.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    io::{self, IsTerminal, Write},
+    thread,
+};
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
@@ -27,6 +30,13 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
 /// Tells the person something, on standard error. Nobody there to read it is no failure.
 pub(crate) fn note(text: &str) {
     writeln!(io::stderr().lock(), "{text}").ok();
+}
+
+/// As [`note`], while the work at hand goes on: where nobody reads standard error, a write to it
+/// may never return.
+pub(crate) fn note_aside(text: String) {
+    // Without a thread the person is not told, and the work goes on all the same.
+    drop(thread::Builder::new().spawn(move || note(&text)));
 }
 
 /// Prints a table that fits the terminal; one line a row where the output is no terminal.

@@ -63,6 +63,8 @@ pub(super) struct LockFile {
     holder: Option<String>,
     /// Nobody is named, or whoever is named is not there any more.
     left_behind: bool,
+    /// Its holder is stopped, by Ctrl-Z for instance, where the system tells.
+    stopped: bool,
 }
 
 impl Names {
@@ -159,13 +161,16 @@ impl LockFile {
         // What cannot be looked into, such as a link in its place, is what the cache itself will tell.
         let holder = lock.holder().ok().flatten();
         let left_behind = holder.as_ref().is_some_and(|holder| holder.is_gone);
-        Self { path, there, holder: holder.and_then(|holder| holder.name), left_behind }
+        let stopped = holder.as_ref().is_some_and(|holder| holder.is_stopped);
+        let holder = holder.and_then(|holder| holder.name);
+        Self { path, there, holder, left_behind, stopped }
     }
 
     fn state(&self) -> String {
         match (&self.holder, self.left_behind) {
             _ if !self.there => "not there, so nobody holds the lock".into(),
             (Some(holder), true) => format!("left behind by {holder}, which is gone"),
+            (Some(holder), false) if self.stopped => format!("held by {holder}, which is stopped"),
             (Some(holder), false) => format!("held by {holder}"),
             (None, _) => "there, and it does not say whose it is".into(),
         }
