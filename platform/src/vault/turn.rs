@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Call, Interaction, VaultError};
+use super::{Call, Interaction, Source, VaultError};
 
 /// One call's right to go on: checked before each step of its chain.
 pub(crate) struct Turn {
@@ -83,6 +83,16 @@ impl Turn {
         match self.phase.fetch_update(Ordering::SeqCst, Ordering::SeqCst, end) {
             Ok(READING) => VaultError::TimedOut { waited },
             _ => VaultError::OutcomeUnknown { waited, source: None },
+        }
+    }
+
+    /// What the caller is told when the chain broke off at `source`.
+    pub(super) fn broken_off(&self, source: Source) -> VaultError {
+        match self.phase.load(Ordering::SeqCst) {
+            WRITING | WRITTEN => {
+                VaultError::OutcomeUnknown { waited: self.waited(), source: Some(source) }
+            }
+            _ => VaultError::Failed { source },
         }
     }
 

@@ -3,6 +3,8 @@
 //! A stuck thread is never replaced: calls fail at once until it is back. The thread is detached, so a
 //! process can exit while its vault is stuck.
 
+use std::mem;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
@@ -22,6 +24,15 @@ pub(super) struct Worker {
 enum Open {
     System(fn() -> Box<dyn Backend>),
     Brought(Arc<dyn Fn() -> Box<dyn Backend> + Send + Sync>),
+}
+
+impl Open {
+    fn open(&self) -> Box<dyn Backend> {
+        match self {
+            Self::System(open) => open(),
+            Self::Brought(open) => open(),
+        }
+    }
 }
 
 impl Worker {
@@ -54,14 +65,19 @@ impl Worker {
         let (state, number) = self.submit(turn.deadline, move |backend| {
             let late = theirs.remaining().err();
             let was_asked = late.is_none();
-            let result = late.map_or_else(|| job(backend, &theirs), Err);
+            let run = || late.map_or_else(|| job(backend, &theirs), Err);
+            let (result, sound) = match contained(run) {
+                Some(result) => (result, true),
+                None => (Err(theirs.broken_off(PANICKED.into())), false),
+            };
             drop(hold);
             let no_answer = matches!(
                 result,
                 Err(VaultError::TimedOut { .. } | VaultError::OutcomeUnknown { .. })
             );
             let silent = was_asked.then(|| no_answer && theirs.heard_nothing());
-            (silent, Box::new(move || drop(reply.send(result))))
+            let reply = Box::new(move || drop(reply.send(result)));
+            Done { silent, reply, sound }
         })?;
         let grace = (call.deadline / 20).clamp(MIN_GRACE, MAX_GRACE);
         let wait = turn.until.saturating_duration_since(Instant::now()) + grace;
@@ -80,7 +96,7 @@ impl Worker {
     fn submit(
         &self,
         deadline: Duration,
-        run: impl FnOnce(&mut dyn Backend) -> (Option<bool>, Box<dyn FnOnce()>) + Send + 'static,
+        run: impl FnOnce(&mut dyn Backend) -> Done + Send + 'static,
     ) -> Result<(Arc<State>, u64), VaultError> {
         let mut running = self.running.write();
         if running.as_ref().is_some_and(|worker| !worker.is_there()) {
@@ -97,9 +113,10 @@ impl Worker {
         let (number, state) = (worker.sent, Arc::clone(&worker.state));
         let theirs = Arc::clone(&state);
         let job: Job = Box::new(move |backend| {
-            let (silent, reply) = run(backend);
+            let Done { silent, reply, sound } = run(backend);
             theirs.finished(number, silent.map(|silent| silent.then_some(deadline)));
             reply();
+            sound
         });
         worker.send(job)?;
         Ok((state, number))
@@ -118,7 +135,29 @@ struct Thread {
     handle: std::thread::JoinHandle<()>,
 }
 
-type Job = Box<dyn FnOnce(&mut dyn Backend) + Send>;
+/// Whether the vault can be used any further.
+type Job = Box<dyn FnOnce(&mut dyn Backend) -> bool + Send>;
+
+/// What a call that has returned leaves to do.
+struct Done {
+    /// Whether the vault was silent; none if it was not asked.
+    silent: Option<bool>,
+    reply: Box<dyn FnOnce()>,
+    sound: bool,
+}
+
+/// What `call` returns; none if it panicked. What was sent by a vault must not end the thread that
+/// all other calls wait for.
+fn contained<T>(call: impl FnOnce() -> T) -> Option<T> {
+    match panic::catch_unwind(AssertUnwindSafe(call)) {
+        Ok(value) => Some(value),
+        Err(payload) => {
+            // It may hold a secret and is dropped unseen; dropping it may panic in turn.
+            drop(panic::catch_unwind(AssertUnwindSafe(move || drop(payload))));
+            None
+        }
+    }
+}
 
 impl Running {
     fn start(open: Open) -> Result<Self, VaultError> {
@@ -126,12 +165,13 @@ impl Running {
         let handle = std::thread::Builder::new()
             .name("vault".into())
             .spawn(move || {
-                let mut backend = match open {
-                    Open::System(open) => open(),
-                    Open::Brought(open) => open(),
-                };
+                let mut backend = open.open();
                 for job in queue {
-                    job(&mut *backend);
+                    if !job(&mut *backend) {
+                        // It is in any state, its connection too.
+                        let broken = mem::replace(&mut backend, open.open());
+                        contained(move || drop(broken));
+                    }
                 }
             })
             .map_err(VaultError::failed)?;
@@ -156,7 +196,7 @@ impl Drop for Running {
     /// handle of a thread that it does not have.
     fn drop(&mut self) {
         if self.pid != std::process::id() {
-            std::mem::forget(self.thread.take());
+            mem::forget(self.thread.take());
         }
     }
 }
@@ -192,3 +232,34 @@ const MIN_GRACE: Duration = Duration::from_millis(5);
 const MAX_GRACE: Duration = Duration::from_millis(250);
 /// How long calls fail at once after one that got no answer.
 const MAX_SILENCE: Duration = Duration::from_secs(3);
+const PANICKED: &str = "the code that speaks with the vault failed; this is a defect of the program, or \
+                        what answers is no vault";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vault::memory::Items;
+
+    #[test]
+    fn a_panic_is_an_error_of_its_call_alone_and_the_next_one_gets_a_new_vault() {
+        let opened = Arc::new(AtomicU64::new(0));
+        let theirs = Arc::clone(&opened);
+        let worker = Worker::new(move || {
+            theirs.fetch_add(1, Ordering::SeqCst);
+            Box::new(Items::default())
+        });
+        let call = Call::quiet();
+        let (hold, released) = mpsc::channel::<()>();
+        let failed = worker.call(&call, Some(Box::new(hold)), |_, _| -> Result<(), _> {
+            panic!("while it reads")
+        });
+        assert!(matches!(failed, Err(VaultError::Failed { .. })), "{failed:?}");
+        assert!(released.recv().is_err(), "the guard is released");
+        let unknown = worker.call(&call, None, |_, turn| {
+            turn.write(|| -> Result<(), VaultError> { panic!("while it writes") })
+        });
+        assert!(matches!(unknown, Err(VaultError::OutcomeUnknown { .. })), "{unknown:?}");
+        worker.call(&call, None, |_, _| Ok(())).unwrap();
+        assert_eq!(opened.load(Ordering::SeqCst), 3);
+    }
+}
