@@ -5,7 +5,6 @@
 
 use std::future::Future;
 use std::io;
-use std::os::unix::net::UnixStream;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +14,7 @@ use std::time::Instant;
 use serde::Serialize;
 use zbus::zvariant::{DynamicDeserialize, DynamicType};
 
+use super::address;
 use super::fault::Fault;
 use super::wire::{Ends, Wire};
 use crate::vault::Turn;
@@ -26,15 +26,18 @@ pub(super) struct Bus {
 }
 
 impl Bus {
-    /// Greets the bus at the other end of `stream`.
-    pub(super) fn greet(stream: UnixStream, until: Instant) -> Result<Self, Stopped> {
-        stream.set_nonblocking(true).map_err(|error| Stopped::Failed(error.into()))?;
+    /// Connects to the user's session bus.
+    pub(super) fn connect(until: Instant) -> Result<Self, Fault> {
+        let (stream, id) = address::connect(until)?;
         let wire = Arc::new(Wire::new(stream));
-        let build = zbus::connection::Builder::socket(Ends(Arc::clone(&wire)))
+        let build = zbus::connection::Builder::authenticated_socket(Ends(Arc::clone(&wire)), &*id)?
             .internal_executor(false)
             .build();
-        let connection = drive(&wire, None, Some(until), build)?.map_err(Stopped::Failed)?;
-        Ok(Self { wire, connection })
+        let connection = drive(&wire, None, Some(until), build)??;
+        let bus = Self { wire, connection };
+        let hello = bus.connection.call_method(Some(BUS), BUS_PATH, Some(BUS), "Hello", &());
+        bus.run(Some(until), hello)??;
+        Ok(bus)
     }
 
     pub(super) fn connection(&self) -> &zbus::Connection {

@@ -8,7 +8,6 @@ use secret_service::{EncryptionType, SecretService};
 use zbus::zvariant::{OwnedObjectPath, OwnedValue, Value};
 use zeroize::Zeroizing;
 
-use super::address;
 use super::bus::Bus;
 use super::exchange::{read, read_up_to, write};
 use super::fault::Fault;
@@ -33,7 +32,7 @@ pub(super) enum Prompt<T> {
 impl Link {
     pub(super) fn connect(turn: &Turn) -> Result<Self, Fault> {
         turn.remaining()?;
-        let bus = Bus::greet(address::connect()?, turn.until)?;
+        let bus = Bus::connect(turn.until)?;
         let () = bus.ask(turn, "AddMatch", &WATCH)?;
         Ok(Self { encrypted: None, plain: None, bare: None, bus })
     }

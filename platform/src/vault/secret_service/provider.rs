@@ -1,6 +1,5 @@
 //! Which program has the service's name on the bus. The bus itself answers, so a silent service does not matter.
 
-use super::address;
 use super::bus::Bus;
 use super::fault::Fault;
 use super::link::NAME;
@@ -12,7 +11,7 @@ pub(in crate::vault) fn provider(turn: &Turn) -> Result<Option<Provider>, VaultE
 }
 
 fn owner(turn: &Turn) -> Result<Option<Provider>, Fault> {
-    let bus = Bus::greet(address::connect()?, turn.until)?;
+    let bus = Bus::connect(turn.until)?;
     let owner: String = match bus.ask(turn, "GetNameOwner", &NAME) {
         Err(Fault::Said(VaultError::ServiceMissing { .. })) => return Ok(None),
         answer => answer?,

@@ -17,6 +17,7 @@ use zbus::message::Message;
 
 use super::bus::{ANSWER_LIMIT, BUS};
 use super::link::NAME;
+use super::message;
 
 /// The socket, and who waits for it.
 #[derive(Debug)]
@@ -93,16 +94,9 @@ impl Wire {
     }
 
     /// Refuses a message by its first bytes, before there is memory for the rest.
-    fn check_size(&self, start: &[u8; START]) -> io::Result<()> {
-        let number = |at: usize| {
-            let bytes = [start[at], start[at + 1], start[at + 2], start[at + 3]];
-            match start[0] {
-                b'B' => u32::from_be_bytes(bytes),
-                _ => u32::from_le_bytes(bytes),
-            }
-        };
-        let size = u64::from(number(4)) + u64::from(number(12));
-        let is_answer = start[1] == ANSWER;
+    fn check_size(&self, start: &[u8]) -> io::Result<()> {
+        let size = message::size(start);
+        let is_answer = message::is_answer(start);
         let limit = if is_answer { self.limit.load(Ordering::SeqCst) } else { ANSWER_LIMIT };
         if size <= limit as u64 {
             return Ok(());
@@ -194,8 +188,10 @@ impl ReadHalf for ReadEnd {
         let wire = Arc::clone(&self.0.0);
         Box::pin(async move {
             let message = async {
-                let start = self.0.fill(received).await?;
-                wire.check_size(&start)?;
+                let start = self.0.fill(received, message::START).await?;
+                wire.check_size(start)?;
+                let header = message::header_size(start);
+                message::check_names(self.0.fill(received, header).await?)?;
                 self.0.receive_message(seq, received, fds).await
             };
             let message = message.await;
@@ -225,20 +221,18 @@ impl ReadHalf for ReadEnd {
 struct Bytes(Arc<Wire>);
 
 impl Bytes {
-    /// Reads until `received` has the start of a message.
-    async fn fill(&mut self, received: &mut Vec<u8>) -> io::Result<[u8; START]> {
-        loop {
-            if let Some(start) = received.first_chunk() {
-                return Ok(*start);
-            }
-            let mut part = [0; START];
-            let (count, _) = self.recvmsg(&mut part[received.len()..]).await?;
+    /// Reads until `received` has `size` bytes, which begin a message.
+    async fn fill<'r>(&mut self, received: &'r mut Vec<u8>, size: usize) -> io::Result<&'r [u8]> {
+        let mut have = received.len();
+        received.resize(have.max(size), 0);
+        while have < size {
+            let (count, _) = self.recvmsg(&mut received[have..size]).await?;
             if count == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            let from = received.len();
-            received.extend_from_slice(&part[from..from + count]);
+            have += count;
         }
+        Ok(&received[..size])
     }
 }
 
@@ -293,9 +287,3 @@ impl WriteHalf for WriteEnd {
         Box::pin(async { self.0.stream.shutdown(std::net::Shutdown::Both) })
     }
 }
-
-/// A message begins with its byte order, its type, the length of its body at 4 and that of its header's fields at 12:
-/// <https://dbus.freedesktop.org/doc/dbus-specification.html#message-protocol-messages>.
-const START: usize = 16;
-/// The type of an answer that is no error.
-const ANSWER: u8 = 2;
