@@ -77,6 +77,33 @@ fn each_of_several_items_is_read_and_equal_ones_once() {
 }
 
 #[test]
+fn an_item_that_another_program_makes_or_locks_is_noticed_by_who_knows_the_place() {
+    let test = "an_item_that_another_program_makes_or_locks_is_noticed_by_who_knows_the_place";
+    inside(test, State::Unlocked, |_| {
+        let (vault, collections) = (Vault::os(), Collections::connect());
+        vault.create(&item(), b"0", &quiet()).unwrap();
+        let read = || vault.read(&item(), &quiet()).unwrap().unwrap().to_vec();
+        let mut answers = vec![read()];
+        for number in 1..10 {
+            collections.add(Collections::LOGIN, &NAMES, number.to_string().as_bytes());
+            answers.push(read());
+            let first = &collections.find(&NAMES)[0][0];
+            assert_eq!(collections.secret(first), read(), "libsecret takes the first one");
+        }
+        answers.dedup();
+        assert!(answers.len() > 1, "the first one never changed");
+        vault.write(&item(), b"written", &quiet(), None).unwrap();
+        assert_eq!(collections.secret(&collections.find(&NAMES)[0][0]), b"written");
+        let second = collections.create("Second");
+        collections.add(&second, &NAMES, b"second");
+        collections.lock(Collections::LOGIN);
+        assert_eq!(read(), b"second", "the other ones are locked by now");
+        collections.lock(&second);
+        assert!(is_locked(vault.read(&item(), &quiet())));
+    });
+}
+
+#[test]
 fn a_locked_item_is_locked_and_none_beside_it_is_deleted() {
     inside("a_locked_item_is_locked_and_none_beside_it_is_deleted", State::Unlocked, |_| {
         let (vault, collections) = (Vault::os(), Collections::connect());

@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
+use futures_lite::future;
 use serde::Serialize;
-use zbus::zvariant::{DynamicDeserialize, DynamicType};
+use zbus::zvariant::{DynamicDeserialize, DynamicType, OwnedObjectPath};
 
 use super::address;
 use super::fault::Fault;
@@ -57,6 +58,22 @@ impl Bus {
         turn.remaining()?;
         let call = self.connection.call_method(Some(BUS), BUS_PATH, Some(BUS), method, body);
         Ok(self.run(Some(turn.until), call)??.body().deserialize()?)
+    }
+
+    /// Asks the bus for the messages that fit `rules`.
+    pub(super) fn watch(&self, turn: &Turn, rules: [&str; 3]) -> Result<(), Fault> {
+        turn.remaining()?;
+        let add =
+            |rule| self.connection.call_method(Some(BUS), BUS_PATH, Some(BUS), "AddMatch", rule);
+        let [one, two, three] = rules.each_ref().map(add);
+        let all = future::try_zip(future::try_zip(one, two), three);
+        self.run(Some(turn.until), all)??;
+        Ok(())
+    }
+
+    /// What the service has told of its items and collections since the last time.
+    pub(super) fn news(&self) -> Vec<OwnedObjectPath> {
+        self.wire.news()
     }
 
     /// Runs `call` until it returns, or until `until`; without one for as long as the connection lives.
@@ -127,7 +144,7 @@ fn drive<T>(
         match executor {
             Some(executor) => loop {
                 executor.tick().await;
-                futures_lite::future::yield_now().await;
+                future::yield_now().await;
             },
             None => std::future::pending::<()>().await,
         }

@@ -33,7 +33,7 @@ impl Link {
     pub(super) fn connect(turn: &Turn) -> Result<Self, Fault> {
         turn.remaining()?;
         let bus = Bus::connect(turn.until)?;
-        let () = bus.ask(turn, "AddMatch", &WATCH)?;
+        bus.watch(turn, WATCH)?;
         Ok(Self { encrypted: None, plain: None, bare: None, bus })
     }
 
@@ -258,8 +258,15 @@ fn named(attributes: &[(String, String)]) -> HashMap<&str, &str> {
 /// <https://dbus.freedesktop.org/doc/dbus-specification.html#container-types>.
 pub(super) const SECRET_LIMIT: usize = 32 << 20;
 pub(super) const NAME: &str = "org.freedesktop.secrets";
-const WATCH: &str = "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',\
-                     arg0='org.freedesktop.secrets'";
+/// The service's end, and what makes another item the one that is meant.
+const WATCH: [&str; 3] = [
+    "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',\
+     arg0='org.freedesktop.secrets'",
+    "type='signal',sender='org.freedesktop.secrets',\
+     interface='org.freedesktop.Secret.Collection',member='ItemCreated'",
+    "type='signal',sender='org.freedesktop.secrets',\
+     interface='org.freedesktop.Secret.Service',member='CollectionChanged'",
+];
 const SERVICE: &str = "/org/freedesktop/secrets";
 const SERVICE_INTERFACE: &str = "org.freedesktop.Secret.Service";
 const COLLECTION_INTERFACE: &str = "org.freedesktop.Secret.Collection";

@@ -105,8 +105,11 @@ impl SecretService {
     }
 
     pub(super) fn try_read(&mut self, asked: Asked<'_>) -> Result<Option<Secret>, Fault> {
-        let Some(path) = self.find(asked)? else { return Ok(None) };
-        let secret = secret(self.linked()?, &path, asked)?;
+        let mut read = self.read_found(asked);
+        if self.is_to_look_again(&read, asked) {
+            read = self.read_found(asked);
+        }
+        let Some((path, secret)) = read? else { return Ok(None) };
         if secret.is_empty() {
             return Err(VaultError::Unfinished.into());
         }
@@ -115,12 +118,39 @@ impl SecretService {
         Ok(Some(secret))
     }
 
+    fn read_found(&mut self, asked: Asked<'_>) -> Result<Option<(OwnedObjectPath, Secret)>, Fault> {
+        let Some(path) = self.find(asked)? else { return Ok(None) };
+        let secret = secret(self.linked()?, &path, asked)?;
+        Ok(Some((path, secret)))
+    }
+
+    /// Whether the search must be made once more: another program has made an item meanwhile, or
+    /// the one whose place was known is locked by now, and another may not be.
+    fn is_to_look_again<T>(&mut self, read: &Result<T, Fault>, asked: Asked<'_>) -> bool {
+        let is_locked = matches!(read, Err(Fault::Said(VaultError::Locked { .. })));
+        let was_known = is_locked && self.found.remove(&key(asked)).is_some();
+        self.forget_if_outdated() || was_known
+    }
+
     /// The path of `item`, without a call where it is known.
     pub(super) fn find(&mut self, asked: Asked<'_>) -> Result<Option<OwnedObjectPath>, Fault> {
         self.link(asked.place, asked.turn)?;
+        self.forget_if_outdated();
         if let Some(path) = self.found.get(&key(asked)) {
             return Ok(Some(path.clone()));
         }
         search::the_one(self.linked()?, asked)
+    }
+
+    /// Forgets where items were found if the service has told of another one since: it may be the
+    /// one that is meant from now on. Whether it has.
+    fn forget_if_outdated(&mut self) -> bool {
+        let Some(link) = &self.link else { return false };
+        let is_known = |path| self.found.values().any(|known| known == path);
+        let is_outdated = !link.bus.news().iter().all(is_known);
+        if is_outdated {
+            self.found.clear();
+        }
+        is_outdated
     }
 }

@@ -14,6 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use zbus::connection::socket::{ReadHalf, Socket, Split, WriteHalf};
 use zbus::message::Message;
+use zbus::zvariant::OwnedObjectPath;
 
 use super::bus::{ANSWER_LIMIT, BUS};
 use super::link::NAME;
@@ -28,6 +29,8 @@ pub(super) struct Wire {
     /// Bytes that the next answer may have.
     limit: AtomicUsize,
     over: AtomicBool,
+    /// The objects of the service that have come or changed since they were last asked for.
+    news: Mutex<Vec<OwnedObjectPath>>,
 }
 
 impl Wire {
@@ -38,7 +41,14 @@ impl Wire {
             writer: Mutex::default(),
             limit: AtomicUsize::new(ANSWER_LIMIT),
             over: AtomicBool::new(false),
+            news: Mutex::default(),
         }
+    }
+
+    /// The paths of the items that were made, and of the collections that were locked or changed
+    /// otherwise, since the last time.
+    pub(super) fn news(&self) -> Vec<OwnedObjectPath> {
+        std::mem::take(&mut self.news.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn take_up_to(&self, limit: usize) {
@@ -106,18 +116,29 @@ impl Wire {
         Err(io::Error::new(io::ErrorKind::FileTooLarge, text))
     }
 
-    /// Sees when the bus says that the service's name has gone from its owner. It says so before anything that the next
-    /// owner sends.
+    /// Sees when the bus says that the service's name has gone from its owner, which it says before
+    /// anything that the next owner sends; and what the service says of its items.
     fn see(&self, message: &Message) {
         let header = message.header();
-        let is = |word: Option<&str>, expected| word == Some(expected);
-        if is(header.sender().map(|sender| sender.as_str()), BUS)
-            && is(header.member().map(|member| member.as_str()), "NameOwnerChanged")
-            && let Ok((name, old, _)) = message.body().deserialize::<(String, String, String)>()
-            && name == NAME
-            && !old.is_empty()
-        {
-            self.over.store(true, Ordering::SeqCst);
+        let from_bus = header.sender().is_some_and(|sender| sender == BUS);
+        match header.member().map(|member| member.as_str()) {
+            Some("NameOwnerChanged") if from_bus => {
+                if let Ok((name, old, _)) = message.body().deserialize::<(String, String, String)>()
+                    && name == NAME
+                    && !old.is_empty()
+                {
+                    self.over.store(true, Ordering::SeqCst);
+                }
+            }
+            Some("ItemCreated" | "CollectionChanged") => {
+                if let Ok(path) = message.body().deserialize::<OwnedObjectPath>() {
+                    let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
+                    if news.len() < MAX_NEWS && !news.contains(&path) {
+                        news.push(path);
+                    }
+                }
+            }
+            _ => {}
         }
     }
 }
@@ -287,3 +308,6 @@ impl WriteHalf for WriteEnd {
         Box::pin(async { self.0.stream.shutdown(std::net::Shutdown::Both) })
     }
 }
+
+/// More than are ever known at once: among so many there is one that is news.
+const MAX_NEWS: usize = 1000;
