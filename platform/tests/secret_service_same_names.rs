@@ -126,6 +126,33 @@ fn a_locked_item_is_locked_and_none_beside_it_is_deleted() {
 }
 
 #[test]
+fn of_a_collection_that_was_never_unlocked_it_is_told_what_may_be_ours() {
+    let test = "of_a_collection_that_was_never_unlocked_it_is_told_what_may_be_ours";
+    inside(test, State::Unlocked, |keyring| {
+        let vault = Vault::os();
+        let (plain, other) = (Item::new("service", "account"), Item::new("other", "account"));
+        for ours in [&plain, &item()] {
+            vault.create(ours, b"ours", &quiet()).unwrap();
+        }
+        let more = other.attributes.iter().map(|(name, value)| (&**name, &**value));
+        let more: Vec<_> = more.chain([("more", "1")]).collect();
+        Collections::connect().add(Collections::LOGIN, &more, b"another's");
+        keyring.kill_daemon().unwrap();
+        // The bus starts another daemon, which has read the names alone.
+        for ours in [&plain, &item()] {
+            assert!(is_locked(vault.delete(ours, &quiet(), None)), "{ours:?}");
+        }
+        assert!(!vault.delete(&other, &quiet(), None).unwrap(), "it has more");
+        keyring.unlock().unwrap();
+        for ours in [&plain, &item()] {
+            assert!(vault.delete(ours, &quiet(), None).unwrap(), "{ours:?}");
+        }
+        assert!(!vault.delete(&other, &quiet(), None).unwrap());
+        assert!(vault.read(&other, &quiet()).unwrap().is_some());
+    });
+}
+
+#[test]
 fn a_locked_collection_may_hide_a_key_but_not_where_a_new_item_goes() {
     let test = "a_locked_collection_may_hide_a_key_but_not_where_a_new_item_goes";
     inside(test, State::Unlocked, |_| {

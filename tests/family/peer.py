@@ -81,6 +81,8 @@ def main():
             sys.stdout.write(place.load())
         except PersistenceNotFound:
             sys.exit(3)
+    elif command == "clear":
+        place._agent.clear()
     elif command == "add":
         PersistedTokenCache(place).add(json.load(sys.stdin))
     elif command == "find":

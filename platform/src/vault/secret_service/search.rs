@@ -149,10 +149,14 @@ fn could_hide_an_item(link: &Link, asked: Asked<'_>) -> Result<bool, Fault> {
     Ok(false)
 }
 
-/// What a locked item is called is not always told.
+/// Whether an item may have exactly these attributes that is locked. Not every service tells what a
+/// locked item has, and gnome-keyring tells the names alone until its collection was unlocked once.
 fn may_be_exactly(link: &Link, path: &OwnedObjectPath, asked: Asked<'_>) -> Result<bool, Fault> {
     match link.attributes(path, asked.turn) {
-        Ok(theirs) => Ok(theirs.iter().all(|theirs| belongs_to(asked.item, theirs))),
+        Ok(theirs) => Ok(theirs.iter().all(|(name, value)| match name.strip_prefix(HASHED) {
+            Some(name) => is_added(name) || value_of(asked.item, name).is_some(),
+            None => belongs_to(asked.item, (name, value)) || (&**name, &**value) == NO_SCHEMA,
+        })),
         Err(Fault::Said(VaultError::Locked { .. })) => Ok(true),
         Err(fault) => Err(fault),
     }
@@ -166,8 +170,21 @@ fn is_exactly(item: &Item, theirs: &HashMap<String, String>) -> bool {
 /// Whether an attribute of an item is one of those that `item` was made with, or one that a service
 /// adds by itself.
 fn belongs_to(item: &Item, (name, value): (&String, &String)) -> bool {
-    let ours = item.attributes.iter().chain(&item.unsearched).find(|(ours, _)| ours == name);
-    ours.map_or(ADDED.contains(&name.as_str()), |(_, ours)| ours == value)
+    match value_of(item, name) {
+        Some(ours) => ours == value,
+        None => is_added(name) || (&**name, &**value) == NO_SCHEMA,
+    }
+}
+
+fn value_of<'i>(item: &'i Item, name: &str) -> Option<&'i String> {
+    let mut ours = item.attributes.iter().chain(&item.unsearched);
+    ours.find(|(ours, _)| ours == name).map(|(_, value)| value)
+}
+
+/// Whether KeePassXC shows it of every entry, as an attribute of its item.
+fn is_added(name: &str) -> bool {
+    let shown = ["FDO_SECRETS_CONTENT_TYPE", "Notes", "Path", "Title", "URL", "UserName", "Uuid"];
+    shown.contains(&name)
 }
 
 /// The secret of an item, empty if it is unfinished.
@@ -183,9 +200,10 @@ pub(super) fn secret(
     Ok(secret)
 }
 
-/// What KeePassXC shows of every entry, as attributes of its item.
-const ADDED: [&str; 7] =
-    ["FDO_SECRETS_CONTENT_TYPE", "Notes", "Path", "Title", "URL", "UserName", "Uuid"];
+/// Before the name of an attribute whose value gnome-keyring does not tell.
+const HASHED: &str = "gkr:compat:hashed:";
+/// What gnome-keyring shows in place of a schema that it was not given, or does not tell.
+const NO_SCHEMA: (&str, &str) = ("xdg:schema", "org.freedesktop.Secret.Generic");
 
 #[cfg(test)]
 mod tests {
@@ -207,5 +225,12 @@ mod tests {
             assert!(!case(&[("name", "n"), ("Title", "ours"), other]), "{other:?}");
         }
         assert!(!case(&[("name", "n")]), "one of ours is missing");
+        let item = Item::new("s", "a");
+        let theirs = |schema: &str| {
+            let names = [("service", "s"), ("account", "a"), ("xdg:schema", schema)];
+            names.map(|(name, value)| (name.to_owned(), value.to_owned())).into()
+        };
+        assert!(is_exactly(&item, &theirs(NO_SCHEMA.1)));
+        assert!(!is_exactly(&item, &theirs("another")));
     }
 }
