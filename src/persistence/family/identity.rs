@@ -109,7 +109,8 @@ impl FamilyIdentity {
         self
     }
 
-    /// The collection of the Secret Service: `default`, `session`, or else the one with this label.
+    /// The collection of the Secret Service in which a new item is made: `default`, `session`, or
+    /// else the one with this label. An item is found in each.
     #[must_use]
     pub fn collection(mut self, collection: impl Into<String>) -> Self {
         let name = collection.into();
