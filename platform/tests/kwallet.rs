@@ -126,11 +126,21 @@ fn a_wallet_opened_at_login_needs_an_allowed_unlock_that_asks_nobody() {
     with_kwallet("a_wallet_opened_at_login_needs_an_allowed_unlock_that_asks_nobody", |keyring| {
         let (vault, key) = (Vault::os(), item("key"));
         vault.create(&key, &SECRET, &quiet()).unwrap();
-        keyring.lock().unwrap();
-        keyring.open_without_unlock().unwrap();
-        assert!(matches!(vault.read(&key, &quiet()), Err(VaultError::Locked { .. })));
-        vault.unlock(&Call::prompting()).unwrap();
-        assert_eq!(*vault.read(&key, &quiet()).unwrap().unwrap(), SECRET);
+        type Unlock = fn(&Vault, &Item, &Call) -> Result<(), VaultError>;
+        let ways: [Unlock; 3] = [
+            |vault, _, call| vault.unlock(call),
+            |vault, key, call| vault.unlock_for(key, call),
+            |vault, _, call| vault.unlock_for(&item("never made"), call),
+        ];
+        for unlock in ways {
+            keyring.lock().unwrap();
+            keyring.open_without_unlock().unwrap();
+            assert!(matches!(vault.read(&key, &quiet()), Err(VaultError::Locked { .. })));
+            let refused = unlock(&vault, &key, &quiet());
+            assert!(matches!(refused, Err(VaultError::Locked { .. })), "{refused:?}");
+            unlock(&vault, &key, &Call::prompting()).unwrap();
+            assert_eq!(*vault.read(&key, &quiet()).unwrap().unwrap(), SECRET);
+        }
     });
 }
 

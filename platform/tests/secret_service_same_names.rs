@@ -114,7 +114,10 @@ fn a_locked_item_is_locked_and_none_beside_it_is_deleted() {
         assert!(is_locked(vault.read(&item(), &quiet())));
         assert!(is_locked(vault.write(&item(), b"new", &quiet(), None)));
         assert!(is_locked(vault.list(&item(), &quiet())));
+        vault.unlock(&quiet()).unwrap();
+        assert!(is_locked(vault.unlock_for(&item(), &quiet())), "it lies elsewhere");
         collections.add(Collections::LOGIN, &NAMES, b"open");
+        vault.unlock_for(&item(), &quiet()).unwrap();
         assert_eq!(read_all(), [b"open"]);
         assert!(is_locked(vault.delete(&item(), &quiet(), None)));
         assert!(is_locked(vault.delete_if(&item(), &quiet(), None, |_| true)));

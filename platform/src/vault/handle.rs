@@ -211,6 +211,15 @@ impl Vault {
         self.run(call, None, |vault, place, turn| vault.unlock(place, turn))
     }
 
+    /// The same for what a call about `item` needs: on the Secret Service the collection in which
+    /// it lies, if only locked ones have it, or else the one in which it would be made.
+    ///
+    /// # Errors
+    /// As [`unlock`](Self::unlock).
+    pub fn unlock_for(&self, item: &Item, call: &Call) -> Result<(), VaultError> {
+        self.ask(item, call, None, |vault, asked| vault.unlock_for(asked))
+    }
+
     /// A round trip on a random item of its own that is removed again whatever happens, and how long each step took.
     ///
     /// All steps share the call's deadline; removing the item may take one second more. A vault that stops answering after

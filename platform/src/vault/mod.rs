@@ -117,6 +117,11 @@ trait Backend {
     }
 
     fn unlock(&mut self, place: &Place, turn: &Turn) -> Result<(), VaultError>;
+
+    /// For a vault whose items lie where they are made.
+    fn unlock_for(&mut self, asked: Asked<'_>) -> Result<(), VaultError> {
+        self.unlock(asked.place, asked.turn)
+    }
 }
 
 const KERNEL_KEYRING: &str = "kernel keyring";

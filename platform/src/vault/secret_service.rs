@@ -143,11 +143,33 @@ impl Backend for SecretService {
             if turn.may_prompt() {
                 link.unlock(&collection, place.session, turn)?;
             }
-            match link.is_collection_locked(&collection, turn)? {
-                true => Err(VaultError::Locked { source: None }.into()),
-                false => Ok(()),
-            }
+            locked_or_not(link.is_collection_locked(&collection, turn)?)
         })
+    }
+
+    fn unlock_for(&mut self, asked: Asked<'_>) -> Result<(), VaultError> {
+        let Asked { place, item, turn } = asked;
+        let is_found = self.repeat(turn, |vault| {
+            let link = vault.link(place, turn)?;
+            let found = link.search(&item.attributes, turn)?;
+            match found.locked.first() {
+                Some(path) if found.unlocked.is_empty() => {
+                    if turn.may_prompt() {
+                        link.unlock_item(path, place.session, turn)?;
+                    }
+                    locked_or_not(link.is_item_locked(path, turn)?).map(|()| true)
+                }
+                _ => Ok(!found.unlocked.is_empty()),
+            }
+        })?;
+        if is_found { Ok(()) } else { self.unlock(place, turn) }
+    }
+}
+
+fn locked_or_not(is_locked: bool) -> Result<(), Fault> {
+    match is_locked {
+        true => Err(VaultError::Locked { source: None }.into()),
+        false => Ok(()),
     }
 }
 

@@ -65,6 +65,10 @@ pub fn build_encrypted_persistence(location: impl AsRef<Path>) -> Result<FamilyP
 
 /// A cache that programs in other languages use, too, in their place and their form.
 ///
+/// On the Secret Service the item is found in whichever collection it lies, as libsecret finds it.
+/// `clear` removes every item with exactly the identity's attributes; while one of them is locked
+/// it is [`Error::VaultLocked`], and none is removed.
+///
 /// Each load asks the vault, but that a reader is spared it while the signal file has not been touched since. A locked
 /// vault is [`Error::VaultLocked`] and never an empty cache. An item without a signal file is read, and a signal file without
 /// an item is an absent cache. What is no cache is refused and stays as it is; docs/COMPATIBILITY.md has a table of what is

@@ -42,7 +42,7 @@ impl VaultItem {
             Interaction::Never => Ok(()),
             Interaction::Allow { deadline } => self
                 .vault
-                .unlock(&Call::prompting().within(deadline))
+                .unlock_for(&self.item, &Call::prompting().within(deadline))
                 .map_err(|error| self.failed(error)),
         }
     }

@@ -151,6 +151,20 @@ impl Link {
         })
     }
 
+    /// Asks the user to unlock the collection that the item is in.
+    pub(super) fn unlock_item(
+        &self,
+        path: &OwnedObjectPath,
+        kind: Session,
+        turn: &Turn,
+    ) -> Result<(), Fault> {
+        turn.remaining()?;
+        let session = self.session(kind)?;
+        read(&self.bus, turn, async {
+            session.get_item_by_path(path.clone()).await?.unlock().await
+        })
+    }
+
     /// Makes [`create_empty`](Self::create_empty) possible.
     pub(super) fn prepare_creation(&mut self, turn: &Turn) -> Result<(), Fault> {
         if self.bare.is_none() {
