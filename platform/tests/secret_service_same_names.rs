@@ -2,6 +2,7 @@
 //! several.
 // Not on Windows: the Secret Service
 #![cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))]
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 use tokenkeep_lab::collections::Collections;
 use tokenkeep_lab::keyring::{State, inside};

@@ -1,10 +1,12 @@
 //! Which session bus is believed: the user's own, and nothing that only listens at its address.
 // Not on Windows: the Secret Service
 #![cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))]
+#![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod bus;
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -247,7 +249,7 @@ fn another_users_bus_is_told_nothing() {
                 <allow user="*"/><allow send_destination="*" eavesdrop="true"/><allow own="*"/>
                 </policy></busconfig>"#
             );
-            std::fs::write(&config, text).unwrap();
+            File::create(&config).unwrap().write_all(text.as_bytes()).unwrap();
             let mut daemon = Command::new("dbus-daemon");
             daemon.arg(format!("--config-file={}", config.display()));
             daemon.args(["--nofork", "--nopidfile", "--print-address=1"]);

@@ -27,7 +27,7 @@ impl Matches {
     }
 
     /// Those that are not locked; an error if there are locked ones alone.
-    fn to_read(self) -> Result<Vec<OwnedObjectPath>, VaultError> {
+    fn into_readable(self) -> Result<Vec<OwnedObjectPath>, VaultError> {
         match self.unlocked.is_empty() && !self.locked.is_empty() {
             true => Err(VaultError::Locked { source: None }),
             false => Ok(self.unlocked),
@@ -37,7 +37,8 @@ impl Matches {
 
 /// The item that is read and written.
 pub(super) fn the_one(link: &Link, asked: Asked<'_>) -> Result<Option<OwnedObjectPath>, Fault> {
-    let found = search(link, asked, &asked.item.attributes, would_hide_a_new_item)?.to_read()?;
+    let found =
+        search(link, asked, &asked.item.attributes, would_hide_a_new_item)?.into_readable()?;
     if found.len() > 1 {
         for path in &found {
             if is_exactly(asked.item, &link.attributes(path, asked.turn)?) {
@@ -50,7 +51,7 @@ pub(super) fn the_one(link: &Link, asked: Asked<'_>) -> Result<Option<OwnedObjec
 
 /// The secret of each item that is not locked; equal ones once.
 pub(super) fn secrets(link: &Link, asked: Asked<'_>) -> Result<Vec<Secret>, Fault> {
-    let found = search(link, asked, &asked.item.attributes, could_hide_an_item)?.to_read()?;
+    let found = search(link, asked, &asked.item.attributes, could_hide_an_item)?.into_readable()?;
     let mut secrets = Vec::new();
     for path in &found {
         let secret = secret(link, path, asked)?;
@@ -96,7 +97,7 @@ pub(super) fn list(link: &Link, asked: Asked<'_>) -> Result<Option<Vec<Listed>>,
     let Some((account, _)) = account.filter(|_| attributes.len() > 1) else { return Ok(None) };
     let shared: Vec<_> = attributes.iter().filter(|(name, _)| name != account).cloned().collect();
     let mut listed = Vec::new();
-    for path in search(link, asked, &shared, could_hide_an_item)?.to_read()? {
+    for path in search(link, asked, &shared, could_hide_an_item)?.into_readable()? {
         if let Some(account) = link.attributes(&path, asked.turn)?.remove(account) {
             listed.push(Listed { account, secret: secret(link, &path, asked)? });
         }
