@@ -8,6 +8,7 @@ use std::{
 use tokenkeep_platform::{
     file::{Folder, path_from_bytes},
     lock::{CrossProcessLock, Wait},
+    text::shown,
 };
 
 use super::{KeySource, vault};
@@ -145,8 +146,9 @@ impl LeftOverKey {
     }
 }
 
+/// A folder in the text is what an item says, which any program may have written.
 fn refused(id: &KeyId, why: &str) -> Error {
-    Error::Invalid { detail: format!("the key {id} {why}; it was left as it is") }
+    Error::Invalid { detail: format!("the key {id} {}; it was left as it is", shown(why)) }
 }
 
 /// How long a removal waits for the lock of the cache that the key was made for.
