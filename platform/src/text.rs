@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
+use std::path::Path;
 
 /// `text` as it is shown to a user. A character that moves the cursor, ends a line, turns the
 /// direction of writing or is invisible becomes `\u{…}` with its code point in hexadecimal.
@@ -21,6 +22,11 @@ pub fn shown(text: &str) -> Cow<'_, str> {
         }
     }
     Cow::Owned(shown)
+}
+
+/// A path as it is [`shown`] to a user. Bytes that are no UTF-8 are the replacement character.
+pub fn shown_path(path: &Path) -> String {
+    shown(&path.to_string_lossy()).into_owned()
 }
 
 /// Whether a terminal or a reader would obey `c` instead of showing it.

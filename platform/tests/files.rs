@@ -201,36 +201,51 @@ fn whoever_may_use_the_outer_folder_may_not_use_what_is_made_in_it() {
 fn what_others_may_use_is_refused_with_the_line_that_mends_it() {
     for others in [Others::Read, Others::Write] {
         let store = Store::new();
-        store.folder.replace("cache", b"old").unwrap();
-        let_others(&store.at("cache"), others);
-        let read = store.folder.open_file("cache").unwrap_err();
-        let replaced = store.folder.replace("cache", b"new").unwrap_err();
-        let created = store.folder.create_new("cache", b"new").unwrap_err();
+        store.folder.replace(CACHE, b"old").unwrap();
+        let_others(&store.at(CACHE), others);
+        let read = store.folder.open_file(CACHE).unwrap_err();
+        let replaced = store.folder.replace(CACHE, b"new").unwrap_err();
+        let created = store.folder.create_new(CACHE, b"new").unwrap_err();
         for error in [read, replaced, created] {
-            mends(&error, "can be read or written by others");
+            names_a_line(&error, "can be read or written by others");
         }
-        assert_eq!(fs::read(store.at("cache")).unwrap(), b"old");
-        assert_eq!(store.names(), ["cache"]);
+        assert_eq!(fs::read(store.at(CACHE)).unwrap(), b"old");
+        assert_eq!(store.names(), [CACHE]);
 
         let_others(&store.path, others);
         let opened = Folder::open(&store.path).unwrap_err();
         let made = Folder::create(&store.path, Parents::Create).unwrap_err();
         for error in [opened, made] {
-            mends(&error, "can be entered or changed by others");
+            names_a_line(&error, "can be entered or changed by others");
         }
     }
 }
 
 #[test]
+fn what_was_not_made_for_a_store_alone_is_refused_without_a_line() {
+    let store = Store::new();
+    store.folder.replace(CACHE, b"old").unwrap();
+    store.folder.replace("notes", b"a user's").unwrap();
+    for name in [CACHE, "notes"] {
+        let_others(&store.at(name), Others::Read);
+        let error = store.folder.open_file(name).unwrap_err();
+        is_in_words(&error, "can be read or written by others");
+    }
+    let_others(&store.path, Others::Read);
+    let error = Folder::open(&store.path).unwrap_err();
+    is_in_words(&error, "can be entered or changed by others");
+}
+
+#[test]
 fn a_lock_file_that_others_may_use_is_refused() {
-    for name in ["s.lock", "s.queue", "s.holder"] {
+    for name in ["cache.lock", "cache.queue", "cache.holder"] {
         let store = Store::new();
-        let lock = || CrossProcessLock::new(&store.path, "s");
+        let lock = || CrossProcessLock::new(&store.path, "cache");
         drop(lock().acquire(&Wait::default()).unwrap());
         let_others(&store.at(name), Others::Read);
         let error = lock().acquire(&Wait::default()).unwrap_err();
         let LockError::File(error) = error else { panic!("{error}") };
-        mends(&error, "can be read or written by others");
+        names_a_line(&error, "can be read or written by others");
     }
 }
 
@@ -250,32 +265,33 @@ fn in_a_shared_place_others_may_read_but_not_write() {
     assert!(!file.readable_by_others(), "the next write made it narrow");
     drop(file);
     let_others(&store.at("cache"), Others::Write);
-    mends(&shared().unwrap().open_file("cache").unwrap_err(), "can be written by others");
-    mends(&shared().unwrap().replace("cache", b"x").unwrap_err(), "can be written by others");
+    is_in_words(&shared().unwrap().open_file("cache").unwrap_err(), "can be written by others");
+    is_in_words(&shared().unwrap().replace("cache", b"x").unwrap_err(), "can be written by others");
     let_others(&store.path, Others::Write);
-    mends(&shared().unwrap_err(), "can be changed by others");
+    is_in_words(&shared().unwrap_err(), "can be changed by others");
 }
 
 #[test]
 fn what_belongs_to_somebody_else_is_refused() {
     let store = Store::new();
-    for name in ["cache", "s.lock"] {
+    for name in [CACHE, "cache.lock"] {
         store.folder.replace(name, b"old").unwrap();
     }
-    if ![store.at("cache"), store.at("s.lock"), store.path.clone()].iter().all(|it| give_away(it)) {
+    let places = [store.at(CACHE), store.at("cache.lock"), store.path.clone()];
+    if !places.iter().all(|place| give_away(place)) {
         return say("skipped: this user cannot give a file away; run as root");
     }
-    let read = store.folder.open_file("cache").unwrap_err();
-    let replaced = store.folder.replace("cache", b"new").unwrap_err();
-    let removed = store.folder.remove("cache").unwrap_err();
-    let renamed = store.folder.rename("cache", "other").unwrap_err();
+    let read = store.folder.open_file(CACHE).unwrap_err();
+    let replaced = store.folder.replace(CACHE, b"new").unwrap_err();
+    let removed = store.folder.remove(CACHE).unwrap_err();
+    let renamed = store.folder.rename(CACHE, "other").unwrap_err();
     let opened = Folder::open(&store.path).unwrap_err();
     let shared = Folder::open_shared(&store.path).unwrap_err();
     for error in [read, replaced, removed, renamed, opened, shared] {
-        mends(&error, "belongs to ");
+        is_in_words(&error, "belongs to ");
     }
-    assert_eq!(fs::read(store.at("cache")).unwrap(), b"old");
-    assert_eq!(store.names(), ["cache", "s.lock"]);
+    assert_eq!(fs::read(store.at(CACHE)).unwrap(), b"old");
+    assert_eq!(store.names(), ["cache.lock", CACHE]);
 }
 
 #[test]
@@ -284,34 +300,40 @@ fn the_line_that_mends_it_mends_it() {
         return;
     }
     let store = Store::new();
-    store.folder.replace("cache", b"old").unwrap();
-    let_others(&store.at("cache"), Others::Write);
+    store.folder.replace(CACHE, b"old").unwrap();
+    let_others(&store.at(CACHE), Others::Write);
     let_others(&store.path, Others::Write);
     for _ in 0..2 {
         let opened = Folder::open(&store.path);
         let error = match opened {
-            Ok(folder) => folder.unwrap().open_file("cache").unwrap_err(),
+            Ok(folder) => folder.unwrap().open_file(CACHE).unwrap_err(),
             Err(error) => error,
         };
         let FileError::Unsafe { mend, .. } = error else { panic!("{error}") };
         let line = mend.split('`').nth(1).unwrap();
         assert!(shell(line).status().unwrap().success(), "{line}");
     }
-    assert_eq!(store.read("cache").unwrap(), b"old");
+    assert_eq!(store.read(CACHE).unwrap(), b"old");
 }
+
+/// A file that a store has.
+const CACHE: &str = "cache.sealed";
 
 /// Whether the error says this and names the line that mends it.
 #[track_caller]
-fn mends(error: &FileError, expected: &str) {
+fn names_a_line(error: &FileError, expected: &str) {
     let FileError::Unsafe { path, found, mend } = error else { panic!("{error:?}") };
     assert!(found.starts_with(expected), "{found}");
-    let owner = expected.starts_with("belongs");
-    let program = match (cfg!(windows), owner) {
-        (true, _) => "`icacls \"",
-        (false, true) => "`chown ",
-        (false, false) => "`chmod ",
-    };
+    let program = if cfg!(windows) { "run `icacls \"" } else { "run `chmod " };
     assert!(mend.contains(program) && mend.contains(path.to_str().unwrap()), "{mend}");
+}
+
+/// Whether the error says this and names no line, for it would change what others may use.
+#[track_caller]
+fn is_in_words(error: &FileError, expected: &str) {
+    let FileError::Unsafe { found, mend, .. } = error else { panic!("{error:?}") };
+    assert!(found.starts_with(expected), "{found}");
+    assert!(!mend.contains('`') && mend.contains("name "), "{mend}");
 }
 
 #[cfg(unix)]

@@ -74,7 +74,7 @@ const PLANTS: &[(&str, &str)] = &[
     ("directory", "is a directory"),
     ("wide", "can be read or written by others (mode 0644)"),
     ("group", "can be read or written by others (mode 0620)"),
-    ("foreign", "belongs to user 65534, not to 0"),
+    ("foreign", "belongs to user 65534, not to root"),
 ];
 
 /// Puts something unsafe at `path`; false where only root could.
@@ -131,7 +131,8 @@ fn refuses_plants(name: &str, attempt: impl Fn(&Store) -> Vec<FileError>, harmle
                 panic!("{kind} at {name}: {error:?}")
             };
             assert_eq!((path, said.as_str()), (&store.at(name), *found));
-            assert!(mend.contains(path.to_str().unwrap()), "the mend names the path: {mend}");
+            // These names are no store's own: nothing is known of them.
+            assert!(!mend.contains("run `"), "{mend}");
         }
         assert!(fs::symlink_metadata(store.at(name)).is_ok(), "{kind} at {name} was removed");
     }
@@ -211,7 +212,7 @@ fn in_a_shared_place_others_may_look_but_not_write_and_our_next_write_is_narrow(
     assert!(!folder.open_file("cache").unwrap().unwrap().readable_by_others());
     chmod(&path.join("cache"), 0o666);
     assert!(matches!(folder.open_file("cache"), Err(FileError::Unsafe { .. })));
-    for wide in [0o775, 0o777, 0o1777] {
+    for wide in [0o757, 0o777, 0o1777] {
         chmod(&path, wide);
         assert!(matches!(Folder::open_shared(&path), Err(FileError::Unsafe { .. })), "{wide:o}");
     }

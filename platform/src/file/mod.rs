@@ -16,6 +16,7 @@ mod access_list;
 mod error;
 mod folder;
 mod open_file;
+mod own;
 mod place;
 mod real;
 mod recent;
@@ -47,6 +48,25 @@ pub use self::{
     real::{path_from_bytes, path_to_bytes, real_path},
     signal::SignalFile,
 };
+
+/// Refuses a place that lies below a folder which others may change, or behind a link of somebody else's: they
+/// could put another place in its stead, and this one back later. A sticky folder, such as `/tmp`, is one where
+/// they cannot. The place itself need not exist.
+///
+/// On Windows nothing is checked.
+///
+/// # Errors
+///
+/// [`FileError::Unsafe`] with the folder or the link.
+pub fn check_above(path: &Path) -> Result<(), FileError> {
+    os::check_above(path)
+}
+
+/// Whether this user may make the folder `path` and those above it that are missing: the first one that exists
+/// is a folder of theirs.
+pub fn may_make(path: &Path) -> bool {
+    os::may_make(path)
+}
 
 /// Tells what lies at `path` now, by one system call; `None` where nothing lies there.
 ///

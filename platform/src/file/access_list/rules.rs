@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Descriptor, Sid, entry::Entry};
-use crate::file::Place;
+use crate::{file::Place, text::is_obeyed};
 
 /// Whether it is a folder or a file that is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub(crate) enum Kind {
     File,
 }
 
-/// What is wrong, and what mends it.
+/// What is wrong, and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) found: String,
@@ -21,37 +21,50 @@ pub(crate) struct Fault {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Mend {
-    /// Give it to the user.
-    Own(Sid),
+    /// Be the owner.
+    BeOwner,
     /// Grant the user, the system and administrators alone, and take what was granted to the others.
     Narrow(Sid, Kind, Vec<Sid>),
-    Replace,
+    NameAnother,
 }
 
 impl Fault {
-    /// What to do, for what lies at `path`.
-    pub(crate) fn mend(&self, path: &Path) -> String {
-        let path = path.display();
+    /// What to do, for what lies at `path`. A command is named only if that was made for a store alone.
+    pub(crate) fn mend(&self, path: &Path, is_own: impl FnOnce(&Path) -> bool) -> String {
+        let word = |path: &Path| path.to_str().and_then(cmd_word);
         match &self.mend {
-            Mend::Own(user) => format!(
-                "run `icacls \"{path}\" /setowner \"*{user}\"` as administrator, or name another place"
-            ),
-            Mend::Narrow(user, kind, others) => {
-                let inherit = if *kind == Kind::Folder { "(OI)(CI)" } else { "" };
-                let mut line = format!("icacls \"{path}\" /inheritance:r");
-                if !others.is_empty() {
-                    line.push_str(" /remove:g");
-                    others.iter().for_each(|who| line.push_str(&format!(" \"*{who}\"")));
+            Mend::BeOwner => "run as that user, or name another place".to_owned(),
+            Mend::Narrow(user, kind, others) => match word(path).filter(|_| is_own(path)) {
+                Some(word) => format!("run `{}`", narrowing(&word, user, *kind, others)),
+                None if *kind == Kind::Folder => {
+                    "name a folder of its own below it, or another place".to_owned()
                 }
-                line.push_str(" /grant:r");
-                for who in [user, &Sid::system(), &Sid::administrators()] {
-                    line.push_str(&format!(" \"*{who}:{inherit}F\""));
-                }
-                format!("run `{line}`")
-            }
-            Mend::Replace => format!("move `{path}` away, or name another place"),
+                None => "name another place".to_owned(),
+            },
+            Mend::NameAnother => "name another place".to_owned(),
         }
     }
+}
+
+fn narrowing(path: &str, user: &Sid, kind: Kind, others: &[Sid]) -> String {
+    let inherit = if kind == Kind::Folder { "(OI)(CI)" } else { "" };
+    let mut line = format!("icacls {path} /inheritance:r");
+    if !others.is_empty() {
+        line.push_str(" /remove:g");
+        others.iter().for_each(|who| line.push_str(&format!(" \"*{who}\"")));
+    }
+    line.push_str(" /grant:r");
+    for who in [user, &Sid::system(), &Sid::administrators()] {
+        line.push_str(&format!(" \"*{who}:{inherit}F\""));
+    }
+    line
+}
+
+/// A path as one word for the command prompt and for PowerShell; `None` where one of them would read something
+/// else in it, for neither has quotes that keep everything.
+fn cmd_word(path: &str) -> Option<String> {
+    let is_read = |c: char| "\"%!$`^".contains(c) || is_obeyed(c);
+    (!path.contains(is_read)).then(|| format!("\"{path}\""))
 }
 
 /// Judges the owner and the access list by the rules of `place`, and tells whether others can read it.
@@ -86,7 +99,7 @@ pub(crate) fn judge(
             Entry::Idle => {}
             Entry::Unknown(number) => {
                 let found = format!("has an access entry of the unknown kind {number}");
-                return Err(Fault { found, mend: Mend::Replace });
+                return Err(Fault { found, mend: Mend::NameAnother });
             }
         }
     }
@@ -120,7 +133,7 @@ pub(crate) fn ours(found: &Descriptor, user: &Sid) -> Result<(), Fault> {
         Some(owner) => format!("belongs to {}, not to {user}", owner.name()),
         None => "belongs to nobody".to_owned(),
     };
-    Err(Fault { found, mend: Mend::Own(user.clone()) })
+    Err(Fault { found, mend: Mend::BeOwner })
 }
 
 fn is_trusted(who: &Sid, user: &Sid) -> bool {
@@ -266,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_names_who_may_and_the_line_that_mends_it() {
+    fn a_refusal_names_who_may_and_a_command_for_what_is_ours_alone() {
         let others = [
             (Sid::of(1, &[0]), READ),
             (Sid::of(5, &[21, 7, 8, 9, 1002]), MODIFY),
@@ -278,15 +291,24 @@ mod tests {
             fault.found,
             "can be entered or changed by others (Everyone, S-1-5-21-7-8-9-1002)"
         );
+        let mend = |path: &str, is_own| fault.mend(Path::new(path), |_| is_own);
         assert_eq!(
-            fault.mend(Path::new(r"C:\a b")),
+            mend(r"C:\a b", true),
             "run `icacls \"C:\\a b\" /inheritance:r \
              /remove:g \"*S-1-1-0\" \"*S-1-5-21-7-8-9-1002\" \
              /grant:r \"*S-1-5-21-7-8-9-1001:(OI)(CI)F\" \"*S-1-5-18:(OI)(CI)F\" \
              \"*S-1-5-32-544:(OI)(CI)F\"`"
         );
+        let in_words = "name a folder of its own below it, or another place";
+        assert_eq!(mend(r"C:\Windows", false), in_words);
+        for odd in ["C:\\%TEMP%", "C:\\a\"b", "C:\\a$(b)", "C:\\a`b", "C:\\a\nb"] {
+            assert_eq!(mend(odd, true), in_words, "{odd:?}");
+        }
         let fault = judge(&found(user(), &others), &user(), Kind::File, Place::Shared).unwrap_err();
         assert_eq!(fault.found, "can be written by others (S-1-5-21-7-8-9-1002)");
-        assert!(fault.mend(Path::new("x")).contains("\"*S-1-5-18:F\""));
+        assert!(fault.mend(Path::new("x"), |_| true).contains("\"*S-1-5-18:F\""));
+        let foreign = ours(&found(Sid::of(1, &[0]), &[]), &user()).unwrap_err();
+        let mend = foreign.mend(Path::new("x"), |_| true);
+        assert_eq!(mend, "run as that user, or name another place");
     }
 }

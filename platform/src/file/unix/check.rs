@@ -1,52 +1,51 @@
-//! Whether what was found at a path is safe to use, and the command that mends it.
+//! Whether what was found at a path is safe to use, and what its user can do if it is not.
 
-use std::path::Path;
+use std::{fs, io, path::Path};
 
 use rustix::{
     fs::{FileType, Mode, Stat},
     io::{Errno, retry_on_intr},
 };
 
-use super::super::{FileError, Place};
-use crate::text::shell_word;
+use super::{
+    super::{FileError, Place, own},
+    FILE_MODE, group,
+};
+use crate::text::{shell_word, shown_path};
 
 /// A folder by the rules of its place.
 pub(super) fn folder(path: &Path, stat: &Stat, place: Place) -> Result<(), FileError> {
     kind(path, stat, FileType::Directory)?;
     owner(path, stat)?;
     let mode = mode_of(stat);
-    match place {
-        Place::Private if mode.intersects(OTHERS) => {
-            Err(wide(path, mode, "can be entered or changed by others", "chmod 700"))
-        }
-        Place::Shared if mode.intersects(OTHERS_WRITE) => {
-            Err(wide(path, mode, "can be changed by others", "chmod go-w"))
-        }
-        _ => Ok(()),
-    }
+    let found = match place {
+        Place::Private if mode.intersects(OTHERS) => "can be entered or changed by others",
+        Place::Shared if others_may(mode, path, stat, OTHERS_WRITE) => "can be changed by others",
+        _ => return Ok(()),
+    };
+    let is_own = place == Place::Private && !mode.contains(Mode::SVTX) && own::is_own_folder(path);
+    let mend = match is_own {
+        true => format!("run `chmod 700 {}`", shell_word(path)),
+        false => "name a folder of its own below it, or another place".to_owned(),
+    };
+    Err(unsafe_path(path, with_mode(found, mode), mend))
 }
 
 /// A file by the rules of its place.
 pub(super) fn file(path: &Path, stat: &Stat, place: Place) -> Result<(), FileError> {
     ours(path, stat)?;
     let mode = mode_of(stat);
-    match place {
-        Place::Private if mode.intersects(OTHERS) => {
-            Err(wide(path, mode, "can be read or written by others", "chmod 600"))
-        }
-        Place::Private if stat.st_nlink > 1 => {
-            let name = shell_word(path);
-            Err(FileError::Unsafe {
-                path: path.to_owned(),
-                found: format!("has {} hard links", stat.st_nlink),
-                mend: format!("run `cp -p {name} {name}.copy && mv {name}.copy {name}`"),
-            })
-        }
-        Place::Shared if mode.intersects(OTHERS_WRITE) => {
-            Err(wide(path, mode, "can be written by others", "chmod 600"))
-        }
-        _ => Ok(()),
-    }
+    let found = match place {
+        Place::Private if mode.intersects(OTHERS) => "can be read or written by others",
+        Place::Shared if others_may(mode, path, stat, OTHERS_WRITE) => "can be written by others",
+        Place::Private if stat.st_nlink > 1 => return Err(linked(path, stat)),
+        _ => return Ok(()),
+    };
+    let mend = match place == Place::Private && own::is_own_file(path) {
+        true => narrow_file(path),
+        false => "name another place".to_owned(),
+    };
+    Err(unsafe_path(path, with_mode(found, mode), mend))
 }
 
 /// A regular file of this user's, whatever its mode.
@@ -56,12 +55,48 @@ pub(super) fn ours(path: &Path, stat: &Stat) -> Result<(), FileError> {
 }
 
 pub(super) fn is_own_folder(stat: &Stat) -> bool {
-    FileType::from_raw_mode(stat.st_mode) == FileType::Directory
-        && stat.st_uid == rustix::process::geteuid().as_raw()
+    FileType::from_raw_mode(stat.st_mode) == FileType::Directory && stat.st_uid == user()
 }
 
+/// Whether anybody but the owner may use it, were it alone in its group or not.
 pub(super) fn is_open_to_others(stat: &Stat) -> bool {
     mode_of(stat).intersects(OTHERS)
+}
+
+/// Whether users other than the owner may read it.
+pub(super) fn is_readable_by_others(path: &Path, stat: &Stat) -> bool {
+    others_may(mode_of(stat), path, stat, OTHERS)
+}
+
+/// An error where a folder may not be made in `stat`, which was found at `path`: it must be this user's, the
+/// system's, or one that everybody may make their own things in. Else a superuser would make what its owner
+/// cannot use.
+pub(super) fn may_make_in(path: &Path, stat: &Stat) -> Result<(), FileError> {
+    if is_the_systems(stat) || mode_of(stat).contains(Mode::SVTX) {
+        return Ok(());
+    }
+    owner(path, stat)
+}
+
+/// One of the folders above a place, by its canonical path: who may change it can put another in its place,
+/// unless it is sticky.
+pub(super) fn above(path: &Path, stat: &Stat) -> Result<(), FileError> {
+    let mode = mode_of(stat);
+    if mode.contains(Mode::SVTX) || !others_may(mode, path, stat, OTHERS_WRITE) {
+        return Ok(());
+    }
+    let found = with_mode("can be changed by others, and so can all that lies below it", mode);
+    Err(unsafe_path(path, found, "name a place that does not lie below it".to_owned()))
+}
+
+/// A link on the way to a place, in `folder`. Where everybody may make links, it must be this user's or the folder's
+/// owner's, as Linux has it too: anybody else may lead it elsewhere.
+pub(super) fn link_above(path: &Path, stat: &Stat, folder: &Stat) -> Result<(), FileError> {
+    let mode = mode_of(folder);
+    if stat.st_uid == folder.st_uid || !mode.contains(Mode::SVTX | Mode::WOTH) {
+        return Ok(());
+    }
+    owner(path, stat)
 }
 
 /// Why opening failed: by what lies there if that explains it, else by what the system said.
@@ -72,11 +107,31 @@ pub(super) fn explain(
     folder: bool,
 ) -> FileError {
     let expected = if folder { FileType::Directory } else { FileType::RegularFile };
-    let found = retry_on_intr(|| rustix::fs::lstat(path));
-    match found.map(|stat| kind(path, &stat, expected).and_then(|()| owner(path, &stat))) {
-        Ok(Err(unsafe_path)) => unsafe_path,
-        _ => FileError::from_io(operation, path, errno.into()),
+    let plain = || FileError::from_io(operation, path, errno.into());
+    let stat = match retry_on_intr(|| rustix::fs::lstat(path)) {
+        Ok(stat) => stat,
+        Err(Errno::ACCESS) if !folder => {
+            let folder = path.parent().unwrap_or(path);
+            return explain(operation, folder, errno, true);
+        }
+        Err(_) => return plain(),
+    };
+    if let Err(unsafe_path) = kind(path, &stat, expected).and_then(|()| owner(path, &stat)) {
+        return unsafe_path;
     }
+    let (needed, is_own, command) = match folder {
+        true => (Mode::RUSR | Mode::XUSR, own::is_own_folder(path), "chmod 700"),
+        false => (FILE_MODE, own::is_own_file(path), "chmod 600"),
+    };
+    let mode = mode_of(&stat);
+    if errno != Errno::ACCESS || mode.contains(needed) {
+        return plain();
+    }
+    let mend = match is_own && !mode.contains(Mode::SVTX) {
+        true => format!("run `{command} {}`", shell_word(path)),
+        false => "let its owner use it, or name another place".to_owned(),
+    };
+    unsafe_path(path, with_mode("cannot be used by its owner", mode), mend)
 }
 
 fn kind(path: &Path, stat: &Stat, expected: FileType) -> Result<(), FileError> {
@@ -84,6 +139,11 @@ fn kind(path: &Path, stat: &Stat, expected: FileType) -> Result<(), FileError> {
     if found == expected {
         return Ok(());
     }
+    let mend = match found {
+        FileType::Symlink => link_mend(path),
+        _ if own::is_own_file(path) => "move it away, or name another place".to_owned(),
+        _ => "name another place".to_owned(),
+    };
     let found = match found {
         FileType::RegularFile => "is a file, not a folder",
         FileType::Directory => "is a directory",
@@ -93,34 +153,104 @@ fn kind(path: &Path, stat: &Stat, expected: FileType) -> Result<(), FileError> {
         FileType::CharacterDevice | FileType::BlockDevice => "is a device",
         _ => "is not a regular file",
     };
-    let name = shell_word(path);
-    let mend = format!("run `mv {name} {name}.moved`, or name another place");
-    Err(FileError::Unsafe { path: path.to_owned(), found: found.to_owned(), mend })
+    Err(unsafe_path(path, found.to_owned(), mend))
+}
+
+/// Names what a link leads to, for nothing else shows a user why a path that works elsewhere is refused.
+fn link_mend(path: &Path) -> String {
+    let target = match fs::canonicalize(path) {
+        Ok(target) => target,
+        Err(error) => {
+            let target = fs::read_link(path).unwrap_or_default();
+            let why = match error.kind() {
+                io::ErrorKind::NotFound => "where nothing is",
+                _ => "where this user cannot look",
+            };
+            return format!("it leads to `{}`, {why}; name another place", shown_path(&target));
+        }
+    };
+    let target = shown_path(&target);
+    match own::has_store_name(path) {
+        true => format!(
+            "it leads to `{target}`; put the file itself in its place, or name another folder"
+        ),
+        false => format!("name what it leads to, `{target}`"),
+    }
 }
 
 fn owner(path: &Path, stat: &Stat) -> Result<(), FileError> {
-    let user = rustix::process::geteuid().as_raw();
+    let user = user();
     if stat.st_uid == user {
         return Ok(());
     }
-    Err(FileError::Unsafe {
-        path: path.to_owned(),
-        found: format!("belongs to user {}, not to {user}", stat.st_uid),
-        mend: format!("run `chown {user} {}` as root, or name another place", shell_word(path)),
+    let found = match user {
+        ROOT => format!("belongs to user {}, not to root", stat.st_uid),
+        user => format!("belongs to user {}, not to {user}", stat.st_uid),
+    };
+    let mend = match is_in_home_of_another(path) {
+        true => "HOME is another user's: run as that user, or set HOME",
+        false => "run as that user, or name another place",
+    };
+    Err(unsafe_path(path, found, mend.to_owned()))
+}
+
+/// As for root whose `sudo` left HOME as it was.
+fn is_in_home_of_another(path: &Path) -> bool {
+    own::home().is_some_and(|home| {
+        let is_anothers = |home: &Stat| home.st_uid != user();
+        path.starts_with(&home) && rustix::fs::stat(&home).as_ref().is_ok_and(is_anothers)
     })
 }
 
-fn wide(path: &Path, mode: Mode, found: &str, command: &str) -> FileError {
-    FileError::Unsafe {
-        path: path.to_owned(),
-        found: format!("{found} (mode {:04o})", mode.as_raw_mode()),
-        mend: format!("run `{command} {}`", shell_word(path)),
-    }
+fn linked(path: &Path, stat: &Stat) -> FileError {
+    let mend = match own::is_own_file(path) {
+        true => {
+            let name = shell_word(path);
+            let copy = shell_word(with_suffix(path, ".copy"));
+            format!("run `cp -p {name} {copy} && mv {copy} {name}`")
+        }
+        false => "name another place".to_owned(),
+    };
+    unsafe_path(path, format!("has {} hard links", stat.st_nlink), mend)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> std::ffi::OsString {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name
+}
+
+fn narrow_file(path: &Path) -> String {
+    format!("run `chmod 600 {}`", shell_word(path))
+}
+
+fn with_mode(found: &str, mode: Mode) -> String {
+    format!("{found} (mode {:04o})", mode.as_raw_mode())
+}
+
+fn unsafe_path(path: &Path, found: String, mend: String) -> FileError {
+    FileError::Unsafe { path: path.to_owned(), found, mend }
+}
+
+/// Whether users other than the owner have one of `rights`. A group that is the owner's alone has nobody else in it.
+fn others_may(mode: Mode, path: &Path, stat: &Stat, rights: Mode) -> bool {
+    mode.intersects(rights & Mode::RWXO)
+        || mode.intersects(rights & Mode::RWXG) && !group::is_owners_alone(path, stat)
+}
+
+/// In a container that root has no number in, what is root's shows as somebody else's, and the root folder with it.
+fn is_the_systems(stat: &Stat) -> bool {
+    stat.st_uid == ROOT || rustix::fs::stat("/").is_ok_and(|root| root.st_uid == stat.st_uid)
 }
 
 fn mode_of(stat: &Stat) -> Mode {
     Mode::from_raw_mode(stat.st_mode)
 }
 
+fn user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+const ROOT: u32 = 0;
 const OTHERS: Mode = Mode::RWXG.union(Mode::RWXO);
 const OTHERS_WRITE: Mode = Mode::WGRP.union(Mode::WOTH);

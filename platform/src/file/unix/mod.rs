@@ -1,7 +1,10 @@
 //! Unix: everything is relative to an open folder, and no last component is followed.
 
+mod above;
 mod check;
 mod disk;
+mod group;
+mod make;
 mod stamp;
 
 use std::{
@@ -14,12 +17,13 @@ use std::{
 
 use rustix::{
     fd::OwnedFd,
-    fs::{Access, AtFlags, CWD, Dir, Mode, OFlags},
+    fs::{Access, AtFlags, Dir, Mode, OFlags},
     io::{Errno, retry_on_intr},
 };
 
+use self::make::make_folder;
 pub use self::stamp::FileStamp;
-pub(crate) use self::{disk::sync_file, stamp::Identity};
+pub(crate) use self::{above::check_above, disk::sync_file, make::may_make, stamp::Identity};
 use super::{FileError, Parents, Place, open_file::Opened};
 
 /// An open folder.
@@ -70,12 +74,13 @@ impl Directory {
         let stat = retry_on_intr(|| rustix::fs::fstat(&file))
             .map_err(|errno| FileError::from_io("look at", path, errno.into()))?;
         self.check_stat(path, name, &stat, place)?;
-        let readable_by_others = check::is_open_to_others(&stat);
+        let readable_by_others = check::is_readable_by_others(path, &stat);
         let stamp = FileStamp::new(&stat, Some(Arc::clone(&file)));
         Ok(Some(Opened { file, stamp, readable_by_others }))
     }
 
-    /// Opens or creates a file to lock or to touch it. One that others can read, where that is allowed, becomes 0600.
+    /// Opens or creates a file to lock or to touch it. An empty one that others can read, where that is allowed, becomes
+    /// 0600. What has content may be another program's, whatever it was named for, and keeps its mode.
     pub(crate) fn open_or_create(
         &self,
         path: &Path,
@@ -93,7 +98,7 @@ impl Directory {
         let failed = |errno: Errno| FileError::from_io("look at", path, errno.into());
         let stat = retry_on_intr(|| rustix::fs::fstat(&file)).map_err(failed)?;
         check::file(path, &stat, place)?;
-        if check::is_open_to_others(&stat) {
+        if check::is_open_to_others(&stat) && stat.st_size == 0 {
             retry_on_intr(|| rustix::fs::fchmod(&file, FILE_MODE)).map_err(failed)?;
         }
         widen_to_owner(&file, &stat).map_err(failed)?;
@@ -295,43 +300,10 @@ fn dangling_or_absent(path: &Path) -> Result<Option<Directory>, FileError> {
     }
 }
 
-/// Creates a folder and, if wanted, those above it; each is durable before the next is made.
-fn make_folder(path: &Path, parents: Parents) -> Result<(), FileError> {
-    match make_one(path) {
-        Err(Errno::NOENT) => {}
-        Ok(()) => return sync_made(path),
-        Err(errno) => return Err(FileError::from_io("create", path, errno.into())),
-    }
-    let parent = parent_of(path);
-    if parents == Parents::Require || parent == path {
-        return Err(FileError::MissingParent { path: parent });
-    }
-    make_folder(&parent, parents)?;
-    match make_one(path) {
-        Ok(()) => sync_made(path),
-        Err(errno) => Err(FileError::from_io("create", path, errno.into())),
-    }
-}
-
-/// Creates a folder, 0700 whatever the umask. It may be there: another process is as quick.
-fn make_one(path: &Path) -> Result<(), Errno> {
-    match retry_on_intr(|| rustix::fs::mkdir(path, Mode::RWXU)) {
-        Err(Errno::EXIST) => return Ok(()),
-        made => made?,
-    }
-    let stat = retry_on_intr(|| rustix::fs::lstat(path))?;
-    if check::is_own_folder(&stat) && Mode::from_raw_mode(stat.st_mode) & Mode::RWXU != Mode::RWXU {
-        retry_on_intr(|| rustix::fs::chmodat(CWD, path, Mode::RWXU, AtFlags::empty()))?;
-    }
-    Ok(())
-}
-
-/// Syncs the name of a folder that was made, and of the one above it, whose creator may have been
-/// killed before it could.
-fn sync_made(path: &Path) -> Result<(), FileError> {
-    sync_parent(&parent_of(path))
-        .and_then(|()| sync_parent(path))
-        .map_err(|source| FileError::NotDurable { path: path.to_owned(), source })
+/// Opens what lies at `path` to read a few bytes of it, follows no link and waits for nobody.
+pub(crate) fn open_to_look(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OPEN_SAFELY;
+    Ok(File::from(retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))?))
 }
 
 fn open_parent(path: &Path) -> Result<OwnedFd, Errno> {

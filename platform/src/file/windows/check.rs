@@ -1,7 +1,7 @@
 //! Whether what was found at a path is safe to use: its kind, its links, its owner and its access list.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::{self, File, OpenOptions},
     io::{self, ErrorKind},
     os::windows::fs::OpenOptionsExt as _,
     path::Path,
@@ -16,9 +16,11 @@ use super::{
     super::{
         FileError, Place,
         access_list::{self, Descriptor, Fault, Kind, Sid},
+        own,
     },
     access, native, patiently,
 };
+use crate::text::shown_path;
 
 /// What lies at a path, as far as it must be known before it is used.
 pub(super) struct Found {
@@ -65,8 +67,11 @@ impl Found {
         let readable_by_others = self.judge(path, Kind::File, place)?;
         let links = self.information.nNumberOfLinks;
         if place == Place::Private && links > 1 {
-            let mend = format!("copy `{}` to a new file and put that in its place", path.display());
-            return Err(unsafe_path(path, format!("has {links} hard links"), mend));
+            let mend = match own::is_own_file(path) {
+                true => "copy it to a new file and put that in its place",
+                false => "name another place",
+            };
+            return Err(unsafe_path(path, format!("has {links} hard links"), mend.to_owned()));
         }
         Ok(readable_by_others)
     }
@@ -74,7 +79,7 @@ impl Found {
     /// A regular file of this user's, whoever else may use it.
     pub(super) fn check_ours(&self, path: &Path, kind: Kind) -> Result<(), FileError> {
         self.check_kind(path, kind)?;
-        access_list::ours(&self.descriptor, &self.user).map_err(|fault| faulty(path, &fault))
+        access_list::ours(&self.descriptor, &self.user).map_err(|fault| faulty(path, kind, &fault))
     }
 
     fn check_kind(&self, path: &Path, expected: Kind) -> Result<(), FileError> {
@@ -87,13 +92,17 @@ impl Found {
             (None, false, Kind::Folder) => "is a file, not a folder",
             _ => return Ok(()),
         };
-        let mend = format!("move `{}` away, or name another place", path.display());
+        let mend = match self.tag {
+            Some(_) => link_mend(path),
+            None if own::is_own_file(path) => "move it away, or name another place".to_owned(),
+            None => "name another place".to_owned(),
+        };
         Err(unsafe_path(path, found.to_owned(), mend))
     }
 
     fn judge(&self, path: &Path, kind: Kind, place: Place) -> Result<bool, FileError> {
         access_list::judge(&self.descriptor, &self.user, kind, place)
-            .map_err(|fault| faulty(path, &fault))
+            .map_err(|fault| faulty(path, kind, &fault))
     }
 }
 
@@ -122,8 +131,24 @@ pub(super) fn explain(
     }
 }
 
-fn faulty(path: &Path, fault: &Fault) -> FileError {
-    unsafe_path(path, fault.found.clone(), fault.mend(path))
+fn faulty(path: &Path, kind: Kind, fault: &Fault) -> FileError {
+    let is_own = match kind {
+        Kind::Folder => own::is_own_folder,
+        Kind::File => own::is_own_file,
+    };
+    unsafe_path(path, fault.found.clone(), fault.mend(path, is_own))
+}
+
+/// Names what a link leads to, for nothing else shows a user why a path that works elsewhere is refused.
+fn link_mend(path: &Path) -> String {
+    match fs::canonicalize(path) {
+        Ok(target) if own::has_store_name(path) => format!(
+            "it leads to `{}`; put the file itself in its place, or name another folder",
+            shown_path(&target)
+        ),
+        Ok(target) => format!("name what it leads to, `{}`", shown_path(&target)),
+        Err(_) => "it leads nowhere; name another place".to_owned(),
+    }
 }
 
 fn unsafe_path(path: &Path, found: String, mend: String) -> FileError {

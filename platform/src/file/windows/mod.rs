@@ -263,6 +263,22 @@ pub(crate) fn delete_when_closed(file: &File) -> io::Result<()> {
     native::delete_when_closed(file)
 }
 
+/// Who may rename what lies above a place is not looked at.
+pub(crate) fn check_above(_path: &Path) -> Result<(), FileError> {
+    Ok(())
+}
+
+/// Who may not is told so by the system.
+pub(crate) fn may_make(_path: &Path) -> bool {
+    true
+}
+
+/// Opens what lies at `path` to read a few bytes of it, and follows no link.
+pub(crate) fn open_to_look(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).custom_flags(FILE_FLAG_OPEN_REPARSE_POINT).open(path)
+}
+
 pub(crate) fn sync_parent(_path: &Path) -> io::Result<()> {
     Ok(())
 }

@@ -1,0 +1,160 @@
+//! Whether a group is its user's alone, as the systems make it that let a group write by default.
+#![allow(unsafe_code, reason = "the list of groups is asked for by functions of C")]
+
+use std::{
+    ffi::{CStr, c_char},
+    fs, io,
+    path::Path,
+    ptr,
+};
+
+use rustix::fs::Stat;
+
+/// Whether what `stat` is of may be written by nobody but its owner, although its group may write: nobody but
+/// this user is in the group, and there is no access list, whose grants show as the group's.
+///
+/// The group has the number or the name of its owner, or is the one of root, to whom nothing is closed anyway.
+/// Who is listed in it is what the system's list of groups says; who has it as the first group, what
+/// `/etc/passwd` says. What cannot be found out counts as another's.
+pub(super) fn is_owners_alone(path: &Path, stat: &Stat) -> bool {
+    !has_access_list(path) && is_own(stat.st_gid, stat.st_uid).unwrap_or(false)
+}
+
+cfg_if::cfg_if! {
+    if #[cfg(any(target_os = "linux", target_os = "android"))] {
+        /// A file system that knows no such attribute has no such lists.
+        fn has_access_list(path: &Path) -> bool {
+            use rustix::io::Errno;
+
+            match rustix::fs::getxattr(path, "system.posix_acl_access", &mut [0_u8; 0][..]) {
+                Err(Errno::NODATA | Errno::NOTSUP) => false,
+                Ok(_) | Err(_) => true,
+            }
+        }
+    } else {
+        /// Elsewhere a list does not show in the mode, and is not looked at.
+        fn has_access_list(_path: &Path) -> bool {
+            false
+        }
+    }
+}
+
+fn is_own(gid: u32, uid: u32) -> io::Result<bool> {
+    let user = user_name(uid)?;
+    let Some(group) = group(gid)? else { return Ok(gid == uid) };
+    let is_users = gid == uid || gid == ROOT || user.as_ref() == Some(&group.name);
+    let is_alone = group.members.iter().all(|member| {
+        Some(member) == user.as_ref() || (gid == ROOT && member.as_slice() == b"root")
+    });
+    Ok(is_users && is_alone && (gid == ROOT || !is_first_group_of_another(gid, uid)))
+}
+
+struct Group {
+    name: Vec<u8>,
+    members: Vec<Vec<u8>>,
+}
+
+fn user_name(uid: u32) -> io::Result<Option<Vec<u8>>> {
+    with_room(|room| {
+        // SAFETY: all bytes zero are a valid `passwd`, a struct of numbers and pointers.
+        let mut entry: libc::passwd = unsafe { std::mem::zeroed() };
+        let mut found = ptr::null_mut();
+        // SAFETY: every pointer is of this frame or of `room`, whose length is given with it.
+        let code = unsafe {
+            libc::getpwuid_r(uid, &raw mut entry, room.as_mut_ptr(), room.len(), &raw mut found)
+        };
+        match (code, found.is_null()) {
+            // SAFETY: with code 0 and an entry its name is a text in `room` that ends with NUL.
+            (0, false) => Ok(Some(unsafe { text(entry.pw_name) })),
+            (code, _) => absent_or(code),
+        }
+    })
+}
+
+fn group(gid: u32) -> io::Result<Option<Group>> {
+    with_room(|room| {
+        // SAFETY: all bytes zero are a valid `group`, a struct of numbers and pointers.
+        let mut entry: libc::group = unsafe { std::mem::zeroed() };
+        let mut found = ptr::null_mut();
+        // SAFETY: every pointer is of this frame or of `room`, whose length is given with it.
+        let code = unsafe {
+            libc::getgrgid_r(gid, &raw mut entry, room.as_mut_ptr(), room.len(), &raw mut found)
+        };
+        if code != 0 || found.is_null() {
+            return absent_or(code);
+        }
+        let mut members = Vec::new();
+        let mut next = entry.gr_mem;
+        // SAFETY: with code 0 and an entry its members are a list in `room` that ends with a null
+        // pointer, and each is a text that ends with NUL.
+        unsafe {
+            while !next.is_null() && !(*next).is_null() {
+                members.push(text(*next));
+                next = next.add(1);
+            }
+        }
+        // SAFETY: as above, the name is a text in `room`.
+        Ok(Some(Group { name: unsafe { text(entry.gr_name) }, members }))
+    })
+}
+
+/// # Safety
+/// `text` points to bytes that end with NUL.
+unsafe fn text(text: *const c_char) -> Vec<u8> {
+    // SAFETY: as the caller promises.
+    unsafe { CStr::from_ptr(text) }.to_bytes().to_vec()
+}
+
+/// Systems that find nothing say so with 0, and some with a code.
+fn absent_or<T>(code: i32) -> io::Result<Option<T>> {
+    match code {
+        0 | libc::ENOENT | libc::ESRCH => Ok(None),
+        code => Err(io::Error::from_raw_os_error(code)),
+    }
+}
+
+/// Calls with more and more room until the entry fits.
+fn with_room<T>(mut look: impl FnMut(&mut [c_char]) -> io::Result<T>) -> io::Result<T> {
+    let mut room = vec![0; FIRST_ROOM];
+    loop {
+        match look(&mut room) {
+            Err(error) if error.raw_os_error() == Some(libc::EINTR) => {}
+            Err(error) if error.raw_os_error() == Some(libc::ERANGE) && room.len() < MAX_ROOM => {
+                room.resize(room.len() * 4, 0);
+            }
+            result => return result,
+        }
+    }
+}
+
+/// A group's members do not name who has it as the first group.
+fn is_first_group_of_another(gid: u32, uid: u32) -> bool {
+    let Ok(users) = fs::read("/etc/passwd") else { return false };
+    String::from_utf8_lossy(&users).lines().any(|line| {
+        let mut fields = line.split(':').skip(2);
+        let mut number = || fields.next().and_then(|field| field.parse::<u32>().ok());
+        let (their_uid, their_gid) = (number(), number());
+        their_gid == Some(gid) && their_uid != Some(uid)
+    })
+}
+
+const ROOT: u32 = 0;
+const FIRST_ROOM: usize = 2048;
+const MAX_ROOM: usize = 2 << 20;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests panic")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_of_many_is_no_ones_own_and_one_that_nobody_lists_is_by_its_number() {
+        assert_eq!(user_name(0).unwrap().as_deref(), Some(&b"root"[..]));
+        // No system gives a user the highest numbers but one.
+        let nobodys = 0xffff_fff0;
+        assert!(group(nobodys).unwrap().is_none() && user_name(nobodys).unwrap().is_none());
+        assert!(is_own(nobodys, nobodys).unwrap());
+        assert!(!is_own(nobodys, nobodys - 1).unwrap());
+        assert!(!is_own(1, 0).unwrap(), "the group daemon is not root's");
+    }
+}

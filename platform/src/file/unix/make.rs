@@ -1,0 +1,110 @@
+//! Making a folder, and those above it, for this user alone.
+
+use std::{
+    ffi::OsString,
+    path::{Path, PathBuf},
+};
+
+use rustix::{
+    fd::OwnedFd,
+    fs::{AtFlags, Mode, OFlags},
+    io::{Errno, retry_on_intr},
+};
+
+use super::{super::FileError, super::Parents, check, parent_of, sync_parent};
+
+/// Creates a folder and, if wanted, those above it; each is durable before the next is made.
+///
+/// They are made only in a folder that is this user's, the system's or sticky: a superuser with the HOME of
+/// another would shut that user out of the folders above. In what is made no link is followed.
+pub(super) fn make_folder(path: &Path, parents: Parents) -> Result<(), FileError> {
+    let There { mut at, mut folder, mut missing } = There::above(path)?;
+    if parents == Parents::Require && missing.len() > 1 {
+        return Err(FileError::MissingParent { path: parent_of(path) });
+    }
+    let stat = retry_on_intr(|| rustix::fs::fstat(&folder))
+        .map_err(|errno| FileError::from_io("look at", &at, errno.into()))?;
+    check::may_make_in(&at, &stat)?;
+    while let Some(name) = missing.pop() {
+        at.push(&name);
+        folder = make_one(&folder, &name, &at)?;
+        sync_made(&at)?;
+    }
+    Ok(())
+}
+
+/// Whether this user may make folders at `path`, as far as their owner tells.
+pub(crate) fn may_make(path: &Path) -> bool {
+    There::above(path).is_ok_and(|there| {
+        retry_on_intr(|| rustix::fs::fstat(&there.folder))
+            .is_ok_and(|stat| check::is_own_folder(&stat))
+    })
+}
+
+/// The first folder above a path that exists.
+struct There {
+    at: PathBuf,
+    folder: OwnedFd,
+    /// What is missing below it, the last component first.
+    missing: Vec<OsString>,
+}
+
+impl There {
+    fn above(path: &Path) -> Result<Self, FileError> {
+        let (mut at, mut missing) = (path.to_owned(), Vec::new());
+        loop {
+            let Some(name) = at.file_name() else {
+                return Err(FileError::MissingParent { path: parent_of(path) });
+            };
+            missing.push(name.to_owned());
+            at = parent_of(&at);
+            match retry_on_intr(|| rustix::fs::open(&at, TO_MAKE_IN, Mode::empty())) {
+                Ok(folder) => return Ok(Self { at, folder, missing }),
+                Err(Errno::NOENT) => {}
+                Err(errno) => return Err(check::explain("open", &at, errno, true)),
+            }
+        }
+    }
+}
+
+/// Creates a folder, 0700 whatever the umask. It may be there: another process is as quick.
+fn make_one(folder: &OwnedFd, name: &OsString, path: &Path) -> Result<OwnedFd, FileError> {
+    let failed = |errno: Errno| FileError::from_io("create", path, errno.into());
+    match retry_on_intr(|| rustix::fs::mkdirat(folder, name, Mode::RWXU)) {
+        Ok(()) => widen_to_owner(folder, name).map_err(failed)?,
+        Err(Errno::EXIST) => {}
+        Err(errno) => return Err(failed(errno)),
+    }
+    let flags = TO_MAKE_IN | OFlags::NOFOLLOW;
+    retry_on_intr(|| rustix::fs::openat(folder, name, flags, Mode::empty()))
+        .map_err(|errno| check::explain("open", path, errno, true))
+}
+
+/// A umask may take the owner's own bits away.
+fn widen_to_owner(folder: &OwnedFd, name: &OsString) -> Result<(), Errno> {
+    let stat = retry_on_intr(|| rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW))?;
+    let mode = Mode::from_raw_mode(stat.st_mode);
+    if check::is_own_folder(&stat) && !mode.contains(Mode::RWXU) {
+        retry_on_intr(|| rustix::fs::chmodat(folder, name, Mode::RWXU, AtFlags::empty()))?;
+    }
+    Ok(())
+}
+
+/// Syncs the name of a folder that was made, and of the one above it, whose creator may have been
+/// killed before it could.
+fn sync_made(path: &Path) -> Result<(), FileError> {
+    sync_parent(&parent_of(path))
+        .and_then(|()| sync_parent(path))
+        .map_err(|source| FileError::NotDurable { path: path.to_owned(), source })
+}
+
+cfg_if::cfg_if! {
+    if #[cfg(any(target_os = "linux", target_os = "android"))] {
+        /// A folder that may be entered need not be one that may be listed.
+        const TO_MAKE_IN: OFlags =
+            OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+    } else {
+        const TO_MAKE_IN: OFlags =
+            OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+    }
+}
