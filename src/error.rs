@@ -2,6 +2,8 @@
 
 use std::{error::Error as StdError, path::PathBuf, time::Duration};
 
+use tokenkeep_platform::text::shown_path;
+
 /// What the operating system, a vault or a parser said.
 pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 
@@ -38,7 +40,7 @@ pub enum Error {
     },
     /// The new content is visible, but the operating system could not promise that it survives a
     /// power cut. Saving again is safe.
-    #[error("`{}` was written, but the disk did not confirm it; save again", path.display())]
+    #[error("`{}` was written, but the disk did not confirm it; save again", shown_path(path))]
     DurabilityUnknown {
         /// The file that was replaced.
         path: PathBuf,
@@ -52,7 +54,7 @@ pub enum Error {
         detail: String,
     },
     /// A file that was named as a key file is none, or is damaged. It was left as it is.
-    #[error("`{}` is not a usable key file: {detail}", path.display())]
+    #[error("`{}` is not a usable key file: {detail}", shown_path(path))]
     InvalidKeyFile {
         /// The file.
         path: PathBuf,
@@ -62,7 +64,7 @@ pub enum Error {
         source: Option<Source>,
     },
     /// An operating system call failed.
-    #[error("could not {operation} `{}`", path.display())]
+    #[error("could not {operation} `{}`", shown_path(path))]
     Io {
         /// What was tried.
         operation: &'static str,
@@ -72,7 +74,10 @@ pub enum Error {
         source: Source,
     },
     /// The cache exists, the key that sealed it does not. No new key is made over it.
-    #[error("the key {key_id} of `{}` is gone from its source ({vault}); restore it, or give the sign-ins up with `reset`", path.display())]
+    #[error(
+        "the key {key_id} of `{}` is gone from its source ({vault}); restore it, or give the sign-ins up with `reset`",
+        shown_path(path)
+    )]
     KeyGone {
         /// The cache file.
         path: PathBuf,
@@ -82,7 +87,7 @@ pub enum Error {
         vault: &'static str,
     },
     /// Others held the lock for the whole time, or another thread of this program was at work.
-    #[error("`{}` was still locked after {waited:?} by {}; try again when that is done", path.display(), holder.as_deref().unwrap_or("a process that is not known, or that has ended"))]
+    #[error("`{}` was still locked after {waited:?} by {}; try again when that is done", shown_path(path), holder.as_deref().unwrap_or("a process that is not known, or that has ended"))]
     LockTimeout {
         /// The file that was locked: the lock, or the queue in front of it while the lock was free.
         path: PathBuf,
@@ -93,10 +98,24 @@ pub enum Error {
         holder: Option<String>,
     },
     /// A folder that the caller named lies in a folder that does not exist.
-    #[error("`{}` does not exist; create it, or name another place", path.display())]
+    #[error("`{}` does not exist; create it, or name another place", shown_path(path))]
     MissingParent {
         /// The folder that is missing.
         path: PathBuf,
+    },
+    /// Something is mounted at the file itself, as where a container is given a single file. It can be read, but
+    /// neither replaced nor removed; the old content is intact.
+    #[error(
+        "could not {operation} `{}`, for something is mounted there; mount the folder that it lies in as a whole instead",
+        shown_path(path)
+    )]
+    Mounted {
+        /// What was tried.
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: Source,
     },
     /// A change was begun inside a transaction of the same cache, or a callback that serves a cache
     /// (a key source, a persistence, a lock notice) used it. It would have waited for itself.
@@ -105,7 +124,7 @@ pub enum Error {
     )]
     Nested,
     /// The disk is full, or a quota is used up. The old content is intact.
-    #[error("no space is left to write `{}`; the old content is intact", path.display())]
+    #[error("no space is left to write `{}`; the old content is intact", shown_path(path))]
     NoSpace {
         /// The file that could not be written.
         path: PathBuf,
@@ -120,7 +139,10 @@ pub enum Error {
         source: Source,
     },
     /// Another kind of persistence wrote what lies here. It was left as it is.
-    #[error("`{}` holds {found}, not {expected}; open it as what it is, or name another place", path.display())]
+    #[error(
+        "`{}` holds {found}, not {expected}; open it as what it is, or name another place",
+        shown_path(path)
+    )]
     OtherBackend {
         /// The file.
         path: PathBuf,
@@ -130,7 +152,10 @@ pub enum Error {
         expected: &'static str,
     },
     /// The cache was sealed for a store of another name.
-    #[error("`{}` belongs to a store of another name than `{name}`; open it under its own name", path.display())]
+    #[error(
+        "`{}` belongs to a store of another name than `{name}`; open it under its own name",
+        shown_path(path)
+    )]
     OtherStore {
         /// The cache file.
         path: PathBuf,
@@ -175,7 +200,10 @@ pub enum Error {
         source: Option<Source>,
     },
     /// The file system is read-only. Reading still works.
-    #[error("`{}` lies on a read-only file system; reading works, saving does not", path.display())]
+    #[error(
+        "`{}` lies on a read-only file system; reading works, saving does not",
+        shown_path(path)
+    )]
     ReadOnly {
         /// The file or folder that could not be written.
         path: PathBuf,
@@ -186,7 +214,7 @@ pub enum Error {
     ///
     /// Older is an earlier save, and every save of a store that was removed or replaced by another
     /// since.
-    #[error("`{}` {}; somebody restored an old copy; `reset` starts over", path.display(), way_back(*seen, *found))]
+    #[error("`{}` {}; somebody restored an old copy; `reset` starts over", shown_path(path), way_back(*seen, *found))]
     RolledBack {
         /// The cache file.
         path: PathBuf,
@@ -206,17 +234,21 @@ pub enum Error {
         limit: u64,
     },
     /// A file or folder is not safe to use. It was left as it is.
-    #[error("`{}` {found}; {mend}", path.display())]
+    #[error("`{}` {found}; {mend}", shown_path(path))]
     UnsafePath {
         /// The file or folder.
         path: PathBuf,
         /// What is wrong with it.
         found: String,
-        /// How to mend it.
+        /// What to do. A command, as in "run `chmod 600 PATH`", is named only for what was made for a cache
+        /// alone and belongs to this user; it never changes what somebody else uses.
         mend: String,
     },
     /// A newer tokenkeep wrote the file.
-    #[error("`{}` has format version {version}, this program reads version 1; update it", path.display())]
+    #[error(
+        "`{}` has format version {version}, this program reads version 1; update it",
+        shown_path(path)
+    )]
     UnsupportedVersion {
         /// The cache file.
         path: PathBuf,
@@ -290,7 +322,10 @@ pub enum Error {
         waited: Duration,
     },
     /// The key is not the one that sealed the cache: a wrong passphrase, key file or callback.
-    #[error("`{}` was sealed with another key; check the passphrase or the key source", path.display())]
+    #[error(
+        "`{}` was sealed with another key; check the passphrase or the key source",
+        shown_path(path)
+    )]
     WrongKey {
         /// The cache file.
         path: PathBuf,

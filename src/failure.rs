@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use tokenkeep_platform::{
-    file::FileError, lock::LockError, protect::ProtectError, vault::VaultError,
+    file::FileError, lock::LockError, protect::ProtectError, text::shown_path, vault::VaultError,
 };
 
 use crate::Error;
@@ -20,12 +20,15 @@ impl From<FileError> for Error {
                 Self::DurabilityUnknown { path, source: source.into() }
             }
             FileError::PermissionDenied { operation, path, source } => Self::PermissionDenied {
-                what: format!("`{}` ({operation})", path.display()),
+                what: format!("`{}` ({operation})", shown_path(&path)),
                 source: source.into(),
             },
             FileError::ReadOnly { path, source } => Self::ReadOnly { path, source: source.into() },
             FileError::TooLarge { path, size, limit } => {
-                Self::TooLarge { what: format!("`{}`", path.display()), size, limit }
+                Self::TooLarge { what: format!("`{}`", shown_path(&path)), size, limit }
+            }
+            FileError::Mounted { operation, path, source } => {
+                Self::Mounted { operation, path, source: source.into() }
             }
             FileError::Unsafe { path, found, mend } => Self::UnsafePath { path, found, mend },
             _ => Self::Callback { what: "a file operation", source: error.into() },

@@ -22,6 +22,7 @@ impl Error {
                 "let the program that holds the lock go on or end by itself, then try again"
             }
             Self::MissingParent { .. } => "create the folder, or name another place",
+            Self::Mounted { .. } => "mount the file's folder as a whole, or name another place",
             Self::Nested => {
                 "use the cache that the closure was given, and none of it in a callback"
             }
@@ -38,7 +39,7 @@ impl Error {
                 "find out who restored an old copy, or start over with `reset`"
             }
             Self::TooLarge { .. } => "remove sign-ins, or raise the limit",
-            Self::UnsafePath { .. } => "run the command that the error names",
+            Self::UnsafePath { .. } => "do what the error says, or name another place",
             Self::UnsupportedVersion { .. } => "update the program",
             Self::VaultAmbiguous { .. } => "remove all but one of the items",
             Self::VaultDenied { .. } => "allow this program in the vault's own program",

@@ -175,6 +175,27 @@ fn a_key_file_on_a_read_only_disk_keeps_the_cache_from_being_cleared() {
     }
 }
 
+// Not on Windows: mounts
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_a_mount_of_its_own_is_named_with_what_to_mount() {
+    let script = r#"
+        mount -t tmpfs -o size=1m,mode=700 none "$PLACE" && mkdir "$PLACE/sub" || exit 77
+        printf '{}' > "$PLACE/sub/f" && chmod 700 "$PLACE/sub" && chmod 600 "$PLACE/sub/f" || exit 78
+        mount --bind "$PLACE/sub/f" "$PLACE/sub/f" || exit 77
+        run() { "$PROGRAM" --store plaintext --cache "$PLACE/sub/f" "$@"; }
+        run accounts || exit 79
+        for command in add clear; do
+            run $command < "$EVENT" 2>> "$PLACE.said" && exit 80
+        done
+        [ "$(cat "$PLACE/sub/f")" = '{}' ] && [ "$(ls "$PLACE/sub")" = f ] || exit 81
+        exit 1"#;
+    if let Some((code, said)) = in_a_mount(script) {
+        let words = ["could not replace", "could not remove", "is mounted there", "as a whole"];
+        assert!(code == 1 && words.iter().all(|word| said.contains(word)), "exit {code}: {said}");
+    }
+}
+
 /// Runs a shell script in a mount namespace of its own; its exit code and what the program said.
 /// None, with the reason printed, where this user may not mount.
 #[cfg(unix)]
