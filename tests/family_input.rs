@@ -40,9 +40,11 @@ enum Outcome {
     KeptUnchanged,
     /// The cache is read as an empty one.
     Empty,
+    /// It is taken for another program's JSON.
+    OfAnother,
 }
 
-use Outcome::{Corrupt, Empty, Kept, KeptUnchanged, TooLarge};
+use Outcome::{Corrupt, Empty, Kept, KeptUnchanged, OfAnother, TooLarge};
 
 /// A row of the table in docs/COMPATIBILITY.md, its content, and the tokens that an update keeps.
 struct Case {
@@ -148,10 +150,13 @@ fn check(place: &impl Raw) {
         let is_as_promised = |error: &Error| match outcome {
             Corrupt | KeptUnchanged => matches!(error, Error::Corrupt { .. }),
             TooLarge => matches!(error, Error::TooLarge { .. }),
+            OfAnother => matches!(error, Error::OtherBackend { .. }),
             Kept | Empty => false,
         };
         match (&read, outcome) {
-            (Err(error), Corrupt | TooLarge) => assert!(is_as_promised(error), "{row}: {error:?}"),
+            (Err(error), Corrupt | TooLarge | OfAnother) => {
+                assert!(is_as_promised(error), "{row}: {error:?}")
+            }
             (Ok(_), Kept | KeptUnchanged | Empty) => {}
             _ => panic!("{row}: {outcome:?}, but {read:?}"),
         }
@@ -202,9 +207,10 @@ impl Raw for PlainFile {
     }
 
     fn promise(&self, row: &str, everywhere: Outcome) -> Outcome {
-        match row {
-            "nothing at all" => Corrupt,
-            "20 MB" => TooLarge,
+        match (row, everywhere) {
+            ("nothing at all", _) => Corrupt,
+            ("20 MB", _) => TooLarge,
+            ("a section that is no object", KeptUnchanged) => OfAnother,
             _ => everywhere,
         }
     }
@@ -347,6 +353,7 @@ fn the_table_of_the_documentation_has_these_rows_and_no_others() {
         Kept | KeptUnchanged => "kept",
         Empty => "empty",
         TooLarge => "`TooLarge`",
+        OfAnother => "`OtherBackend`",
     };
     let tested =
         cases().into_iter().map(|case| (case.row.to_owned(), word(case.outcome).to_owned()));

@@ -159,7 +159,7 @@ fn the_token_of_an_answer_outlives_a_lock_that_is_held_and_a_section_that_is_dam
     drop(held);
 
     let path = place.path().join("plain.json");
-    let content = br#"{"AccessToken": "no section"}"#;
+    let content = br#"{"AccessToken": "no section", "Account": {}}"#;
     tokenkeep_lab::create_private(&path);
     fs::write(&path, content).unwrap();
     let plain = place.builder().open_plaintext(&path).unwrap();

@@ -7,6 +7,7 @@ mod location;
 mod memory;
 mod plaintext;
 mod protection;
+mod recognise;
 mod sealed;
 mod stamp;
 

@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use tokenkeep_platform::{
     file::{self, Folder, OpenFile, Parents},
     lock::CrossProcessLock,
+    text::shown_path,
 };
 
 use super::{
     DEFAULT_SIZE_LIMIT, Hold, Intent, Loaded, Persistence, Protection, Saved, Stamp,
-    key::random_key_id, location::FilePlace,
+    key::random_key_id,
+    location::FilePlace,
+    recognise::{Found, recognise},
 };
 use crate::{Error, seal::Header};
 
@@ -19,6 +22,11 @@ use crate::{Error, seal::Header};
 /// as a whole; it may lie in a folder that others can read, not in one that others can write. A
 /// file that others can read becomes 0600 at the next save. On Windows an access list for its user,
 /// SYSTEM and Administrators alone stands for 0600.
+///
+/// A file that holds something else, such as another program's JSON, is
+/// [`OtherBackend`](Error::OtherBackend) and is neither rewritten nor set aside nor removed. What is no JSON at
+/// all is taken for a damaged cache, which [`reset`](crate::PersistedTokenCache::reset) and
+/// [`quarantine`](crate::PersistedTokenCache::quarantine) alone give up.
 ///
 /// Programs in other languages may use the file, too: it is locked as they lock it, by
 /// [`CrossProcessLock::family`].
@@ -59,6 +67,29 @@ impl PlaintextPersistence {
             None => Ok(None),
         }
     }
+
+    /// Whether there is a file. An error where it is known to be something else than a cache in plain text.
+    fn check_given_up(&self) -> Result<bool, Error> {
+        let Some(file) = self.open_file()? else { return Ok(false) };
+        // A cache is never larger; what is, cannot be looked at, and was named to be given up.
+        if file.len() <= self.size_limit {
+            let content = file.read_all(self.size_limit)?;
+            self.refuse_another(&content, &[Found::OtherObject, Found::OtherJson])?;
+        }
+        Ok(true)
+    }
+
+    /// An error where `content` is another program's, or a sealed cache.
+    fn refuse_another(&self, content: &[u8], others: &[Found]) -> Result<(), Error> {
+        let (found, expected) = if Header::parse(content).is_ok() {
+            ("a sealed cache", "one in plain text")
+        } else if others.contains(&recognise(content)) {
+            ("JSON of another kind", "a token cache")
+        } else {
+            return Ok(());
+        };
+        Err(Error::OtherBackend { path: self.path.clone(), found: found.into(), expected })
+    }
 }
 
 impl Persistence for PlaintextPersistence {
@@ -75,28 +106,22 @@ impl Persistence for PlaintextPersistence {
         let content = file.read_all(self.size_limit)?;
         if content.is_empty() {
             // A writer that was cut off leaves an empty file; it must not pass for an empty cache.
-            let what = format!("`{}`", self.path.display());
+            let what = format!("`{}`", shown_path(&self.path));
             return Err(Error::Corrupt { what, detail: "it is empty".into() });
         }
-        if Header::parse(&content).is_ok() {
-            return Err(Error::OtherBackend {
-                path: self.path.clone(),
-                found: "a sealed cache".into(),
-                expected: "one in plain text",
-            });
-        }
+        self.refuse_another(&content, &[Found::OtherObject])?;
         Ok(Loaded::Content(content, stamp))
     }
 
     fn save(&self, content: &[u8], _base: Option<&Stamp>, _hold: &Hold) -> Result<Saved, Error> {
         let size = content.len() as u64;
         if size > self.size_limit {
-            let what = format!("`{}`", self.path.display());
+            let what = format!("`{}`", shown_path(&self.path));
             return Err(Error::TooLarge { what, size, limit: self.size_limit });
         }
         if size == 0 {
             // It could not be told from what a writer that was cut off leaves.
-            let path = self.path.display();
+            let path = shown_path(&self.path);
             let detail = format!("an empty cache cannot be kept in `{path}`; save `{{}}`");
             return Err(Error::Invalid { detail });
         }
@@ -138,9 +163,14 @@ impl Persistence for PlaintextPersistence {
         Ok(folder.probe(&self.name)?)
     }
 
+    fn reset(&self, hold: &Hold) -> Result<(), Error> {
+        self.check_given_up()?;
+        self.delete(hold)
+    }
+
     fn quarantine(&self, _hold: &Hold) -> Result<Option<PathBuf>, Error> {
         let Some(folder) = Folder::open_shared(&self.folder)? else { return Ok(None) };
-        if folder.open_file(&self.name)?.is_none() {
+        if !self.check_given_up()? {
             return Ok(None);
         }
         let name = format!("{}.quarantine-{}", self.name, random_key_id()?);
