@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use tokenkeep_platform::file::Parents;
+use tokenkeep_platform::{
+    file::{self, Parents},
+    text::shown_path,
+};
 
 use super::{
     DEFAULT_SIZE_LIMIT, Persistence, PlaintextPersistence, SealedPersistence,
@@ -65,12 +68,15 @@ impl PersistenceBuilder {
 
     /// Keeps the cache in `folder`, which belongs to this store alone. It is created 0700 if it is
     /// missing (on Windows: for its user, SYSTEM and Administrators alone); the folder above it has to exist.
+    /// No folder above may be one that others can change, unless it is sticky as `/tmp` is. A leading `~` is
+    /// refused: only a shell replaces it.
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.place = Place::Folder(folder.into());
         self
     }
 
-    /// Keeps the cache in the login session's folder, `$XDG_RUNTIME_DIR`: gone at logout.
+    /// Keeps the cache in the login session's folder, `$XDG_RUNTIME_DIR`: gone at logout. That folder must be this
+    /// user's and closed to others, as a login makes it; else opening is [`Error::UnsafePath`].
     pub fn for_login_session(mut self) -> Self {
         self.place = Place::LoginSession;
         self
@@ -171,12 +177,14 @@ impl PersistenceBuilder {
     /// Opens a cache in PLAIN TEXT in the file `path`. See [`PlaintextPersistence`].
     ///
     /// # Errors
-    /// [`Error::Invalid`] if `path` names no file; [`Error::UnsafePath`] if others can write it.
+    /// [`Error::Invalid`] if `path` names no file; [`Error::UnsafePath`] if others can write it, or change a folder
+    /// above it.
     pub fn open_plaintext(
         self,
         path: impl AsRef<std::path::Path>,
     ) -> Result<PersistedTokenCache, Error> {
         let persistence = PlaintextPersistence::new(path)?.size_limit(self.size_limit);
+        persistence.check_place()?;
         persistence.stamp()?;
         let lock = StoreLock::new(persistence.lock(), self.lock_timeout, self.on_lock_wait);
         Ok(PersistedTokenCache::new(persistence, lock))
@@ -211,7 +219,11 @@ impl PersistenceBuilder {
             Place::Folder(folder) if folder.as_os_str().is_empty() => {
                 return Err(Error::Invalid { detail: "the cache's folder has no name".into() });
             }
-            Place::Folder(folder) => (folder, Parents::Require),
+            Place::Folder(folder) => {
+                location::refuse_tilde(&folder)?;
+                file::check_above(&folder)?;
+                (folder, Parents::Require)
+            }
             Place::LoginSession => (location::login_session_folder(&self.name)?, Parents::Create),
         };
         let folder = std::path::absolute(&folder).unwrap_or(folder);
@@ -224,9 +236,16 @@ impl PersistenceBuilder {
                 detail: format!(
                     "the key file would lie beside the cache in `{}`; who copies one copies both, \
                      so give it a folder of its own",
-                    folder.display()
+                    shown_path(&folder)
                 ),
             });
+        }
+        for source in &self.key_sources {
+            if let KeySource::KeyFile(key) = source {
+                location::refuse_tilde(key)?;
+                let key = std::path::absolute(key).unwrap_or_else(|_| key.clone());
+                file::check_above(key.parent().unwrap_or(&key))?;
+            }
         }
         let keys = Ladder::new(self.key_sources, &self.name, &folder, self.interaction)?;
         Ok(SealedPersistence::new(self.name, folder, parents, keys, self.size_limit))

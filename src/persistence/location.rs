@@ -1,8 +1,9 @@
 //! Which folder a store lies in, and which names a store may have.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use directories::BaseDirs;
+use tokenkeep_platform::{file::Folder, text::shown_path};
 
 use crate::Error;
 
@@ -16,6 +17,7 @@ pub(super) struct FilePlace {
 
 impl FilePlace {
     pub(super) fn of(path: &Path) -> Result<Self, Error> {
+        refuse_tilde(path)?;
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         match (path.parent(), path.file_name().and_then(|name| name.to_str())) {
             (Some(folder), Some(name)) => {
@@ -25,11 +27,26 @@ impl FilePlace {
             _ => Err(Error::Invalid {
                 detail: format!(
                     "`{}` names no file, or one whose name is not UTF-8; give its full path",
-                    path.display()
+                    shown_path(&path)
                 ),
             }),
         }
     }
+}
+
+/// A shell replaces a leading `~`, and nobody else does: it would become a folder of that name wherever the program
+/// was started, and another one elsewhere.
+pub(super) fn refuse_tilde(path: &Path) -> Result<(), Error> {
+    let Some(Component::Normal(first)) = path.components().next() else { return Ok(()) };
+    if !first.as_encoded_bytes().starts_with(b"~") {
+        return Ok(());
+    }
+    let path = shown_path(path);
+    let detail = format!(
+        "`{path}` begins with `~`, which only a shell replaces by a home folder; give the full path, or \
+         `./{path}` if that is its name"
+    );
+    Err(Error::Invalid { detail })
 }
 
 /// The path with a leading `~` as the person's home folder, as Python's `os.path.expanduser` has it.
@@ -40,7 +57,7 @@ pub(super) fn expand_home(path: &str) -> Result<PathBuf, Error> {
         let detail = format!("`{path}` begins with another person's home; give its full path");
         return Err(Error::Invalid { detail });
     }
-    let home = base()?.home_dir().to_owned();
+    let home = full(base()?.home_dir())?.to_owned();
     Ok(if below.is_empty() { home } else { home.join(below) })
 }
 
@@ -69,26 +86,69 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
 /// `~/.local/share/tokenkeep/NAME` on Linux, `%LOCALAPPDATA%\tokenkeep\NAME` on Windows,
 /// `~/Library/Application Support/tokenkeep/NAME` on macOS.
 pub(super) fn data_folder(name: &str) -> Result<PathBuf, Error> {
-    Ok(base()?.data_local_dir().join("tokenkeep").join(name))
+    Ok(full(base()?.data_local_dir())?.join("tokenkeep").join(name))
 }
 
 /// `$XDG_RUNTIME_DIR/tokenkeep/NAME`: gone at logout. Only some systems have one.
+///
+/// The runtime folder must be what its specification says, this user's and nobody else's: who may change it could
+/// put the cache aside and back again after a sign-out. A link at `tokenkeep` could lead to a place that outlives
+/// the login.
 pub(super) fn login_session_folder(name: &str) -> Result<PathBuf, Error> {
-    match base()?.runtime_dir() {
-        Some(runtime) => Ok(runtime.join("tokenkeep").join(name)),
-        None => Err(Error::Invalid {
-            detail: "there is no folder for the login session (XDG_RUNTIME_DIR is not set); \
+    let base = base()?;
+    let Some(runtime) = base.runtime_dir() else {
+        return Err(Error::Invalid {
+            detail: "there is no folder for the login session (XDG_RUNTIME_DIR is not set to a full path); \
                      name a folder, or keep the cache in memory"
                 .into(),
-        }),
+        });
+    };
+    let refused = |error: Error| {
+        match error {
+        Error::UnsafePath { path, found, .. } => Error::UnsafePath {
+            path,
+            found,
+            mend: "XDG_RUNTIME_DIR has to name a folder that is this user's and closed to others (mode \
+                   0700), as a login makes it: log in again, or name a folder for the cache"
+                .into(),
+        },
+        error => error,
     }
+    };
+    if Folder::open(runtime).map_err(Error::from).map_err(refused)?.is_none() {
+        return Err(Error::Invalid {
+            detail: format!(
+                "`{}`, which XDG_RUNTIME_DIR names, does not exist; log in again, or name a folder for \
+                 the cache",
+                shown_path(runtime)
+            ),
+        });
+    }
+    let ours = runtime.join("tokenkeep");
+    Folder::open(&ours)?;
+    Ok(ours.join(name))
 }
 
 fn base() -> Result<BaseDirs, Error> {
     BaseDirs::new().ok_or_else(|| Error::Invalid {
-        detail: "this user has no home folder; name a folder for the cache".into(),
+        detail: format!("this user has no home folder; {NAME_A_FOLDER}"),
     })
 }
+
+/// A folder that would lie elsewhere for each place that the program is started in is refused, as the XDG
+/// specification has it.
+fn full(folder: &Path) -> Result<&Path, Error> {
+    if folder.is_absolute() {
+        return Ok(folder);
+    }
+    let folder = shown_path(folder);
+    let detail = format!(
+        "HOME is no full path, so the cache would be kept in `{folder}`; set HOME, or {NAME_A_FOLDER}"
+    );
+    Err(Error::Invalid { detail })
+}
+
+const NAME_A_FOLDER: &str = "name a folder for the cache, in a program with `builder(…).folder(…)`, in a command with `--cache PATH`";
 
 /// <https://learn.microsoft.com/windows/win32/fileio/naming-a-file>
 fn is_windows_device(name: &str) -> bool {
@@ -104,7 +164,7 @@ const MAX_NAME_LEN: usize = 100;
 
 #[cfg(test)]
 mod tests {
-    use super::{base, check_name, expand_home};
+    use super::{base, check_name, expand_home, refuse_tilde};
 
     #[test]
     fn a_tilde_is_the_home_folder_at_the_beginning_alone() {
@@ -115,6 +175,17 @@ mod tests {
             assert_eq!(expand_home(same).unwrap(), std::path::Path::new(same));
         }
         assert!(expand_home("~somebody/x").is_err());
+    }
+
+    #[test]
+    fn a_tilde_that_nobody_replaced_is_no_folder() {
+        for bad in ["~", "~/x.key", "~ada/x", "~x"] {
+            let error = refuse_tilde(bad.as_ref()).unwrap_err().to_string();
+            assert!(error.contains("only a shell"), "{error}");
+        }
+        for good in ["./~/x", "/~/x", "x/~", "x~", ""] {
+            assert!(refuse_tilde(good.as_ref()).is_ok(), "{good}");
+        }
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl PlaintextPersistence {
     /// folder above exists.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if `path` names no file.
+    /// [`Error::Invalid`] if `path` names no file, or begins with `~`, which nobody replaces here.
     pub fn new(path: impl AsRef<Path>) -> Result<Self, Error> {
         let FilePlace { path, folder, name } = FilePlace::of(path.as_ref())?;
         Ok(Self { folder, name, path, size_limit: DEFAULT_SIZE_LIMIT })
@@ -59,6 +59,11 @@ impl PlaintextPersistence {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Refuses a place below a folder that others may change.
+    pub(super) fn check_place(&self) -> Result<(), Error> {
+        Ok(file::check_above(&self.folder)?)
     }
 
     fn open_file(&self) -> Result<Option<OpenFile>, Error> {
@@ -94,6 +99,7 @@ impl PlaintextPersistence {
 
 impl Persistence for PlaintextPersistence {
     fn prepare(&self, intent: Intent) -> Result<(), Error> {
+        self.check_place()?;
         if intent != Intent::Read {
             Folder::create_shared(&self.folder, Parents::Require)?;
         }
