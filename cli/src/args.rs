@@ -3,6 +3,7 @@
 use std::{fmt, path::PathBuf, str::FromStr};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use tokenkeep_platform::text::shown_path;
 
 /// Keeps OAuth sign-ins: adds them, prints tokens, says what protects them.
 ///
@@ -98,6 +99,14 @@ impl KeyChoice {
             Self::Vault => "vault",
         }
     }
+
+    /// The file that it names.
+    pub(crate) fn path(&mut self) -> Option<&mut PathBuf> {
+        match self {
+            Self::File(path) => Some(path),
+            _ => None,
+        }
+    }
 }
 
 /// As it was typed.
@@ -106,7 +115,7 @@ impl fmt::Display for KeyChoice {
         let kind = self.kind();
         match self {
             Self::Environment(name) => write!(f, "{kind}:{name}"),
-            Self::File(path) => write!(f, "{kind}:{}", path.display()),
+            Self::File(path) => write!(f, "{kind}:{}", shown_path(path)),
             Self::FileDescriptor(number) => write!(f, "{kind}:{number}"),
             Self::Dpapi | Self::Kernel | Self::Passphrase | Self::Vault => f.write_str(kind),
         }

@@ -1,29 +1,58 @@
 //! Opens the cache that was meant.
 
-use std::{path::Path, time::Duration};
+use std::{
+    env,
+    path::{Component, Path, PathBuf},
+    time::Duration,
+};
 
 use tokenkeep::{
     FamilyPersistence, Interaction, PersistedTokenCache, PersistenceBuilder, Protection,
     build_encrypted_persistence,
 };
+use tokenkeep_platform::text::shown_path;
 
 use crate::{
-    args::{Layout, Store},
+    args::{KeyChoice, Layout, Store},
     failure::Failure,
     key, output,
 };
 
-/// What was typed for a family's cache, before anything is read or asked.
-pub(crate) fn check(store: &Store) -> Result<(), Failure> {
-    if store.layout != Layout::Family {
-        return Ok(());
+/// The store that is meant by what was typed, before anything is read or asked. A family's location stays letter
+/// by letter, for it names the vault's item; the library knows what a `~` in it means there.
+pub(crate) fn meant(typed: &Store) -> Result<Store, Failure> {
+    let mut store = typed.clone();
+    if store.layout == Layout::Family {
+        if !store.keys.is_empty() {
+            return Err(Failure::Usage(
+                "a family's cache has no key of its own, for the vault keeps the cache itself; leave --key out".into(),
+            ));
+        }
+        location(&store)?;
+        return Ok(store);
     }
-    if !store.keys.is_empty() {
-        return Err(Failure::Usage(
-            "a family's cache has no key of its own, for the vault keeps the cache itself; leave --key out".into(),
-        ));
+    for path in store.cache.iter_mut().chain(store.keys.iter_mut().filter_map(KeyChoice::path)) {
+        *path = below_home(path)?;
     }
-    location(store).map(drop)
+    Ok(store)
+}
+
+/// A leading `~` that the shell left alone, as in `file:~/x` or `--cache='~/x'`, is the home folder: nobody wants
+/// a folder of that name.
+fn below_home(path: &Path) -> Result<PathBuf, Failure> {
+    let mut components = path.components();
+    let Some(Component::Normal(first)) = components.next() else { return Ok(path.to_owned()) };
+    if first != "~" {
+        // The library refuses the home of another.
+        return Ok(path.to_owned());
+    }
+    let home = env::home_dir().filter(|home| home.is_absolute()).ok_or_else(|| {
+        let path = shown_path(path);
+        Failure::Usage(format!(
+            "`{path}` is below a home folder, and this user has none; give the full path"
+        ))
+    })?;
+    Ok(home.join(components))
 }
 
 pub(crate) fn open(store: &Store) -> Result<PersistedTokenCache, Failure> {

@@ -14,14 +14,13 @@ mod who;
 use crate::{
     args::{Arguments, Command},
     failure::Failure,
-    open::{check, open},
+    open::{meant, open},
 };
 
 /// Does what was asked.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let json = arguments.json;
-    let store = &arguments.store;
-    check(store)?;
+    let store = &meant(&arguments.store)?;
     match &arguments.command {
         Command::Accounts => accounts::run(&open(store)?, json),
         Command::Add => add::run(store, json),

@@ -3,7 +3,7 @@
 mod table;
 
 use tokenkeep::Error;
-use tokenkeep_platform::surroundings::System;
+use tokenkeep_platform::{file, surroundings::System, text::shell_word};
 
 use self::table::{TABLE, Trouble, Where};
 use super::scene::Scene;
@@ -11,7 +11,10 @@ use super::scene::Scene;
 /// What a person can type or do about `error`, here.
 pub(super) fn line(error: &Error, scene: &Scene) -> String {
     match error {
-        Error::MissingParent { path } => format!("mkdir -p -m 700 '{}'", path.display()),
+        // What is made below another's folder would be in their way, or is refused.
+        Error::MissingParent { path } if !is_windows(scene) && file::may_make(path) => {
+            format!("(umask 077; mkdir -p {})", shell_word(path))
+        }
         Error::UnsafePath { mend, .. } => mend.clone(),
         Error::KeyGone { vault, .. } if is_os_vault(vault) && has_second(scene) => format!(
             "{} is installed too; if the key was made with it, end the one that answers and start that one",
@@ -29,7 +32,7 @@ pub(super) fn line(error: &Error, scene: &Scene) -> String {
 }
 
 fn trouble(error: &Error, scene: &Scene) -> Option<Trouble> {
-    let is_windows = scene.around.system == System::Windows;
+    let is_windows = is_windows(scene);
     Some(match error {
         Error::PromptDismissed { .. } => Trouble::Dismissed,
         Error::OutcomeUnknown { .. } => Trouble::Left,
@@ -74,6 +77,10 @@ fn fill(line: &str, scene: &Scene) -> String {
     line.replace("{install}", &format!("{installer} {packages}"))
         .replace("{pid}", &pid.unwrap_or_default())
         .replace("{provider}", &scene.provider_name().unwrap_or_else(|| "the service".into()))
+}
+
+fn is_windows(scene: &Scene) -> bool {
+    scene.around.system == System::Windows
 }
 
 fn has_second(scene: &Scene) -> bool {
@@ -147,9 +154,21 @@ mod tests {
         }
     }
 
+    // Not on Windows: its folders are made otherwise
+    #[cfg(unix)]
     #[test]
-    fn a_file_problem_has_its_own_command() {
-        let error = Error::MissingParent { path: "/no/such".into() };
-        assert_eq!(line(&error, &scene(|_| {})), "mkdir -p -m 700 '/no/such'");
+    fn a_missing_folder_has_a_command_where_this_user_may_make_it() {
+        let ours = tempfile::tempdir().unwrap();
+        let line = |path: &std::path::Path| {
+            line(&Error::MissingParent { path: path.into() }, &scene(|_| {}))
+        };
+        let odd = ours.path().join("no/it's\n");
+        assert_eq!(
+            line(&odd),
+            format!("(umask 077; mkdir -p $'{}/no/it\\'s\\012')", ours.path().display())
+        );
+        std::fs::write(ours.path().join("file"), "").unwrap();
+        let words = "create the folder, or name another place";
+        assert_eq!(line(&ours.path().join("file/x")), words);
     }
 }
