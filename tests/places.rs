@@ -94,6 +94,30 @@ fn a_sealed_cache_named_as_plain_text_is_left_with_its_key() {
     assert_eq!(fs::read(place.file()).unwrap(), before);
 }
 
+// Not on Windows: control characters in a name
+#[cfg(unix)]
+#[test]
+fn a_path_in_a_text_ends_no_line_and_moves_no_cursor() {
+    let outer = tempfile::tempdir().unwrap();
+    let odd = outer.path().join("a\nb\u{1b}[2J\u{202e}c");
+    let open = |path: &Path| PersistedTokenCache::builder("x").open_plaintext(path).unwrap();
+    let missing = open(&odd.join("below/x.json")).add(&event("client", "no"));
+    write_private(&odd, "[]");
+    let corrupt = open(&odd).accounts().map(drop);
+    write_private(&odd, r#"{"other": 1}"#);
+    let other = open(&odd).clear();
+    let below = PersistedTokenCache::builder("x").open_plaintext(odd.join("x.json")).map(drop);
+    for error in
+        [missing.unwrap_err(), corrupt.unwrap_err(), other.unwrap_err(), below.unwrap_err()]
+    {
+        let text = error.to_string();
+        assert!(text.contains(r"a\u{a}b\u{1b}[2J\u{202e}c"), "{text:?}");
+        assert!(!text.contains(['\n', '\u{1b}', '\u{202e}']), "{text:?}");
+    }
+    let protection = open(&odd).protection().to_string();
+    assert!(!protection.contains('\n'), "{protection:?}");
+}
+
 fn write_private(file: &Path, content: &str) {
     std::io::Write::write_all(&mut tokenkeep_lab::create_private(file), content.as_bytes())
         .unwrap();

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokenkeep_platform::text::shown_path;
+
 use super::{PersistedTokenCache, State};
 use crate::{
     Error, TokenCache,
@@ -98,7 +100,7 @@ impl PersistedTokenCache {
     fn located(&self, error: Error) -> Error {
         match (error, self.protection().path()) {
             (Error::Corrupt { detail, .. }, Some(path)) => {
-                Error::Corrupt { what: format!("the cache in `{}`", path.display()), detail }
+                Error::Corrupt { what: format!("the cache in `{}`", shown_path(path)), detail }
             }
             (error, _) => error,
         }

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use tokenkeep_platform::text::shown_path;
+
 /// What guards a cache at rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -58,19 +60,19 @@ impl fmt::Display for Protection {
         match self {
             Self::Memory => f.write_str("in memory only, gone when the program ends"),
             Self::Family { location, guard } => {
-                write!(f, "encrypted by the {guard}, shared at {}", location.display())
+                write!(f, "encrypted by the {guard}, shared at {}", shown_path(location))
             }
             Self::Other => f.write_str("kept by the program's own persistence"),
             Self::Plaintext { path, exposed: false } => {
-                write!(f, "PLAIN TEXT in {}", path.display())
+                write!(f, "PLAIN TEXT in {}", shown_path(path))
             }
             Self::Plaintext { path, exposed: true } => write!(
                 f,
                 "PLAIN TEXT in {}, which other users can read until the next save",
-                path.display()
+                shown_path(path)
             ),
             Self::Sealed { folder, key } => {
-                write!(f, "encrypted in {}, key: {key}", folder.display())
+                write!(f, "encrypted in {}, key: {key}", shown_path(folder))
             }
         }
     }

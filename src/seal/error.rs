@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use tokenkeep_platform::text::shown_path;
+
 use crate::error::{Error, Source};
 
 /// Why bytes were not sealed or not opened. It knows no path; [`SealError::at`] adds it.
@@ -41,7 +43,7 @@ impl SealError {
         let path = path.to_owned();
         match self {
             Self::Corrupt { detail } => {
-                Error::Corrupt { what: format!("`{}`", path.display()), detail }
+                Error::Corrupt { what: format!("`{}`", shown_path(&path)), detail }
             }
             Self::InvalidKeyFile { detail } => Error::InvalidKeyFile {
                 path,
@@ -57,7 +59,7 @@ impl SealError {
                 Error::Callback { what: "the system's random number generator", source }
             }
             Self::TooLarge { size, limit } => {
-                Error::TooLarge { what: format!("`{}`", path.display()), size, limit }
+                Error::TooLarge { what: format!("`{}`", shown_path(&path)), size, limit }
             }
             Self::UnknownKeySource { tag } => Error::OtherBackend {
                 path,

@@ -12,6 +12,7 @@ use tokenkeep_platform::{
     file::{Folder, Parents},
     lock::CrossProcessLock,
     protect,
+    text::shown_path,
     vault::FINDS_BY_ATTRIBUTES,
 };
 use zeroize::Zeroizing;
@@ -182,7 +183,7 @@ impl FamilyPersistence {
         if size <= limit {
             return Ok(());
         }
-        let what = format!("the cache of `{}`", self.place.path.display());
+        let what = format!("the cache of `{}`", shown_path(&self.place.path));
         Err(Error::TooLarge { what, size, limit })
     }
 
@@ -320,7 +321,7 @@ fn text(location: &Path) -> Result<&str, Error> {
     text.ok_or_else(|| Error::Invalid {
         detail: format!(
             "`{}` is no location of a family's cache; give the full path of a file in UTF-8",
-            location.display()
+            shown_path(location)
         ),
     })
 }

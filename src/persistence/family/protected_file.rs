@@ -3,6 +3,7 @@
 use tokenkeep_platform::{
     file::{self, Folder, Parents},
     protect::{ProtectError, protect_described, unprotect},
+    text::shown_path,
 };
 
 use super::{FamilyIdentity, Found};
@@ -73,7 +74,7 @@ impl ProtectedFile {
 fn refused(error: ProtectError, place: &FilePlace) -> Error {
     match error {
         ProtectError::Empty | ProtectError::NotData { .. } => Error::Corrupt {
-            what: format!("the cache in `{}`", place.path.display()),
+            what: format!("the cache in `{}`", shown_path(&place.path)),
             detail: match error {
                 ProtectError::Empty => "it is empty".into(),
                 _ => "it is damaged, in plain text, or protected with another entropy".into(),

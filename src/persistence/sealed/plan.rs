@@ -1,6 +1,6 @@
 //! What the next save is sealed with, and the save itself.
 
-use tokenkeep_platform::file::Folder;
+use tokenkeep_platform::{file::Folder, text::shown_path};
 
 use super::FILE_NAME;
 use crate::{
@@ -26,7 +26,7 @@ impl SealedPersistence {
         let generation = base.generation.checked_add(1).ok_or_else(|| Error::Invalid {
             detail: format!(
                 "`{}` cannot count another save; start over with `reset`",
-                self.file.display()
+                shown_path(&self.file)
             ),
         })?;
         Ok(self.state().key(&base.key_id).map(|key| Plan {
