@@ -1,5 +1,5 @@
 //! Whose place a cache is kept in: what others could change or lead elsewhere is refused, and nothing is lost.
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 

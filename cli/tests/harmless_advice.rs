@@ -2,7 +2,7 @@
 //! place the text says in words what to do.
 // Not on Windows: owners, modes, links, FIFOs and sockets
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 

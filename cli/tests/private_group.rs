@@ -1,7 +1,7 @@
 //! What other programs make under a umask of 002, where each user has a group of their own, is read and written.
 // Not on Windows: a umask, groups
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 

@@ -114,7 +114,7 @@ const KEY_FILE_HEAD: &[u8; 20] = b"tokenkeep-key-file-v";
 const MAX_FILES: usize = 64;
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests panic")]
+#[allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test may")]
 mod tests {
     use super::*;
 

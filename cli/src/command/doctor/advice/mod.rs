@@ -167,7 +167,7 @@ mod tests {
             line(&odd),
             format!("(umask 077; mkdir -p $'{}/no/it\\'s\\012')", ours.path().display())
         );
-        std::fs::write(ours.path().join("file"), "").unwrap();
+        std::fs::File::create(ours.path().join("file")).unwrap();
         let words = "create the folder, or name another place";
         assert_eq!(line(&ours.path().join("file/x")), words);
     }
