@@ -9,6 +9,7 @@ mod support;
 use std::{
     fs,
     os::unix::{
+        ffi::OsStrExt,
         fs::{MetadataExt, PermissionsExt, chown, symlink},
         net::UnixListener,
         process::CommandExt,
@@ -177,7 +178,7 @@ fn no_command_is_named_for_the_systems_places() {
             "/etc",
             "/etc/passwd",
             "/etc/x.json",
-            "/etc/none/x.json",
+            "/etc/none/none/x.json",
             "/usr/local",
             "/usr/local/x",
             "/var/tmp",
@@ -363,6 +364,36 @@ fn the_line_for_a_cache_of_ours_works() {
     }
 }
 
+/// The line names the very bytes of the path, and is one line.
+#[test]
+fn the_line_works_whatever_the_name_of_the_cache() {
+    for world in World::all() {
+        let odd: [&[u8]; 4] = [
+            b"it's; touch planted; echo '",
+            b"line\nbreak \x1b[2J",
+            b"\xff\xfe'\\",
+            b"-p $(touch planted)",
+        ];
+        for name in odd.map(std::ffi::OsStr::from_bytes) {
+            let cache = world.path("own").join(name);
+            let add = || {
+                let mut command = world.command(world.path("tokenkeep"));
+                command.args(["--key", "env:KEY", "--cache"]).arg(&cache).arg("add");
+                run(&mut command, EVENT)
+            };
+            assert!(add().status.success(), "{name:?}: {}", text(&add().stderr));
+            set_mode(&cache, 0o755);
+            let said = text(&add().stderr);
+            assert_eq!(said.lines().count(), 1, "{said:?}");
+            let line =
+                said.split("run `").nth(1).and_then(|rest| rest.trim_end().strip_suffix('`'));
+            world.shell(line.unwrap_or_else(|| panic!("no line: {said}")));
+            assert!(add().status.success(), "{said}");
+        }
+        assert!(!world.path("own/planted").exists(), "{:?}", world.who);
+    }
+}
+
 #[test]
 fn an_empty_folder_in_the_users_data_folder_is_ours_and_so_is_one_in_that_of_the_login() {
     for world in World::all() {
@@ -387,7 +418,7 @@ fn the_line_that_makes_a_missing_folder_works_whatever_its_name() {
         let cache = world.path("own/cache").to_str().unwrap().to_owned();
         for name in ["a/b", "it's; touch planted; echo '/b", "line\nbreak/b", "-p/b", "$(x)/`y`/b"]
         {
-            let key = world.path("own").join(name).join("key/x.key");
+            let key = world.path("home").join(name).join("key/x.key");
             let key = format!("file:{}", key.display());
             let run = |command: &[&str]| {
                 world.run(&[&["--key", &key, "--cache", &cache][..], command].concat())

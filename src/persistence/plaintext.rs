@@ -76,11 +76,8 @@ impl PlaintextPersistence {
     /// Whether there is a file. An error where it is known to be something else than a cache in plain text.
     fn check_given_up(&self) -> Result<bool, Error> {
         let Some(file) = self.open_file()? else { return Ok(false) };
-        // A cache is never larger; what is, cannot be looked at, and was named to be given up.
-        if file.len() <= self.size_limit {
-            let content = file.read_all(self.size_limit)?;
-            self.refuse_another(&content, &[Found::OtherObject, Found::OtherJson])?;
-        }
+        let content = file.read_all(self.size_limit.max(LARGEST_GIVEN_UP))?;
+        self.refuse_another(&content, &[Found::OtherObject, Found::OtherJson])?;
         Ok(true)
     }
 
@@ -184,3 +181,6 @@ impl Persistence for PlaintextPersistence {
         Ok(Some(self.folder.join(name)))
     }
 }
+
+/// A cache that has outgrown its limit can still be given up. Nobody keeps more in one.
+const LARGEST_GIVEN_UP: u64 = 256 << 20;

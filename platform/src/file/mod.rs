@@ -62,8 +62,8 @@ pub fn check_above(path: &Path) -> Result<(), FileError> {
     os::check_above(path)
 }
 
-/// Whether this user may make the folder `path` and those above it that are missing: the first one that exists
-/// is a folder of theirs.
+/// Whether an error may name a command that makes the folder `path` and those above it that are missing: the
+/// first one that exists is a folder of this user's, and for a superuser it lies in their home.
 pub fn may_make(path: &Path) -> bool {
     os::may_make(path)
 }

@@ -47,9 +47,10 @@ fn is_home(path: &Path) -> bool {
     home().is_some_and(|home| home == path || real(&home).is_some_and(|h| real(path) == Some(h)))
 }
 
-/// The user's home folder as the environment or the system's list of users has it.
+/// The user's home folder as the environment or the system's list of users has it. The root folder, which services
+/// have for one, is nobody's home.
 pub(super) fn home() -> Option<PathBuf> {
-    env::home_dir().filter(|home| home.is_absolute())
+    env::home_dir().filter(|home| home.is_absolute() && home.parent().is_some())
 }
 
 /// `tokenkeep/NAME` where a program that names no folder keeps its store.

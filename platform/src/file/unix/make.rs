@@ -11,7 +11,10 @@ use rustix::{
     io::{Errno, retry_on_intr},
 };
 
-use super::{super::FileError, super::Parents, check, parent_of, sync_parent};
+use super::{
+    super::{FileError, Parents, own},
+    check, parent_of, sync_parent,
+};
 
 /// Creates a folder and, if wanted, those above it; each is durable before the next is made.
 ///
@@ -33,8 +36,14 @@ pub(super) fn make_folder(path: &Path, parents: Parents) -> Result<(), FileError
     Ok(())
 }
 
-/// Whether this user may make folders at `path`, as far as their owner tells.
+/// Whether a command that makes folders at `path` is one for this user: as far as their owner tells it works, and
+/// it is not the superuser's among the system's own.
 pub(crate) fn may_make(path: &Path) -> bool {
+    if rustix::process::geteuid().is_root()
+        && !own::home().is_some_and(|home| path.starts_with(home))
+    {
+        return false;
+    }
     There::above(path).is_ok_and(|there| {
         retry_on_intr(|| rustix::fs::fstat(&there.folder))
             .is_ok_and(|stat| check::is_own_folder(&stat))

@@ -2,6 +2,8 @@
 
 mod table;
 
+use std::path::Path;
+
 use tokenkeep::Error;
 use tokenkeep_platform::{file, surroundings::System, text::shell_word};
 
@@ -12,9 +14,7 @@ use super::scene::Scene;
 pub(super) fn line(error: &Error, scene: &Scene) -> String {
     match error {
         // What is made below another's folder would be in their way, or is refused.
-        Error::MissingParent { path } if !is_windows(scene) && file::may_make(path) => {
-            format!("(umask 077; mkdir -p {})", shell_word(path))
-        }
+        Error::MissingParent { path } if !is_windows(scene) && file::may_make(path) => making(path),
         Error::UnsafePath { mend, .. } => mend.clone(),
         Error::KeyGone { vault, .. } if is_os_vault(vault) && has_second(scene) => format!(
             "{} is installed too; if the key was made with it, end the one that answers and start that one",
@@ -77,6 +77,11 @@ fn fill(line: &str, scene: &Scene) -> String {
     line.replace("{install}", &format!("{installer} {packages}"))
         .replace("{pid}", &pid.unwrap_or_default())
         .replace("{provider}", &scene.provider_name().unwrap_or_else(|| "the service".into()))
+}
+
+/// All that is made on the way is the user's alone.
+fn making(folder: &Path) -> String {
+    format!("(umask 077; mkdir -p {})", shell_word(folder))
 }
 
 fn is_windows(scene: &Scene) -> bool {
@@ -154,21 +159,12 @@ mod tests {
         }
     }
 
-    // Not on Windows: its folders are made otherwise
-    #[cfg(unix)]
     #[test]
-    fn a_missing_folder_has_a_command_where_this_user_may_make_it() {
-        let ours = tempfile::tempdir().unwrap();
-        let line = |path: &std::path::Path| {
-            line(&Error::MissingParent { path: path.into() }, &scene(|_| {}))
-        };
-        let odd = ours.path().join("no/it's\n");
-        assert_eq!(
-            line(&odd),
-            format!("(umask 077; mkdir -p $'{}/no/it\\'s\\012')", ours.path().display())
-        );
-        std::fs::File::create(ours.path().join("file")).unwrap();
-        let words = "create the folder, or name another place";
-        assert_eq!(line(&ours.path().join("file/x")), words);
+    fn a_missing_folder_has_a_command_only_where_this_user_may_make_it() {
+        assert_eq!(making("/no/it's\n".as_ref()), r"(umask 077; mkdir -p $'/no/it\'s\012')");
+        // Below a file nobody can make one.
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = Error::MissingParent { path: file.path().join("x") };
+        assert_eq!(line(&error, &scene(|_| {})), "create the folder, or name another place");
     }
 }
