@@ -103,8 +103,8 @@ pub enum Error {
         /// The folder that is missing.
         path: PathBuf,
     },
-    /// Something is mounted at the file itself, as where a container is given a single file. It can be read, but
-    /// neither replaced nor removed; the old content is intact.
+    /// Something is mounted at the file itself, as where a container is given a single file. It can
+    /// be read, but neither replaced nor removed; the old content is intact.
     #[error(
         "could not {operation} `{}`, for something is mounted there; mount the folder that it lies in as a whole instead",
         shown_path(path)
@@ -240,8 +240,8 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it.
         found: String,
-        /// What to do. A command, as in "run `chmod 600 PATH`", is named only for what was made for a cache
-        /// alone and belongs to this user; it never changes what somebody else uses.
+        /// What to do. A command, as in "run `chmod 600 PATH`", is named only for what was made for
+        /// a cache alone and belongs to this user; it never changes what somebody else uses.
         mend: String,
     },
     /// A newer tokenkeep wrote the file.

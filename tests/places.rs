@@ -1,4 +1,5 @@
-//! Whose place a cache is kept in: what others could change or lead elsewhere is refused, and nothing is lost.
+//! Whose place a cache is kept in: what others could change or lead elsewhere is refused, and
+//! nothing is lost.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test may")]
 
 mod support;

@@ -18,8 +18,9 @@ use crate::{
     key, output,
 };
 
-/// The store that is meant by what was typed, before anything is read or asked. A family's location stays letter
-/// by letter, for it names the vault's item; the library knows what a `~` in it means there.
+/// The store that is meant by what was typed, before anything is read or asked. A family's location
+/// stays letter by letter, for it names the vault's item; the library knows what a `~` in it means
+/// there.
 pub(crate) fn meant(typed: &Store) -> Result<Store, Failure> {
     let mut store = typed.clone();
     if store.layout == Layout::Family {
@@ -37,8 +38,8 @@ pub(crate) fn meant(typed: &Store) -> Result<Store, Failure> {
     Ok(store)
 }
 
-/// A leading `~` that the shell left alone, as in `file:~/x` or `--cache='~/x'`, is the home folder: nobody wants
-/// a folder of that name.
+/// A leading `~` that the shell left alone, as in `file:~/x` or `--cache='~/x'`, is the home
+/// folder: nobody wants a folder of that name.
 fn below_home(path: &Path) -> Result<PathBuf, Failure> {
     let mut components = path.components();
     let Some(Component::Normal(first)) = components.next() else { return Ok(path.to_owned()) };

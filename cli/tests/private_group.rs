@@ -1,4 +1,5 @@
-//! What other programs make under a umask of 002, where each user has a group of their own, is read and written.
+//! What other programs make under a umask of 002, where each user has a group of their own, is read
+//! and written.
 // Not on Windows: a umask, groups
 #![cfg(unix)]
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test may")]

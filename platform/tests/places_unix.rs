@@ -1,4 +1,5 @@
-//! Where a folder may be made, which folders above it are trusted, and which groups are their user's alone.
+//! Where a folder may be made, which folders above it are trusted, and which groups are their
+//! user's alone.
 // Not on Windows: owners, modes, links
 #![cfg(unix)]
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test may")]

@@ -67,16 +67,17 @@ impl PersistenceBuilder {
     }
 
     /// Keeps the cache in `folder`, which belongs to this store alone. It is created 0700 if it is
-    /// missing (on Windows: for its user, SYSTEM and Administrators alone); the folder above it has to exist.
-    /// No folder above may be one that others can change, unless it is sticky as `/tmp` is. A leading `~` is
-    /// refused: only a shell replaces it.
+    /// missing (on Windows: for its user, SYSTEM and Administrators alone); the folder above it has
+    /// to exist. No folder above may be one that others can change, unless it is sticky as `/tmp`
+    /// is. A leading `~` is refused: only a shell replaces it.
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.place = Place::Folder(folder.into());
         self
     }
 
-    /// Keeps the cache in the login session's folder, `$XDG_RUNTIME_DIR`: gone at logout. That folder must be this
-    /// user's and closed to others, as a login makes it; else opening is [`Error::UnsafePath`].
+    /// Keeps the cache in the login session's folder, `$XDG_RUNTIME_DIR`: gone at logout. That
+    /// folder must be this user's and closed to others, as a login makes it; else opening is
+    /// [`Error::UnsafePath`].
     pub fn for_login_session(mut self) -> Self {
         self.place = Place::LoginSession;
         self
@@ -177,8 +178,8 @@ impl PersistenceBuilder {
     /// Opens a cache in PLAIN TEXT in the file `path`. See [`PlaintextPersistence`].
     ///
     /// # Errors
-    /// [`Error::Invalid`] if `path` names no file; [`Error::UnsafePath`] if others can write it, or change a folder
-    /// above it.
+    /// [`Error::Invalid`] if `path` names no file; [`Error::UnsafePath`] if others can write it, or
+    /// change a folder above it.
     pub fn open_plaintext(
         self,
         path: impl AsRef<std::path::Path>,

@@ -34,8 +34,8 @@ impl FilePlace {
     }
 }
 
-/// A shell replaces a leading `~`, and nobody else does: it would become a folder of that name wherever the program
-/// was started, and another one elsewhere.
+/// A shell replaces a leading `~`, and nobody else does: it would become a folder of that name
+/// wherever the program was started, and another one elsewhere.
 pub(super) fn refuse_tilde(path: &Path) -> Result<(), Error> {
     let Some(Component::Normal(first)) = path.components().next() else { return Ok(()) };
     if !first.as_encoded_bytes().starts_with(b"~") {
@@ -91,9 +91,9 @@ pub(super) fn data_folder(name: &str) -> Result<PathBuf, Error> {
 
 /// `$XDG_RUNTIME_DIR/tokenkeep/NAME`: gone at logout. Only some systems have one.
 ///
-/// The runtime folder must be what its specification says, this user's and nobody else's: who may change it could
-/// put the cache aside and back again after a sign-out. A link at `tokenkeep` could lead to a place that outlives
-/// the login.
+/// The runtime folder must be what its specification says, this user's and nobody else's: who may
+/// change it could put the cache aside and back again after a sign-out. A link at `tokenkeep` could
+/// lead to a place that outlives the login.
 pub(super) fn login_session_folder(name: &str) -> Result<PathBuf, Error> {
     let base = base()?;
     let Some(runtime) = base.runtime_dir() else {
@@ -135,8 +135,8 @@ fn base() -> Result<BaseDirs, Error> {
     })
 }
 
-/// A folder that would lie elsewhere for each place that the program is started in is refused, as the XDG
-/// specification has it.
+/// A folder that would lie elsewhere for each place that the program is started in is refused, as
+/// the XDG specification has it.
 fn full(folder: &Path) -> Result<&Path, Error> {
     if folder.is_absolute() {
         return Ok(folder);

@@ -24,8 +24,9 @@ use crate::{Error, seal::Header};
 /// SYSTEM and Administrators alone stands for 0600.
 ///
 /// A file that holds something else, such as another program's JSON, is
-/// [`OtherBackend`](Error::OtherBackend) and is neither rewritten nor set aside nor removed. What is no JSON at
-/// all is taken for a damaged cache, which [`reset`](crate::PersistedTokenCache::reset) and
+/// [`OtherBackend`](Error::OtherBackend) and is neither rewritten nor set aside nor removed. What
+/// is no JSON at all is taken for a damaged cache, which
+/// [`reset`](crate::PersistedTokenCache::reset) and
 /// [`quarantine`](crate::PersistedTokenCache::quarantine) alone give up.
 ///
 /// Programs in other languages may use the file, too: it is locked as they lock it, by
@@ -73,7 +74,8 @@ impl PlaintextPersistence {
         }
     }
 
-    /// Whether there is a file. An error where it is known to be something else than a cache in plain text.
+    /// Whether there is a file. An error where it is known to be something else than a cache in
+    /// plain text.
     fn check_given_up(&self) -> Result<bool, Error> {
         let Some(file) = self.open_file()? else { return Ok(false) };
         let content = file.read_all(self.size_limit.max(LARGEST_GIVEN_UP))?;
@@ -168,7 +170,7 @@ impl Persistence for PlaintextPersistence {
 
     fn reset(&self, hold: &Hold) -> Result<(), Error> {
         self.check_given_up()?;
-        self.delete(hold)
+        self.delete(None, hold)
     }
 
     fn quarantine(&self, _hold: &Hold) -> Result<Option<PathBuf>, Error> {

@@ -10,8 +10,8 @@ use crate::CredentialType;
 /// What bytes are, as far as it must be known before they are rewritten or removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// A token cache: an object without members, or one with a section of the schema that is empty or has an
-    /// object in it. What else there is does not matter.
+    /// A token cache: an object without members, or one with a section of the schema that is empty
+    /// or has an object in it. What else there is does not matter.
     Cache,
     /// Another JSON object, such as a program's settings.
     OtherObject,

@@ -68,8 +68,8 @@ pub enum FileError {
         /// What the operating system said.
         source: io::Error,
     },
-    /// The file is a mount of its own, as a container is given a single file. It can be read, but neither replaced
-    /// nor removed, so the old content is intact.
+    /// The file is a mount of its own, as a container is given a single file. It can be read, but
+    /// neither replaced nor removed, so the old content is intact.
     #[error(
         "could not {operation} `{}`, for something is mounted there; mount the folder that it lies in as a whole instead",
         shown_path(path)
@@ -99,8 +99,8 @@ pub enum FileError {
         path: PathBuf,
         /// What is wrong with it, such as "is a symbolic link".
         found: String,
-        /// What to do. A command, as in "run `chmod 600 PATH`", is named only for what was made for a store
-        /// alone and belongs to this user; it never changes what somebody else uses.
+        /// What to do. A command, as in "run `chmod 600 PATH`", is named only for what was made for
+        /// a store alone and belongs to this user; it never changes what somebody else uses.
         mend: String,
     },
 }

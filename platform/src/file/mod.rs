@@ -49,9 +49,9 @@ pub use self::{
     signal::SignalFile,
 };
 
-/// Refuses a place that lies below a folder which others may change, or behind a link of somebody else's: they
-/// could put another place in its stead, and this one back later. A sticky folder, such as `/tmp`, is one where
-/// they cannot. The place itself need not exist.
+/// Refuses a place that lies below a folder which others may change, or behind a link of somebody
+/// else's: they could put another place in its stead, and this one back later. A sticky folder,
+/// such as `/tmp`, is one where they cannot. The place itself need not exist.
 ///
 /// On Windows nothing is checked.
 ///
@@ -62,8 +62,9 @@ pub fn check_above(path: &Path) -> Result<(), FileError> {
     os::check_above(path)
 }
 
-/// Whether an error may name a command that makes the folder `path` and those above it that are missing: the
-/// first one that exists is a folder of this user's, and for a superuser it lies in their home.
+/// Whether an error may name a command that makes the folder `path` and those above it that are
+/// missing: the first one that exists is a folder of this user's, and for a superuser it lies in
+/// their home.
 pub fn may_make(path: &Path) -> bool {
     os::may_make(path)
 }

@@ -1,16 +1,16 @@
 //! Whose place it is: whether a folder or a file was made for a store alone.
 //!
-//! A command that narrows a mode breaks what others use the place for. So an error names one only for what
-//! is a store's own, and else says in words what to do:
+//! A command that narrows a mode breaks what others use the place for. So an error names one only
+//! for what is a store's own, and else says in words what to do:
 //!
-//! * a folder, if it is `tokenkeep/NAME` in the user's data folder or in that of the login session, or if there
-//!   is something in it and all of it are a store's files or key files of ours. It is never the root, nor the
-//!   user's home.
-//! * a file, if it has the name of a store's file and lies in such a folder, or if it begins as key files of
-//!   ours do.
+//! * a folder, if it is `tokenkeep/NAME` in the user's data folder or in that of the login session,
+//!   or if there is something in it and all of it are a store's files or key files of ours. It is
+//!   never the root, nor the user's home.
+//! * a file, if it has the name of a store's file and lies in such a folder, or if it begins as key
+//!   files of ours do.
 //!
-//! Whoever asks has seen that it belongs to this user and has no sticky bit. The answer is for a text alone: it
-//! is never a reason to use a place.
+//! Whoever asks has seen that it belongs to this user and has no sticky bit. The answer is for a
+//! text alone: it is never a reason to use a place.
 
 use std::{
     env, fs,
@@ -38,7 +38,7 @@ pub(super) fn is_own_file(path: &Path) -> bool {
 pub(super) fn has_store_name(path: &Path) -> bool {
     path.file_name().and_then(|name| name.to_str()).is_some_and(|name| {
         STORE_FILES.contains(&name.strip_suffix(".tmp").unwrap_or(name))
-            || name.starts_with("cache.quarantine-")
+            || SET_ASIDE.iter().any(|prefix| name.starts_with(prefix))
     })
 }
 
@@ -47,8 +47,8 @@ fn is_home(path: &Path) -> bool {
     home().is_some_and(|home| home == path || real(&home).is_some_and(|h| real(path) == Some(h)))
 }
 
-/// The user's home folder as the environment or the system's list of users has it. The root folder, which services
-/// have for one, is nobody's home.
+/// The user's home folder as the environment or the system's list of users has it. The root folder,
+/// which services have for one, is nobody's home.
 pub(super) fn home() -> Option<PathBuf> {
     env::home_dir().filter(|home| home.is_absolute() && home.parent().is_some())
 }
@@ -107,6 +107,9 @@ fn is_key_file(path: &Path) -> bool {
 /// The files of a sealed store, as FORMAT.md has them; each may have a `.tmp` beside it.
 const STORE_FILES: [&str; 5] =
     ["cache.sealed", "cache.lock", "cache.queue", "cache.holder", "key.dpapi"];
+
+/// What they are called when they were set aside.
+const SET_ASIDE: [&str; 2] = ["cache.quarantine-", "key.dpapi.quarantine-"];
 
 /// How a key file begins, whatever its version; nothing after it is read.
 const KEY_FILE_HEAD: &[u8; 20] = b"tokenkeep-key-file-v";

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use tokenkeep_platform::{
     file::{Folder, Parents, real_path},
     protect::{protect, unprotect},
+    text::shown_path,
 };
 use zeroize::Zeroizing;
 
@@ -220,7 +221,7 @@ impl super::Keys for Keys {
     }
 
     fn whereabouts(&self, _: &KeyId) -> String {
-        format!("the key file `{}`", self.path.display())
+        format!("the key file `{}`", shown_path(&self.path))
     }
 }
 

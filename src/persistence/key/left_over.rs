@@ -8,7 +8,7 @@ use std::{
 use tokenkeep_platform::{
     file::{Folder, path_from_bytes},
     lock::{CrossProcessLock, Wait},
-    text::shown,
+    text::{shown, shown_path},
 };
 
 use super::{KeySource, vault};
@@ -136,10 +136,10 @@ impl LeftOverKey {
         match self.state()? {
             State::LeftOver => Ok(()),
             State::NamedBy(file) => {
-                Err(refused(&self.id, &format!("is the key of `{}`", file.display())))
+                Err(refused(&self.id, &format!("is the key of `{}`", shown_path(&file))))
             }
             State::NoFolder => {
-                let folder = self.folder.display();
+                let folder = shown_path(&self.folder);
                 Err(refused(&self.id, &format!("was made for `{folder}`, which is not there now")))
             }
         }

@@ -1,6 +1,9 @@
 //! What goes with a cache that is removed: all of it is looked at first, then it is removed.
 
-use tokenkeep_platform::file::{FileError, Folder, OpenFile};
+use tokenkeep_platform::{
+    file::{FileError, Folder, OpenFile},
+    text::shown_path,
+};
 
 use super::{FILE_NAME, TEMPORARY, naming::is_set_aside};
 use crate::{
@@ -125,7 +128,8 @@ impl SealedPersistence {
     /// What is left from the given file and key on.
     fn partly(&self, removal: &Removal, file: usize, key: usize, source: Error) -> Error {
         let path = |name| removal.folder.path().join(name);
-        let files = removal.files[file..].iter().map(|name| format!("`{}`", path(name).display()));
+        let files =
+            removal.files[file..].iter().map(|name| format!("`{}`", shown_path(&path(name))));
         let keys = removal.keys[key..].iter().map(|header| self.keys.whereabouts(header));
         let left = files.chain(keys).collect::<Vec<_>>().join(", ");
         Error::PartlyRemoved { left, source: Box::new(source) }

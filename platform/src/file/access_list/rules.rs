@@ -29,7 +29,8 @@ enum Mend {
 }
 
 impl Fault {
-    /// What to do, for what lies at `path`. A command is named only if that was made for a store alone.
+    /// What to do, for what lies at `path`. A command is named only if that was made for a store
+    /// alone.
     pub(crate) fn mend(&self, path: &Path, is_own: impl FnOnce(&Path) -> bool) -> String {
         let word = |path: &Path| path.to_str().and_then(cmd_word);
         match &self.mend {
@@ -60,8 +61,8 @@ fn narrowing(path: &str, user: &Sid, kind: Kind, others: &[Sid]) -> String {
     line
 }
 
-/// A path as one word for the command prompt and for PowerShell; `None` where one of them would read something
-/// else in it, for neither has quotes that keep everything.
+/// A path as one word for the command prompt and for PowerShell; `None` where one of them would
+/// read something else in it, for neither has quotes that keep everything.
 fn cmd_word(path: &str) -> Option<String> {
     let is_read = |c: char| "\"%!$`^".contains(c) || is_obeyed(c);
     (!path.contains(is_read)).then(|| format!("\"{path}\""))

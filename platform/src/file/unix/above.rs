@@ -13,8 +13,8 @@ use rustix::{
 
 use super::{super::FileError, check};
 
-/// Follows the way to `path` component by component, and refuses folders above it that others may change and
-/// links that others may lead elsewhere. `path` itself is left to who opens it.
+/// Follows the way to `path` component by component, and refuses folders above it that others may
+/// change and links that others may lead elsewhere. `path` itself is left to who opens it.
 ///
 /// What is missing or cannot be looked at ends the way: opening says so.
 pub(crate) fn check_above(path: &Path) -> Result<(), FileError> {

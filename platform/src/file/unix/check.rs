@@ -68,9 +68,9 @@ pub(super) fn is_readable_by_others(path: &Path, stat: &Stat) -> bool {
     others_may(mode_of(stat), path, stat, OTHERS)
 }
 
-/// An error where a folder may not be made in `stat`, which was found at `path`: it must be this user's, the
-/// system's, or one that everybody may make their own things in. Else a superuser would make what its owner
-/// cannot use.
+/// An error where a folder may not be made in `stat`, which was found at `path`: it must be this
+/// user's, the system's, or one that everybody may make their own things in. Else a superuser would
+/// make what its owner cannot use.
 pub(super) fn may_make_in(path: &Path, stat: &Stat) -> Result<(), FileError> {
     if is_the_systems(stat) || mode_of(stat).contains(Mode::SVTX) {
         return Ok(());
@@ -78,8 +78,8 @@ pub(super) fn may_make_in(path: &Path, stat: &Stat) -> Result<(), FileError> {
     owner(path, stat)
 }
 
-/// One of the folders above a place, by its canonical path: who may change it can put another in its place,
-/// unless it is sticky.
+/// One of the folders above a place, by its canonical path: who may change it can put another in
+/// its place, unless it is sticky.
 pub(super) fn above(path: &Path, stat: &Stat) -> Result<(), FileError> {
     let mode = mode_of(stat);
     if mode.contains(Mode::SVTX) || !others_may(mode, path, stat, OTHERS_WRITE) {
@@ -89,8 +89,8 @@ pub(super) fn above(path: &Path, stat: &Stat) -> Result<(), FileError> {
     Err(unsafe_path(path, found, "name a place that does not lie below it".to_owned()))
 }
 
-/// A link on the way to a place, in `folder`. Where everybody may make links, it must be this user's or the folder's
-/// owner's, as Linux has it too: anybody else may lead it elsewhere.
+/// A link on the way to a place, in `folder`. Where everybody may make links, it must be this
+/// user's or the folder's owner's, as Linux has it too: anybody else may lead it elsewhere.
 pub(super) fn link_above(path: &Path, stat: &Stat, folder: &Stat) -> Result<(), FileError> {
     let mode = mode_of(folder);
     if stat.st_uid == folder.st_uid || !mode.contains(Mode::SVTX | Mode::WOTH) {
@@ -156,7 +156,8 @@ fn kind(path: &Path, stat: &Stat, expected: FileType) -> Result<(), FileError> {
     Err(unsafe_path(path, found.to_owned(), mend))
 }
 
-/// Names what a link leads to, for nothing else shows a user why a path that works elsewhere is refused.
+/// Names what a link leads to, for nothing else shows a user why a path that works elsewhere is
+/// refused.
 fn link_mend(path: &Path) -> String {
     let target = match fs::canonicalize(path) {
         Ok(target) => target,
@@ -232,13 +233,15 @@ fn unsafe_path(path: &Path, found: String, mend: String) -> FileError {
     FileError::Unsafe { path: path.to_owned(), found, mend }
 }
 
-/// Whether users other than the owner have one of `rights`. A group that is the owner's alone has nobody else in it.
+/// Whether users other than the owner have one of `rights`. A group that is the owner's alone has
+/// nobody else in it.
 fn others_may(mode: Mode, path: &Path, stat: &Stat, rights: Mode) -> bool {
     mode.intersects(rights & Mode::RWXO)
         || mode.intersects(rights & Mode::RWXG) && !group::is_owners_alone(path, stat)
 }
 
-/// In a container that root has no number in, what is root's shows as somebody else's, and the root folder with it.
+/// In a container that root has no number in, what is root's shows as somebody else's, and the root
+/// folder with it.
 fn is_the_systems(stat: &Stat) -> bool {
     stat.st_uid == ROOT || rustix::fs::stat("/").is_ok_and(|root| root.st_uid == stat.st_uid)
 }

@@ -10,12 +10,13 @@ use std::{
 
 use rustix::fs::Stat;
 
-/// Whether what `stat` is of may be written by nobody but its owner, although its group may write: nobody but
-/// this user is in the group, and there is no access list, whose grants show as the group's.
+/// Whether what `stat` is of may be written by nobody but its owner, although its group may write:
+/// nobody but this user is in the group, and there is no access list, whose grants show as the
+/// group's.
 ///
-/// The group has the number or the name of its owner, or is the one of root, to whom nothing is closed anyway.
-/// Who is listed in it is what the system's list of groups says; who has it as the first group, what
-/// `/etc/passwd` says. What cannot be found out counts as another's.
+/// The group has the number or the name of its owner, or is the one of root, to whom nothing is
+/// closed anyway. Who is listed in it is what the system's list of groups says; who has it as the
+/// first group, what `/etc/passwd` says. What cannot be found out counts as another's.
 pub(super) fn is_owners_alone(path: &Path, stat: &Stat) -> bool {
     !has_access_list(path) && is_own(stat.st_gid, stat.st_uid).unwrap_or(false)
 }

@@ -18,8 +18,9 @@ use super::{
 
 /// Creates a folder and, if wanted, those above it; each is durable before the next is made.
 ///
-/// They are made only in a folder that is this user's, the system's or sticky: a superuser with the HOME of
-/// another would shut that user out of the folders above. In what is made no link is followed.
+/// They are made only in a folder that is this user's, the system's or sticky: a superuser with the
+/// HOME of another would shut that user out of the folders above. In what is made no link is
+/// followed.
 pub(super) fn make_folder(path: &Path, parents: Parents) -> Result<(), FileError> {
     let There { mut at, mut folder, mut missing } = There::above(path)?;
     if parents == Parents::Require && missing.len() > 1 {
@@ -36,8 +37,8 @@ pub(super) fn make_folder(path: &Path, parents: Parents) -> Result<(), FileError
     Ok(())
 }
 
-/// Whether a command that makes folders at `path` is one for this user: as far as their owner tells it works, and
-/// it is not the superuser's among the system's own.
+/// Whether a command that makes folders at `path` is one for this user: as far as their owner tells
+/// it works, and it is not the superuser's among the system's own.
 pub(crate) fn may_make(path: &Path) -> bool {
     if rustix::process::geteuid().is_root()
         && !own::home().is_some_and(|home| path.starts_with(home))

@@ -79,8 +79,9 @@ impl Directory {
         Ok(Some(Opened { file, stamp, readable_by_others }))
     }
 
-    /// Opens or creates a file to lock or to touch it. An empty one that others can read, where that is allowed, becomes
-    /// 0600. What has content may be another program's, whatever it was named for, and keeps its mode.
+    /// Opens or creates a file to lock or to touch it. An empty one that others can read, where
+    /// that is allowed, becomes 0600. What has content may be another program's, whatever it was
+    /// named for, and keeps its mode.
     pub(crate) fn open_or_create(
         &self,
         path: &Path,

@@ -139,7 +139,8 @@ fn faulty(path: &Path, kind: Kind, fault: &Fault) -> FileError {
     unsafe_path(path, fault.found.clone(), fault.mend(path, is_own))
 }
 
-/// Names what a link leads to, for nothing else shows a user why a path that works elsewhere is refused.
+/// Names what a link leads to, for nothing else shows a user why a path that works elsewhere is
+/// refused.
 fn link_mend(path: &Path) -> String {
     match fs::canonicalize(path) {
         Ok(target) if own::has_store_name(path) => format!(
