@@ -245,7 +245,8 @@ impl super::Keys for Keys {
 
     fn fetch(&self, header: &Header) -> Result<Fetched, Error> {
         if self.interaction != Interaction::Never {
-            self.reach()?;
+            let item = self.item(&header.key_id);
+            self.vault.unlock_for(&item, &self.call()).map_err(|e| self.failed(e))?;
         }
         // No lock is held, and macOS may ask about an item that another build of this program made.
         self.find(header, &self.call())
