@@ -1,6 +1,6 @@
 //! Who is signed in.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::{
     Error,
@@ -9,6 +9,7 @@ use crate::{
         authority::{Authority, aliases},
         credential::{AuthorityType, CredentialType},
         entry::Entry,
+        json::quoted,
     },
 };
 
@@ -60,6 +61,32 @@ impl Account {
         self.realm.as_deref()
     }
 
+    /// The address of the authority of the last sign-in, as [`TokenRequest::new`] takes it; none if
+    /// no address means this host and tenant.
+    ///
+    /// [`TokenRequest::new`]: crate::TokenRequest::new
+    pub fn authority(&self) -> Option<String> {
+        Authority::address(&self.environment, self.realm.as_deref())
+    }
+
+    /// Whether an authority, such as `https://login.microsoftonline.com/TENANT`, is of this
+    /// account's cloud. The tenant does not matter.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if `authority` is no address of an authority.
+    pub fn is_at(&self, authority: &str) -> Result<bool, Error> {
+        Ok(cloud(&Authority::parse(authority)?.environment) == cloud(&self.environment))
+    }
+
+    /// Whether an entry is this account's: of the same home account id in the same cloud.
+    ///
+    /// The home account id alone does not say whose it is: small providers number their users.
+    pub fn owns(&self, entry: &Entry) -> bool {
+        entry.token("home_account_id") == Some(&quoted(&self.home_account_id))
+            && entry.environment().is_some_and(|host| cloud(&host) == cloud(&self.environment))
+    }
+
     fn read(entry: &Entry) -> Option<Self> {
         let text = |name| entry.text(name).map(|text| text.into_owned());
         Some(Self {
@@ -72,6 +99,24 @@ impl Account {
             realm: text("realm"),
         })
     }
+
+    /// Of a token, what it says of the account that it belongs to.
+    fn of_token(entry: &Entry) -> Option<Self> {
+        let text = |name| entry.text(name).filter(|text| !text.is_empty());
+        let realm = text("realm").map(|realm| realm.into_owned());
+        Some(Self {
+            home_account_id: text("home_account_id")?.into_owned(),
+            environment: text("environment")?.into_owned(),
+            username: String::new(),
+            account_source: None,
+            authority_type: match realm.as_deref() {
+                Some("adfs") => AuthorityType::Adfs,
+                _ => AuthorityType::Mssts,
+            },
+            local_account_id: None,
+            realm,
+        })
+    }
 }
 
 impl TokenCache {
@@ -80,11 +125,32 @@ impl TokenCache {
     /// Of several entries for one account the last one is shown. Entries without a home account
     /// id, environment or known authority type are no accounts.
     pub fn accounts(&self) -> Vec<Account> {
-        let cloud = |account: &Account| {
-            let smallest = aliases(&account.environment).min().unwrap_or_default();
-            smallest.to_owned()
-        };
-        grouped(self.entries(CredentialType::Account).filter_map(Account::read), cloud)
+        let accounts = self.entries(CredentialType::Account).filter_map(Account::read);
+        grouped(accounts, |account| cloud(&account.environment))
+    }
+
+    /// Everybody whose tokens are here: the [`accounts`](Self::accounts), and after them those of
+    /// whom only tokens are left, as after a sign-out of one client. The latter have no user name.
+    pub fn owners(&self) -> Vec<Account> {
+        let mut owners = self.accounts();
+        let whose =
+            |account: &Account| (account.home_account_id.clone(), cloud(&account.environment));
+        let mut known: HashSet<_> = owners.iter().map(whose).collect();
+        let named = self.tokens().filter_map(Account::of_token);
+        owners.extend(named.filter(|account| known.insert(whose(account))));
+        owners
+    }
+
+    /// The access tokens, refresh tokens and ID tokens that name nobody: without a home account id,
+    /// or without an environment. An app's own tokens are such, and those of a provider that does
+    /// not say who signed in.
+    pub fn without_account(&self) -> impl Iterator<Item = &Entry> {
+        self.tokens().filter(|entry| names_nobody(entry))
+    }
+
+    /// The access tokens, refresh tokens and ID tokens.
+    pub(super) fn tokens(&self) -> impl Iterator<Item = &Entry> {
+        TOKENS.into_iter().flat_map(move |kind| self.entries(kind))
     }
 
     /// The accounts of an authority, such as `https://login.microsoftonline.com/TENANT`: those of
@@ -105,15 +171,31 @@ impl TokenCache {
         Ok(found.unwrap_or_default())
     }
 
-    /// The accounts with this user name, in any case, or with this home account id.
+    /// Every account that `name` may mean: those with this user name, in any case, with this home
+    /// account id, or with this local account id. Those of whom only tokens are left count, too.
+    ///
+    /// More than one is a question for the user. None of the three goes before the others, because
+    /// a provider may give its user an id that is the name of somebody else.
     pub fn accounts_named(&self, name: &str) -> Vec<Account> {
         let wanted = name.to_lowercase();
-        let mut accounts = self.accounts();
+        let mut accounts = self.owners();
         accounts.retain(|account| {
-            account.home_account_id == name || account.username.to_lowercase() == wanted
+            account.home_account_id == name
+                || account.local_account_id.as_deref() == Some(name)
+                || (!wanted.is_empty() && account.username.to_lowercase() == wanted)
         });
         accounts
     }
+}
+
+/// What all names of a host's cloud have in common.
+pub(super) fn cloud(environment: &str) -> String {
+    let host = environment.to_lowercase();
+    aliases(&host).min().unwrap_or_default().to_owned()
+}
+
+pub(super) fn names_nobody(entry: &Entry) -> bool {
+    Account::of_token(entry).is_none()
 }
 
 /// One account per home account id and group: the first one's place, the last one's content.
@@ -134,3 +216,7 @@ fn grouped(
     }
     found
 }
+
+/// What is a secret, and belongs to somebody.
+pub(super) const TOKENS: [CredentialType; 3] =
+    [CredentialType::AccessToken, CredentialType::RefreshToken, CredentialType::IdToken];

@@ -3,8 +3,11 @@
 use crate::{
     Error,
     cache::{
-        TokenCache, accounts::Account, authority::aliases, credential::CredentialType,
-        entry::Entry, json::quoted,
+        TokenCache,
+        accounts::{Account, TOKENS, cloud, names_nobody},
+        credential::CredentialType,
+        entry::Entry,
+        json::quoted,
     },
 };
 
@@ -15,30 +18,25 @@ impl TokenCache {
     /// All names of the cloud count, and access tokens for further parameters go too. Refresh
     /// tokens of other programs and the app metadata stay. Returns how many entries went.
     ///
+    /// If neither the program nor its family has a token of the account, nothing is removed: else a
+    /// client id with a typing error would take the account away and leave its refresh tokens.
+    ///
     /// # Errors
     ///
     /// [`Error::Corrupt`] if one of the sections is not a JSON object; nothing is removed then.
     pub fn sign_out(&mut self, account: &Account, client_id: &str) -> Result<usize, Error> {
         let client = quoted(client_id);
-        let names: Vec<String> = aliases(account.environment()).map(quoted).collect();
-        let families: Vec<String> = self
-            .entries(CredentialType::AppMetadata)
-            .filter(|entry| {
-                entry.token("client_id") == Some(&client)
-                    && entry
-                        .token("environment")
-                        .is_some_and(|host| names.iter().any(|n| n == host))
-            })
-            .filter_map(|entry| entry.token("family_id"))
-            .filter(|family| !matches!(*family, "null" | "\"\""))
-            .map(str::to_owned)
-            .collect();
-        self.remove_owned(account, |entry| {
+        let families = self.families(account, &client);
+        let is_clients = |entry: &Entry| {
             entry.token("client_id") == Some(&client)
                 || entry
                     .token("family_id")
                     .is_some_and(|family| families.iter().any(|known| known == family))
-        })
+        };
+        if !self.tokens().any(|entry| account.owns(entry) && is_clients(entry)) {
+            return Ok(0);
+        }
+        self.remove_owned(account, is_clients)
     }
 
     /// Signs an account out of every program: as [`sign_out`](Self::sign_out), and all its refresh
@@ -49,6 +47,20 @@ impl TokenCache {
     /// [`Error::Corrupt`] if one of the sections is not a JSON object; nothing is removed then.
     pub fn sign_out_everywhere(&mut self, account: &Account) -> Result<usize, Error> {
         self.remove_owned(account, |_| true)
+    }
+
+    /// Removes the tokens that [`without_account`](Self::without_account) lists, of one program or
+    /// of all. Returns how many entries went.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] if one of the sections is not a JSON object; nothing is removed then.
+    pub fn sign_out_without_account(&mut self, client_id: Option<&str>) -> Result<usize, Error> {
+        let client = client_id.map(quoted);
+        self.remove_from(&TOKENS, |entry| {
+            names_nobody(entry)
+                && client.as_deref().is_none_or(|client| entry.token("client_id") == Some(client))
+        })
     }
 
     /// Removes the access tokens that expired before `now` (Unix seconds), and tells how many.
@@ -65,25 +77,41 @@ impl TokenCache {
         })
     }
 
+    /// The families that a client belongs to in the account's cloud, as canonical tokens.
+    fn families(&self, account: &Account, client: &str) -> Vec<String> {
+        let is_there = |entry: &Entry| {
+            entry.environment().is_some_and(|host| cloud(&host) == cloud(account.environment()))
+        };
+        self.entries(CredentialType::AppMetadata)
+            .filter(|entry| entry.token("client_id") == Some(client) && is_there(entry))
+            .filter_map(|entry| entry.token("family_id"))
+            .filter(|family| !matches!(*family, "null" | "\"\""))
+            .map(str::to_owned)
+            .collect()
+    }
+
     fn remove_owned(
         &mut self,
         account: &Account,
         may_go: impl Fn(&Entry) -> bool,
     ) -> Result<usize, Error> {
-        for kind in OWNED {
+        self.remove_from(&OWNED, |entry| {
+            account.owns(entry) && (entry.kind() != CredentialType::RefreshToken || may_go(entry))
+        })
+    }
+
+    /// Removes from all sections or, if one of them cannot be written, from none.
+    fn remove_from(
+        &mut self,
+        kinds: &[CredentialType],
+        is_gone: impl Fn(&Entry) -> bool,
+    ) -> Result<usize, Error> {
+        for &kind in kinds {
             self.can_write(kind)?;
         }
-        let names: Vec<String> = aliases(account.environment()).map(quoted).collect();
-        let home = quoted(account.home_account_id());
         let mut removed = 0;
-        for kind in OWNED {
-            removed += self.remove_where(kind, |entry| {
-                entry.token("home_account_id") == Some(&home)
-                    && entry.token("environment").is_some_and(|host| {
-                        names.iter().any(|name| name.eq_ignore_ascii_case(host))
-                    })
-                    && (kind != CredentialType::RefreshToken || may_go(entry))
-            })?;
+        for &kind in kinds {
+            removed += self.remove_where(kind, &is_gone)?;
         }
         Ok(removed)
     }

@@ -138,7 +138,8 @@ impl PersistedTokenCache {
     }
 
     /// Signs `account` out of one client: its access and id tokens, the account, and the refresh
-    /// tokens of this client and its family. Other clients keep their refresh tokens.
+    /// tokens of this client and its family. Other clients keep their refresh tokens. Nothing is
+    /// changed if neither this client nor its family has a token of the account.
     ///
     /// # Errors
     /// As [`transaction`](Self::transaction).
@@ -152,6 +153,15 @@ impl PersistedTokenCache {
     /// As [`transaction`](Self::transaction).
     pub fn sign_out_everywhere(&self, account: &Account) -> Result<(), Error> {
         self.transaction(|cache| cache.sign_out_everywhere(account).map(drop))
+    }
+
+    /// Removes the tokens that name nobody, of one client or of all, and tells how many went; see
+    /// [`TokenCache::without_account`].
+    ///
+    /// # Errors
+    /// As [`transaction`](Self::transaction).
+    pub fn sign_out_without_account(&self, client_id: Option<&str>) -> Result<usize, Error> {
+        self.transaction(|cache| cache.sign_out_without_account(client_id))
     }
 
     /// Removes access tokens that are no longer valid. Nothing expires by itself.
