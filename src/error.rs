@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, path::PathBuf, time::Duration};
 
-use tokenkeep_platform::text::shown_path;
+use tokenkeep_platform::text::{shown, shown_path};
 
 /// What the operating system, a vault or a parser said.
 pub(crate) type Source = Box<dyn StdError + Send + Sync>;
@@ -11,6 +11,8 @@ pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 ///
 /// Absence is not an error. No variant carries a secret. The text says what failed; what the
 /// operating system said is [`source`](StdError::source) and is not repeated in the text.
+/// Paths, names and whatever else comes from outside are escaped in the text where a terminal
+/// would obey them; the fields have them as they are.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -29,9 +31,7 @@ pub enum Error {
         source: Source,
     },
     /// The bytes are not what they should be. They were left as they are.
-    #[error(
-        "{what} is corrupt: {detail}; it was left as it is: `quarantine` sets a file aside, `reset` starts over"
-    )]
+    #[error("{} is corrupt: {}; it was left as it is", shown(what), shown(detail))]
     Corrupt {
         /// The file or the document.
         what: String,
@@ -48,13 +48,13 @@ pub enum Error {
         source: Source,
     },
     /// A sign-in event, a request or a search that cannot be used as it is. Nothing was changed.
-    #[error("{detail}")]
+    #[error("{}", shown(detail))]
     Invalid {
         /// What is wrong with it and what is expected.
         detail: String,
     },
     /// A file that was named as a key file is none, or is damaged. It was left as it is.
-    #[error("`{}` is not a usable key file: {detail}", shown_path(path))]
+    #[error("`{}` is not a usable key file: {}", shown_path(path), shown(detail))]
     InvalidKeyFile {
         /// The file.
         path: PathBuf,
@@ -75,7 +75,8 @@ pub enum Error {
     },
     /// The cache exists, the key that sealed it does not. No new key is made over it.
     #[error(
-        "the key {key_id} of `{}` is gone from its source ({vault}); restore it, or give the sign-ins up with `reset`",
+        "the key {} of `{}` is gone from its source ({vault})",
+        shown(key_id),
         shown_path(path)
     )]
     KeyGone {
@@ -87,7 +88,7 @@ pub enum Error {
         vault: &'static str,
     },
     /// Others held the lock for the whole time, or another thread of this program was at work.
-    #[error("`{}` was still locked after {waited:?} by {}; try again when that is done", shown_path(path), holder.as_deref().unwrap_or("a process that is not known, or that has ended"))]
+    #[error("`{}` was still locked after {waited:?} by {}; try again when that is done", shown_path(path), shown(holder.as_deref().unwrap_or("a process that is not known, or that has ended")))]
     LockTimeout {
         /// The file that was locked: the lock, or the queue in front of it while the lock was free.
         path: PathBuf,
@@ -140,8 +141,9 @@ pub enum Error {
     },
     /// Another kind of persistence wrote what lies here. It was left as it is.
     #[error(
-        "`{}` holds {found}, not {expected}; open it as what it is, or name another place",
-        shown_path(path)
+        "`{}` holds {}, not {expected}; open it as what it is, or name another place",
+        shown_path(path),
+        shown(found)
     )]
     OtherBackend {
         /// The file.
@@ -153,8 +155,9 @@ pub enum Error {
     },
     /// The cache was sealed for a store of another name.
     #[error(
-        "`{}` belongs to a store of another name than `{name}`; open it under its own name",
-        shown_path(path)
+        "`{}` belongs to a store of another name than `{}`; open it under its own name",
+        shown_path(path),
+        shown(name)
     )]
     OtherStore {
         /// The cache file.
@@ -176,7 +179,7 @@ pub enum Error {
     },
     /// A cache was removed, and something that belongs to it was not. It harms nobody, and no cache
     /// needs it.
-    #[error("the cache was removed, but this is left of it: {left}")]
+    #[error("the cache was removed, but this is left of it: {}", shown(left))]
     PartlyRemoved {
         /// The files, and the keys with the line that removes them.
         left: String,
@@ -184,7 +187,7 @@ pub enum Error {
         source: Box<Error>,
     },
     /// The operating system refuses this user or this program.
-    #[error("access to {what} was denied")]
+    #[error("access to {} was denied", shown(what))]
     PermissionDenied {
         /// The file or the folder.
         what: String,
@@ -214,7 +217,7 @@ pub enum Error {
     ///
     /// Older is an earlier save, and every save of a store that was removed or replaced by another
     /// since.
-    #[error("`{}` {}; somebody restored an old copy; `reset` starts over", shown_path(path), way_back(*seen, *found))]
+    #[error("`{}` {}; somebody restored an old copy", shown_path(path), way_back(*seen, *found))]
     RolledBack {
         /// The cache file.
         path: PathBuf,
@@ -224,7 +227,10 @@ pub enum Error {
         found: u64,
     },
     /// The data does not fit. Nothing was written.
-    #[error("{what} has {size} bytes, the limit is {limit}; remove sign-ins, or raise the limit")]
+    #[error(
+        "{} has {size} bytes, the limit is {limit}; remove sign-ins, or raise the limit",
+        shown(what)
+    )]
     TooLarge {
         /// The file or the secret.
         what: String,
@@ -234,7 +240,7 @@ pub enum Error {
         limit: u64,
     },
     /// A file or folder is not safe to use. It was left as it is.
-    #[error("`{}` {found}; {mend}", shown_path(path))]
+    #[error("`{}` {}; {}", shown_path(path), shown(found), shown(mend))]
     UnsafePath {
         /// The file or folder.
         path: PathBuf,
@@ -288,9 +294,7 @@ pub enum Error {
         source: Option<Source>,
     },
     /// There is no such vault, or no such collection in it, for this person.
-    #[error(
-        "there is no {vault} here: {reason}; or choose another key: a passphrase, a key file, a callback, or a cache in memory"
-    )]
+    #[error("there is no {vault} here: {}", shown(reason))]
     VaultMissing {
         /// The vault.
         vault: &'static str,
@@ -300,9 +304,7 @@ pub enum Error {
         source: Option<Source>,
     },
     /// The vault's service, or the bus that leads to it, does not run.
-    #[error(
-        "the {vault} cannot be reached: {reason}; or choose another key: a passphrase, a key file, a callback, or a cache in memory"
-    )]
+    #[error("the {vault} cannot be reached: {}", shown(reason))]
     VaultServiceMissing {
         /// The vault.
         vault: &'static str,

@@ -143,8 +143,17 @@ fn the_authority_of_an_entry_is_an_address_that_means_it() {
     let mut cache = TokenCache::new();
     sign_in(&mut cache, "c", "a.example", "1", "ada", "");
     assert_eq!(cache.accounts()[0].authority().as_deref(), Some("https://a.example/t"));
-    let json = br#"{"AccessToken": {"k": {"environment": "auth0.example", "realm": null}}}"#;
+    let json = br#"{"AccessToken": {
+        "1": {"environment": "auth0.example", "client_id": "c", "realm": null},
+        "2": {"environment": "auth0.example", "client_id": "c", "realm": ""},
+        "3": {"environment": "login.windows.net", "client_id": "c", "realm": "t"},
+        "4": {"environment": "sts.windows.net", "client_id": "c", "realm": "t"},
+        "5": {"environment": "sts.windows.net", "client_id": "c", "realm": "other"},
+        "6": {"environment": "b.example", "client_id": "other"},
+        "7": {"environment": "no host/", "client_id": "c"}}}"#;
     let cache = TokenCache::from_json(json).unwrap();
     let token = cache.entries(CredentialType::AccessToken).next().unwrap();
     assert_eq!(token.authority().as_deref(), Some("https://auth0.example"));
+    let of_c = ["auth0.example", "login.windows.net/t", "sts.windows.net/other"];
+    assert_eq!(cache.authorities("c", None), of_c.map(|place| format!("https://{place}")));
 }

@@ -24,9 +24,9 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// A path as it is [`shown`] to a user. Bytes that are no UTF-8 are the replacement character.
-pub fn shown_path(path: &Path) -> String {
-    shown(&path.to_string_lossy()).into_owned()
+/// A path as it is shown to a user; bytes that are not UTF-8 are replaced.
+pub fn shown_path(path: impl AsRef<Path>) -> String {
+    shown(&path.as_ref().to_string_lossy()).into_owned()
 }
 
 /// Whether a terminal or a reader would obey `c` instead of showing it.

@@ -148,6 +148,22 @@ impl TokenCache {
         self.tokens().filter(|entry| names_nobody(entry))
     }
 
+    /// The addresses of the authorities of which a client has access tokens: those of `account`, or
+    /// without one, of everybody. Tenants of one cloud are told apart, names of its host are not.
+    pub fn authorities(&self, client_id: &str, account: Option<&Account>) -> Vec<String> {
+        let client = quoted(client_id);
+        let mut seen = HashSet::new();
+        self.entries(CredentialType::AccessToken)
+            .filter(|entry| entry.token("client_id") == Some(&client))
+            .filter(|entry| account.is_none_or(|account| account.owns(entry)))
+            .filter_map(|entry| {
+                let realm = entry.realm().filter(|realm| !realm.is_empty());
+                let place = (cloud(&entry.environment()?), realm.map(|realm| realm.into_owned()));
+                seen.insert(place).then(|| entry.authority()).flatten()
+            })
+            .collect()
+    }
+
     /// The access tokens, refresh tokens and ID tokens.
     pub(super) fn tokens(&self) -> impl Iterator<Item = &Entry> {
         TOKENS.into_iter().flat_map(move |kind| self.entries(kind))

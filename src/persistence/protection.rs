@@ -55,6 +55,7 @@ impl Protection {
     }
 }
 
+/// A path in it is escaped where a terminal would obey it.
 impl fmt::Display for Protection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

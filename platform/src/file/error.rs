@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::text::shown_path;
+use crate::text::{shown, shown_path};
 
 /// A file operation that failed. What the operating system said is the source.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +93,7 @@ pub enum FileError {
         limit: u64,
     },
     /// A file or folder is not safe to use. It was left as it is.
-    #[error("`{}` {found}; {mend}", shown_path(path))]
+    #[error("`{}` {}; {}", shown_path(path), shown(found), shown(mend))]
     Unsafe {
         /// The file or folder.
         path: PathBuf,

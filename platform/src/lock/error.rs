@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use crate::{file::FileError, text::shown_path};
+use crate::{
+    file::FileError,
+    text::{shown, shown_path},
+};
 
 /// A lock that was not acquired.
 #[derive(Debug, thiserror::Error)]
@@ -12,7 +15,7 @@ pub enum LockError {
     #[error(transparent)]
     File(#[from] FileError),
     /// Others held the lock the whole time.
-    #[error("`{}` was still locked after {waited:?} by {}", shown_path(path), holder.as_deref().unwrap_or(NOBODY_KNOWN))]
+    #[error("`{}` was still locked after {waited:?} by {}", shown_path(path), shown(holder.as_deref().unwrap_or(NOBODY_KNOWN)))]
     TimedOut {
         /// The file that others had locked: the lock, or the queue in front of it while the lock
         /// was free.

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::time::Duration;
 
+use crate::text::shown;
+
 /// Why a vault did not do what it was asked. No text holds a secret; `source()` is what the system said.
 ///
 /// Absence is not here: a read of an item that does not exist is `Ok(None)`.
@@ -34,7 +36,7 @@ pub enum VaultError {
         source: Option<Source>,
     },
     /// There is no such vault or collection for this person; `reason` says what is missing and what to do.
-    #[error("{reason}")]
+    #[error("{}", shown(reason))]
     Missing {
         /// What is missing, and what to do.
         reason: String,
@@ -61,7 +63,7 @@ pub enum VaultError {
         source: Option<Source>,
     },
     /// The vault's service, or the bus that leads to it, does not run; `reason` names it and how to start it.
-    #[error("{reason}")]
+    #[error("{}", shown(reason))]
     ServiceMissing {
         /// What does not run, and what to do.
         reason: String,
