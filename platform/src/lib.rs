@@ -3,6 +3,7 @@
 //! Nothing here knows what a token is. Every module offers the same names on every system.
 
 pub mod clock;
+pub mod descriptor;
 pub mod file;
 pub mod lock;
 pub mod process;
