@@ -1,9 +1,15 @@
 //! What can be typed.
 
-use std::{fmt, path::PathBuf, str::FromStr};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    str::FromStr,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokenkeep_platform::text::shown_path;
+
+use crate::descriptor::Descriptor;
 
 /// Keeps OAuth sign-ins: adds them, prints tokens, says what protects them.
 ///
@@ -50,7 +56,8 @@ pub(crate) struct Store {
     /// kernel is the user's keyring in the Linux kernel, gone after a reboot; dpapi a key file beside the
     /// cache that Windows encrypts.
     ///
-    /// env and fd give 32 bytes as 64 hexadecimal digits or in base64. A passphrase is asked for on
+    /// env and fd give 32 bytes as 64 hexadecimal digits or in base64. A descriptor is read once, to
+    /// its end, which has to come within 10 s; on Windows there are none. A passphrase is asked for on
     /// the terminal, or taken from TOKENKEEP_PASSPHRASE. file:PATH makes the key file if the cache
     /// does not exist yet.
     #[arg(long = "key", global = true, value_name = "SOURCE")]
@@ -80,13 +87,18 @@ pub(crate) enum KeyChoice {
     Dpapi,
     Environment(String),
     File(PathBuf),
-    FileDescriptor(u32),
+    FileDescriptor(Descriptor),
     Kernel,
     Passphrase,
     Vault,
 }
 
 impl KeyChoice {
+    /// Whether the program itself hands the key to the library.
+    pub(crate) fn is_callback(&self) -> bool {
+        matches!(self, Self::Environment(_) | Self::FileDescriptor(_))
+    }
+
     /// The word before the colon.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
@@ -116,7 +128,7 @@ impl fmt::Display for KeyChoice {
         match self {
             Self::Environment(name) => write!(f, "{kind}:{name}"),
             Self::File(path) => write!(f, "{kind}:{}", shown_path(path)),
-            Self::FileDescriptor(number) => write!(f, "{kind}:{number}"),
+            Self::FileDescriptor(descriptor) => write!(f, "{kind}:{}", descriptor.number),
             Self::Dpapi | Self::Kernel | Self::Passphrase | Self::Vault => f.write_str(kind),
         }
     }
@@ -135,7 +147,7 @@ impl FromStr for KeyChoice {
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
             Some(("fd", number)) => number
                 .parse()
-                .map(Self::FileDescriptor)
+                .map(|number| Self::FileDescriptor(Descriptor::new(number)))
                 .map_err(|_| format!("`{number}` is not a file descriptor")),
             _ => {
                 Err("expected vault, kernel, dpapi, env:NAME, fd:N, passphrase or file:PATH".into())
@@ -225,9 +237,20 @@ pub(crate) enum Command {
     Token(Token),
 }
 
+impl Command {
+    /// Whether standard input is what it works on.
+    pub(crate) fn reads_standard_input(&self) -> bool {
+        match self {
+            Self::Add => true,
+            Self::Import(import) => import.from_python.is_none() && import.path().is_none(),
+            _ => false,
+        }
+    }
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct Import {
-    /// A file with MSAL JSON; without it, standard input
+    /// A file with MSAL JSON; without it, or with `-`, standard input
     #[arg(value_name = "FILE", conflicts_with = "from_python")]
     pub(crate) file: Option<PathBuf>,
 
@@ -241,6 +264,13 @@ pub(crate) struct Import {
     /// The location is a file in plain text, as Python's FilePersistence keeps it
     #[arg(long, requires = "from_python", conflicts_with = "file")]
     pub(crate) plaintext: bool,
+}
+
+impl Import {
+    /// The file to read; none means standard input.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.file.as_deref().filter(|path| *path != Path::new("-"))
+    }
 }
 
 #[derive(Args, Debug)]

@@ -57,6 +57,9 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Cache(Error::Callback { what: KEY_CALLBACK, .. }) => {
+                f.write_str("the key could not be read")
+            }
             Self::Cache(error) => error.fmt(f),
             // What the error advises is for the cache in use, and would do harm to that one.
             Self::Source(Error::Corrupt { what, detail }) => {
@@ -134,3 +137,7 @@ pub(crate) fn explain(failure: &Failure) -> String {
     let printable = |c: char| if c.is_control() && c != '\n' { '\u{fffd}' } else { c };
     text.chars().map(printable).collect()
 }
+
+/// What the library calls the function that hands it the key of an environment variable or of a
+/// file descriptor.
+const KEY_CALLBACK: &str = "the program's key callback";

@@ -3,16 +3,17 @@
 use std::{
     env::{self, VarError},
     error::Error as StdError,
-    fs::File,
-    io::{self, Read},
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{
+    Engine as _, alphabet,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
 use inquire::{InquireError, Password};
 use tokenkeep::{KernelKeyring, KeyCallback, KeySource, Passphrase, Secret};
 use zeroize::Zeroizing;
 
-use crate::args::KeyChoice;
+use crate::{args::KeyChoice, descriptor::Descriptor};
 
 /// The key sources that were chosen, in their order, or the library's own order. A passphrase is asked for when a cache needs it.
 pub(crate) fn sources(choices: &[KeyChoice]) -> Vec<KeySource> {
@@ -44,10 +45,10 @@ pub(crate) fn has_passphrase() -> bool {
 /// because that can be done once.
 pub(crate) fn check(choice: &KeyChoice) -> Result<(), Failed> {
     match choice {
-        KeyChoice::Environment(name) => {
-            key_from(&environment_description(name), environment(name)).map(drop)
-        }
-        KeyChoice::FileDescriptor(number) => Ok(File::open(descriptor(*number)).map(drop)?),
+        KeyChoice::Environment(name) => environment_key(name).map(drop),
+        KeyChoice::FileDescriptor(descriptor) => descriptor
+            .check()
+            .map_err(|error| format!("{} {error}", descriptor_description(descriptor)).into()),
         KeyChoice::Passphrase => passphrase(false).map(drop),
         KeyChoice::Dpapi | KeyChoice::File(_) | KeyChoice::Kernel | KeyChoice::Vault => Ok(()),
     }
@@ -58,12 +59,12 @@ fn source(choice: &KeyChoice) -> KeySource {
         KeyChoice::Dpapi => KeySource::Dpapi,
         KeyChoice::Environment(name) => {
             let name = name.clone();
-            callback(environment_description(&name), move || environment(&name))
+            callback(move || environment_key(&name))
         }
         KeyChoice::File(path) => KeySource::KeyFile(path.clone()),
-        KeyChoice::FileDescriptor(number) => {
-            let number = *number;
-            callback(format!("file descriptor {number}"), move || Ok(read_descriptor(number)?))
+        KeyChoice::FileDescriptor(descriptor) => {
+            let descriptor = descriptor.clone();
+            callback(move || descriptor_key(&descriptor))
         }
         KeyChoice::Kernel => KeySource::KernelKeyring(KernelKeyring::User),
         KeyChoice::Passphrase => KeySource::Passphrase(Passphrase::asked(passphrase)),
@@ -71,34 +72,40 @@ fn source(choice: &KeyChoice) -> KeySource {
     }
 }
 
-fn callback(
-    description: String,
-    read: impl Fn() -> Result<Zeroizing<String>, Failed> + Send + Sync + 'static,
-) -> KeySource {
-    KeySource::Callback(KeyCallback::new(move |_| key_from(&description, read())))
+fn callback(read: impl Fn() -> Result<Secret, Failed> + Send + Sync + 'static) -> KeySource {
+    KeySource::Callback(KeyCallback::new(move |_| read()))
 }
 
-fn key_from(description: &str, text: Result<Zeroizing<String>, Failed>) -> Result<Secret, Failed> {
-    let text = text.map_err(|error| format!("{description}: {error}"))?;
-    decode(text.trim()).ok_or_else(|| {
-        format!("{description} is not 32 bytes in hexadecimal or base64; `openssl rand -hex 32` makes such a key")
+fn environment_key(name: &str) -> Result<Secret, Failed> {
+    let description = format!("the environment variable {name}");
+    match env::var(name) {
+        Ok(text) => key_in(&description, Zeroizing::new(text).as_bytes()),
+        Err(VarError::NotPresent) => Err(format!("{description} is not set").into()),
+        // The error itself would show the content.
+        Err(VarError::NotUnicode(_)) => Err(format!("{description} is not text").into()),
+    }
+}
+
+fn descriptor_description(descriptor: &Descriptor) -> String {
+    format!("file descriptor {}", descriptor.number)
+}
+
+fn descriptor_key(descriptor: &Descriptor) -> Result<Secret, Failed> {
+    let description = descriptor_description(descriptor);
+    let text = descriptor.read().map_err(|error| format!("{description} {error}"))?;
+    key_in(&description, text.expose())
+}
+
+fn key_in(description: &str, text: &[u8]) -> Result<Secret, Failed> {
+    let key = std::str::from_utf8(text).ok().and_then(|text| decode(text.trim()));
+    key.ok_or_else(|| {
+        let found = if text.is_empty() { "is empty, not" } else { "is not" };
+        format!("{description} {found} 32 bytes in hexadecimal or base64; `openssl rand -hex 32` makes such a key")
             .into()
     })
 }
 
-fn environment_description(name: &str) -> String {
-    format!("the environment variable {name}")
-}
-
-fn environment(name: &str) -> Result<Zeroizing<String>, Failed> {
-    match env::var(name) {
-        Ok(text) => Ok(Zeroizing::new(text)),
-        Err(VarError::NotPresent) => Err("is not set".into()),
-        // The error itself would show the content.
-        Err(VarError::NotUnicode(_)) => Err("is not text".into()),
-    }
-}
-
+/// 64 hexadecimal digits, or base64 with either of its alphabets, padded or not.
 fn decode(text: &str) -> Option<Secret> {
     let mut key = Zeroizing::new(Vec::with_capacity(64));
     if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
@@ -106,20 +113,11 @@ fn decode(text: &str) -> Option<Secret> {
             key.push(u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?);
         }
     } else {
-        STANDARD.decode_vec(text, &mut key).ok()?;
+        let is_url_safe = text.contains(['-', '_']);
+        let alphabet = if is_url_safe { &alphabet::URL_SAFE } else { &alphabet::STANDARD };
+        GeneralPurpose::new(alphabet, ANY_PADDING).decode_vec(text, &mut key).ok()?;
     }
     (key.len() == 32).then(|| Secret::from(key))
-}
-
-/// A few hundred bytes are read at most, so that a wrong descriptor does not read for ever.
-fn read_descriptor(number: u32) -> io::Result<Zeroizing<String>> {
-    let mut text = Zeroizing::new(String::with_capacity(512));
-    File::open(descriptor(number))?.take(512).read_to_string(&mut text)?;
-    Ok(text)
-}
-
-fn descriptor(number: u32) -> String {
-    format!("/dev/fd/{number}")
 }
 
 /// Asks twice for a cache that is new.
@@ -153,6 +151,9 @@ type Failed = Box<dyn StdError + Send + Sync>;
 
 const PASSPHRASE: &str = "TOKENKEEP_PASSPHRASE";
 
+const ANY_PADDING: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+
 #[cfg(test)]
 mod tests {
     use super::decode;
@@ -161,8 +162,14 @@ mod tests {
     fn a_key_is_32_bytes_in_hexadecimal_or_base64_and_nothing_else() {
         let hex = "00ff".repeat(16);
         let base64 = "AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8A/wD/AP8=";
-        assert_eq!(decode(&hex).expect("64 digits"), decode(base64).expect("32 bytes"));
-        for bad in ["", "00ff", "not a key", &hex[1..], &format!("{hex}00")] {
+        let url_safe = base64.replace('/', "_");
+        let key = decode(&hex).expect("64 digits");
+        for text in [base64, &base64[..43], &url_safe, &url_safe[..43]] {
+            assert_eq!(decode(text).as_ref(), Some(&key), "{text}");
+        }
+        let mixed = base64.replacen('/', "_", 1);
+        for bad in ["", "00ff", "not a key", &hex[1..], &format!("{hex}00"), &base64[..42], &mixed]
+        {
             assert!(decode(bad).is_none(), "{bad:?}");
         }
     }

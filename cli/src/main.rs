@@ -2,6 +2,7 @@
 
 mod args;
 mod command;
+mod descriptor;
 mod failure;
 mod key;
 mod open;

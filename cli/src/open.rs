@@ -7,13 +7,13 @@ use std::{
 };
 
 use tokenkeep::{
-    FamilyPersistence, Interaction, PersistedTokenCache, PersistenceBuilder, Protection,
+    Error, FamilyPersistence, Interaction, PersistedTokenCache, PersistenceBuilder, Protection,
     build_encrypted_persistence,
 };
 use tokenkeep_platform::text::shown_path;
 
 use crate::{
-    args::{KeyChoice, Layout, Store},
+    args::{Command, KeyChoice, Layout, Store},
     failure::Failure,
     key, output,
 };
@@ -21,7 +21,15 @@ use crate::{
 /// The store that is meant by what was typed, before anything is read or asked. A family's location
 /// stays letter by letter, for it names the vault's item; the library knows what a `~` in it means
 /// there.
-pub(crate) fn meant(typed: &Store) -> Result<Store, Failure> {
+pub(crate) fn meant(typed: &Store, command: &Command) -> Result<Store, Failure> {
+    let takes_key = |key: &KeyChoice| matches!(key, KeyChoice::FileDescriptor(descriptor) if descriptor.number == 0);
+    if command.reads_standard_input() && typed.keys.iter().any(takes_key) {
+        return Err(Failure::Usage(
+            "this command reads something else from standard input; hand the key over in another \
+             descriptor, such as fd:3"
+                .into(),
+        ));
+    }
     let mut store = typed.clone();
     if store.layout == Layout::Family {
         if !store.keys.is_empty() {
@@ -60,7 +68,15 @@ pub(crate) fn open(store: &Store) -> Result<PersistedTokenCache, Failure> {
     match store.layout {
         Layout::Family => Ok(builder(store).open_over(family(store)?)),
         Layout::Plaintext => open_plaintext(store),
-        Layout::Sealed => Ok(builder(store).open()?),
+        Layout::Sealed => builder(store).open().map_err(typed),
+    }
+}
+
+/// A name or a place that cannot be used was typed wrongly.
+pub(crate) fn typed(error: Error) -> Failure {
+    match error {
+        Error::Invalid { detail } => Failure::Usage(detail),
+        error => error.into(),
     }
 }
 
@@ -68,13 +84,17 @@ pub(crate) fn open(store: &Store) -> Result<PersistedTokenCache, Failure> {
 pub(crate) fn open_unreached(store: &Store) -> Result<PersistedTokenCache, Failure> {
     match store.layout {
         Layout::Family | Layout::Plaintext => open(store),
-        Layout::Sealed => Ok(PersistedTokenCache::with_persistence(builder(store).sealed()?, None)),
+        Layout::Sealed => {
+            let sealed = builder(store).sealed().map_err(typed)?;
+            Ok(PersistedTokenCache::with_persistence(sealed, None))
+        }
     }
 }
 
 /// Where the cache that is shared with other programs lies.
 pub(crate) fn family(store: &Store) -> Result<FamilyPersistence, Failure> {
-    Ok(build_encrypted_persistence(location(store)?)?.interaction(interaction(store)))
+    let family = build_encrypted_persistence(location(store)?).map_err(typed)?;
+    Ok(family.interaction(interaction(store)))
 }
 
 pub(crate) fn open_plaintext(store: &Store) -> Result<PersistedTokenCache, Failure> {
@@ -83,12 +103,23 @@ pub(crate) fn open_plaintext(store: &Store) -> Result<PersistedTokenCache, Failu
             "a plain text cache has no place of its own; name its file with --cache PATH".into(),
         ));
     };
-    let cache = builder(store).open_plaintext(path)?;
+    let cache = builder(store).open_plaintext(path).map_err(typed)?;
     let protection = cache.protection();
     if matches!(protection, Protection::Plaintext { exposed: true, .. }) {
         output::note(&format!("warning: {protection}"));
     }
     Ok(cache)
+}
+
+/// What guards the cache, with the key source called as it was typed.
+pub(crate) fn protection(store: &Store, protection: Protection) -> Protection {
+    match protection {
+        Protection::Sealed { folder, key: "callback" } => {
+            let key = store.keys.iter().find(|key| key.is_callback());
+            Protection::Sealed { folder, key: key.map_or("callback", KeyChoice::kind) }
+        }
+        protection => protection,
+    }
 }
 
 pub(crate) fn interaction(store: &Store) -> Interaction {

@@ -62,7 +62,7 @@ fn a_store_name_that_is_none_is_refused() {
     let place = Place::new();
     for name in ["", "..", "a/b", "a\nb", "a b"] {
         let (code, said) = refusal(&place.run(&["--name", name, "accounts"]));
-        assert!(code == 1 && said.contains("store name"), "{name:?}: {said}");
+        assert!(code == 2 && said.contains("store name"), "{name:?}: {said}");
     }
 }
 

@@ -6,7 +6,12 @@ use serde_json::json;
 use tokenkeep::{CredentialType, Error, SignInEvent, TokenCache};
 use zeroize::Zeroizing;
 
-use crate::{args::Store, failure::Failure, open::open, output};
+use crate::{
+    args::Store,
+    failure::Failure,
+    open::{open, protection},
+    output,
+};
 
 /// The event is read and checked before the cache is opened, so that nothing is asked in vain.
 pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
@@ -19,10 +24,11 @@ pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
     check_use(&event)?;
     let cache = open(store)?;
     cache.add(&event)?;
+    let protection = protection(store, cache.protection());
     if json {
-        output::json(&json!({ "added": true, "protection": cache.protection().to_string() }))
+        output::json(&json!({ "added": true, "protection": protection.to_string() }))
     } else {
-        output::note(&format!("kept, {}", cache.protection()));
+        output::note(&format!("kept, {protection}"));
         Ok(())
     }
 }

@@ -16,13 +16,13 @@ use zeroize::Zeroizing;
 use crate::{
     args::{Import, Store},
     failure::Failure,
-    open::{builder, interaction, open},
+    open::{builder, interaction, open, protection},
     output,
 };
 
 /// The source is read and checked before the cache is opened, so that nothing is made or asked in vain.
 pub(super) fn run(store: &Store, import: &Import, json: bool) -> Result<(), Failure> {
-    let source = match (&import.from_python, &import.file) {
+    let source = match (&import.from_python, import.path()) {
         (Some(location), _) if import.plaintext => plain_text(store, location)?,
         (Some(location), _) => from_python(store, location)?,
         (None, Some(file)) => {
@@ -36,7 +36,7 @@ pub(super) fn run(store: &Store, import: &Import, json: bool) -> Result<(), Fail
     }
     let cache = open(store)?;
     let merged = cache.merge(&source)?;
-    let protection = cache.protection();
+    let protection = protection(store, cache.protection());
     if json {
         return output::json(&json!({
             "imported": by_kind(&merged),

@@ -20,7 +20,7 @@ use crate::{
 /// Does what was asked.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let json = arguments.json;
-    let store = &meant(&arguments.store)?;
+    let store = &meant(&arguments.store, &arguments.command)?;
     match &arguments.command {
         Command::Accounts => accounts::run(&open(store)?, json),
         Command::Add => add::run(store, json),

@@ -12,7 +12,7 @@ use crate::{
     args::{Layout, Store},
     failure::Failure,
     key,
-    open::{builder, family, open_plaintext},
+    open::{builder, family, open_plaintext, protection},
 };
 
 /// What was found of the cache.
@@ -71,6 +71,7 @@ pub(super) fn examine(store: &Store, passphrase: Option<&Secret>) -> Examination
         Layout::Plaintext => look_at_plaintext(&mut found, store),
         Layout::Sealed => look_at_sealed(&mut found, store, passphrase),
     };
+    found.protection = found.protection.map(|guards| protection(store, guards));
     match looked {
         Ok(state) => found.state = state,
         Err(failure) => found.verdict = Err(failure),

@@ -1,0 +1,62 @@
+//! A key that another program hands over in a file descriptor.
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use tokenkeep::Secret;
+use tokenkeep_platform::descriptor::{self, DescriptorError};
+
+/// A descriptor by its number, and the text that was read from it.
+///
+/// A pipe can be read once, so clones share what was read.
+#[derive(Clone, Debug)]
+pub(crate) struct Descriptor {
+    pub(crate) number: u32,
+    text: Arc<OnceLock<Result<Secret, String>>>,
+}
+
+impl Descriptor {
+    pub(crate) fn new(number: u32) -> Self {
+        Self { number, text: Arc::default() }
+    }
+
+    /// Whether it can be read; nothing is.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        match self.text.get() {
+            Some(text) => text.clone().map(drop),
+            None => descriptor::check(self.number).map_err(|error| said(&error)),
+        }
+    }
+
+    /// What it holds, read at the first call.
+    pub(crate) fn read(&self) -> Result<Secret, String> {
+        let read = || {
+            let text = descriptor::read(self.number, LIMIT, PATIENCE);
+            text.map(Secret::from).map_err(|error| said(&error))
+        };
+        self.text.get_or_init(read).clone()
+    }
+}
+
+impl PartialEq for Descriptor {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for Descriptor {}
+
+fn said(error: &DescriptorError) -> String {
+    match error {
+        DescriptorError::Failed { source } => format!("{error}: {source}"),
+        error => error.to_string(),
+    }
+}
+
+/// A key has 64 digits at most, and perhaps a line end.
+const LIMIT: usize = 512;
+
+/// How long whoever hands the key over may take.
+const PATIENCE: Duration = Duration::from_secs(10);
