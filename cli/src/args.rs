@@ -33,7 +33,7 @@ pub(crate) struct Arguments {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Store {
     /// The store's name
-    #[arg(long, global = true, value_name = "STORE", default_value = "tokenkeep")]
+    #[arg(long, global = true, value_name = "STORE", default_value = NAME)]
     pub(crate) name: String,
 
     /// Where the cache is: a folder of its own for a sealed cache, a file for a plain text one, and for a
@@ -70,6 +70,9 @@ pub(crate) struct Store {
         value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) allow_prompt: Option<u64>,
 }
+
+/// The name of a store that has no name of its own.
+const NAME: &str = "tokenkeep";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Layout {
@@ -232,6 +235,9 @@ pub(crate) enum Command {
         reveal_secrets: bool,
     },
     /// Sign one account out
+    ///
+    /// A client that has no token of the account changes nothing, and the exit code is 3. Where no
+    /// account is signed in, tokens that belong to none are removed.
     SignOut(SignOut),
     /// Print a valid access token
     Token(Token),
@@ -273,11 +279,45 @@ impl Import {
     }
 }
 
-#[derive(Args, Debug)]
-pub(crate) struct SignOut {
-    /// User name or home account id; may be left out if one account is signed in
+/// Which account.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Whom {
+    /// User name or id of the account; may be left out if there is only one
+    ///
+    /// A name that fits several accounts is refused, and each of them is listed with the options
+    /// that mean it alone.
     #[arg(long, value_name = "USERNAME|ID")]
     pub(crate) account: Option<String>,
+
+    /// Home account id of the account, where --account would mean a user name, too
+    #[arg(long, value_name = "ID", conflicts_with = "account")]
+    pub(crate) account_id: Option<String>,
+
+    /// The authority's address, host and tenant if it has one; may be left out if one fits
+    #[arg(long, value_name = "URL")]
+    pub(crate) authority: Option<String>,
+}
+
+impl Whom {
+    /// What was typed for the account itself.
+    pub(crate) fn typed(&self) -> Option<&str> {
+        self.account_id.as_deref().or(self.account.as_deref())
+    }
+
+    /// Nothing was typed.
+    pub(crate) fn is_anybody(&self) -> bool {
+        self.typed().is_none() && self.authority.is_none()
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SignOut {
+    #[command(flatten)]
+    pub(crate) whom: Whom,
+
+    /// Instead of an account, the tokens that belong to none, such as those of an app
+    #[arg(long, conflicts_with_all = ["account", "account_id", "authority"])]
+    pub(crate) no_account: bool,
 
     #[command(flatten)]
     pub(crate) scope: SignOutScope,
@@ -305,13 +345,8 @@ pub(crate) struct Token {
     #[arg(long, value_name = "SCOPE", required = true, num_args = 1..)]
     pub(crate) scope: Vec<String>,
 
-    /// User name or home account id; may be left out if one account has a token
-    #[arg(long, value_name = "USERNAME|ID")]
-    pub(crate) account: Option<String>,
-
-    /// The authority's address, host and tenant; may be left out if one fits
-    #[arg(long, value_name = "URL")]
-    pub(crate) authority: Option<String>,
+    #[command(flatten)]
+    pub(crate) whom: Whom,
 }
 
 const EVENT: &str = r#"Example:

@@ -9,10 +9,19 @@ use tokenkeep::Error;
 pub(crate) enum Failure {
     /// The library refused or failed.
     Cache(Error),
+    /// Several accounts fit what was typed.
+    Choice {
+        /// What is asked.
+        what: String,
+        /// A line for each of them.
+        choices: Vec<String>,
+    },
     /// Nothing there: a sign-in is needed.
     Nothing(String),
     /// The output could not be written.
     Output(io::Error),
+    /// What is kept is not handed out.
+    Refused(String),
     /// A report has said it all; only the exit code is left.
     Reported(Box<Failure>),
     /// What was to be imported could not be read.
@@ -27,8 +36,9 @@ impl Failure {
         match self {
             Self::Output(_) => 1,
             Self::Reported(failure) => failure.exit_code(),
-            Self::Usage(_) => 2,
+            Self::Choice { .. } | Self::Usage(_) => 2,
             Self::Nothing(_) => 3,
+            Self::Refused(_) => 6,
             Self::Cache(error) | Self::Source(error) => exit_code(error),
         }
     }
@@ -67,7 +77,10 @@ impl fmt::Display for Failure {
             }
             Self::Source(error) => error.fmt(f),
             Self::Reported(failure) => failure.fmt(f),
-            Self::Nothing(text) | Self::Usage(text) => f.write_str(text),
+            Self::Choice { what: text, .. }
+            | Self::Nothing(text)
+            | Self::Refused(text)
+            | Self::Usage(text) => f.write_str(text),
             Self::Output(_) => f.write_str("could not write the output"),
         }
     }
@@ -78,7 +91,11 @@ impl StdError for Failure {
         match self {
             Self::Cache(error) | Self::Source(error) => error.source(),
             Self::Output(error) => Some(error),
-            Self::Nothing(_) | Self::Reported(_) | Self::Usage(_) => None,
+            Self::Choice { .. }
+            | Self::Nothing(_)
+            | Self::Refused(_)
+            | Self::Reported(_)
+            | Self::Usage(_) => None,
         }
     }
 }
@@ -130,6 +147,9 @@ pub(crate) fn explain(failure: &Failure) -> String {
     while let Some(error) = source {
         text.push_str(&format!("\n  because: {error}"));
         source = error.source();
+    }
+    if let Failure::Choice { choices, .. } = failure {
+        choices.iter().for_each(|choice| text.push_str(&format!("\n  {choice}")));
     }
     if failure.is_past_mending() {
         text.push_str("\n  `tokenkeep clear --unreadable` gives every sign-in up and starts over");

@@ -1,35 +1,38 @@
 //! Who is signed in.
 
 use serde_json::json;
-use tokenkeep::{Account, CredentialType, PersistedTokenCache};
+use tokenkeep::{Account, PersistedTokenCache};
 
+use super::who;
 use crate::{failure::Failure, output};
 
 pub(super) fn run(cache: &PersistedTokenCache, json: bool) -> Result<(), Failure> {
-    let accounts = cache.accounts()?;
+    let kept = cache.snapshot()?;
+    let accounts = kept.owners();
     if json {
-        return output::json(&accounts.iter().map(describe).collect::<Vec<_>>());
+        output::json(&accounts.iter().map(describe).collect::<Vec<_>>())?;
+    } else if !accounts.is_empty() {
+        output::table(
+            ["ACCOUNT", "ENVIRONMENT", "TENANT", "AUTHORITY", "HOME ACCOUNT ID"],
+            accounts.iter().map(|account| {
+                [
+                    who::name(account).to_owned(),
+                    account.environment().to_owned(),
+                    account.realm().unwrap_or_default().to_owned(),
+                    account.authority_type().to_string(),
+                    account.home_account_id().to_owned(),
+                ]
+            }),
+        )?;
     }
-    if accounts.is_empty() {
-        let tokens = cache.snapshot()?.entries(CredentialType::AccessToken).count();
-        output::note(&match tokens {
-            0 => "nobody is signed in".to_owned(),
-            _ => format!("no account is known; access tokens without one: {tokens} (see `list`)"),
-        });
-        return Ok(());
+    match kept.without_account().count() {
+        0 if accounts.is_empty() && !json => output::note("nobody is signed in"),
+        0 => {}
+        count => output::note(&format!(
+            "tokens without an account: {count} (`list` shows them, `sign-out --no-account` removes them)"
+        )),
     }
-    output::table(
-        ["ACCOUNT", "ENVIRONMENT", "TENANT", "AUTHORITY", "HOME ACCOUNT ID"],
-        accounts.iter().map(|account| {
-            [
-                account.username().to_owned(),
-                account.environment().to_owned(),
-                account.realm().unwrap_or_default().to_owned(),
-                account.authority_type().to_string(),
-                account.home_account_id().to_owned(),
-            ]
-        }),
-    )
+    Ok(())
 }
 
 pub(super) fn describe(account: &Account) -> serde_json::Value {

@@ -1,15 +1,19 @@
 //! Every entry with its scopes, client and expiry.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use serde::Serialize;
-use tokenkeep::{CredentialType, Entry, PersistedTokenCache};
+use tokenkeep::{Account, CredentialType, Entry, PersistedTokenCache};
 
+use super::who;
 use crate::{failure::Failure, output};
 
 /// Stable field names for `--json`.
 #[derive(Serialize)]
 struct Row {
     credential_type: &'static str,
+    /// The user name, or the home account id where no name is known.
     account: Option<String>,
     home_account_id: Option<String>,
     client_id: Option<String>,
@@ -29,17 +33,21 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let kept = cache.snapshot()?;
     let accounts = kept.accounts();
-    let username = |entry: &Entry| {
-        let home = entry.home_account_id()?;
-        let account = accounts.iter().find(|account| account.home_account_id() == home)?;
-        Some(account.username().to_owned())
+    let mut by_id: HashMap<&str, Vec<&Account>> = HashMap::new();
+    for account in &accounts {
+        by_id.entry(account.home_account_id()).or_default().push(account);
+    }
+    let account = |entry: &Entry| {
+        let id = entry.home_account_id().filter(|id| !id.is_empty())?;
+        let account = by_id.get(&*id).and_then(|all| all.iter().find(|one| one.owns(entry)));
+        Some(account.map_or(id.into_owned(), |account| who::name(account).to_owned()))
     };
     let rows: Vec<Row> = CredentialType::ALL
         .into_iter()
         .flat_map(|kind| kept.entries(kind))
         .map(|entry| Row {
             credential_type: entry.kind().as_str(),
-            account: username(entry),
+            account: account(entry),
             home_account_id: entry.home_account_id().map(Into::into),
             client_id: entry.client_id().map(Into::into),
             environment: entry.environment().map(Into::into),
@@ -81,7 +89,7 @@ impl Row {
     fn cells(self) -> [String; 7] {
         [
             self.credential_type.into(),
-            self.account.or(self.home_account_id).unwrap_or_default(),
+            self.account.unwrap_or_else(|| "-".into()),
             self.client_id.unwrap_or_default(),
             self.environment.unwrap_or_default(),
             self.realm.unwrap_or_default(),

@@ -1,24 +1,68 @@
-//! Signs one account out.
+//! Signs one account out, or removes the tokens that name nobody.
 
 use serde_json::json;
-use tokenkeep::PersistedTokenCache;
+use tokenkeep::{Account, PersistedTokenCache, TokenCache};
 
 use super::{accounts, who};
 use crate::{args::SignOut, failure::Failure, output};
+
+/// Whose tokens went.
+enum Signed {
+    Out(Account),
+    Nobodys,
+}
 
 pub(super) fn run(
     cache: &PersistedTokenCache,
     arguments: &SignOut,
     json: bool,
 ) -> Result<(), Failure> {
-    let account = who::find(cache, arguments.account.as_deref())?;
-    match &arguments.scope.client_id {
-        Some(client_id) => cache.sign_out(&account, client_id)?,
-        None => cache.sign_out_everywhere(&account)?,
-    }
+    // Tried first, so that a sign-out of nobody makes no store.
+    sign_out(&mut TokenCache::clone(&*cache.snapshot()?), arguments)?;
+    let (signed, removed) = cache.transaction(|kept| Ok(sign_out(kept, arguments)))??;
     if json {
-        return output::json(&json!({ "signed_out": accounts::describe(&account) }));
+        let account = match &signed {
+            Signed::Out(account) => Some(accounts::describe(account)),
+            Signed::Nobodys => None,
+        };
+        return output::json(&json!({ "signed_out": account, "removed": removed }));
     }
-    output::note(&format!("signed out {}", output::printable(account.username().to_owned())));
+    output::note(&match signed {
+        Signed::Out(account) => format!("signed out {}", who::name(&account)),
+        Signed::Nobodys => format!("tokens without an account that were removed: {removed}"),
+    });
     Ok(())
+}
+
+/// Whom it signed out, and how many entries went. What fails changes nothing.
+fn sign_out(kept: &mut TokenCache, arguments: &SignOut) -> Result<(Signed, usize), Failure> {
+    let client = arguments.scope.client_id.as_deref();
+    if means_nobodys(kept, arguments) {
+        return match kept.sign_out_without_account(client)? {
+            0 => Err(nothing(client, "without an account")),
+            removed => Ok((Signed::Nobodys, removed)),
+        };
+    }
+    let account = who::find(kept, &arguments.whom, Account::authority)?;
+    let removed = match client {
+        Some(client) => kept.sign_out(&account, client)?,
+        None => kept.sign_out_everywhere(&account)?,
+    };
+    match removed {
+        0 => Err(nothing(client, &format!("of `{}`", who::name(&account)))),
+        removed => Ok((Signed::Out(account), removed)),
+    }
+}
+
+/// Tokens without an account are meant if that was said, or if there is nothing else.
+fn means_nobodys(kept: &TokenCache, arguments: &SignOut) -> bool {
+    arguments.no_account
+        || (arguments.whom.is_anybody()
+            && kept.owners().is_empty()
+            && kept.without_account().next().is_some())
+}
+
+fn nothing(client: Option<&str>, whose: &str) -> Failure {
+    let client = client.map(|client| format!(" of client `{client}`")).unwrap_or_default();
+    Failure::Nothing(format!("no tokens{client} {whose} are kept; nothing was changed"))
 }

@@ -1,34 +1,37 @@
 //! Prints a valid access token.
 
-use std::collections::BTreeSet;
-
 use serde_json::json;
-use tokenkeep::{CredentialType, Error, PersistedTokenCache, TokenRequest};
+use tokenkeep::{Account, Error, PersistedTokenCache, TokenCache, TokenRequest};
 
 use super::who;
-use crate::{args::Token, failure::Failure, output};
+use crate::{args::Token, failure::Failure, open::typed, output};
 
 pub(super) fn run(
     cache: &PersistedTokenCache,
     arguments: &Token,
     json: bool,
 ) -> Result<(), Failure> {
-    let authority = match &arguments.authority {
+    let whom = &arguments.whom;
+    let kept = cache.snapshot()?;
+    let account = match whom.typed() {
+        Some(_) => {
+            let address = |account: &Account| token_authority(&kept, arguments, account);
+            Some(who::find(&kept, whom, address)?)
+        }
+        None => None,
+    };
+    let authority = match &whom.authority {
         Some(authority) => authority.clone(),
-        None => only_authority(cache, &arguments.client_id)?,
+        None => only_authority(&kept, arguments, account.as_ref())?,
     };
     let scopes = arguments.scope.iter().flat_map(|scope| scope.split_whitespace());
     let mut request = TokenRequest::new(&arguments.client_id, &authority, scopes);
-    if let Some(named) = &arguments.account {
-        request = request.for_account(&who::find(cache, Some(named))?);
+    if let Some(account) = &account {
+        request = request.for_account(account);
     }
     let found = cache.find_access_token(&request).map_err(|error| match error {
-        Error::AccountAmbiguous { usernames } => Failure::Usage(format!(
-            "{} accounts have a token for this; name one with --account: {}",
-            usernames.len(),
-            usernames.join(", ")
-        )),
-        error => error.into(),
+        Error::AccountAmbiguous { .. } => choice(&kept, arguments, &request, error),
+        error => typed(error),
     })?;
     let Some(token) = found else {
         return Err(Failure::Nothing(
@@ -36,6 +39,7 @@ pub(super) fn run(
                 .into(),
         ));
     };
+    check(token.secret())?;
     if json {
         return output::json(&json!({
             "access_token": token.secret(),
@@ -47,20 +51,61 @@ pub(super) fn run(
     output::line(token.secret())
 }
 
+/// A token with a line end would smuggle a header into a request, and one with an escape would
+/// command the terminal. RFC 6749 knows neither.
+fn check(token: &str) -> Result<(), Failure> {
+    if !token.is_empty() && token.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return Ok(());
+    }
+    Err(Failure::Refused(
+        "the access token is not printed: it is empty or has characters that no token has; \
+         sign in again"
+            .into(),
+    ))
+}
+
 /// The authority of this client's tokens, if there is only one.
-fn only_authority(cache: &PersistedTokenCache, client_id: &str) -> Result<String, Failure> {
-    let kept = cache.snapshot()?;
-    let authorities: BTreeSet<String> = kept
-        .entries(CredentialType::AccessToken)
-        .filter(|entry| entry.client_id().as_deref() == Some(client_id))
-        .filter_map(|entry| Some(format!("https://{}/{}", entry.environment()?, entry.realm()?)))
-        .collect();
+fn only_authority(
+    kept: &TokenCache,
+    arguments: &Token,
+    account: Option<&Account>,
+) -> Result<String, Failure> {
+    let client = &arguments.client_id;
+    let mut authorities = kept.authorities(client, account);
     match authorities.len() {
-        0 => Err(Failure::Nothing(format!("no token of client `{client_id}` is kept; sign in"))),
-        1 => Ok(authorities.into_iter().next().unwrap_or_default()),
+        0 => {
+            let whose = account.map(|one| format!(" for `{}`", who::name(one))).unwrap_or_default();
+            Err(Failure::Nothing(format!("no token of client `{client}`{whose} is kept; sign in")))
+        }
+        1 => Ok(authorities.remove(0)),
         _ => Err(Failure::Usage(format!(
             "this client has tokens of several authorities; name one with --authority: {}",
-            authorities.into_iter().collect::<Vec<_>>().join(", ")
+            authorities.join(", ")
         ))),
+    }
+}
+
+/// The authority to name for an account, where its tokens of this client are all of one.
+fn token_authority(kept: &TokenCache, arguments: &Token, account: &Account) -> Option<String> {
+    let mut authorities = kept.authorities(&arguments.client_id, Some(account));
+    (authorities.len() == 1).then(|| authorities.remove(0))
+}
+
+/// Several accounts have a token for the request: the error that lists them.
+fn choice(kept: &TokenCache, arguments: &Token, request: &TokenRequest, error: Error) -> Failure {
+    // At the beginning of time no token has expired, so all that may be meant are found.
+    let has_token = |account: &Account| {
+        let request = request.clone().for_account(account);
+        account.is_at(request.authority()).is_ok_and(|is_there| is_there)
+            && (kept.find_access_token(&request, 0).is_ok_and(|token| token.is_some())
+                || kept.refresh_tokens(&request).is_ok_and(|tokens| !tokens.is_empty()))
+    };
+    let fitting: Vec<Account> = kept.owners().into_iter().filter(has_token).collect();
+    match fitting.len() {
+        0 | 1 => Failure::Usage(format!("{error}; name it with --account")),
+        _ => {
+            let address = |_: &Account| Some(request.authority().to_owned());
+            who::choice(kept, &arguments.whom, &fitting, address)
+        }
     }
 }

@@ -1,34 +1,109 @@
-//! Which account a person means.
+//! Which account the user means.
 
-use tokenkeep::{Account, PersistedTokenCache};
+use tokenkeep::{Account, TokenCache};
+use tokenkeep_platform::text::shell_word;
 
-use crate::failure::Failure;
+use crate::{args::Whom, failure::Failure, open::typed};
 
-/// The account with this user name or home account id; without one, the only one there is.
-pub(super) fn find(cache: &PersistedTokenCache, named: Option<&str>) -> Result<Account, Failure> {
-    let accounts = cache.accounts()?;
-    let Some(named) = named else { return only(accounts) };
-    let by_id = accounts.iter().position(|account| account.home_account_id() == named);
-    if let Some(at) = by_id {
-        return Ok(accounts.into_iter().nth(at).expect("the position of an account"));
+/// The one account that fits what was typed; without anything typed, the only one there is.
+///
+/// `address` gives the authority to name for an account if there are several to choose from.
+pub(super) fn find(
+    kept: &TokenCache,
+    whom: &Whom,
+    address: impl Fn(&Account) -> Option<String>,
+) -> Result<Account, Failure> {
+    let mut fitting = candidates(kept, whom)?;
+    match fitting.len() {
+        0 => Err(nobody(kept, whom)),
+        1 => Ok(fitting.remove(0)),
+        _ => Err(choice(kept, whom, &fitting, address)),
     }
-    let matching: Vec<Account> = accounts
-        .into_iter()
-        .filter(|account| account.username().to_lowercase() == named.to_lowercase())
-        .collect();
-    if matching.is_empty() {
-        return Err(Failure::Nothing(format!("no account `{named}` is signed in")));
-    }
-    only(matching)
 }
 
-fn only(mut accounts: Vec<Account>) -> Result<Account, Failure> {
-    match accounts.len() {
-        0 => Err(Failure::Nothing("nobody is signed in".into())),
-        1 => Ok(accounts.remove(0)),
-        count => Err(Failure::Usage(format!(
-            "{count} accounts fit; name one with --account and its home account id: {}",
-            accounts.iter().map(Account::home_account_id).collect::<Vec<_>>().join(", ")
-        ))),
+/// The error that lists accounts, each with the options that mean this one alone.
+pub(super) fn choice(
+    kept: &TokenCache,
+    whom: &Whom,
+    fitting: &[Account],
+    address: impl Fn(&Account) -> Option<String>,
+) -> Failure {
+    let typed = whom.typed().map(|name| format!(" `{name}`")).unwrap_or_default();
+    let choices = fitting.iter().map(|account| {
+        let authority = address(account).or_else(|| account.authority());
+        let authority = authority.unwrap_or_else(|| account.environment().to_owned());
+        let options = options(kept, account, authority);
+        let name = Some(account.username()).filter(|name| !name.is_empty());
+        format!("{}: {options}", name.unwrap_or("without a user name"))
+    });
+    Failure::Choice {
+        what: format!("{} accounts fit{typed}; name one of them:", fitting.len()),
+        choices: choices.collect(),
     }
+}
+
+/// How an account is called: its user name, or its id where it has none.
+pub(super) fn name(account: &Account) -> &str {
+    match account.username() {
+        "" => account.home_account_id(),
+        name => name,
+    }
+}
+
+fn candidates(kept: &TokenCache, whom: &Whom) -> Result<Vec<Account>, Failure> {
+    let named = match (&whom.account, &whom.account_id) {
+        (_, Some(id)) => {
+            let mut owners = kept.owners();
+            owners.retain(|account| account.home_account_id() == id);
+            owners
+        }
+        (Some(name), None) => kept.accounts_named(name),
+        (None, None) => kept.owners(),
+    };
+    let Some(authority) = &whom.authority else { return Ok(named) };
+    // A host that no address means can still be told apart by its name.
+    let is_host = |account: &Account| account.environment() == authority;
+    if named.iter().any(is_host) {
+        return Ok(named.into_iter().filter(is_host).collect());
+    }
+    let mut fitting = Vec::new();
+    for account in named {
+        if account.is_at(authority).map_err(typed)? {
+            fitting.push(account);
+        }
+    }
+    Ok(fitting)
+}
+
+fn nobody(kept: &TokenCache, whom: &Whom) -> Failure {
+    let there = whom.authority.as_ref().map(|url| format!(" at `{url}`")).unwrap_or_default();
+    let Some(typed) = whom.typed() else {
+        let nobodys = match kept.without_account().count() {
+            0 => String::new(),
+            count => format!("; tokens without an account: {count} (`--no-account` means them)"),
+        };
+        return Failure::Nothing(format!("nobody is signed in{there}{nobodys}"));
+    };
+    // An é of one character and one of two look alike and are not the same name.
+    let spelling = match typed.is_ascii() {
+        true => "",
+        false => "; letters with accents can be written in two ways, so try its home account id",
+    };
+    Failure::Nothing(format!("no account `{typed}` is signed in{there}{spelling}"))
+}
+
+/// The options that mean this account and no other one here.
+fn options(kept: &TokenCache, account: &Account, authority: String) -> String {
+    let id = account.home_account_id();
+    let authority_option = typed_option("--authority", &authority);
+    let by_name =
+        Whom { account: Some(id.to_owned()), account_id: None, authority: Some(authority) };
+    let is_only_one = candidates(kept, &by_name).is_ok_and(|found| found.len() == 1);
+    let option = if is_only_one { "--account" } else { "--account-id" };
+    format!("{} {authority_option}", typed_option(option, id))
+}
+
+fn typed_option(option: &str, value: &str) -> String {
+    let separator = if value.starts_with('-') { "=" } else { " " };
+    format!("{option}{separator}{}", shell_word(value))
 }
