@@ -340,3 +340,43 @@ fn way_back(seen: u64, found: u64) -> String {
         false => "is of a store that had ended".into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_others_is_shown_and_not_obeyed() {
+        let evil = "a\u{1b}[2J\r\n\u{9b}\u{202e}\u{2066}\u{200b}\u{2028}z";
+        let text = || evil.to_owned();
+        let path = || PathBuf::from(evil);
+        let source = || -> Source { evil.into() };
+        for error in [
+            Error::Corrupt { what: text(), detail: text() },
+            Error::DurabilityUnknown { path: path(), source: source() },
+            Error::Invalid { detail: text() },
+            Error::InvalidKeyFile { path: path(), detail: text(), source: None },
+            Error::Io { operation: "read", path: path(), source: source() },
+            Error::KeyGone { path: path(), key_id: text(), vault: "vault" },
+            Error::LockTimeout { path: path(), waited: Duration::ZERO, holder: Some(text()) },
+            Error::MissingParent { path: path() },
+            Error::NoSpace { path: path(), source: source() },
+            Error::OtherBackend { path: path(), found: text(), expected: "a cache" },
+            Error::OtherStore { path: path(), name: text() },
+            Error::PartlyRemoved { left: text(), source: Box::new(Error::Nested) },
+            Error::PermissionDenied { what: text(), source: source() },
+            Error::ReadOnly { path: path(), source: source() },
+            Error::RolledBack { path: path(), seen: 2, found: 1 },
+            Error::TooLarge { what: text(), size: 2, limit: 1 },
+            Error::UnsafePath { path: path(), found: text(), mend: text() },
+            Error::UnsupportedVersion { path: path(), version: 2 },
+            Error::VaultMissing { vault: "vault", reason: text(), source: None },
+            Error::VaultServiceMissing { vault: "vault", reason: text(), source: None },
+            Error::WrongKey { path: path() },
+        ] {
+            let said = error.to_string();
+            assert!(!said.contains(tokenkeep_platform::text::is_obeyed), "{said:?}");
+            assert!(said.contains(r"a\u{1b}[2J\u{d}\u{a}\u{9b}"), "{said}");
+        }
+    }
+}

@@ -1,15 +1,16 @@
 //! What can be typed.
 
 use std::{
-    fmt,
+    env, fmt,
     path::{Path, PathBuf},
+    process,
     str::FromStr,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tokenkeep_platform::text::shown_path;
+use tokenkeep_platform::text::{shell_word, shown, shown_path};
 
-use crate::descriptor::Descriptor;
+use crate::{descriptor::Descriptor, output};
 
 /// Keeps OAuth sign-ins: adds them, prints tokens, says what protects them.
 ///
@@ -27,6 +28,25 @@ pub(crate) struct Arguments {
 
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// What was typed. Ends the process if it cannot be meant, or asks for help.
+///
+/// What a terminal would obey in it, such as in a file name that a shell filled in, is escaped in
+/// the message: the arguments are read once more with it escaped, and fail in the same way.
+pub(crate) fn parse() -> Arguments {
+    let failed = match Arguments::try_parse() {
+        Ok(arguments) => return arguments,
+        Err(error) => error,
+    };
+    let shown = env::args_os().map(|word| shown(&word.to_string_lossy()).into_owned());
+    match Arguments::try_parse_from(shown) {
+        Err(error) => error.exit(),
+        Ok(_) => {
+            output::note(&failed.render().to_string());
+            process::exit(failed.exit_code())
+        }
+    }
 }
 
 /// Which cache is meant and what opens it.
@@ -69,6 +89,25 @@ pub(crate) struct Store {
     #[arg(long, global = true, value_name = "SECONDS",
         value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) allow_prompt: Option<u64>,
+}
+
+impl Store {
+    /// A command line for the same cache, to be typed by the user.
+    pub(crate) fn command(&self, words: &str) -> String {
+        let mut line = String::from("tokenkeep");
+        if self.name != NAME {
+            line.push_str(&format!(" --name {}", shell_word(&self.name)));
+        }
+        if let Some(path) = &self.cache {
+            line.push_str(&format!(" --cache {}", shell_word(path)));
+        }
+        match self.layout {
+            Layout::Sealed => {}
+            Layout::Plaintext => line.push_str(" --store plaintext"),
+            Layout::Family => line.push_str(" --store family"),
+        }
+        format!("{line} {words}")
+    }
 }
 
 /// The name of a store that has no name of its own.

@@ -4,6 +4,8 @@ use std::{error::Error as StdError, fmt, io};
 
 use tokenkeep::Error;
 
+use crate::args::{Layout, Store};
+
 /// Why a command did not do what it was asked to.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -16,6 +18,8 @@ pub(crate) enum Failure {
         /// A line for each of them.
         choices: Vec<String>,
     },
+    /// Standard input could not be read.
+    Input(io::Error),
     /// Nothing there: a sign-in is needed.
     Nothing(String),
     /// The output could not be written.
@@ -34,27 +38,12 @@ impl Failure {
     /// The exit codes that `tokenkeep --help` lists.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Output(_) => 1,
+            Self::Input(_) | Self::Output(_) => 1,
             Self::Reported(failure) => failure.exit_code(),
             Self::Choice { .. } | Self::Usage(_) => 2,
             Self::Nothing(_) => 3,
             Self::Refused(_) => 6,
             Self::Cache(error) | Self::Source(error) => exit_code(error),
-        }
-    }
-
-    /// Whether nothing but giving the sign-ins up is left, where no copy can be brought back.
-    fn is_past_mending(&self) -> bool {
-        match self {
-            Self::Reported(failure) => failure.is_past_mending(),
-            Self::Cache(error) => matches!(
-                error,
-                Error::Corrupt { .. }
-                    | Error::InvalidKeyFile { source: Some(_), .. }
-                    | Error::KeyGone { .. }
-                    | Error::RolledBack { .. }
-            ),
-            _ => false,
         }
     }
 
@@ -81,6 +70,7 @@ impl fmt::Display for Failure {
             | Self::Nothing(text)
             | Self::Refused(text)
             | Self::Usage(text) => f.write_str(text),
+            Self::Input(_) => f.write_str("could not read standard input"),
             Self::Output(_) => f.write_str("could not write the output"),
         }
     }
@@ -90,7 +80,7 @@ impl StdError for Failure {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
             Self::Cache(error) | Self::Source(error) => error.source(),
-            Self::Output(error) => Some(error),
+            Self::Input(error) | Self::Output(error) => Some(error),
             Self::Choice { .. }
             | Self::Nothing(_)
             | Self::Refused(_)
@@ -103,12 +93,6 @@ impl StdError for Failure {
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Self::Cache(error)
-    }
-}
-
-impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::Output(error)
     }
 }
 
@@ -140,22 +124,53 @@ fn exit_code(error: &Error) -> u8 {
     }
 }
 
-/// The failure and everything that led to it, one line each.
-pub(crate) fn explain(failure: &Failure) -> String {
-    let mut text = format!("tokenkeep: {failure}");
+/// The failure, everything that led to it, and what to do, one line each.
+///
+/// Whoever prints them escapes each line, so that no text of others can end one.
+pub(crate) fn explain(failure: &Failure, store: &Store) -> Vec<String> {
+    let mut lines = vec![format!("tokenkeep: {failure}")];
     let mut source = failure.source();
     while let Some(error) = source {
-        text.push_str(&format!("\n  because: {error}"));
+        lines.push(format!("  because: {}", error.to_string().trim_end()));
         source = error.source();
     }
-    if let Failure::Choice { choices, .. } = failure {
-        choices.iter().for_each(|choice| text.push_str(&format!("\n  {choice}")));
+    match failure {
+        Failure::Choice { choices, .. } => {
+            lines.extend(choices.iter().map(|choice| format!("  {choice}")));
+        }
+        Failure::Cache(error) => {
+            lines.extend(next_step(error, store).map(|step| format!("  {step}")));
+        }
+        _ => {}
     }
-    if failure.is_past_mending() {
-        text.push_str("\n  `tokenkeep clear --unreadable` gives every sign-in up and starts over");
+    lines
+}
+
+/// What to do about an error of which the library speaks in words for developers.
+pub(crate) fn next_step(error: &Error, store: &Store) -> Option<String> {
+    let give_up = || {
+        format!("`{}` gives every sign-in up and starts over", store.command("clear --unreadable"))
+    };
+    match error {
+        Error::Corrupt { .. } | Error::RolledBack { .. } => Some(give_up()),
+        Error::InvalidKeyFile { source: Some(_), .. } => {
+            Some(format!("restore the key file; {}", give_up()))
+        }
+        Error::KeyGone { .. } => {
+            Some(format!("bring the key file or the vault back; {}", give_up()))
+        }
+        Error::VaultMissing { .. } | Error::VaultServiceMissing { .. } => {
+            Some(match store.layout {
+                Layout::Sealed => {
+                    "or choose another key with --key, such as passphrase or file:PATH".into()
+                }
+                Layout::Family | Layout::Plaintext => {
+                    "or keep the sign-ins elsewhere, with --store sealed".into()
+                }
+            })
+        }
+        _ => None,
     }
-    let printable = |c: char| if c.is_control() && c != '\n' { '\u{fffd}' } else { c };
-    text.chars().map(printable).collect()
 }
 
 /// What the library calls the function that hands it the key of an environment variable or of a

@@ -4,16 +4,16 @@ mod args;
 mod command;
 mod descriptor;
 mod failure;
+mod input;
 mod key;
 mod open;
 mod output;
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use tokenkeep_platform::{WipingAllocator, process};
 
-use self::{args::Arguments, failure::Failure};
+use self::failure::Failure;
 
 /// Copies of tokens that a parser leaves on the heap are gone once freed.
 #[global_allocator]
@@ -25,13 +25,15 @@ fn main() -> ExitCode {
 }
 
 fn run() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = args::parse();
     match command::run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(Failure::Reported(failure)) => ExitCode::from(failure.exit_code()),
         Err(failure) => {
-            output::note(&failure::explain(&failure));
+            for line in failure::explain(&failure, &arguments.store) {
+                output::note(&line);
+            }
             ExitCode::from(failure.exit_code())
         }
     }

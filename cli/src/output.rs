@@ -7,29 +7,35 @@ use std::{
 
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
+use tokenkeep_platform::text::{is_obeyed, shown};
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
 
-/// Prints one line on standard output.
-pub(crate) fn line(text: impl AsRef<[u8]>) -> Result<(), Failure> {
-    let text = text.as_ref();
+/// Prints bytes on standard output exactly as they are, and ends the line.
+pub(crate) fn exactly(bytes: &[u8]) -> Result<(), Failure> {
     // A whole line at once passes by standard output's own buffer, which keeps what it was given.
-    let mut line = Zeroizing::new(Vec::with_capacity(text.len() + 1));
-    line.extend_from_slice(text);
+    let mut line = Zeroizing::new(Vec::with_capacity(bytes.len() + 1));
+    line.extend_from_slice(bytes);
     line.push(b'\n');
-    Ok(io::stdout().lock().write_all(&line)?)
+    io::stdout().lock().write_all(&line).map_err(Failure::Output)
+}
+
+/// Prints one line on standard output. Text of others in it is shown, not obeyed.
+pub(crate) fn line(text: impl AsRef<str>) -> Result<(), Failure> {
+    exactly(shown(text.as_ref()).as_bytes())
 }
 
 /// Prints one JSON document on standard output.
 pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
-    let text = Zeroizing::new(serde_json::to_string_pretty(value).map_err(io::Error::from)?);
-    line(text.as_bytes())
+    let text = serde_json::to_string_pretty(value).map_err(|e| Failure::Output(e.into()))?;
+    exactly(escaped(&Zeroizing::new(text)).as_bytes())
 }
 
-/// Tells the person something, on standard error. Nobody there to read it is no failure.
+/// Tells the user something in one line, on standard error. Text of others in it is shown, not
+/// obeyed. Nobody there to read it is no failure.
 pub(crate) fn note(text: &str) {
-    writeln!(io::stderr().lock(), "{text}").ok();
+    writeln!(io::stderr().lock(), "{}", shown(text)).ok();
 }
 
 /// As [`note`], while the work at hand goes on: where nobody reads standard error, a write to it
@@ -39,30 +45,67 @@ pub(crate) fn note_aside(text: String) {
     drop(thread::Builder::new().spawn(move || note(&text)));
 }
 
-/// Prints a table that fits the terminal; one line a row where the output is no terminal.
+/// Whether a table is laid out anew to fit the terminal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Width {
+    /// Long cells are cut into lines on a terminal.
+    Fits,
+    /// One line a row, so that a secret can be copied.
+    AsLongAsItIs,
+}
+
+/// Prints a table; one line a row where the output is no terminal.
 pub(crate) fn table<const N: usize>(
     header: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
+    width: Width,
 ) -> Result<(), Failure> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header);
-    let arrangement = if io::stdout().is_terminal() {
+    let arrangement = if width == Width::Fits && io::stdout().is_terminal() {
         ContentArrangement::Dynamic
     } else {
         ContentArrangement::Disabled
     };
     table.set_content_arrangement(arrangement);
     for row in rows {
-        table.add_row(row.map(printable));
+        table.add_row(row.map(|cell| shown(&cell).into_owned()));
     }
-    line(table.trim_fmt())
+    exactly(Zeroizing::new(table.trim_fmt()).as_bytes())
 }
 
-/// Kept text is foreign: control characters must not reach the terminal.
-pub(crate) fn printable(text: String) -> String {
-    if text.chars().any(char::is_control) {
-        text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-    } else {
-        text
+/// JSON of the same value in which no character is left that a terminal obeys.
+///
+/// Such a character can stand in a text only: what is outside is ASCII, and line ends that the
+/// printer made.
+fn escaped(json: &str) -> Zeroizing<String> {
+    let must_go = |c: char| c != '\n' && is_obeyed(c);
+    let mut safe = Zeroizing::new(String::with_capacity(json.len() + 64));
+    for c in json.chars() {
+        if must_go(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                safe.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            safe.push(c);
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::escaped;
+
+    #[test]
+    fn escaped_json_has_the_same_value() {
+        let value = serde_json::json!({
+            "a\u{9b}\u{7f}": ["\u{1b}[2J\r\n", "\u{202e}\u{2066}\u{200b}\u{2028}", "\u{e0041}é漢"],
+        });
+        let text = serde_json::to_string_pretty(&value).expect("JSON");
+        let safe = escaped(&text);
+        assert!(safe.contains(r"a\u009b\u007f") && safe.contains(r"\udb40\udc41é漢"), "{}", *safe);
+        assert!(safe.chars().all(|c| c == '\n' || !tokenkeep_platform::text::is_obeyed(c)));
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&safe).expect("JSON"), value);
     }
 }

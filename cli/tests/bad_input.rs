@@ -102,3 +102,78 @@ fn what_cannot_be_read_is_given_up_by_a_word_of_its_own() {
     assert!(place.run_with(&["add"], EVENT).status.success());
     assert_eq!(text(&place.run(&TOKEN).stdout), "an-access-token\n");
 }
+
+#[test]
+fn what_could_not_be_read_is_called_reading() {
+    let place = Place::signed_in();
+    for command in [&["add"][..], &["import"], &["import", "-"]] {
+        let folder = fs::File::open(place.0.path());
+        // A folder cannot be opened as a file on Windows.
+        let Ok(folder) = folder else { continue };
+        let output = place.command().args(command).stdin(folder).output().unwrap();
+        let (code, said) = refusal(&output);
+        assert!(code == 1 && said.contains("could not read standard input"), "{said}");
+    }
+}
+
+#[test]
+fn an_answer_without_its_event_gets_the_hint_that_was_made_for_it() {
+    let place = Place::signed_in();
+    let before = place.sealed();
+    for answer in [
+        r#"{"access_token": "an-access-token", "expires_in": 3600, "scope": "s", "token_type": "Bearer"}"#,
+        r#"{"access_token": "an-access-token"}"#,
+        r#"{"refresh_token": "a-refresh-token", "scope": ["s"], "expires_in": "odd"}"#,
+        "\u{feff}{\"id_token\": \"x.y.z\"}",
+        r#"{"error": "invalid_grant", "error_description": "x"}"#,
+    ] {
+        let (code, said) = refusal(&place.run_with(&["add"], answer));
+        assert!(code == 1 && said.contains("`response`"), "{answer}: {said}");
+        assert!(said.contains("add --help"), "{answer}: {said}");
+        assert_eq!(place.sealed(), before, "{answer}");
+    }
+}
+
+#[test]
+fn utf_16_is_called_by_its_name() {
+    let place = Place::signed_in();
+    for marked in [true, false] {
+        let mark = if marked { "\u{feff}" } else { "" };
+        let event = format!("{mark}{EVENT}");
+        let wide: Vec<u8> = event.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let file = place.0.path().join("wide.json");
+        fs::write(&file, wide).unwrap();
+        for command in [&["add"][..], &["import"]] {
+            let input = fs::File::open(&file).unwrap();
+            let output = place.command().args(command).stdin(input).output().unwrap();
+            let (code, said) = refusal(&output);
+            assert!(code == 1 && said.contains("UTF-16"), "{command:?}: {said}");
+        }
+        let (code, said) = refusal(&run(place.command().arg("import").arg(&file), ""));
+        assert!(code == 1 && said.contains("UTF-16"), "{said}");
+    }
+}
+
+#[test]
+fn advice_is_in_the_programs_words_and_for_the_cache_that_was_meant() {
+    let place = Place::signed_in();
+    let mut sealed = place.sealed();
+    let last = sealed.len() - 1;
+    sealed[last] ^= 1;
+    fs::write(place.file(), sealed).unwrap();
+    let doctor = place.run(&["doctor"]);
+    let said = [refusal(&place.run(&["list"])).1, text(&doctor.stdout)];
+    for said in &said {
+        for word in ["quarantine", "reset", "callback"] {
+            assert!(!said.contains(word), "{word} in {said}");
+        }
+        let lines = said.lines().filter(|line| line.contains("clear --unreadable"));
+        assert_eq!(lines.count(), 1, "{said}");
+    }
+    // The command does what it says, to this cache.
+    let command = said[0].split('`').find(|part| part.contains("clear")).unwrap();
+    let mut words = command.split(' ').skip(1);
+    assert_eq!(words.next(), Some("--cache"));
+    assert_eq!(words.next(), Some(&*place.folder().display().to_string()));
+    assert_eq!(words.collect::<Vec<_>>(), ["clear", "--unreadable"]);
+}

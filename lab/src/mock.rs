@@ -36,6 +36,8 @@ pub enum Act {
     Large(usize),
     /// Answers with an error whose text has this many bytes.
     Refuse(usize),
+    /// Answers with an error of this text.
+    Say(&'static str),
     /// Leaves the bus without an answer.
     Die,
 }
@@ -176,6 +178,7 @@ impl Shared {
             Act::Nonsense => bus.reply(&call.header(), &42_u32).unwrap(),
             Act::Large(size) if member != "GetSecret" => self.exaggerate(call, member, size),
             Act::Refuse(size) => self.refuse(call, "Other", &"x".repeat(size)),
+            Act::Say(text) => self.refuse(call, "Other", text),
             Act::Answer | Act::Prompt | Act::Locked | Act::Large(_) => self.answer(call, act),
         }
         true

@@ -4,7 +4,10 @@ use serde_json::json;
 use tokenkeep::{Account, PersistedTokenCache};
 
 use super::who;
-use crate::{failure::Failure, output};
+use crate::{
+    failure::Failure,
+    output::{self, Width},
+};
 
 pub(super) fn run(cache: &PersistedTokenCache, json: bool) -> Result<(), Failure> {
     let kept = cache.snapshot()?;
@@ -23,6 +26,7 @@ pub(super) fn run(cache: &PersistedTokenCache, json: bool) -> Result<(), Failure
                     account.home_account_id().to_owned(),
                 ]
             }),
+            Width::Fits,
         )?;
     }
     match kept.without_account().count() {

@@ -1,27 +1,21 @@
 //! Keeps one sign-in event.
 
-use std::io::{self, Read};
-
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::json;
 use tokenkeep::{CredentialType, Error, SignInEvent, TokenCache};
-use zeroize::Zeroizing;
 
 use crate::{
     args::Store,
     failure::Failure,
+    input,
     open::{open, protection},
     output,
 };
 
 /// The event is read and checked before the cache is opened, so that nothing is asked in vain.
 pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
-    let mut text = Zeroizing::new(Vec::with_capacity(64 * 1024));
-    io::stdin().lock().take(MAX_EVENT + 1).read_to_end(&mut text)?;
-    if text.len() as u64 > MAX_EVENT {
-        return Err(Failure::Usage("standard input is larger than any sign-in event".into()));
-    }
-    let event = SignInEvent::from_json(&text)?;
-    check_use(&event)?;
+    let text = input::standard(MAX_EVENT, "is larger than any sign-in event")?;
+    let event = read(&text)?;
     let cache = open(store)?;
     cache.add(&event)?;
     let protection = protection(store, cache.protection());
@@ -33,18 +27,49 @@ pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
     }
 }
 
-/// An event without a token or an account is what a bare token response looks like.
-fn check_use(event: &SignInEvent) -> Result<(), Failure> {
-    let mut alone = TokenCache::new();
-    alone.add(event, 0)?;
-    if alone.len() > alone.entries(CredentialType::AppMetadata).count() {
-        return Ok(());
+fn read(text: &[u8]) -> Result<SignInEvent, Failure> {
+    if input::is_utf16(text) {
+        return Err(invalid(format!("the sign-in event {}", input::UTF16)));
     }
-    Err(Failure::Cache(Error::Invalid {
-        detail: "the event has no token and no account; the provider's answer goes under \
-                 `response`, `tokenkeep add --help` shows an example"
-            .into(),
-    }))
+    if is_bare_answer(text) {
+        return Err(invalid(
+            "this is a provider's answer, not a sign-in event, which also says who asked; the \
+             answer goes under `response`, `tokenkeep add --help` shows an example"
+                .into(),
+        ));
+    }
+    let event = SignInEvent::from_json(text)?;
+    let mut alone = TokenCache::new();
+    alone.add(&event, 0)?;
+    if alone.len() == alone.entries(CredentialType::AppMetadata).count() {
+        return Err(invalid(
+            "the event has no token and no account; the provider's answer goes under `response`, \
+             `tokenkeep add --help` shows an example"
+                .into(),
+        ));
+    }
+    Ok(event)
+}
+
+/// Whether it is what a token endpoint answered, with nothing around it. No text of it is copied.
+fn is_bare_answer(text: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Answer {
+        response: Option<IgnoredAny>,
+        access_token: Option<IgnoredAny>,
+        refresh_token: Option<IgnoredAny>,
+        id_token: Option<IgnoredAny>,
+        error: Option<IgnoredAny>,
+    }
+    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
+    serde_json::from_slice::<Answer>(text).is_ok_and(|answer| {
+        let parts = [answer.access_token, answer.refresh_token, answer.id_token, answer.error];
+        answer.response.is_none() && parts.iter().any(Option::is_some)
+    })
+}
+
+fn invalid(detail: String) -> Failure {
+    Failure::Cache(Error::Invalid { detail })
 }
 
 /// Token responses are a few kilobytes.

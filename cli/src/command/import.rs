@@ -11,13 +11,15 @@ use tokenkeep::{
     CredentialType, Error, Merged, Persistence, PlaintextPersistence, TokenCache,
     build_encrypted_persistence,
 };
+use tokenkeep_platform::text::shown_path;
 use zeroize::Zeroizing;
 
 use crate::{
     args::{Import, Store},
     failure::Failure,
+    input,
     open::{builder, interaction, open, protection},
-    output,
+    output::{self, Width},
 };
 
 /// The source is read and checked before the cache is opened, so that nothing is made or asked in vain.
@@ -27,9 +29,10 @@ pub(super) fn run(store: &Store, import: &Import, json: bool) -> Result<(), Fail
         (Some(location), _) => from_python(store, location)?,
         (None, Some(file)) => {
             let failed = |source: io::Error| unreadable(file, source);
-            parse(&read(File::open(file).map_err(failed)?).map_err(failed)?, &quoted(file))?
+            let text = File::open(file).and_then(|file| input::read(file, MAX_CACHE));
+            parse(&text.map_err(failed)?, &quoted(file))?
         }
-        (None, None) => parse(&read(io::stdin().lock())?, "standard input")?,
+        (None, None) => parse(&input::standard(MAX_CACHE, TOO_LARGE)?, "standard input")?,
     };
     if !TokenCache::new().merge(&source)?.is_change() {
         return Err(Failure::Nothing("nothing is kept there; nothing was imported".into()));
@@ -70,7 +73,7 @@ fn print(merged: &Merged) -> Result<(), Failure> {
         let [came, newer, same] = counts.map(|count| count.to_string());
         (counts != [0; 3]).then(|| [kind.to_string(), came, newer, same])
     });
-    output::table(["TYPE", "CAME", "NEWER HERE", "THE SAME"], rows)?;
+    output::table(["TYPE", "CAME", "NEWER HERE", "THE SAME"], rows, Width::Fits)?;
     let sections = merged.sections();
     if sections.came > 0 {
         output::note(&format!("unknown sections that came with it: {}", sections.came));
@@ -84,22 +87,19 @@ fn print(merged: &Merged) -> Result<(), Failure> {
     Ok(())
 }
 
-fn read(from: impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
-    let mut text = Zeroizing::new(Vec::with_capacity(64 * 1024));
-    from.take(MAX_CACHE + 1).read_to_end(&mut text)?;
-    Ok(text)
-}
-
 /// `what` says where the text was.
 fn parse(text: &[u8], what: &str) -> Result<TokenCache, Failure> {
     if text.len() as u64 > MAX_CACHE {
-        return Err(Failure::Usage(format!("{what} is larger than a cache may be, 32 MiB")));
+        return Err(Failure::Usage(format!("{what} {TOO_LARGE}")));
     }
     let refused = |detail: &str| Error::Invalid {
         detail: format!("{what} is no MSAL JSON: {detail}; nothing was imported"),
     };
     if text.is_empty() {
         return Err(refused("it is empty").into());
+    }
+    if input::is_utf16(text) {
+        return Err(refused(&format!("it {}", input::UTF16)).into());
     }
     TokenCache::from_json(text).map_err(|error| match error {
         Error::Corrupt { detail, .. } => refused(&detail).into(),
@@ -108,7 +108,7 @@ fn parse(text: &[u8], what: &str) -> Result<TokenCache, Failure> {
 }
 
 fn quoted(file: &Path) -> String {
-    format!("`{}`", file.display())
+    format!("`{}`", shown_path(file))
 }
 
 fn unreadable(file: &Path, error: io::Error) -> Failure {
@@ -133,13 +133,13 @@ fn from_python(store: &Store, location: &Path) -> Result<TokenCache, Failure> {
         return Err(Failure::Usage(format!(
             "`{}` is a file in plain text, as Python's FilePersistence keeps it, and no encrypted cache could be read \
              in its place; add --plaintext to read the file",
-            file.display()
+            shown_path(&file)
         )));
     }
     if is_plain {
         output::note(&format!(
             "note: `{}` is itself a cache in plain text, which is not the encrypted one; --plaintext reads it",
-            file.display()
+            shown_path(&file)
         ));
     }
     read
@@ -169,3 +169,5 @@ fn is_plain_text(file: &Path) -> bool {
 
 /// What a family's cache may have; the cache that it comes into has a limit of its own.
 const MAX_CACHE: u64 = 32 * 1024 * 1024;
+
+const TOO_LARGE: &str = "is larger than a cache may be, 32 MiB";

@@ -7,7 +7,10 @@ use serde::Serialize;
 use tokenkeep::{Account, CredentialType, Entry, PersistedTokenCache};
 
 use super::who;
-use crate::{failure::Failure, output};
+use crate::{
+    failure::Failure,
+    output::{self, Width},
+};
 
 /// Stable field names for `--json`.
 #[derive(Serialize)]
@@ -71,6 +74,7 @@ fn print(rows: Vec<Row>) -> Result<(), Failure> {
     output::table(
         ["TYPE", "ACCOUNT", "CLIENT", "ENVIRONMENT", "TENANT", "SCOPES", "EXPIRES"],
         rows.into_iter().map(Row::cells),
+        Width::Fits,
     )
 }
 
@@ -82,6 +86,7 @@ fn print_with_secrets(rows: Vec<Row>) -> Result<(), Failure> {
             let [a, b, c, d, e, f, g] = row.cells();
             [a, b, c, d, e, f, g, secret]
         }),
+        Width::AsLongAsItIs,
     )
 }
 

@@ -48,7 +48,7 @@ pub(super) fn run(
             "refresh_due": token.is_aging(),
         }));
     }
-    output::line(token.secret())
+    output::exactly(token.secret().as_bytes())
 }
 
 /// A token with a line end would smuggle a header into a request, and one with an escape would

@@ -106,8 +106,7 @@ pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
     let failure = blocking.and_then(|at| sources[at].1.failure.as_ref());
     let failure = failure.or(examination.verdict.as_ref().err());
     let guard = guard.map(|at| &sources[at]);
-    let mut report =
-        Report::new(&store.name, &examination, failure, &sources, &scene, begun.elapsed());
+    let mut report = Report::new(&store, &examination, failure, &sources, &scene, begun.elapsed());
     report.name(names, examination.is_there, guard);
     report.add_left_over(left_over);
     if json {

@@ -182,5 +182,5 @@ fn is_there(path: &Path) -> bool {
 }
 
 fn print_line(text: &str) -> Result<(), Failure> {
-    output::line(format!("  {}", output::printable(text.to_owned())))
+    output::line(format!("  {text}"))
 }

@@ -6,7 +6,11 @@ use serde::Serialize;
 use tokenkeep::Error;
 
 use super::{advice, scene::Scene};
-use crate::{failure::Failure, output};
+use crate::{
+    args::Store,
+    failure::{Failure, next_step},
+    output,
+};
 
 /// Stable field names for `--json`.
 #[derive(PartialEq, Serialize)]
@@ -17,7 +21,7 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(failure: &Failure, scene: &Scene) -> Self {
+    pub(super) fn new(failure: &Failure, store: &Store, scene: &Scene) -> Self {
         let mut because = Vec::new();
         let mut source = failure.source();
         while let Some(error) = source {
@@ -25,7 +29,7 @@ impl Problem {
             source = error.source();
         }
         let (what, next_step) = match failure {
-            Failure::Cache(error) => (what(error), advice::line(error, scene)),
+            Failure::Cache(error) => (what(error), line(error, store, scene)),
             _ => (failure.to_string(), "correct the command line".into()),
         };
         Self { what, because, next_step }
@@ -44,6 +48,15 @@ impl Problem {
     }
 }
 
+/// Where there is no line for this place: the program's own words before the library's.
+fn line(error: &Error, store: &Store, scene: &Scene) -> String {
+    let line = advice::line(error, scene);
+    match next_step(error, store) {
+        Some(words) if line == error.next_step() => words,
+        _ => line,
+    }
+}
+
 /// A call that fails at once after a silent one has waited for nothing itself.
 fn what(error: &Error) -> String {
     match error {
@@ -55,5 +68,5 @@ fn what(error: &Error) -> String {
 }
 
 fn print_line(text: &str) -> Result<(), Failure> {
-    output::line(format!("      {}", output::printable(text.to_owned())))
+    output::line(format!("      {text}"))
 }

@@ -14,7 +14,7 @@ use super::{
     scene::Scene,
     sources::{Probed, Row, State, new_source},
 };
-use crate::{failure::Failure, output};
+use crate::{args::Store, failure::Failure, output};
 
 /// Stable field names for `--json`.
 #[derive(Serialize)]
@@ -82,7 +82,7 @@ struct SurroundingsReport {
 
 impl Report {
     pub(super) fn new(
-        name: &str,
+        store: &Store,
         found: &Examination,
         failure: Option<&Failure>,
         sources: &[(Row, Probed)],
@@ -96,7 +96,7 @@ impl Report {
         let in_use = found.in_use.and(at).map(|at| at + 1);
         let typed = |(row, _): &&(Row, Probed)| row.typed.clone();
         let cache = CacheReport {
-            name: name.to_owned(),
+            name: store.name.clone(),
             place: found.place.clone(),
             state: found.state,
             protection: found.protection.as_ref().map(ToString::to_string),
@@ -105,12 +105,17 @@ impl Report {
             key_in_use: order.iter().find(|(row, _)| row.position == in_use).map(typed),
             key_of_a_new_cache: new.as_ref().map(typed),
             order: order.iter().map(typed).collect(),
-            problem: failure.map(|failure| Problem::new(failure, scene)),
+            problem: failure.map(|failure| Problem::new(failure, store, scene)),
             vault: None,
             names: Names::default(),
         };
         let in_use = in_use.filter(|_| cache.key_in_use.is_some());
-        let source = |(row, probed): &(Row, Probed)| SourceReport::new(row, probed, in_use, scene);
+        let source = |(row, probed): &(Row, Probed)| {
+            let mut report = SourceReport::new(row, probed, in_use, scene);
+            let failure = probed.failure.as_ref();
+            report.problem = failure.map(|failure| Problem::new(failure, store, scene));
+            report
+        };
         Self {
             cache,
             key_sources: sources.iter().map(source).collect(),
@@ -172,7 +177,7 @@ impl CacheReport {
         // Of a sealed cache that does not exist it would say too much.
         let is_kept = self.state != CacheState::New || self.encrypted == Some(false);
         if let (Some(protection), true) = (&self.protection, is_kept) {
-            output::line(format!("  {}", output::printable(protection.clone())))?;
+            output::line(format!("  {protection}"))?;
         }
         match (&self.key_in_use, &self.key_of_a_new_cache) {
             (Some(key), _) => output::line(format!("  key source in use: {key}"))?,
@@ -202,7 +207,7 @@ impl SourceReport {
             in_use: in_use.is_some() && row.position == in_use,
             milliseconds: probed.took.map(milliseconds),
             note: note(row, scene),
-            problem: probed.failure.as_ref().map(|failure| Problem::new(failure, scene)),
+            problem: None,
         }
     }
 
@@ -218,7 +223,7 @@ impl SourceReport {
         let took = self.milliseconds.map(|ms| format!(", {ms} ms")).unwrap_or_default();
         let mark = if self.in_use { "*" } else { " " };
         let text = format!("{mark} --key {}: {verdict}{took} ({})", self.source, self.note);
-        output::line(output::printable(text))?;
+        output::line(text)?;
         match &self.problem {
             Some(problem) if Some(problem) == said => problem.print_next_step(),
             Some(problem) => problem.print(),
