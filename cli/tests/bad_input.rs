@@ -1,5 +1,5 @@
 //! Bad input of every kind: a clear error, and nothing lost.
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 

@@ -1,5 +1,5 @@
 //! A key in a file descriptor: read itself, once, with a limit and a deadline.
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test may")]
 // Not on Windows: descriptors with numbers
 #![cfg(unix)]
 

@@ -1,5 +1,5 @@
 //! A descriptor that is named by its number is read itself, with a limit and a deadline.
-#![allow(missing_docs, clippy::unwrap_used, reason = "it is a test")]
+#![allow(missing_docs, clippy::disallowed_methods, clippy::unwrap_used, reason = "it is a test")]
 // Not on Windows: descriptors with numbers
 #![cfg(unix)]
 
