@@ -213,7 +213,8 @@ pub(crate) enum Command {
     ///
     /// An event says who asked and what the provider answered, in the shape of msal's
     /// TokenCache.add. The provider's answer goes under "response" as it came. An account comes
-    /// from its id_token or client_info.
+    /// from its id_token or client_info; where it has neither, from "account", an id of your own
+    /// choice that is the same at each sign-in, and "username", the name to show.
     #[command(after_help = EVENT)]
     Add,
     /// Remove the cache, its key, what was set aside and temporary files

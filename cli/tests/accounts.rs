@@ -255,3 +255,61 @@ fn a_request_that_names_nobody_lists_who_has_a_token_and_each_hint_works() {
     let found: Vec<_> = follow(&place, &token).iter().map(|out| text(&out.stdout)).collect();
     assert_eq!(found, ["AT-a.example-1\n", "AT-a.example--rf\n"]);
 }
+
+#[test]
+fn an_event_may_say_whose_it_is_where_the_provider_does_not() {
+    for (account, username, id, name) in [
+        (json!("4711"), json!("ada"), "4711", "ada"),
+        (json!("4711"), Value::Null, "4711", ""),
+        (Value::Null, json!("ada"), "ada", "ada"),
+    ] {
+        let place = Place::new();
+        let mut event = nobodys("c");
+        event["account"] = account;
+        event["username"] = username;
+        add(&place, &event);
+        let accounts = json_of(&place.run(&["accounts", "--json"]));
+        assert_eq!(
+            (&accounts[0]["home_account_id"], &accounts[0]["username"]),
+            (&id.into(), &name.into())
+        );
+        let token = ["token", "--client-id", "c", "--scope", "s", "--account", id];
+        assert_eq!(text(&place.run(&token).stdout), "AT-idp.example-\n");
+        let out = place.run(&["sign-out", "--client-id", "c"]);
+        assert!(out.status.success(), "{}", text(&out.stderr));
+        assert!(place.run(&["accounts"]).stdout.is_empty());
+    }
+    // What the provider says goes before it.
+    let place = Place::new();
+    let mut event = event("c", "idp.example", "1", "bob");
+    event["account"] = "4711".into();
+    event["username"] = "ada".into();
+    add(&place, &event);
+    let accounts = json_of(&place.run(&["accounts", "--json"]));
+    assert_eq!(accounts.as_array().unwrap().len(), 1);
+    assert_eq!(
+        (&accounts[0]["home_account_id"], &accounts[0]["username"]),
+        (&json!("1"), &json!("bob"))
+    );
+    event["account"] = json!({"id": 1});
+    let (code, said) = refusal(&place.run_with(&["add"], &event.to_string()));
+    assert!(code == 1 && said.contains("account"), "{said}");
+}
+
+#[test]
+fn a_provider_on_this_machine_is_told_apart_by_its_port() {
+    let place = Place::new();
+    for port in ["43121", "43122"] {
+        let mut event = event("c", "x", port, "");
+        event["token_endpoint"] = format!("http://127.0.0.1:{port}/t/token").into();
+        add(&place, &event);
+    }
+    let token = ["token", "--client-id", "c", "--scope", "s"];
+    let (code, said) = refusal(&place.run(&token));
+    assert!(
+        code == 2 && said.contains("http://127.0.0.1:43121/t, http://127.0.0.1:43122/t"),
+        "{said}"
+    );
+    let one = [&token[..], &["--account", "43122"]].concat();
+    assert_eq!(text(&place.run(&one).stdout), "AT-x-43122\n");
+}

@@ -86,13 +86,17 @@ impl SignInEvent {
         home_account_id: impl Into<String>,
         username: impl Into<String>,
     ) -> Self {
-        let home_account_id = home_account_id.into();
+        self.belongs_to(home_account_id.into());
+        self.username(username)
+    }
+
+    /// Names the account, if the provider has not done so.
+    pub(super) fn belongs_to(&mut self, home_account_id: String) {
         if !self.identity.is_from_provider && !home_account_id.is_empty() {
             self.identity.local_account_id = Some(quoted(&home_account_id));
             self.identity.home_account_id = Some(home_account_id);
             self.identity.is_person = true;
         }
-        self.username(username)
     }
 
     /// The name to show if the provider's response has none.

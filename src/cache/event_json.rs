@@ -40,7 +40,7 @@ impl SignInEvent {
         let (environment, realm) =
             place.map_or((None, None), |place| (Some(place.environment), place.realm));
         let text = |name| Ok::<_, Error>(event.optional(name)?.map(owned));
-        Ok(Self {
+        let mut read = Self {
             client_id: text("client_id")?.flatten(),
             scopes: event.scopes("scope")?.unwrap_or_default(),
             environment: text("environment")?.unwrap_or(environment),
@@ -54,7 +54,11 @@ impl SignInEvent {
             ext_cache_key: data.extension()?,
             identity: identity(&response)?,
             response: read_response(&response)?,
-        })
+        };
+        if let Some(home_account_id) = text("account")?.flatten() {
+            read.belongs_to(home_account_id);
+        }
+        Ok(read)
     }
 
     /// Makes an event of the JSON with which a provider's token endpoint answered a request.

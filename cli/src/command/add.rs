@@ -38,7 +38,10 @@ fn read(text: &[u8]) -> Result<SignInEvent, Failure> {
                 .into(),
         ));
     }
-    let event = SignInEvent::from_json(text)?;
+    let mut event = SignInEvent::from_json(text)?;
+    if let Some(name) = only_name(text) {
+        event = event.username(name);
+    }
     let mut alone = TokenCache::new();
     alone.add(&event, 0)?;
     if alone.len() == alone.entries(CredentialType::AppMetadata).count() {
@@ -61,16 +64,30 @@ fn is_bare_answer(text: &[u8]) -> bool {
         id_token: Option<IgnoredAny>,
         error: Option<IgnoredAny>,
     }
-    let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
+    let text = text.strip_prefix(BOM).unwrap_or(text);
     serde_json::from_slice::<Answer>(text).is_ok_and(|answer| {
         let parts = [answer.access_token, answer.refresh_token, answer.id_token, answer.error];
         answer.response.is_none() && parts.iter().any(Option::is_some)
     })
 }
 
+/// The user name of an event that says of its account nothing else, which then is named by it.
+fn only_name(text: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        account: Option<IgnoredAny>,
+        username: Option<String>,
+    }
+    let named: Named = serde_json::from_slice(text.strip_prefix(BOM).unwrap_or(text)).ok()?;
+    named.username.filter(|_| named.account.is_none())
+}
+
 fn invalid(detail: String) -> Failure {
     Failure::Cache(Error::Invalid { detail })
 }
+
+/// Some editors and shells begin a text in UTF-8 with it.
+const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// Token responses are a few kilobytes.
 const MAX_EVENT: u64 = 4 * 1024 * 1024;
