@@ -181,7 +181,7 @@ fn is_outdone(entry: &Entry, rivals: &[&Entry]) -> bool {
 }
 
 /// Whether `entry` is older than `other`, an entry of the same kind.
-fn is_older(entry: &Entry, other: &Entry) -> bool {
+pub(super) fn is_older(entry: &Entry, other: &Entry) -> bool {
     times(entry) < times(other)
 }
 

@@ -56,6 +56,8 @@ impl TokenCache {
     /// at `now` (Unix seconds), and tells in how many entries. None means that the account was
     /// signed out or signed in anew in the meantime; then nothing changes.
     ///
+    /// Where a newer token stands beside the spent one it stays.
+    ///
     /// # Errors
     ///
     /// [`Error::Corrupt`] if the section of refresh tokens is not a JSON object.
@@ -67,26 +69,45 @@ impl TokenCache {
         now: u64,
     ) -> Result<usize, Error> {
         self.can_write(CredentialType::RefreshToken)?;
-        let Some(section) = self.section(CredentialType::RefreshToken) else { return Ok(0) };
-        let held: Vec<Entry> = section
-            .indexed(section.account(&quoted(home_account_id)))
-            .filter(|entry| entry.secret() == Some(spent))
-            .cloned()
-            .collect();
-        if held.is_empty() {
-            return Ok(0);
-        }
-        let section = self.section_mut(CredentialType::RefreshToken)?;
-        for entry in &held {
-            section.replace(None, entry.with(&renewal(renewed, now)));
+        let held = self.holding(&quoted(home_account_id), spent);
+        self.renew(&held, renewed, now)
+    }
+
+    /// The refresh tokens of an account, a canonical token, that are this secret.
+    fn holding(&self, home: &str, secret: &str) -> Vec<Entry> {
+        let section = self.section(CredentialType::RefreshToken);
+        let kept = section.map(|section| section.indexed(section.account(home)));
+        let kept = kept.into_iter().flatten();
+        let held = kept.filter(|entry| entry.secret() == Some(secret));
+        held.filter(|entry| {
+            self.newest(entry).is_some_and(|newest| newest.secret() == Some(secret))
+        })
+        .cloned()
+        .collect()
+    }
+
+    /// Gives each of these entries a new secret, and tells how many there are.
+    fn renew(&mut self, held: &[Entry], secret: &str, now: u64) -> Result<usize, Error> {
+        if !held.is_empty() {
+            let section = self.section_mut(CredentialType::RefreshToken)?;
+            for entry in held {
+                section.replace(None, entry.with(&renewal(secret, now)));
+            }
         }
         Ok(held.len())
     }
 
+    /// The newest of the refresh tokens with the key of this one.
+    fn newest(&self, entry: &Entry) -> Option<&Entry> {
+        let section = self.section(CredentialType::RefreshToken)?;
+        section.indexed(section.own(&key::own(entry)?)).max_by_key(|held| age(held))
+    }
+
     /// Gives a refresh token a new secret, at `now` (Unix seconds); its other fields stay.
     ///
-    /// False if the cache does not hold the entry any more; then nothing changes, so that a
-    /// token does not come back after a sign-out.
+    /// False if the cache does not hold the token any more, because it was removed or another one
+    /// took its place; then nothing changes, so that no token comes back after a sign-out and none
+    /// is lost to an older one.
     ///
     /// # Errors
     ///
@@ -100,15 +121,10 @@ impl TokenCache {
     ) -> Result<bool, Error> {
         super::write::check_type(entry, CredentialType::RefreshToken)?;
         self.can_write(CredentialType::RefreshToken)?;
-        let (Some(section), Some(key)) =
-            (self.section(CredentialType::RefreshToken), key::own(entry))
-        else {
+        let Some(held) = self.newest(entry).filter(|held| held.secret() == entry.secret()) else {
             return Ok(false);
         };
-        let newest = section
-            .indexed(section.own(&key))
-            .max_by_key(|held| held.last_modification_time().unwrap_or(0));
-        let Some(held) = newest.cloned() else { return Ok(false) };
+        let Some(key) = key::own(entry) else { return Ok(false) };
         let renewed = held.with(&renewal(secret, now)).respelled(&key);
         self.section_mut(CredentialType::RefreshToken)?.replace(Some(&key), renewed);
         Ok(true)
@@ -127,6 +143,11 @@ impl TokenCache {
             }
         }
     }
+}
+
+/// When a refresh token was kept; what does not say it is the oldest.
+fn age(entry: &Entry) -> i64 {
+    entry.last_modification_time().unwrap_or(0)
 }
 
 fn renewal(secret: &str, now: u64) -> [(String, Zeroizing<String>); 2] {

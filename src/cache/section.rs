@@ -123,13 +123,18 @@ impl Section {
         slots.iter().filter_map(|&slot| self.slots[slot as usize].as_ref()).collect()
     }
 
-    /// Removes what has the key of `entry` by its fields; without such a key, by its spelling.
+    /// Removes what has the key of `entry` by its fields, or without such a key by its spelling, and
+    /// the same secret: another one took its place and is another token.
     pub(crate) fn remove(&mut self, entry: &Entry) -> usize {
         let name = match key::own(entry) {
             Some(key) => self.own(&key),
             None => self.spelled(entry.spelled_key()),
         };
-        let slots: Vec<u32> = self.index.slots(name).collect();
+        let is_same = |slot: &u32| {
+            let held = self.slots[*slot as usize].as_ref();
+            held.is_some_and(|held| held.secret() == entry.secret())
+        };
+        let slots: Vec<u32> = self.index.slots(name).filter(is_same).collect();
         for &slot in &slots {
             self.clear(slot);
         }

@@ -12,6 +12,7 @@ use crate::{
         event::SignInEvent,
         json::quoted,
         key,
+        merge::is_older,
         request::TokenRequest,
     },
 };
@@ -89,8 +90,21 @@ impl TokenCache {
     ///
     /// # Errors
     ///
-    /// [`Error::Corrupt`] if the section it belongs to is not a JSON object.
+    /// [`Error::Invalid`] if another token took the entry's place since it was read, which would be
+    /// lost; [`Error::Corrupt`] if the section it belongs to is not a JSON object.
     pub fn modify(&mut self, entry: &Entry, changes: &[(&str, Option<&str>)]) -> Result<(), Error> {
+        let old = key::own(entry);
+        self.can_write(entry.kind())?;
+        let section = self.section(entry.kind());
+        let held = section.map(|section| section.rivals(old.as_deref(), entry.spelled_key()));
+        let (same, others): (Vec<&Entry>, Vec<&Entry>) =
+            held.into_iter().flatten().partition(|held| held.secret() == entry.secret());
+        if others.iter().any(|other| same.is_empty() || is_older(entry, other)) {
+            return Err(Error::Invalid {
+                detail: "another token took the place of this one since it was read; search again"
+                    .to_owned(),
+            });
+        }
         let changes: Vec<(String, Zeroizing<String>)> = changes
             .iter()
             .map(|(name, value)| {
@@ -102,12 +116,12 @@ impl TokenCache {
             Some(key) => changed.respelled(&key),
             None => changed,
         };
-        let old = key::own(entry);
         self.section_mut(entry.kind())?.replace(old.as_deref(), changed);
         Ok(())
     }
 
-    /// Removes a refresh token, whatever its key is; false if it was not there.
+    /// Removes a refresh token, whatever its key is. False if it is not there any more, because it was
+    /// removed or another one took its place, which stays.
     ///
     /// # Errors
     ///
@@ -117,7 +131,8 @@ impl TokenCache {
         self.remove(entry, CredentialType::RefreshToken)
     }
 
-    /// Removes an access token, whatever its key is; false if it was not there.
+    /// Removes an access token, whatever its key is. False if it is not there any more, because it was
+    /// removed or another one took its place, which stays.
     ///
     /// # Errors
     ///
@@ -127,7 +142,8 @@ impl TokenCache {
         self.remove(entry, CredentialType::AccessToken)
     }
 
-    /// Removes an ID token, whatever its key is; false if it was not there.
+    /// Removes an ID token, whatever its key is. False if it is not there any more, because it was
+    /// removed or another one took its place, which stays.
     ///
     /// # Errors
     ///

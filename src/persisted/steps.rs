@@ -83,16 +83,16 @@ impl PersistedTokenCache {
         self.transaction(|cache| cache.merge(other))
     }
 
-    /// Replaces fields of an entry; `None` removes a field. Other fields stay as they are.
+    /// Sets fields of an entry to text, or with `None` to null. Other fields stay as they are.
     ///
     /// # Errors
-    /// As [`transaction`](Self::transaction).
+    /// [`Error::Invalid`] if another token took the entry's place since it was read; as [`transaction`](Self::transaction).
     pub fn modify(&self, entry: &Entry, changes: &[(&str, Option<&str>)]) -> Result<(), Error> {
         self.transaction(|cache| cache.modify(entry, changes))
     }
 
-    /// Gives a refresh token its new secret. `false` if the entry is gone: somebody signed out
-    /// meanwhile, and nothing is brought back.
+    /// Gives a refresh token its new secret. `false` if the token is gone: somebody signed out
+    /// meanwhile, or another one took its place; nothing is brought back or lost.
     ///
     /// # Errors
     /// As [`transaction`](Self::transaction).
@@ -113,7 +113,7 @@ impl PersistedTokenCache {
         self.transaction(|cache| cache.update_refresh_token(entry, secret, now))
     }
 
-    /// Removes one refresh token; `false` if it is gone already.
+    /// Removes one refresh token; `false` if it is gone already, or another one took its place.
     ///
     /// # Errors
     /// As [`transaction`](Self::transaction).
@@ -121,7 +121,7 @@ impl PersistedTokenCache {
         self.transaction(|cache| cache.remove_refresh_token(entry))
     }
 
-    /// Removes one access token; `false` if it is gone already.
+    /// Removes one access token; `false` if it is gone already, or another one took its place.
     ///
     /// # Errors
     /// As [`transaction`](Self::transaction).
@@ -129,7 +129,7 @@ impl PersistedTokenCache {
         self.transaction(|cache| cache.remove_access_token(entry))
     }
 
-    /// Removes one id token; `false` if it is gone already.
+    /// Removes one id token; `false` if it is gone already, or another one took its place.
     ///
     /// # Errors
     /// As [`transaction`](Self::transaction).

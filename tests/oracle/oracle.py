@@ -50,6 +50,19 @@ def op_resurrect(args):
     cache.update_rt(entry, args["secret"])
 
 
+def op_replaced(args):
+    """Does something with the entry of the last event's refresh token after another one took its place."""
+    op_add(last_add)
+    entry = next(iter(cache.search("RefreshToken")))
+    cache.update_rt(entry, args["secret"])
+    if args["do"] == "remove":
+        cache.remove_rt(entry)
+    elif args["do"] == "update":
+        cache.update_rt(entry, "older")
+    else:
+        cache.modify("RefreshToken", entry, {"note": "mine"})
+
+
 def op_modify(args):
     cache.modify(args["type"], search(args)[args["nth"]], args["changes"])
 
