@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// A person, or another identity, that is signed in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Account {
     home_account_id: String,
     environment: String,

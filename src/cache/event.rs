@@ -18,7 +18,7 @@ use crate::{
 ///
 /// Read it from msal's event shape with [`from_json`](Self::from_json), or make it from a provider's
 /// response with [`from_response`](Self::from_response). `Debug` shows no secret.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct SignInEvent {
     pub(super) client_id: Option<String>,
     pub(super) scopes: Vec<String>,
@@ -38,7 +38,7 @@ pub struct SignInEvent {
 }
 
 /// What a token endpoint answered.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Response {
     pub(super) access_token: Option<Zeroizing<String>>,
     pub(super) refresh_token: Option<Zeroizing<String>>,
@@ -54,7 +54,7 @@ pub(super) struct Response {
 }
 
 /// Who signed in.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Identity {
     pub(super) home_account_id: Option<String>,
     pub(super) is_person: bool,

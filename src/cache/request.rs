@@ -1,12 +1,17 @@
 //! What an access token is wanted for.
 
-use std::fmt;
+use std::{
+    collections::BTreeSet,
+    fmt,
+    hash::{Hash, Hasher},
+};
 
 use crate::{
     Error,
     cache::{
         accounts::Account,
         authority::{Authority, aliases},
+        entry::scopes_in,
         ext_key::ext_cache_key,
         json::quoted,
         section::{Reach, lookup_token},
@@ -15,7 +20,8 @@ use crate::{
 
 /// What an access token is wanted for: a program, an authority, scopes, and perhaps an account.
 ///
-/// Make it once and use it often; what lookups need is worked out when it is made.
+/// Make it once and use it often; what lookups need is worked out when it is made. Two requests are
+/// equal if they ask for the same, in whatever order their scopes stand.
 #[derive(Clone)]
 pub struct TokenRequest {
     client_id: String,
@@ -46,29 +52,43 @@ impl TokenRequest {
     /// A request of the program `client_id` to `authority`, such as
     /// `https://login.microsoftonline.com/TENANT`, for a token that has all `scopes`.
     ///
+    /// A scope that has white space in it is several. Their order, and a scope named twice, do not
+    /// matter.
+    ///
     /// An authority that is no https address, or of this machine no http address, is reported by
     /// the call that uses the request; so is one that other programs may read as another host.
     ///
     /// As in MSAL, the host and the first segment of the path tell authorities apart: two issuers
     /// on one host whose addresses differ only further on, such as `/realms/a` and `/realms/b`,
     /// share their tokens. Give each a client id or a store of its own.
-    pub fn new<S: Into<String>>(
+    pub fn new(
         client_id: impl Into<String>,
         authority: impl Into<String>,
-        scopes: impl IntoIterator<Item = S>,
+        scopes: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Self {
         let authority = authority.into();
+        let mut named: Vec<String> = Vec::new();
+        let mut known = BTreeSet::new();
+        for text in scopes {
+            let new = scopes_in(text.as_ref()).filter(|scope| known.insert((*scope).to_owned()));
+            named.extend(new.map(str::to_owned));
+        }
         Self {
             client_id: client_id.into(),
             place: Authority::parse(&authority).ok(),
             authority,
-            scopes: scopes.into_iter().map(Into::into).collect(),
+            scopes: named,
             home_account_id: None,
             key_id: None,
             ext_cache_key: None,
             lookup: None,
         }
         .prepared()
+    }
+
+    /// A request that names no scopes: for whatever the provider grants by itself.
+    pub fn without_scopes(client_id: impl Into<String>, authority: impl Into<String>) -> Self {
+        Self::new(client_id, authority, [""; 0])
     }
 
     /// For this account, named by its home account id.
@@ -117,7 +137,7 @@ impl TokenRequest {
         &self.authority
     }
 
-    /// The scopes as they were given.
+    /// The scopes, each once.
     pub fn scopes(&self) -> &[String] {
         &self.scopes
     }
@@ -187,6 +207,33 @@ impl TokenRequest {
             lookup
         });
         self
+    }
+
+    /// The scopes as an entry has them in `target`.
+    fn target(&self) -> String {
+        let mut scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
+        scopes.sort_unstable();
+        scopes.join(" ")
+    }
+
+    /// What makes it equal to another.
+    fn meaning(&self) -> impl Hash + PartialEq + '_ {
+        let names = (&self.client_id, &self.authority, self.target(), &self.home_account_id);
+        (names, &self.key_id, &self.ext_cache_key)
+    }
+}
+
+impl PartialEq for TokenRequest {
+    fn eq(&self, other: &Self) -> bool {
+        self.meaning() == other.meaning()
+    }
+}
+
+impl Eq for TokenRequest {}
+
+impl Hash for TokenRequest {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.meaning().hash(state);
     }
 }
 
