@@ -25,6 +25,7 @@ struct Inner {
     text: Zeroizing<Box<str>>,
     expires_on: Option<i64>,
     refresh_on: Option<i64>,
+    cached_at: Option<i64>,
     secret: Text,
     kind: CredentialType,
     bound_to_key: bool,
@@ -149,6 +150,11 @@ impl Entry {
         self.0.refresh_on
     }
 
+    /// `cached_at` in Unix seconds: when it was kept.
+    pub(crate) fn cached_at(&self) -> Option<i64> {
+        self.0.cached_at
+    }
+
     /// `last_modification_time` in Unix seconds, where it can be read as a whole number.
     pub fn last_modification_time(&self) -> Option<i64> {
         time::read(self.token("last_modification_time")?)
@@ -188,6 +194,7 @@ impl Entry {
             kind,
             expires_on: None,
             refresh_on: None,
+            cached_at: None,
             secret: Text::Missing,
             bound_to_key: false,
             extended: false,
@@ -198,6 +205,7 @@ impl Entry {
                 "secret" => inner.secret = Text::locate(text, value),
                 "expires_on" => inner.expires_on = time::read(value),
                 "refresh_on" => inner.refresh_on = time::read(value),
+                "cached_at" => inner.cached_at = time::read(value),
                 name if KEY_FIELDS.contains(&name) => inner.bound_to_key |= is_set,
                 name if EXTENSION_FIELDS.contains(&name) => inner.extended |= is_set,
                 _ => {}

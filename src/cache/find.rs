@@ -11,13 +11,14 @@ use crate::{
         entry::{EXTENSION_FIELDS, Entry, KEY_FIELDS},
         json::decode,
         request::{Lookup, TokenRequest},
-        section::{MARGIN, Section, lookup_token},
+        section::{Section, lookup_token},
     },
 };
 
 impl TokenCache {
     /// The access token for a request, if the cache has one that is valid at `now` (Unix seconds)
-    /// and for 300 seconds more.
+    /// and for a margin more: 300 seconds, or a quarter of its lifetime where that is less, or what
+    /// [`TokenRequest::margin`] says.
     ///
     /// A token with exactly the scopes of the request is preferred to one that has more. A token
     /// that is bound to a key or was issued for further parameters is found only by a request that
@@ -130,17 +131,17 @@ fn usable<'c>(
     request: &TokenRequest,
     now: i64,
 ) -> Option<AccessTokenRef<'c>> {
+    let mut stale = None;
     for entry in candidates {
-        let Some(expires_on) = entry.expires_on() else { continue };
-        if expires_on.saturating_sub(now) < MARGIN || !answers(entry, request) {
-            continue;
-        }
-        if entry.secret().is_some() {
-            let is_aging = entry.refresh_on().is_some_and(|refresh_on| refresh_on < now);
-            return Some(AccessTokenRef::new(Place::Entry(entry), is_aging));
+        let is_good = entry.is_valid(request.least_left(), now) && entry.secret().is_some();
+        if is_good && answers(entry, request) {
+            if entry.is_fresh(now) {
+                return Some(AccessTokenRef::new(Place::Entry(entry), entry.is_aging(now)));
+            }
+            stale.get_or_insert(entry);
         }
     }
-    None
+    stale.map(|entry| AccessTokenRef::new(Place::Entry(entry), true))
 }
 
 /// The entry is bound to what the request names, and to nothing else.

@@ -13,6 +13,7 @@ mod document;
 mod entry;
 mod event;
 mod event_json;
+mod expiry;
 mod ext_key;
 mod fields;
 mod find;

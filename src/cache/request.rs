@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     fmt,
     hash::{Hash, Hasher},
+    time::Duration,
 };
 
 use crate::{
@@ -31,6 +32,7 @@ pub struct TokenRequest {
     home_account_id: Option<String>,
     key_id: Option<String>,
     ext_cache_key: Option<String>,
+    margin: Option<Duration>,
     lookup: Option<Lookup>,
 }
 
@@ -81,6 +83,7 @@ impl TokenRequest {
             home_account_id: None,
             key_id: None,
             ext_cache_key: None,
+            margin: None,
             lookup: None,
         }
         .prepared()
@@ -104,6 +107,15 @@ impl TokenRequest {
     #[must_use]
     pub fn for_account(self, account: &Account) -> Self {
         self.account(account.home_account_id())
+    }
+
+    /// For a token that stays valid for at least this long.
+    ///
+    /// Without it this is 300 s as in MSAL, or a quarter of the token's lifetime where that is less.
+    #[must_use]
+    pub fn margin(mut self, margin: Duration) -> Self {
+        self.margin = Some(margin);
+        self
     }
 
     /// For a token bound to this key. Without it no token that is bound to a key is found.
@@ -149,7 +161,16 @@ impl TokenRequest {
 
     /// It asks for nothing beyond account, place and scopes.
     pub(crate) fn is_plain(&self) -> bool {
-        self.key_id.is_none() && self.ext_cache_key.is_none()
+        self.key_id.is_none() && self.ext_cache_key.is_none() && self.margin.is_none()
+    }
+
+    /// For how many seconds the token must stay valid, if the request says so.
+    pub(crate) fn least_left(&self) -> Option<i64> {
+        // A part of a second is one more.
+        let whole = |margin: Duration| {
+            margin.as_secs().saturating_add(u64::from(margin.subsec_nanos() > 0))
+        };
+        self.margin.map(|margin| i64::try_from(whole(margin)).unwrap_or(i64::MAX))
     }
 
     pub(crate) fn bound_key(&self) -> Option<&str> {
@@ -219,7 +240,7 @@ impl TokenRequest {
     /// What makes it equal to another.
     fn meaning(&self) -> impl Hash + PartialEq + '_ {
         let names = (&self.client_id, &self.authority, self.target(), &self.home_account_id);
-        (names, &self.key_id, &self.ext_cache_key)
+        (names, &self.key_id, &self.ext_cache_key, self.margin)
     }
 }
 

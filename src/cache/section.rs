@@ -14,8 +14,10 @@ pub(crate) struct Section {
     live: usize,
     index: Index,
     /// Access tokens by account, place and exact scopes: what a find looks at first. The note is
-    /// [`good_until`].
+    /// [`Entry::good_until`].
     exact: Index,
+    /// From this time on, in Unix seconds, the notes hold: no clock was behind it that kept a token.
+    fresh_from: i64,
 }
 
 impl Section {
@@ -42,7 +44,8 @@ impl Section {
     /// is looked at.
     pub(crate) fn surely_good(&self, what: &str, now: i64) -> Option<&Option<Entry>> {
         let (slot, good_until) = self.exact.only(what)?;
-        (now < i64::from(good_until)).then(|| &self.slots[slot as usize])
+        let is_good = now < i64::from(good_until) && now >= self.fresh_from;
+        is_good.then(|| &self.slots[slot as usize])
     }
 
     pub(crate) fn count(&self, name: Name) -> usize {
@@ -169,8 +172,12 @@ impl Section {
         for name in names.index {
             self.index.add(name, slot, 0);
         }
+        let good_until = entry.good_until();
+        if good_until > 0 {
+            self.fresh_from = self.fresh_from.max(entry.fresh_from());
+        }
         if let Some(name) = names.exact {
-            self.exact.add(name, slot, good_until(&entry));
+            self.exact.add(name, slot, good_until);
         }
         self.slots[slot as usize] = Some(entry);
         self.live += 1;
@@ -228,17 +235,6 @@ impl Section {
     }
 }
 
-/// Before this time, in Unix seconds, a find takes the token without a further look: it has its
-/// secret, is bound to nothing further, does not expire soon and is not aging. 0 if it never does.
-fn good_until(entry: &Entry) -> u32 {
-    if entry.secret().is_none() || entry.is_bound_to_key() || entry.is_extended() {
-        return 0;
-    }
-    let end = entry.expires_on().unwrap_or(0).saturating_sub(MARGIN);
-    let end = end.min(entry.refresh_on().unwrap_or(end)).max(0);
-    u32::try_from(end).unwrap_or(u32::MAX)
-}
-
 /// What an entry is indexed under.
 struct Names {
     index: Vec<Name>,
@@ -294,9 +290,6 @@ fn in_order(
         _ => one.next(),
     })
 }
-
-/// A token with less than this many seconds left counts as expired, as in the reference.
-pub(crate) const MARGIN: i64 = 300;
 
 /// The scopes of an access token are indexed if it has this many bytes of text for each of them,
 /// as every token of a provider has. One with more scopes is looked through instead, so that the

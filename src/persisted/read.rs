@@ -11,7 +11,8 @@ use crate::{
 };
 
 impl PersistedTokenCache {
-    /// The access token for `request`, if one is kept that is valid for another 300 s.
+    /// The access token for `request`, if one is kept that is valid and stays so for a while:
+    /// [`TokenCache::find_access_token`] says for how long.
     ///
     /// # Errors
     /// [`Error::AccountAmbiguous`] if the request names no account and several have a token;
