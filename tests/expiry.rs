@@ -89,8 +89,8 @@ fn a_token_that_does_not_say_when_it_was_kept_has_the_long_margin_and_is_aging()
 }
 
 #[test]
-fn a_clock_that_was_set_back_makes_a_token_aging() {
-    let cache = of_a_peer(r#""cached_at": "5000", "expires_on": "5400""#);
+fn a_clock_that_was_set_back_makes_a_token_aging_and_another_one_better() {
+    let mut cache = of_a_peer(r#""cached_at": "5000", "expires_on": "5400""#);
     let is_aging = |cache: &TokenCache, now| {
         let found = cache.find_access_token(&request(), now).unwrap().unwrap();
         let anybody = TokenRequest::new("client", AUTHORITY, ["s"]);
@@ -101,6 +101,10 @@ fn a_clock_that_was_set_back_makes_a_token_aging() {
     assert!(!is_aging(&cache, 5_000));
     assert!(!is_aging(&cache, 4_700), "clocks differ a little");
     assert!(is_aging(&cache, 4_699));
+    put(&mut cache, "s t", r#""cached_at": "1000", "expires_on": "9000""#);
+    let find = |now| cache.find_access_token(&request(), now).unwrap().unwrap().secret().to_owned();
+    assert_eq!(find(5_000), "s", "the exact scopes");
+    assert_eq!(find(4_699), "s t", "the one that the clock does not contradict");
 }
 
 #[test]

@@ -1,11 +1,235 @@
 //! Which request finds a token: by the scopes that were granted, and by those that were asked for.
-#![allow(missing_docs, clippy::unwrap_used, reason = "it is a test")]
+#![allow(missing_docs, clippy::print_stderr, clippy::unwrap_used, reason = "it is a test")]
+
+#[allow(dead_code, reason = "each test binary uses its part")]
+mod oracle;
 
 use std::collections::{HashMap, HashSet};
 
-use tokenkeep::TokenRequest;
+use oracle::Oracle;
+use serde_json::json;
+use tokenkeep::{CredentialType, Query, SignInEvent, TokenCache, TokenRequest};
 
 const ELSEWHERE: &str = "https://idp.example/t";
+const MICROSOFT: &str = "https://login.microsoftonline.com/contoso";
+
+fn request(authority: &str, scopes: &[&str]) -> TokenRequest {
+    TokenRequest::new("client", authority, scopes)
+}
+
+/// An answer that grants these scopes, or does not say which.
+fn answer(secret: &str, granted: Option<&str>) -> String {
+    let scope = granted.map(|scopes| format!(r#", "scope": {}"#, json!(scopes)));
+    format!(
+        r#"{{"access_token": "{secret}", "refresh_token": "RT", "expires_in": 3600{}}}"#,
+        scope.unwrap_or_default()
+    )
+}
+
+/// A cache that kept an answer to a request.
+fn kept(authority: &str, asked: &[&str], granted: Option<&str>) -> TokenCache {
+    let mut cache = TokenCache::new();
+    let answer = answer("AT", granted);
+    cache.add_response(&request(authority, asked), answer.as_bytes(), 1_000).unwrap();
+    cache
+}
+
+/// The token for a request that names an account, or nobody; both must agree.
+fn secret(cache: &TokenCache, request: &TokenRequest) -> Option<String> {
+    let found = |request: &TokenRequest| {
+        let found = cache.find_access_token(request, 1_001).unwrap();
+        found.map(|token| token.secret().to_owned())
+    };
+    assert_eq!(found(&request.clone().account("")), found(request), "{request:?}");
+    found(request)
+}
+
+fn finds(cache: &TokenCache, authority: &str, scopes: &[&str]) -> bool {
+    secret(cache, &request(authority, scopes)).is_some()
+}
+
+fn asked(cache: &TokenCache) -> Option<String> {
+    let entry = cache.entries(CredentialType::AccessToken).next().unwrap();
+    entry.text("requested_target").map(|asked| asked.into_owned())
+}
+
+#[test]
+fn the_same_request_finds_what_it_was_answered_with_whatever_the_provider_calls_it() {
+    for (asked_for, granted) in [
+        (&["repo", "gist"][..], Some("repo,gist")),
+        (&["repo", "gist"], Some("")),
+        (&["email"], Some("https://idp.example/userinfo.email openid")),
+        (&["openid", "email"], Some("")),
+        (&["api://x/read"], Some("read")),
+        (&["read", "write"], Some("read")),
+        (&["write", "read", "read"], Some("read")),
+        (&["https://api.example/.default"], Some("User.Read")),
+        (&["User.Read", "offline_access"], Some("User.Read profile openid email")),
+        (&["User.Read", "offline_access", "openid"], Some("User.Read")),
+        (&["read write"], Some("read write")),
+        (&["read write"], None),
+        (&[" s "], None),
+        (&["a\tb", "c\n"], Some("c b a")),
+        (&[""], Some("mcp:tools")),
+        (&[], Some("mcp:tools mcp:read")),
+        (&[], None),
+        (&["openid"], Some("openid profile")),
+        (&["openid", "profile"], None),
+        (&["größe"], Some("grösse")),
+    ] {
+        for authority in [ELSEWHERE, MICROSOFT] {
+            let cache = kept(authority, asked_for, granted);
+            assert!(finds(&cache, authority, asked_for), "{asked_for:?} {granted:?} {authority}");
+            let mut other_order = asked_for.to_vec();
+            other_order.reverse();
+            other_order.extend(asked_for);
+            assert!(finds(&cache, authority, &other_order), "{other_order:?} {granted:?}");
+        }
+    }
+}
+
+#[test]
+fn what_was_not_granted_is_found_only_by_the_request_that_asked_for_it() {
+    let cache = kept(ELSEWHERE, &["read", "write"], Some("read"));
+    assert!(finds(&cache, ELSEWHERE, &["read"]));
+    assert!(!finds(&cache, ELSEWHERE, &["write"]));
+    assert!(!finds(&cache, ELSEWHERE, &["read", "write", "more"]));
+    let cache = kept(ELSEWHERE, &["repo", "gist"], Some("repo,gist"));
+    assert!(!finds(&cache, ELSEWHERE, &["repo"]));
+    assert!(finds(&cache, ELSEWHERE, &["repo,gist"]));
+}
+
+#[test]
+fn what_was_asked_is_kept_only_where_the_grant_does_not_cover_it_and_never_by_add() {
+    for (asked_for, granted, expected) in [
+        (&["b", "a"][..], Some("a b c"), None),
+        (&["b", "a"], None, None),
+        (&["b", "a", "b"], Some("a"), Some("a b")),
+        (&["b", "offline_access"], Some("b openid"), None),
+        (&["c", "offline_access"], Some("b openid"), Some("c offline_access")),
+        (&[], Some("x"), None),
+        (&["email"], Some("https://idp.example/email openid"), Some("email")),
+    ] {
+        let cache = kept(ELSEWHERE, asked_for, granted);
+        assert_eq!(asked(&cache).as_deref(), expected, "{asked_for:?} {granted:?}");
+    }
+    assert_eq!(asked(&kept(MICROSOFT, &["user.read"], Some("User.Read"))), None);
+    assert_eq!(asked(&kept(ELSEWHERE, &["user.read"], Some("User.Read"))).unwrap(), "user.read");
+
+    let mut cache = TokenCache::new();
+    let asking = request(ELSEWHERE, &["read", "write"]);
+    let event = SignInEvent::from_response(&asking, answer("AT", Some("read")).as_bytes()).unwrap();
+    cache.add(&event, 1_000).unwrap();
+    assert_eq!(asked(&cache), None);
+    assert!(!finds(&cache, ELSEWHERE, &["read", "write"]));
+}
+
+#[test]
+fn a_request_without_scopes_finds_any_token_of_its_account_program_and_authority() {
+    let mut cache = TokenCache::new();
+    let mut add = |authority: &str, client: &str, who: &str| {
+        let request = TokenRequest::new(client, authority, ["s"]).account(who);
+        let answer = format!(r#"{{"access_token": "{client} {who}", "expires_in": 3600}}"#);
+        cache.add_response(&request, answer.as_bytes(), 1_000).unwrap();
+    };
+    add(ELSEWHERE, "one", "ada");
+    add(ELSEWHERE, "two", "ada");
+    add(ELSEWHERE, "two", "bob");
+    add("https://other.example/t", "three", "ada");
+    let find = |client, who: Option<&str>| {
+        let request = TokenRequest::without_scopes(client, ELSEWHERE);
+        let request = who.into_iter().fold(request, |request, who| request.account(who));
+        let found = cache.find_access_token(&request, 1_001);
+        found.map(|token| token.map(|token| token.secret().to_owned()))
+    };
+    assert_eq!(find("one", None).unwrap().unwrap(), "one ada");
+    assert_eq!(find("one", Some("ada")).unwrap().unwrap(), "one ada");
+    assert_eq!(find("one", Some("bob")).unwrap(), None);
+    assert_eq!(find("two", Some("bob")).unwrap().unwrap(), "two bob");
+    assert!(find("two", None).is_err(), "two accounts");
+    assert_eq!(find("three", None).unwrap(), None, "of another authority");
+}
+
+#[test]
+fn reserved_scopes_decide_no_match() {
+    let cache = kept(ELSEWHERE, &["s"], Some("s openid profile"));
+    for scopes in [
+        &["s", "offline_access", "phone", "address"][..],
+        &["email"],
+        &["openid", "profile", "offline_access"],
+    ] {
+        assert!(finds(&cache, ELSEWHERE, scopes), "{scopes:?}");
+    }
+    assert!(!finds(&cache, ELSEWHERE, &["t", "openid"]));
+    assert!(!finds(&cache, ELSEWHERE, &["OpenID"]), "another scope but at Microsoft");
+    // Of several the one that these very scopes were asked for.
+    let mut cache = kept(ELSEWHERE, &["drive"], None);
+    let asking = request(ELSEWHERE, &["email"]);
+    cache.add_response(&asking, answer("email", Some("https://x/email")).as_bytes(), 900).unwrap();
+    assert_eq!(secret(&cache, &asking).unwrap(), "email");
+}
+
+#[test]
+fn microsofts_clouds_do_not_tell_scopes_apart_by_letter_case_and_others_do() {
+    for authority in [
+        MICROSOFT,
+        "https://sts.windows.net/contoso",
+        "https://login.microsoftonline.us/contoso",
+        "https://contoso.b2clogin.com/contoso.onmicrosoft.com/policy",
+        "https://contoso.ciamlogin.com",
+    ] {
+        let cache = kept(authority, &["User.Read", "Files.Read"], None);
+        assert!(finds(&cache, authority, &["user.read"]), "{authority}");
+        assert!(finds(&cache, authority, &["FILES.READ", "User.Read"]), "{authority}");
+    }
+    for authority in [ELSEWHERE, "https://adfs.contoso.example/adfs"] {
+        let cache = kept(authority, &["User.Read", "Files.Read"], None);
+        assert!(!finds(&cache, authority, &["user.read"]), "{authority}");
+        assert!(finds(&cache, authority, &["Files.Read"]), "{authority}");
+    }
+}
+
+#[test]
+fn a_token_with_the_very_letters_of_the_request_goes_first() {
+    let one = |key: &str, target: &str| {
+        format!(
+            r#""{key}": {{"credential_type": "AccessToken", "secret": "{target}",
+            "home_account_id": "", "environment": "login.microsoftonline.com", "client_id": "client",
+            "realm": "contoso", "target": "{target}", "cached_at": "1000", "expires_on": "9000"}}"#
+        )
+    };
+    for keys in [["a", "b"], ["b", "a"]] {
+        let text = format!(
+            r#"{{"AccessToken": {{{}, {}}}}}"#,
+            one(keys[0], "user.read"),
+            one(keys[1], "User.Read")
+        );
+        let cache = TokenCache::from_json(text.as_bytes()).unwrap();
+        for target in ["user.read", "User.Read"] {
+            assert_eq!(secret(&cache, &request(MICROSOFT, &[target])).unwrap(), target);
+        }
+        assert!(secret(&cache, &request(MICROSOFT, &["USER.READ"])).is_some());
+        // A search tells them apart, as in the reference.
+        let query = Query::new().environment("login.microsoftonline.com").client_id("client");
+        let query = query.realm("contoso").scopes(["User.Read"]);
+        assert_eq!(cache.search(CredentialType::AccessToken, &query, 0).count(), 1);
+    }
+}
+
+#[test]
+fn a_search_finds_reserved_scopes_by_name() {
+    let cache = kept(MICROSOFT, &["S"], Some("S openid"));
+    let query = || {
+        let query = Query::new().environment("login.microsoftonline.com").client_id("client");
+        query.realm("contoso").null("home_account_id")
+    };
+    let count = |scopes: &[&str]| {
+        let query = query().scopes(scopes.to_vec());
+        cache.search(CredentialType::AccessToken, &query, 0).count()
+    };
+    assert_eq!((count(&["openid"]), count(&["openid", "S"]), count(&["S"])), (1, 1, 1));
+    assert_eq!((count(&["email"]), count(&["s"]), count(&["email", "S"])), (0, 0, 0));
+}
 
 #[test]
 fn scopes_are_taken_in_every_usual_form_and_equal_requests_are_equal() {
@@ -30,4 +254,61 @@ fn scopes_are_taken_in_every_usual_form_and_equal_requests_are_equal() {
     let empty = TokenRequest::without_scopes("c", ELSEWHERE);
     assert_eq!(empty, TokenRequest::new("c", ELSEWHERE, [" "]));
     assert!(empty.scopes().is_empty());
+}
+
+/// A sign-in whose provider grants other scopes than were asked for.
+fn renamed(cache: &mut TokenCache) -> TokenRequest {
+    let claims = "eyJzdWIiOiJtZSJ9"; // {"sub":"me"}
+    let asking = request(MICROSOFT, &["api://x/read"]);
+    let answer = answer("AT", Some("read")).replace(
+        r#""expires_in": 3600"#,
+        &format!(r#""expires_in": 9000000000, "id_token": "h.{claims}.s""#),
+    );
+    cache.add_response(&asking, answer.as_bytes(), 1_000).unwrap();
+    asking
+}
+
+#[test]
+fn the_reference_reads_a_token_with_what_was_asked_and_hands_it_on() {
+    let Some(mut oracle) = Oracle::start() else { return };
+    let mut cache = TokenCache::new();
+    renamed(&mut cache);
+    assert_eq!(asked(&cache).unwrap(), "api://x/read");
+    let text = cache.to_json().expose_str().unwrap().to_owned();
+    oracle.ask(&json!({"op": "load", "text": text})).unwrap();
+    let mut silent = |scope: &str| {
+        let question = json!({"op": "silent", "client_id": "client", "authority": MICROSOFT,
+            "home_account_id": "me", "scopes": [scope]});
+        oracle.ask(&question)
+    };
+    assert_eq!(silent("read"), Ok(json!("AT")), "as it was granted");
+    assert_ne!(silent("api://x/read"), Ok(json!("AT")), "the field means nothing to it");
+    assert_eq!(oracle.text(), text, "and stays");
+}
+
+#[test]
+fn the_reference_tells_letter_case_apart_but_for_the_same_scopes_and_refuses_reserved_ones() {
+    let Some(mut oracle) = Oracle::start() else { return };
+    let mut cache = TokenCache::new();
+    let claims = "eyJzdWIiOiJtZSJ9"; // {"sub":"me"}
+    let answer = format!(
+        r#"{{"access_token": "AT", "expires_in": 9000000000, "id_token": "h.{claims}.s"}}"#
+    );
+    let asking = request(MICROSOFT, &["User.Read", "Files.Read"]);
+    cache.add_response(&asking, answer.as_bytes(), 1_000).unwrap();
+    let text = cache.to_json().expose_str().unwrap().to_owned();
+    oracle.ask(&json!({"op": "load", "text": text})).unwrap();
+    for (scopes, theirs) in [
+        (&["user.read", "files.read"][..], true),
+        (&["user.read"], false),
+        (&["User.Read"], true),
+        (&["User.Read", "offline_access"], false),
+        (&[], true),
+    ] {
+        let question = json!({"op": "silent", "client_id": "client", "authority": MICROSOFT,
+            "home_account_id": "me", "scopes": scopes});
+        assert_eq!(oracle.ask(&question) == Ok(json!("AT")), theirs, "{scopes:?}");
+        let found = cache.find_access_token(&request(MICROSOFT, scopes), 1_001).unwrap();
+        assert!(found.is_some(), "{scopes:?}");
+    }
 }

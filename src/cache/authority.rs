@@ -82,7 +82,19 @@ pub(crate) fn aliases(environment: &str) -> impl Iterator<Item = &str> {
         .chain(group.iter().copied().filter(move |&name| name != environment))
 }
 
+/// The host is one of Microsoft's: of Entra ID in any of its clouds, or of its services for customers
+/// (Azure AD B2C, External ID). ADFS, and customers' own domains, are not.
+pub(crate) fn is_microsoft(environment: &str) -> bool {
+    let host = environment.to_ascii_lowercase();
+    CLOUDS.iter().any(|names| names.contains(&host.as_str()))
+        || CUSTOMERS.iter().any(|suffix| host.ends_with(suffix))
+}
+
 const CIAM: &str = ".ciamlogin.com";
+
+/// How the hosts end at which Microsoft signs in the customers of others.
+const CUSTOMERS: [&str; 5] =
+    [".b2clogin.com", ".b2clogin.cn", ".b2clogin.us", ".b2clogin.de", CIAM];
 
 /// The hosts of each cloud, as MSAL.NET's `KnownMetadataProvider` lists them.
 const CLOUDS: &[&[&str]] = &[

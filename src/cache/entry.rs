@@ -10,7 +10,9 @@ use crate::{
         authority::Authority,
         credential::CredentialType,
         json::{Buffer, Printer, decode, quoted},
-        key, time,
+        key,
+        span::Span,
+        time,
     },
 };
 
@@ -27,9 +29,12 @@ struct Inner {
     refresh_on: Option<i64>,
     cached_at: Option<i64>,
     secret: Text,
+    home: Span,
+    target: Span,
     kind: CredentialType,
     bound_to_key: bool,
     extended: bool,
+    asked: bool,
     key: Box<str>,
 }
 
@@ -91,7 +96,7 @@ impl Entry {
 
     /// `home_account_id`: whose it is, in all tenants.
     pub fn home_account_id(&self) -> Option<Cow<'_, str>> {
-        self.text("home_account_id")
+        decode(self.home()?)
     }
 
     /// `environment`: the host of the authority.
@@ -119,25 +124,8 @@ impl Entry {
 
     /// The scopes in `target`, in its order; empty if there are none.
     pub fn scopes(&self) -> Vec<String> {
-        let target = self.text("target").unwrap_or_default();
+        let target = self.target().and_then(decode).unwrap_or_default();
         scopes_in(&target).map(str::to_owned).collect()
-    }
-
-    /// It has all these scopes, which are sorted.
-    pub(crate) fn has_scopes(&self, wanted: &[String]) -> bool {
-        let target = self.text("target").unwrap_or_default();
-        if let [only] = wanted {
-            return scopes_in(&target).any(|scope| scope == only);
-        }
-        let mut found = vec![false; wanted.len()];
-        for scope in scopes_in(&target) {
-            let first = wanted.partition_point(|other| other.as_str() < scope);
-            if wanted.get(first).is_some_and(|other| other == scope) {
-                found[first] = true;
-            }
-        }
-        // Of a scope that is named twice the first is marked.
-        (0..wanted.len()).all(|nth| found[nth] || nth > 0 && wanted[nth - 1] == wanted[nth])
     }
 
     /// `expires_on` in Unix seconds, where it can be read as a whole number.
@@ -155,9 +143,28 @@ impl Entry {
         self.0.cached_at
     }
 
+    /// What was asked for, where it is not what was granted; see [`ASKED`].
+    pub(crate) fn asked(&self) -> Option<Cow<'_, str>> {
+        if self.0.asked { self.text(ASKED) } else { None }
+    }
+
     /// `last_modification_time` in Unix seconds, where it can be read as a whole number.
     pub fn last_modification_time(&self) -> Option<i64> {
         time::read(self.token("last_modification_time")?)
+    }
+
+    /// Whose it says it is, as a canonical token.
+    pub(crate) fn home(&self) -> Option<&str> {
+        self.at(self.0.home)
+    }
+
+    /// `target` as a canonical token.
+    pub(crate) fn target(&self) -> Option<&str> {
+        self.at(self.0.target)
+    }
+
+    fn at(&self, span: Span) -> Option<&str> {
+        span.of(&self.0.text)
     }
 
     /// The field's value as a canonical JSON token.
@@ -196,16 +203,22 @@ impl Entry {
             refresh_on: None,
             cached_at: None,
             secret: Text::Missing,
+            home: Span::NONE,
+            target: Span::NONE,
             bound_to_key: false,
             extended: false,
+            asked: false,
         };
         for (name, value) in (Members { text, at: 1 }) {
             let is_set = !matches!(value, "null" | "\"\"");
             match inside(name) {
                 "secret" => inner.secret = Text::locate(text, value),
+                "home_account_id" => inner.home = Span::locate(text, value),
+                "target" => inner.target = Span::locate(text, value),
                 "expires_on" => inner.expires_on = time::read(value),
                 "refresh_on" => inner.refresh_on = time::read(value),
                 "cached_at" => inner.cached_at = time::read(value),
+                ASKED => inner.asked = is_set,
                 name if KEY_FIELDS.contains(&name) => inner.bound_to_key |= is_set,
                 name if EXTENSION_FIELDS.contains(&name) => inner.extended |= is_set,
                 _ => {}
@@ -384,3 +397,7 @@ pub(crate) const KEY_FIELDS: [&str; 3] = ["key_id", "kid", "keyid"];
 /// How they name the digest of further parameters.
 pub(crate) const EXTENSION_FIELDS: [&str; 3] =
     ["ext_cache_key", "ext", "additionalCacheKeyComponents"];
+
+/// A field of our own in an access token's entry: the scopes that were asked for, written as those in
+/// `target`, where the granted ones do not cover them. The same request finds the token again by it.
+pub(crate) const ASKED: &str = "requested_target";

@@ -20,67 +20,56 @@ impl TokenCache {
     /// and for a margin more: 300 seconds, or a quarter of its lifetime where that is less, or what
     /// [`TokenRequest::margin`] says.
     ///
-    /// A token with exactly the scopes of the request is preferred to one that has more. A token
-    /// that is bound to a key or was issued for further parameters is found only by a request that
-    /// names the same ones. A token whose times or scopes cannot be read is not found.
+    /// A token is for the request if it was granted all scopes of the request, or if these scopes
+    /// were asked for when the provider granted others. One with exactly these scopes is preferred
+    /// to one that has more. In Microsoft's clouds the letter case of scopes does not matter.
+    ///
+    /// A token that is bound to a key or was issued for further parameters is found only by a request
+    /// that names the same ones. A token whose times or scopes cannot be read is not found.
+    ///
+    /// A token that does not say when it was kept, or was kept in the future because the clock was
+    /// set back since, is found where there is no other, and [is aging](AccessTokenRef::is_aging).
     ///
     /// # Errors
     ///
-    /// [`Error::AccountAmbiguous`] if the request names no account and tokens of several match,
-    /// expired ones included, so that the answer does not change with the time.
-    /// [`Error::Invalid`] if the request's authority is no https address.
+    /// [`Error::AccountAmbiguous`] if the request names no account and several have a valid token for
+    /// it. [`Error::Invalid`] if the request's authority is no https address.
     pub fn find_access_token(
         &self,
         request: &TokenRequest,
         now: u64,
     ) -> Result<Option<AccessTokenRef<'_>>, Error> {
         let lookup = request.lookup()?;
-        let Some(section) = self.section(CredentialType::AccessToken) else { return Ok(None) };
         let now = i64::try_from(now).unwrap_or(i64::MAX);
-        if let Some(home) = &lookup.home {
-            if request.is_plain()
-                && let Some(slot) = section.surely_good(&lookup.exact, now)
-            {
-                return Ok(Some(AccessTokenRef::new(Place::Slot(slot), false)));
+        let section = self.section(CredentialType::AccessToken);
+        if let Some(section) = section.filter(|_| request.is_plain())
+            && let Some(slot) = section.surely_good(&lookup.exact, now)
+        {
+            return Ok(Some(AccessTokenRef::new(Place::Slot(slot), false)));
+        }
+        let found = match (&lookup.home, section) {
+            (Some(_), None) => None,
+            (Some(home), Some(section)) => {
+                let mut search = Search::new(section, request, lookup, now);
+                search.of(home).or(search.stale)
             }
-            let found = usable(section.indexed_exactly(&lookup.exact), request, now)
-                .or_else(|| first_covering(section, lookup, lookup.reach_of_home(), request, now));
-            return Ok(found.or_else(|| under_names(section, lookup, 1, home, request, now)));
-        }
-        match self.only_owner(section, lookup, request)? {
-            Some(home) => Ok(under_names(section, lookup, 0, &home, request, now)),
-            None => Ok(None),
-        }
+            (None, None) => None,
+            (None, Some(section)) => self.of_anybody(Search::new(section, request, lookup, now))?,
+        };
+        let found = found.map(|entry| (Place::Entry(entry), entry.is_aging(now)));
+        Ok(found.map(|(place, is_aging)| AccessTokenRef::new(place, is_aging)))
     }
 
-    /// The one account, as a canonical token, that has a token for the request.
-    fn only_owner(
-        &self,
-        section: &Section,
-        lookup: &Lookup,
-        request: &TokenRequest,
-    ) -> Result<Option<String>, Error> {
-        let mut owners = BTreeSet::new();
-        for environment in &lookup.environments {
-            let context = section.reach(&lookup.reach(environment).of_anybody());
-            let matching = |entry: &&Entry| {
-                let field = |name| lookup_token(entry.token(name));
-                entry.has_scopes(&lookup.scopes)
-                    && answers(entry, request)
-                    && field("client_id") == lookup.client
-                    && field("realm") == lookup.realm
-                    && field("environment").eq_ignore_ascii_case(environment)
-            };
-            let owner = |entry: &Entry| lookup_token(entry.token("home_account_id")).to_owned();
-            match section.with_scopes(&context, &mut lookup.each_scope()) {
-                Some(entries) => owners.extend(entries.filter(matching).map(owner)),
-                None => owners.extend(section.entries().filter(matching).map(owner)),
-            }
-        }
+    /// The token for a request that names nobody.
+    fn of_anybody<'c>(&self, mut search: Search<'c, '_>) -> Result<Option<&'c Entry>, Error> {
+        let valid = search.all();
+        let owner = |entry: &&Entry| lookup_token(entry.home()).to_owned();
+        let mut owners: BTreeSet<String> = valid.iter().map(owner).collect();
         if owners.len() > 1 {
             return Err(self.ambiguous(&owners));
         }
-        Ok(owners.pop_first())
+        let home = owners.pop_first();
+        Ok(home.and_then(|home| search.of(&home)).or(search.stale))
     }
 
     /// The error that names the accounts to choose from.
@@ -96,52 +85,89 @@ impl TokenCache {
     }
 }
 
-/// Looks under the names of the cloud, from the `first` one on.
-fn under_names<'c>(
+/// A search for the token that answers one request.
+struct Search<'c, 'r> {
     section: &'c Section,
-    lookup: &Lookup,
-    first: usize,
-    home: &str,
-    request: &TokenRequest,
+    request: &'r TokenRequest,
+    lookup: &'r Lookup,
     now: i64,
-) -> Option<AccessTokenRef<'c>> {
-    lookup.environments[first..].iter().find_map(|environment| {
-        let reach = lookup.reach(environment).of(home);
-        let exact = format!("{reach}{}", lookup.joined);
-        usable(section.indexed_exactly(&exact), request, now)
-            .or_else(|| first_covering(section, lookup, &reach, request, now))
-    })
+    /// The first token that would do, but is not fresh.
+    stale: Option<&'c Entry>,
 }
 
-/// The first usable token that has all scopes.
-fn first_covering<'c>(
-    section: &'c Section,
-    lookup: &Lookup,
-    reach: &str,
-    request: &TokenRequest,
-    now: i64,
-) -> Option<AccessTokenRef<'c>> {
-    let candidates = section.with_scopes(&section.reach(reach), &mut lookup.each_scope())?;
-    let covering = |entry: &&Entry| entry.has_scopes(&lookup.scopes);
-    usable(candidates.filter(covering), request, now)
-}
-
-fn usable<'c>(
-    candidates: impl Iterator<Item = &'c Entry>,
-    request: &TokenRequest,
-    now: i64,
-) -> Option<AccessTokenRef<'c>> {
-    let mut stale = None;
-    for entry in candidates {
-        let is_good = entry.is_valid(request.least_left(), now) && entry.secret().is_some();
-        if is_good && answers(entry, request) {
-            if entry.is_fresh(now) {
-                return Some(AccessTokenRef::new(Place::Entry(entry), entry.is_aging(now)));
-            }
-            stale.get_or_insert(entry);
-        }
+impl<'c, 'r> Search<'c, 'r> {
+    fn new(section: &'c Section, request: &'r TokenRequest, lookup: &'r Lookup, now: i64) -> Self {
+        Self { section, request, lookup, now, stale: None }
     }
-    stale.map(|entry| AccessTokenRef::new(Place::Entry(entry), true))
+
+    /// The best fresh token of an account, which is a canonical token.
+    fn of(&mut self, home: &str) -> Option<&'c Entry> {
+        let lookup = self.lookup;
+        lookup.environments.iter().find_map(|environment| {
+            let reach = lookup.reach(environment).of(home);
+            let exact = || self.section.indexed_exactly(&format!("{reach}{}", lookup.joined));
+            let same_text = |entry: &&Entry| {
+                entry.target().and_then(decode).is_some_and(|target| *target == *lookup.target)
+            };
+            if exact().nth(1).is_some()
+                && let Some(found) = self.first(exact().filter(same_text))
+            {
+                return Some(found);
+            }
+            self.first(exact()).or_else(|| self.first(self.covering(&reach)))
+        })
+    }
+
+    /// The tokens with all scopes of the request among those whose names begin like this.
+    fn covering(&self, reach: &str) -> impl Iterator<Item = &'c Entry> + use<'c, 'r> {
+        let (lookup, context) = (self.lookup, self.section.reach(reach));
+        let scopes = &mut lookup.each_scope();
+        let some = self.section.with_scopes(&context, scopes);
+        let all = some.is_none().then(|| self.section.of_reach(&context));
+        let some = some.into_iter().flatten().filter(|entry| covers(entry, lookup));
+        some.chain(all.into_iter().flatten())
+    }
+
+    /// Every token that would do, whoever has it.
+    fn all(&self) -> Vec<&'c Entry> {
+        let mut found: Vec<&Entry> = Vec::new();
+        for environment in &self.lookup.environments {
+            let reach = &self.lookup.reach(environment).of_anybody();
+            found.extend(self.covering(reach).filter(|entry| self.is_usable(entry)));
+            if self.section.has_asked() && !self.lookup.scopes.is_empty() {
+                let context = self.section.reach(reach);
+                let asked = self.section.asked(&context, &self.lookup.joined);
+                let others = asked.filter(|entry| !covers(entry, self.lookup));
+                found.extend(others.filter(|entry| self.is_usable(entry)));
+            }
+        }
+        found
+    }
+
+    /// The first that is fresh; the first that is not is remembered.
+    fn first(&mut self, candidates: impl Iterator<Item = &'c Entry>) -> Option<&'c Entry> {
+        for entry in candidates {
+            if !self.is_usable(entry) {
+                continue;
+            }
+            if entry.is_fresh(self.now) {
+                return Some(entry);
+            }
+            self.stale.get_or_insert(entry);
+        }
+        None
+    }
+
+    fn is_usable(&self, entry: &Entry) -> bool {
+        entry.is_valid(self.request.least_left(), self.now)
+            && answers(entry, self.request)
+            && entry.secret().is_some()
+    }
+}
+
+/// The entry was granted all scopes of the request.
+fn covers(entry: &Entry, lookup: &Lookup) -> bool {
+    entry.has_scopes(lookup.rule, &lookup.scopes)
 }
 
 /// The entry is bound to what the request names, and to nothing else.

@@ -24,9 +24,12 @@ mod merge;
 mod query;
 mod refresh;
 mod request;
+mod response;
+mod scope;
 mod section;
 mod serializable;
 mod sign_out;
+mod span;
 mod time;
 mod write;
 

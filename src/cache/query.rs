@@ -8,6 +8,7 @@ use crate::cache::{
     entry::{Entry, scopes_in},
     json::{decode, quoted},
     key,
+    scope::ScopeRule,
     section::{Reach, Section},
 };
 
@@ -104,7 +105,7 @@ impl Query {
         if !self.fields_match(entry) {
             return false;
         }
-        self.scopes.is_empty() || entry.has_scopes(&self.scopes)
+        self.scopes.is_empty() || entry.has_scopes(ScopeRule::EXACT, &self.scopes)
     }
 
     /// The key of the one access token that the reference looks at first.
@@ -142,13 +143,17 @@ impl Query {
             let [client, realm, environment] =
                 ["client_id", "realm", "environment"].map(|name| self.value(name));
             let reach = Reach { client: client?, realm: realm?, environment: environment? };
-            Some(home.map_or_else(|| reach.of_anybody(), |home| reach.of(home)))
+            let name = home.map_or_else(|| reach.of_anybody(), |home| reach.of(home));
+            Some((name, ScopeRule::of(environment?)))
         };
         let granted = (kind == CredentialType::AccessToken && !has_empty).then(reach).flatten();
-        let granted = granted.and_then(|reach| {
-            let scopes = self.scopes.iter().map(String::as_str);
-            let mut scopes = scopes.filter(|scope| scopes_in(scope).eq([*scope]));
-            section.with_scopes(&section.reach(&reach), &mut scopes)
+        let granted = granted.and_then(|(reach, rule)| {
+            let scopes = self.scopes.iter().filter(|scope| scopes_in(scope).eq([scope.as_str()]));
+            // Reserved scopes are not indexed, and the others as a find compares them.
+            let scopes = scopes.filter(|scope| !rule.is_reserved(scope));
+            let scopes: Vec<_> = scopes.map(|scope| rule.fold(scope)).collect();
+            let context = section.reach(&reach);
+            section.with_scopes(&context, &mut scopes.iter().map(|scope| scope.as_ref()))
         });
         let owned = home.filter(|_| granted.is_none()).map(|home| section.account(home));
         let all = (granted.is_none() && owned.is_none()).then(|| section.entries());

@@ -15,6 +15,7 @@ use crate::{
         entry::scopes_in,
         ext_key::ext_cache_key,
         json::quoted,
+        scope::ScopeRule,
         section::{Reach, lookup_token},
     },
 };
@@ -44,9 +45,14 @@ pub(crate) struct Lookup {
     pub(crate) home: Option<String>,
     /// The authority's host first, then its other names.
     pub(crate) environments: Vec<String>,
+    pub(crate) rule: ScopeRule,
+    /// The scopes that decide a match, folded by the rule and sorted.
     pub(crate) scopes: Vec<String>,
+    /// All scopes as they were given, sorted.
+    pub(crate) target: String,
+    /// The [`ScopeRule::name`] of the scopes.
     pub(crate) joined: String,
-    /// For the authority's host: the index name of the exact scopes; it begins with that of each.
+    /// For the authority's host and the named account: the index name of the scopes.
     pub(crate) exact: String,
 }
 
@@ -55,7 +61,10 @@ impl TokenRequest {
     /// `https://login.microsoftonline.com/TENANT`, for a token that has all `scopes`.
     ///
     /// A scope that has white space in it is several. Their order, and a scope named twice, do not
-    /// matter.
+    /// matter. `openid`, `profile`, `email`, `address`, `phone` and `offline_access` do not decide
+    /// which token is found, because providers leave them out of what they say they granted. A
+    /// request of these alone, or [without scopes](Self::without_scopes), finds any token of the
+    /// account.
     ///
     /// An authority that is no https address, or of this machine no http address, is reported by
     /// the call that uses the request; so is one that other programs may read as another host.
@@ -89,14 +98,15 @@ impl TokenRequest {
         .prepared()
     }
 
-    /// A request that names no scopes: for whatever the provider grants by itself.
+    /// A request that names no scopes: for whatever the provider grants by itself, or for any token
+    /// of the account, program and authority that is valid.
     pub fn without_scopes(client_id: impl Into<String>, authority: impl Into<String>) -> Self {
         Self::new(client_id, authority, [""; 0])
     }
 
     /// For this account, named by its home account id.
     ///
-    /// Without it, a token of anybody is found as long as only one account has one.
+    /// Without it, a token of anybody is found as long as only one account has a valid one.
     #[must_use]
     pub fn account(mut self, home_account_id: impl Into<String>) -> Self {
         self.home_account_id = Some(home_account_id.into());
@@ -159,9 +169,12 @@ impl TokenRequest {
         self.home_account_id.as_deref()
     }
 
-    /// It asks for nothing beyond account, place and scopes.
+    /// It asks for nothing beyond a user's account, place and scopes.
     pub(crate) fn is_plain(&self) -> bool {
-        self.key_id.is_none() && self.ext_cache_key.is_none() && self.margin.is_none()
+        self.key_id.is_none()
+            && self.ext_cache_key.is_none()
+            && self.margin.is_none()
+            && self.home_account_id.is_some()
     }
 
     /// For how many seconds the token must stay valid, if the request says so.
@@ -209,17 +222,19 @@ impl TokenRequest {
     fn prepared(mut self) -> Self {
         self.lookup = self.place.as_ref().map(|place| {
             let token = |text: &str| lookup_token(Some(&quoted(text))).to_owned();
-            let mut scopes = self.scopes.clone();
-            scopes.sort_unstable();
-            scopes.dedup();
+            let rule = ScopeRule::of(&place.environment);
+            let target = self.target();
+            let home = self.home_account_id.as_deref().map(token);
             let mut lookup = Lookup {
                 client: token(&self.client_id),
                 realm: token(place.realm.as_deref().unwrap_or_default()),
-                home: self.home_account_id.as_deref().map(token),
+                home,
                 environments: aliases(&place.environment).map(quoted).collect(),
-                joined: scopes.join(" "),
+                rule,
+                scopes: rule.deciding(&target).into_iter().map(Into::into).collect(),
+                joined: rule.name(&target),
+                target,
                 exact: String::new(),
-                scopes,
             };
             if let Some(home) = &lookup.home {
                 let reach = lookup.reach(&lookup.environments[0]);
@@ -231,7 +246,7 @@ impl TokenRequest {
     }
 
     /// The scopes as an entry has them in `target`.
-    fn target(&self) -> String {
+    pub(crate) fn target(&self) -> String {
         let mut scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
         scopes.sort_unstable();
         scopes.join(" ")
@@ -265,11 +280,6 @@ impl Lookup {
 
     pub(crate) fn each_scope(&self) -> impl Iterator<Item = &str> {
         self.scopes.iter().map(String::as_str)
-    }
-
-    /// How the index names of the named account begin, for the authority's host.
-    pub(crate) fn reach_of_home(&self) -> &str {
-        &self.exact[..self.exact.len() - self.joined.len()]
     }
 }
 

@@ -1,10 +1,12 @@
 //! The entries of one kind, in order, with their index.
 
 use crate::cache::{
+    credential::CredentialType,
     entry::{Entry, scopes_in},
     index::{Context, Index, Name},
     json::decode,
     key,
+    scope::ScopeRule,
 };
 
 /// Entries in the order of a Python dict: a replaced entry keeps its place, a new one comes last.
@@ -13,11 +15,13 @@ pub(crate) struct Section {
     slots: Vec<Option<Entry>>,
     live: usize,
     index: Index,
-    /// Access tokens by account, place and exact scopes: what a find looks at first. The note is
-    /// [`Entry::good_until`].
+    /// Access tokens by account, place and all scopes, granted or asked for: what a find looks at
+    /// first. The note is [`Entry::good_until`].
     exact: Index,
     /// From this time on, in Unix seconds, the notes hold: no clock was behind it that kept a token.
     fresh_from: i64,
+    /// How many entries say what was asked for.
+    asked: usize,
 }
 
 impl Section {
@@ -66,6 +70,25 @@ impl Section {
         Some(slots.filter_map(|slot| self.slots[slot as usize].as_ref()))
     }
 
+    /// All access tokens of a [`Reach`] whose scopes can be read, in order.
+    pub(crate) fn of_reach(&self, context: &Context) -> impl Iterator<Item = &Entry> + use<'_> {
+        self.indexed(context.name(ALL))
+    }
+
+    /// Some access token says what was asked for it.
+    pub(crate) fn has_asked(&self) -> bool {
+        self.asked > 0
+    }
+
+    /// The access tokens of anybody's [`Reach`] for which scopes of this name were asked, in order.
+    pub(crate) fn asked(
+        &self,
+        context: &Context,
+        name: &str,
+    ) -> impl Iterator<Item = &Entry> + use<'_> {
+        self.indexed(context.name(&format!("{ALL}{name}")))
+    }
+
     /// What the entry with this spelling of its key is indexed under.
     pub(crate) fn spelled(&self, key: &str) -> Name {
         self.index.context("K\n").name(key)
@@ -76,9 +99,10 @@ impl Section {
         self.index.context("O\n").name(key)
     }
 
-    /// What the entries of an account are indexed under; the argument is a canonical token.
+    /// What the entries of an account are indexed under; the argument is a canonical token. Those
+    /// that name nobody are indexed under null.
     pub(crate) fn account(&self, home: &str) -> Name {
-        self.index.context("H\n").name(home)
+        self.index.context("H\n").name(lookup_token(Some(home)))
     }
 
     /// What the access tokens of a [`Reach`] are indexed under, but for their scope.
@@ -176,9 +200,10 @@ impl Section {
         if good_until > 0 {
             self.fresh_from = self.fresh_from.max(entry.fresh_from());
         }
-        if let Some(name) = names.exact {
+        for name in names.exact {
             self.exact.add(name, slot, good_until);
         }
+        self.asked += usize::from(entry.asked().is_some());
         self.slots[slot as usize] = Some(entry);
         self.live += 1;
     }
@@ -189,9 +214,10 @@ impl Section {
             for name in names.index {
                 self.index.remove(name, slot);
             }
-            if let Some(name) = names.exact {
+            for name in names.exact {
                 self.exact.remove(name, slot);
             }
+            self.asked -= usize::from(old.asked().is_some());
             self.live -= 1;
         }
     }
@@ -200,29 +226,43 @@ impl Section {
     fn names(&self, entry: &Entry) -> Names {
         let mut index = vec![self.spelled(entry.spelled_key())];
         index.extend(key::own(entry).map(|key| self.own(&key)));
-        let home = entry.token("home_account_id");
-        index.extend(home.map(|home| self.account(home)));
-        let is_token = entry.kind() == crate::CredentialType::AccessToken;
-        let target = entry.token("target").filter(|_| is_token).and_then(decode);
-        let Some(target) = target else { return Names { index, exact: None } };
+        let mut names = Names { index, exact: Vec::new() };
+        if entry.kind() == CredentialType::AppMetadata {
+            return names;
+        }
+        if entry.kind() == CredentialType::AccessToken {
+            self.name_access_token(entry, &mut names);
+        }
+        names.index.push(self.account(lookup_token(entry.home())));
+        names
+    }
+
+    fn name_access_token(&self, entry: &Entry, names: &mut Names) {
+        let Some(target) = entry.target().and_then(decode) else { return };
         let environment = lookup_token(entry.token("environment")).to_ascii_lowercase();
+        let rule = ScopeRule::of(&environment);
         let reach = Reach {
             client: lookup_token(entry.token("client_id")),
             realm: lookup_token(entry.token("realm")),
             environment: &environment,
         };
-        let mut text = reach.of(lookup_token(home));
-        let contexts = [self.reach(&text), self.reach(&reach.of_anybody())];
+        let home = reach.of(lookup_token(entry.home()));
+        let contexts = [self.reach(&home), self.reach(&reach.of_anybody())];
+        names.index.extend(contexts.iter().map(|context| context.name(ALL)));
+        if let Some(asked) = entry.asked() {
+            let asked = rule.name(&asked);
+            names.exact.push(self.exact.name(&format!("{home}{asked}")));
+            names.index.push(contexts[1].name(&format!("{ALL}{asked}")));
+        }
         if scopes_in(&target).count() * TEXT_PER_SCOPE > entry.as_json().len() {
-            index.extend(contexts.iter().map(|context| context.name(UNINDEXED)));
-            return Names { index, exact: None };
+            names.index.extend(contexts.iter().map(|context| context.name(UNINDEXED)));
+            return;
         }
-        let scopes = sorted(scopes_in(&target).collect());
+        names.exact.push(self.exact.name(&format!("{home}{}", rule.name(&target))));
+        let scopes = rule.deciding(&target);
         for context in &contexts {
-            index.extend(scopes.iter().map(|scope| context.name(scope)));
+            names.index.extend(scopes.iter().map(|scope| context.name(scope)));
         }
-        text.push_str(&scopes.join(" "));
-        Names { index, exact: Some(self.exact.name(&text)) }
     }
 
     /// Numbers the slots anew when most of them are empty.
@@ -238,7 +278,7 @@ impl Section {
 /// What an entry is indexed under.
 struct Names {
     index: Vec<Name>,
-    exact: Option<Name>,
+    exact: Vec<Name>,
 }
 
 /// Where an access token applies, as canonical tokens.
@@ -272,12 +312,6 @@ pub(crate) fn lookup_token(token: Option<&str>) -> &str {
     }
 }
 
-fn sorted(mut scopes: Vec<&str>) -> Vec<&str> {
-    scopes.sort_unstable();
-    scopes.dedup();
-    scopes
-}
-
 /// Two ascending lists of slots as one.
 fn in_order(
     one: impl Iterator<Item = u32>,
@@ -298,3 +332,6 @@ const TEXT_PER_SCOPE: usize = 32;
 
 /// In the place of a scope: access tokens whose scopes are not indexed.
 const UNINDEXED: &str = "";
+
+/// In the place of a scope: every access token whose scopes can be read. No scope has a line end.
+const ALL: &str = "\n";

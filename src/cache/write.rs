@@ -5,15 +5,8 @@ use zeroize::Zeroizing;
 use crate::{
     Error,
     cache::{
-        TokenCache,
-        access_token::{AccessToken, AccessTokenRef, Place},
-        credential::CredentialType,
-        entry::Entry,
-        event::SignInEvent,
-        json::quoted,
-        key,
-        merge::is_older,
-        request::TokenRequest,
+        TokenCache, credential::CredentialType, entry::Entry, event::SignInEvent, json::quoted,
+        key, merge::is_older,
     },
 };
 
@@ -26,7 +19,11 @@ impl TokenCache {
     /// [`Error::Invalid`] if the event's times are out of range, [`Error::Corrupt`] if a section
     /// that it belongs to is not a JSON object.
     pub fn add(&mut self, event: &SignInEvent, now: u64) -> Result<(), Error> {
-        let entries = event.entries(now)?;
+        self.store(event.entries(now)?)
+    }
+
+    /// Stores entries of one event: all of them or, if a section cannot be written to, none.
+    pub(super) fn store(&mut self, entries: Vec<Entry>) -> Result<(), Error> {
         for entry in &entries {
             self.can_write(entry.kind())?;
         }
@@ -36,37 +33,6 @@ impl TokenCache {
             self.section_mut(kind)?.replace(None, entry);
         }
         Ok(())
-    }
-
-    /// Keeps the JSON with which a provider's token endpoint answered the request at `now` (Unix
-    /// seconds), and returns the access token in it.
-    ///
-    /// If the response does not say whose it is, the tokens belong to the request's account.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Invalid`] if it is no such answer, says `error`, or has no access token;
-    /// [`Error::Corrupt`] as for [`add`](Self::add). Nothing is changed then.
-    pub fn add_response(
-        &mut self,
-        request: &TokenRequest,
-        response: &[u8],
-        now: u64,
-    ) -> Result<AccessToken, Error> {
-        let event = SignInEvent::from_response(request, response)?;
-        let entries = event.entries(now)?;
-        let token = entries
-            .iter()
-            .find(|entry| entry.kind() == CredentialType::AccessToken)
-            .and_then(|entry| {
-                entry.secret().and(entry.expires_on())?;
-                Some(AccessTokenRef::new(Place::Entry(entry), false).to_owned())
-            })
-            .ok_or_else(|| Error::Invalid {
-                detail: "the provider's response has no access token".to_owned(),
-            })?;
-        self.add(&event, now)?;
-        Ok(token.issued_now())
     }
 
     /// Stores an entry, in the place of the one with the same key if there is one.
