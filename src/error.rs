@@ -17,9 +17,13 @@ pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 #[non_exhaustive]
 pub enum Error {
     /// Several accounts have a token for the request; name one of them.
-    #[error("{} accounts have a token for this request; name one of them", usernames.len())]
+    #[error(
+        "{} accounts have a token for this request, name one of them: {}",
+        usernames.len(),
+        listed(usernames)
+    )]
     AccountAmbiguous {
-        /// Their user names, or home account ids where no name is known.
+        /// Their user names, or home account ids where no name is known or several have the same.
         usernames: Vec<String>,
     },
     /// The closure or program that supplies the key, or a persistence of the caller's own, failed.
@@ -339,6 +343,11 @@ fn way_back(seen: u64, found: u64) -> String {
         true => format!("went back from generation {seen} to {found}"),
         false => "is of a store that had ended".into(),
     }
+}
+
+/// Names of others, as one text for a user.
+fn listed(names: &[String]) -> String {
+    names.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -287,6 +287,32 @@ fn the_reference_reads_a_token_with_what_was_asked_and_hands_it_on() {
 }
 
 #[test]
+fn a_renewal_by_the_reference_drops_what_was_asked_which_costs_one_renewal() {
+    let Some(mut oracle) = Oracle::start() else { return };
+    let mut cache = TokenCache::new();
+    let asking = renamed(&mut cache);
+    let text = cache.to_json().expose_str().unwrap().to_owned();
+    oracle.ask(&json!({"op": "load", "text": text})).unwrap();
+    let event = json!({"client_id": "client", "scope": ["read"], "grant_type": "refresh_token",
+        "token_endpoint": format!("{MICROSOFT}/oauth2/v2.0/token"), "skip_account_creation": true,
+        "response": {"access_token": "AT2", "expires_in": 3600, "id_token_claims": {"sub": "me"}}});
+    oracle.ask(&json!({"op": "add", "event": event.to_string(), "now": 2_000})).unwrap();
+
+    let mut cache = TokenCache::from_json(oracle.text().as_bytes()).unwrap();
+    let find = |cache: &TokenCache, request: &TokenRequest| {
+        let found = cache.find_access_token(request, 2_001).unwrap();
+        found.map(|token| token.secret().to_owned())
+    };
+    assert_eq!(find(&cache, &request(MICROSOFT, &["read"])).unwrap(), "AT2");
+    assert_eq!(find(&cache, &asking), None, "a renewal is due");
+    let spent = cache.refresh_tokens(&asking).unwrap().remove(0);
+    let answer = br#"{"access_token": "AT3", "expires_in": 3600, "scope": "read"}"#;
+    cache.add_renewal(&asking, &spent, answer, 2_002).unwrap();
+    assert_eq!(find(&cache, &asking).unwrap(), "AT3");
+    assert_eq!(find(&cache, &request(MICROSOFT, &["read"])).unwrap(), "AT3");
+}
+
+#[test]
 fn the_reference_tells_letter_case_apart_but_for_the_same_scopes_and_refuses_reserved_ones() {
     let Some(mut oracle) = Oracle::start() else { return };
     let mut cache = TokenCache::new();

@@ -2,21 +2,29 @@
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use zeroize::Zeroizing;
-
-use crate::{Error, cache::entry::Entry};
+use crate::{
+    Account, Error,
+    cache::{
+        TokenCache,
+        credential::CredentialType,
+        entry::Entry,
+        json::decode,
+        owner::{NOBODY, in_cloud_of, owner},
+    },
+};
 
 /// An access token in a cache. `Debug` shows no secret.
 #[derive(Clone, Copy)]
 pub struct AccessTokenRef<'c> {
     place: Place<'c>,
+    cache: &'c TokenCache,
     is_aging: bool,
 }
 
 impl<'c> AccessTokenRef<'c> {
     /// The place holds an entry with a secret and an expiry.
-    pub(crate) fn new(place: Place<'c>, is_aging: bool) -> Self {
-        Self { place, is_aging }
+    pub(crate) fn new(place: Place<'c>, cache: &'c TokenCache, is_aging: bool) -> Self {
+        Self { place, cache, is_aging }
     }
 
     /// The token itself.
@@ -29,14 +37,32 @@ impl<'c> AccessTokenRef<'c> {
         self.entry().expires_on().expect("a find takes only entries with an expiry")
     }
 
-    /// It is valid, but the provider asks for it to be renewed by now.
+    /// It is valid, but should be renewed: the provider asks for it by now, or the entry does not
+    /// say when it was kept, or says a time in the future.
     pub fn is_aging(&self) -> bool {
         self.is_aging
     }
 
+    /// The home account id of the account that it belongs to; none for an app's own token, and
+    /// where it is not known who signed in.
+    pub fn home_account_id(&self) -> Option<Cow<'c, str>> {
+        let stated = self.entry().home_account_id().filter(|home| !home.is_empty());
+        stated.or_else(|| Some(decode(&self.cache.adopter(self.entry())?)?.into_owned().into()))
+    }
+
+    /// The account that it belongs to, if the cache knows more of it than its id.
+    pub fn account(&self) -> Option<Account> {
+        account(self.entry(), self.accounts(self.cache.adopter(self.entry()).as_deref()))
+    }
+
+    /// The scopes that were granted. They may be fewer or others than the request's.
+    pub fn scopes(&self) -> Vec<String> {
+        self.entry().scopes()
+    }
+
     /// `Bearer` if the entry does not say.
     pub fn token_type(&self) -> Cow<'c, str> {
-        self.entry().text("token_type").unwrap_or(Cow::Borrowed("Bearer"))
+        token_type(self.entry())
     }
 
     /// The whole entry.
@@ -49,14 +75,22 @@ impl<'c> AccessTokenRef<'c> {
 
     /// A copy that outlives the cache.
     pub fn to_owned(&self) -> AccessToken {
+        let adopter = self.cache.adopter(self.entry());
         AccessToken {
-            secret: Zeroizing::new(self.secret().to_owned()),
-            expires_on: self.expires_on(),
+            entry: self.entry().clone(),
+            accounts: self.accounts(adopter.as_deref()).cloned().collect(),
+            adopter,
             is_aging: self.is_aging,
-            token_type: self.token_type().into_owned(),
             source: TokenSource::Cache,
             unstored: None,
         }
+    }
+
+    /// The entries of its account, which is the adopter where it names none.
+    fn accounts(&self, adopter: Option<&str>) -> impl Iterator<Item = &'c Entry> + use<'c> {
+        let home = adopter.unwrap_or(owner(self.entry()));
+        let is_known = home != NOBODY;
+        is_known.then(|| self.cache.owned_by(CredentialType::Account, home)).into_iter().flatten()
     }
 }
 
@@ -77,13 +111,17 @@ pub(crate) enum Place<'c> {
     Slot(&'c Option<Entry>),
 }
 
-/// An access token that a program can use. Wiped when dropped; `Debug` shows no secret.
+/// An access token that a program can use. Its memory is wiped when it and every cache that has it
+/// are dropped; `Debug` shows no secret.
 #[derive(Clone)]
 pub struct AccessToken {
-    secret: Zeroizing<String>,
-    expires_on: i64,
+    /// With a secret and an expiry.
+    entry: Entry,
+    /// The account, as a canonical token, that it belongs to without naming it.
+    adopter: Option<String>,
+    /// The entries of its account.
+    accounts: Vec<Entry>,
     is_aging: bool,
-    token_type: String,
     source: TokenSource,
     unstored: Option<Arc<Error>>,
 }
@@ -91,22 +129,40 @@ pub struct AccessToken {
 impl AccessToken {
     /// The token itself.
     pub fn secret(&self) -> &str {
-        &self.secret
+        self.entry.secret().unwrap_or_default()
     }
 
     /// When it expires, in Unix seconds.
     pub fn expires_on(&self) -> i64 {
-        self.expires_on
+        self.entry.expires_on().unwrap_or_default()
     }
 
-    /// It is valid, but the provider asks for it to be renewed by now.
+    /// It is valid, but should be renewed: the provider asks for it by now, or the entry does not
+    /// say when it was kept, or says a time in the future.
     pub fn is_aging(&self) -> bool {
         self.is_aging
     }
 
+    /// The home account id of the account that it belongs to; none for an app's own token, and
+    /// where it is not known who signed in.
+    pub fn home_account_id(&self) -> Option<Cow<'_, str>> {
+        let stated = self.entry.home_account_id().filter(|home| !home.is_empty());
+        stated.or_else(|| decode(self.adopter.as_deref()?))
+    }
+
+    /// The account that it belongs to, if the cache knows more of it than its id.
+    pub fn account(&self) -> Option<Account> {
+        account(&self.entry, self.accounts.iter())
+    }
+
+    /// The scopes that were granted. They may be fewer or others than the request's.
+    pub fn scopes(&self) -> Vec<String> {
+        self.entry.scopes()
+    }
+
     /// How to send it; `Bearer` as a rule.
-    pub fn token_type(&self) -> &str {
-        &self.token_type
+    pub fn token_type(&self) -> Cow<'_, str> {
+        token_type(&self.entry)
     }
 
     /// Where it came from.
@@ -139,12 +195,23 @@ impl AccessToken {
 impl fmt::Debug for AccessToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AccessToken")
-            .field("expires_on", &self.expires_on)
+            .field("expires_on", &self.expires_on())
             .field("is_aging", &self.is_aging)
             .field("source", &self.source)
             .field("is_stored", &self.is_stored())
             .finish_non_exhaustive()
     }
+}
+
+/// The account of a token among the entries with its id.
+fn account<'e>(token: &Entry, known: impl Iterator<Item = &'e Entry>) -> Option<Account> {
+    let mut known: Vec<&Entry> = known.collect();
+    in_cloud_of(token, &mut known);
+    known.into_iter().find_map(Account::read)
+}
+
+fn token_type(token: &Entry) -> Cow<'_, str> {
+    token.token_type().and_then(decode).unwrap_or(Cow::Borrowed("Bearer"))
 }
 
 /// Where an access token came from.

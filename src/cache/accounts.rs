@@ -87,7 +87,7 @@ impl Account {
             && entry.environment().is_some_and(|host| cloud(&host) == cloud(&self.environment))
     }
 
-    fn read(entry: &Entry) -> Option<Self> {
+    pub(super) fn read(entry: &Entry) -> Option<Self> {
         let text = |name| entry.text(name).map(|text| text.into_owned());
         Some(Self {
             home_account_id: text("home_account_id")?,

@@ -47,6 +47,25 @@ pub(super) fn issued_at(id_token: &str) -> Option<i64> {
     Fields { object: claims.value().object()?, path: "" }.seconds("iat")
 }
 
+/// Whom an ID token is for, by the claims `sub`, `oid` and `tid`; none of it where it cannot be read.
+#[derive(Default)]
+pub(super) struct Subject {
+    pub(super) sub: Option<String>,
+    pub(super) oid: Option<String>,
+    pub(super) tid: Option<String>,
+}
+
+impl Subject {
+    pub(super) fn of(id_token: &str) -> Self {
+        let Some(claims) = payload(id_token) else { return Self::default() };
+        let Ok(claims) = Document::new(&claims, "") else { return Self::default() };
+        let object = members(claims.value()).unwrap_or_default();
+        let claims = Fields { object, path: "" };
+        let id = |name| claims.identifier(name).ok().flatten().filter(|id| !id.is_empty());
+        Self { sub: id("sub"), oid: id("oid"), tid: id("tid") }
+    }
+}
+
 /// The middle part of a token, decoded.
 fn payload(token: &str) -> Option<Zeroizing<Vec<u8>>> {
     decode(token.split('.').nth(1)?)

@@ -31,6 +31,7 @@ struct Inner {
     secret: Text,
     home: Span,
     target: Span,
+    token_type: Span,
     kind: CredentialType,
     bound_to_key: bool,
     extended: bool,
@@ -163,6 +164,11 @@ impl Entry {
         self.at(self.0.target)
     }
 
+    /// `token_type` as a canonical token.
+    pub(crate) fn token_type(&self) -> Option<&str> {
+        self.at(self.0.token_type)
+    }
+
     fn at(&self, span: Span) -> Option<&str> {
         span.of(&self.0.text)
     }
@@ -205,6 +211,7 @@ impl Entry {
             secret: Text::Missing,
             home: Span::NONE,
             target: Span::NONE,
+            token_type: Span::NONE,
             bound_to_key: false,
             extended: false,
             asked: false,
@@ -215,6 +222,7 @@ impl Entry {
                 "secret" => inner.secret = Text::locate(text, value),
                 "home_account_id" => inner.home = Span::locate(text, value),
                 "target" => inner.target = Span::locate(text, value),
+                "token_type" => inner.token_type = Span::locate(text, value),
                 "expires_on" => inner.expires_on = time::read(value),
                 "refresh_on" => inner.refresh_on = time::read(value),
                 "cached_at" => inner.cached_at = time::read(value),

@@ -1,6 +1,6 @@
 //! Finding an access token: the authority's own host first, then the other names of its cloud.
 
-use std::collections::BTreeSet;
+use std::ptr;
 
 use crate::{
     Error,
@@ -10,8 +10,9 @@ use crate::{
         credential::CredentialType,
         entry::{EXTENSION_FIELDS, Entry, KEY_FIELDS},
         json::decode,
+        owner::{self, NOBODY, accounts_in, is_apps, owner},
         request::{Lookup, TokenRequest},
-        section::{Section, lookup_token},
+        section::Section,
     },
 };
 
@@ -25,7 +26,9 @@ impl TokenCache {
     /// to one that has more. In Microsoft's clouds the letter case of scopes does not matter.
     ///
     /// A token that is bound to a key or was issued for further parameters is found only by a request
-    /// that names the same ones. A token whose times or scopes cannot be read is not found.
+    /// that names the same ones, and an app's own token by one that is [`TokenRequest::app_only`].
+    /// A token whose times or scopes cannot be read is not found. A token without an account belongs
+    /// to the only account that the program has there.
     ///
     /// A token that does not say when it was kept, or was kept in the future because the clock was
     /// set back since, is found where there is no other, and [is aging](AccessTokenRef::is_aging).
@@ -33,7 +36,8 @@ impl TokenCache {
     /// # Errors
     ///
     /// [`Error::AccountAmbiguous`] if the request names no account and several have a valid token for
-    /// it. [`Error::Invalid`] if the request's authority is no https address.
+    /// it, or a refresh token that the program may spend. [`Error::Invalid`] if the request's
+    /// authority is no https address.
     pub fn find_access_token(
         &self,
         request: &TokenRequest,
@@ -45,43 +49,77 @@ impl TokenCache {
         if let Some(section) = section.filter(|_| request.is_plain())
             && let Some(slot) = section.surely_good(&lookup.exact, now)
         {
-            return Ok(Some(AccessTokenRef::new(Place::Slot(slot), false)));
+            return Ok(Some(AccessTokenRef::new(Place::Slot(slot), self, false)));
         }
         let found = match (&lookup.home, section) {
             (Some(_), None) => None,
             (Some(home), Some(section)) => {
                 let mut search = Search::new(section, request, lookup, now);
-                search.of(home).or(search.stale)
+                let found = search.of(home).or_else(|| self.unclaimed(&mut search, home));
+                found.or(search.stale)
             }
-            (None, None) => None,
-            (None, Some(section)) => self.of_anybody(Search::new(section, request, lookup, now))?,
+            (None, section) => self.of_anybody(section, request, lookup, now)?,
         };
         let found = found.map(|entry| (Place::Entry(entry), entry.is_aging(now)));
-        Ok(found.map(|(place, is_aging)| AccessTokenRef::new(place, is_aging)))
+        Ok(found.map(|(place, is_aging)| AccessTokenRef::new(place, self, is_aging)))
+    }
+
+    /// A token without an account that belongs to this one.
+    fn unclaimed<'c>(&self, search: &mut Search<'c, '_>, home: &str) -> Option<&'c Entry> {
+        if home == NOBODY {
+            return None;
+        }
+        // Whose it is costs more to know than that there is one.
+        let mut nobodys = Search { stale: None, ..*search };
+        let found = nobodys.of(NOBODY).or(nobodys.stale)?;
+        if self.only_account(owner::Place::of(search.lookup)) != Some(home) {
+            return None;
+        }
+        if found.is_fresh(search.now) {
+            return Some(found);
+        }
+        search.stale.get_or_insert(found);
+        None
     }
 
     /// The token for a request that names nobody.
-    fn of_anybody<'c>(&self, mut search: Search<'c, '_>) -> Result<Option<&'c Entry>, Error> {
-        let valid = search.all();
-        let owner = |entry: &&Entry| lookup_token(entry.home()).to_owned();
-        let mut owners: BTreeSet<String> = valid.iter().map(owner).collect();
+    fn of_anybody<'c>(
+        &'c self,
+        section: Option<&'c Section>,
+        request: &TokenRequest,
+        lookup: &Lookup,
+        now: i64,
+    ) -> Result<Option<&'c Entry>, Error> {
+        let search = section.map(|section| Search::new(section, request, lookup, now));
+        let valid = search.as_ref().map(Search::all).unwrap_or_default();
+        let mut owners = accounts_in(valid.iter().copied());
+        owners.extend(self.further_spenders(lookup, &owners));
         if owners.len() > 1 {
-            return Err(self.ambiguous(&owners));
+            return Err(self.ambiguous(lookup, &owners));
         }
-        let home = owners.pop_first();
-        Ok(home.and_then(|home| search.of(&home)).or(search.stale))
-    }
-
-    /// The error that names the accounts to choose from.
-    pub(crate) fn ambiguous(&self, owners: &BTreeSet<String>) -> Error {
-        let accounts = self.accounts();
-        let name = |token: &String| {
-            let home = decode(token).unwrap_or("no account".into()).into_owned();
-            let known = accounts.iter().find(|account| account.home_account_id() == home);
-            let username = known.map(|account| account.username()).filter(|name| !name.is_empty());
-            username.map_or(home.clone(), str::to_owned)
+        let Some(mut search) = search else { return Ok(None) };
+        let home = owners.first().copied().unwrap_or(NOBODY);
+        if let [only] = valid[..]
+            && owner(only) == home
+        {
+            return Ok(Some(only));
+        }
+        let mut of = |home| {
+            let found = search.of(home).or(search.stale);
+            search.stale = None;
+            found
         };
-        Error::AccountAmbiguous { usernames: owners.iter().map(name).collect() }
+        let found = of(home);
+        // Beside an account, what it got without its name may be newer.
+        let has_unclaimed = home != NOBODY && valid.iter().any(|entry| owner(entry) == NOBODY);
+        let place = owner::Place::of(lookup);
+        let unclaimed = has_unclaimed.then(|| of(NOBODY)).flatten();
+        let unclaimed = unclaimed.filter(|_| self.only_account(place) == Some(home));
+        let at = |entry: &Entry| valid.iter().position(|other| ptr::eq(*other, entry));
+        Ok([found, unclaimed]
+            .into_iter()
+            .flatten()
+            .max_by_key(|entry| (entry.is_fresh(now), entry.cached_at(), at(entry))))
     }
 }
 
@@ -131,8 +169,7 @@ impl<'c, 'r> Search<'c, 'r> {
     /// Every token that would do, whoever has it.
     fn all(&self) -> Vec<&'c Entry> {
         let mut found: Vec<&Entry> = Vec::new();
-        for environment in &self.lookup.environments {
-            let reach = &self.lookup.reach(environment).of_anybody();
+        for reach in &self.lookup.anybodys {
             found.extend(self.covering(reach).filter(|entry| self.is_usable(entry)));
             if self.section.has_asked() && !self.lookup.scopes.is_empty() {
                 let context = self.section.reach(reach);
@@ -159,9 +196,14 @@ impl<'c, 'r> Search<'c, 'r> {
     }
 
     fn is_usable(&self, entry: &Entry) -> bool {
+        let is_for_us = || {
+            owner(entry) != NOBODY && !self.request.is_app_only()
+                || is_apps(entry) == self.request.is_app_only()
+        };
         entry.is_valid(self.request.least_left(), self.now)
             && answers(entry, self.request)
             && entry.secret().is_some()
+            && is_for_us()
     }
 }
 

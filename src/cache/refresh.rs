@@ -7,8 +7,15 @@ use zeroize::Zeroizing;
 use crate::{
     Error,
     cache::{
-        TokenCache, credential::CredentialType, entry::Entry, json::quoted, key,
-        request::TokenRequest,
+        TokenCache,
+        authority::is_microsoft,
+        credential::CredentialType,
+        entry::{Entry, inside},
+        json::quoted,
+        key,
+        owner::{NOBODY, Place, accounts_in},
+        request::{Lookup, TokenRequest},
+        section::{Section, lookup_token},
     },
 };
 
@@ -17,6 +24,10 @@ impl TokenCache {
     ///
     /// These are the program's own, and those of its family; a program whose family is not known
     /// yet may try the family `1`, as the reference does. All names of the authority's cloud count.
+    /// Outside Microsoft's clouds, where a refresh token may be good for what it was issued for
+    /// alone, those come first that have the scopes of the request.
+    ///
+    /// Hand the one that was spent to [`add_renewal`](Self::add_renewal) with the answer.
     ///
     /// # Errors
     ///
@@ -24,32 +35,87 @@ impl TokenCache {
     /// token. [`Error::Invalid`] if its authority is no https address.
     pub fn refresh_tokens(&self, request: &TokenRequest) -> Result<Vec<Entry>, Error> {
         let lookup = request.lookup()?;
-        let Some(section) = self.section(CredentialType::RefreshToken) else {
+        if request.is_app_only() {
             return Ok(Vec::new());
-        };
-        let mut found: Vec<&Entry> = Vec::new();
-        for environment in &lookup.environments {
-            let family = self.family(environment, &lookup.client);
-            let may_use = |entry: &&Entry| {
-                entry.token("environment") == Some(environment)
-                    && entry.secret().is_some()
-                    && (entry.token("client_id") == Some(&lookup.client)
-                        || family.is_some_and(|family| entry.token("family_id") == Some(family)))
-            };
-            match request.home_account_id() {
-                Some(home) => {
-                    found.extend(section.indexed(section.account(&quoted(home))).filter(may_use));
+        }
+        let home = match &lookup.home {
+            Some(home) => home,
+            None => {
+                let owners = self.spenders(lookup);
+                if owners.len() > 1 {
+                    return Err(self.ambiguous(lookup, &owners));
                 }
-                None => found.extend(section.entries().filter(may_use)),
+                owners.first().copied().unwrap_or(NOBODY)
             }
+        };
+        let mut found = self.spendable(lookup, home);
+        let nobodys = if home == NOBODY { Vec::new() } else { self.spendable(lookup, NOBODY) };
+        if !nobodys.is_empty() && self.only_account(Place::of(lookup).in_any_tenant()) == Some(home)
+        {
+            let own = |entry: &&Entry| lookup_token(entry.token("client_id")) == lookup.client;
+            found.extend(nobodys.into_iter().filter(own));
         }
-        let owner = |entry: &&Entry| entry.token("home_account_id").unwrap_or("null").to_owned();
-        let owners: BTreeSet<String> = found.iter().map(owner).collect();
-        if owners.len() > 1 {
-            return Err(self.ambiguous(&owners));
-        }
-        found.sort_by_key(|entry| Reverse(entry.last_modification_time().unwrap_or(0)));
+        let is_one_service = is_microsoft(inside(&lookup.environments[0]));
+        let is_elsewhere =
+            |entry: &Entry| !is_one_service && !entry.has_scopes(lookup.rule, &lookup.scopes);
+        found.sort_by_cached_key(|entry| (is_elsewhere(entry), Reverse(age(entry))));
         Ok(found.into_iter().cloned().collect())
+    }
+
+    /// The refresh tokens of an account, a canonical token, that a program may spend.
+    fn spendable(&self, lookup: &Lookup, home: &str) -> Vec<&Entry> {
+        let families = self.families(lookup);
+        let may_spend = |entry: &&Entry| {
+            let host = lookup_token(entry.token("environment"));
+            let at = lookup.environments.iter().position(|name| name.eq_ignore_ascii_case(host));
+            at.is_some_and(|at| {
+                entry.secret().is_some()
+                    && (lookup_token(entry.token("client_id")) == lookup.client
+                        || families[at].is_some_and(|family| is_of(entry, family)))
+            })
+        };
+        self.owned_by(CredentialType::RefreshToken, home).filter(may_spend).collect()
+    }
+
+    /// The accounts with a refresh token that a program may spend.
+    fn spenders(&self, lookup: &Lookup) -> BTreeSet<&str> {
+        let Some(section) = self.section(CredentialType::RefreshToken) else {
+            return BTreeSet::new();
+        };
+        let (families, place) = (self.families(lookup), Place::of(lookup));
+        let mut found = BTreeSet::new();
+        for (environment, family) in lookup.environments.iter().zip(families) {
+            let own = section.indexed(section.client(&lookup.client, environment));
+            let shared = family.map(|family| section.indexed(section.family(family, environment)));
+            let kept = own.chain(shared.into_iter().flatten());
+            found.extend(accounts_in(kept.filter(|entry| entry.secret().is_some())));
+        }
+        found.retain(|home| self.may_be_at(home, place));
+        found
+    }
+
+    /// The [`spenders`](Self::spenders), where there may be others than the one that is known.
+    pub(super) fn further_spenders(
+        &self,
+        lookup: &Lookup,
+        known: &BTreeSet<&str>,
+    ) -> BTreeSet<&str> {
+        // As a rule everything here is one account's, and one look at the index says so.
+        let section = self.section(CredentialType::RefreshToken);
+        let is_all =
+            |section: &Section, home: &str| section.count(section.account(home)) == section.len();
+        match (section, known.first()) {
+            (Some(section), Some(home)) if known.len() == 1 && is_all(section, home) => {
+                BTreeSet::new()
+            }
+            _ => self.spenders(lookup),
+        }
+    }
+
+    /// Of each name of the cloud, the family whose tokens a program may use there.
+    fn families(&self, lookup: &Lookup) -> Vec<Option<&str>> {
+        let names = lookup.environments.iter();
+        names.map(|environment| self.family(environment, &lookup.client)).collect()
     }
 
     /// Puts the secret `renewed` in place of the refresh token `spent` wherever the account has it,
@@ -74,10 +140,8 @@ impl TokenCache {
     }
 
     /// The refresh tokens of an account, a canonical token, that are this secret.
-    fn holding(&self, home: &str, secret: &str) -> Vec<Entry> {
-        let section = self.section(CredentialType::RefreshToken);
-        let kept = section.map(|section| section.indexed(section.account(home)));
-        let kept = kept.into_iter().flatten();
+    pub(super) fn holding(&self, home: &str, secret: &str) -> Vec<Entry> {
+        let kept = self.owned_by(CredentialType::RefreshToken, home);
         let held = kept.filter(|entry| entry.secret() == Some(secret));
         held.filter(|entry| {
             self.newest(entry).is_some_and(|newest| newest.secret() == Some(secret))
@@ -87,7 +151,7 @@ impl TokenCache {
     }
 
     /// Gives each of these entries a new secret, and tells how many there are.
-    fn renew(&mut self, held: &[Entry], secret: &str, now: u64) -> Result<usize, Error> {
+    pub(super) fn renew(&mut self, held: &[Entry], secret: &str, now: u64) -> Result<usize, Error> {
         if !held.is_empty() {
             let section = self.section_mut(CredentialType::RefreshToken)?;
             for entry in held {
@@ -148,6 +212,10 @@ impl TokenCache {
 /// When a refresh token was kept; what does not say it is the oldest.
 fn age(entry: &Entry) -> i64 {
     entry.last_modification_time().unwrap_or(0)
+}
+
+fn is_of(entry: &Entry, family: &str) -> bool {
+    entry.token("family_id") == Some(family)
 }
 
 fn renewal(secret: &str, now: u64) -> [(String, Zeroizing<String>); 2] {

@@ -31,6 +31,7 @@ pub struct TokenRequest {
     place: Option<Authority>,
     scopes: Vec<String>,
     home_account_id: Option<String>,
+    app_only: bool,
     key_id: Option<String>,
     ext_cache_key: Option<String>,
     margin: Option<Duration>,
@@ -45,6 +46,8 @@ pub(crate) struct Lookup {
     pub(crate) home: Option<String>,
     /// The authority's host first, then its other names.
     pub(crate) environments: Vec<String>,
+    /// For each of these, how the index names of anybody's tokens begin.
+    pub(crate) anybodys: Vec<String>,
     pub(crate) rule: ScopeRule,
     /// The scopes that decide a match, folded by the rule and sorted.
     pub(crate) scopes: Vec<String>,
@@ -90,6 +93,7 @@ impl TokenRequest {
             authority,
             scopes: named,
             home_account_id: None,
+            app_only: false,
             key_id: None,
             ext_cache_key: None,
             margin: None,
@@ -106,10 +110,12 @@ impl TokenRequest {
 
     /// For this account, named by its home account id.
     ///
-    /// Without it, a token of anybody is found as long as only one account has a valid one.
+    /// Without it, a token of anybody is found as long as only one account has a valid one or a
+    /// refresh token.
     #[must_use]
     pub fn account(mut self, home_account_id: impl Into<String>) -> Self {
         self.home_account_id = Some(home_account_id.into());
+        self.app_only = false;
         self.prepared()
     }
 
@@ -117,6 +123,19 @@ impl TokenRequest {
     #[must_use]
     pub fn for_account(self, account: &Account) -> Self {
         self.account(account.home_account_id())
+    }
+
+    /// For the program itself and not for a user: a token that it got with its own credentials
+    /// (`client_credentials`). No other request finds such a token, and this one finds no other.
+    ///
+    /// In the schema a program's own token is one without an account. Those that this crate keeps
+    /// for such a request say so in a field `grant_type`; of others', tokens count whose scopes all
+    /// end in `/.default`, as Microsoft's clouds want it, and those of managed identities.
+    #[must_use]
+    pub fn app_only(mut self) -> Self {
+        self.app_only = true;
+        self.home_account_id = None;
+        self.prepared()
     }
 
     /// For a token that stays valid for at least this long.
@@ -169,12 +188,17 @@ impl TokenRequest {
         self.home_account_id.as_deref()
     }
 
+    /// It is for the program itself and not for a user.
+    pub fn is_app_only(&self) -> bool {
+        self.app_only
+    }
+
     /// It asks for nothing beyond a user's account, place and scopes.
     pub(crate) fn is_plain(&self) -> bool {
         self.key_id.is_none()
             && self.ext_cache_key.is_none()
             && self.margin.is_none()
-            && self.home_account_id.is_some()
+            && self.home_account_id.as_deref().is_some_and(|home| !home.is_empty())
     }
 
     /// For how many seconds the token must stay valid, if the request says so.
@@ -224,18 +248,24 @@ impl TokenRequest {
             let token = |text: &str| lookup_token(Some(&quoted(text))).to_owned();
             let rule = ScopeRule::of(&place.environment);
             let target = self.target();
-            let home = self.home_account_id.as_deref().map(token);
+            let home = match self.app_only {
+                true => Some("null".to_owned()),
+                false => self.home_account_id.as_deref().map(token),
+            };
             let mut lookup = Lookup {
                 client: token(&self.client_id),
                 realm: token(place.realm.as_deref().unwrap_or_default()),
                 home,
                 environments: aliases(&place.environment).map(quoted).collect(),
+                anybodys: Vec::new(),
                 rule,
                 scopes: rule.deciding(&target).into_iter().map(Into::into).collect(),
                 joined: rule.name(&target),
                 target,
                 exact: String::new(),
             };
+            let reaches = lookup.environments.iter().map(|environment| lookup.reach(environment));
+            lookup.anybodys = reaches.map(|reach| reach.of_anybody()).collect();
             if let Some(home) = &lookup.home {
                 let reach = lookup.reach(&lookup.environments[0]);
                 lookup.exact = reach.of(home) + &lookup.joined;
@@ -255,7 +285,7 @@ impl TokenRequest {
     /// What makes it equal to another.
     fn meaning(&self) -> impl Hash + PartialEq + '_ {
         let names = (&self.client_id, &self.authority, self.target(), &self.home_account_id);
-        (names, &self.key_id, &self.ext_cache_key, self.margin)
+        (names, self.app_only, &self.key_id, &self.ext_cache_key, self.margin)
     }
 }
 
@@ -290,6 +320,7 @@ impl fmt::Debug for TokenRequest {
             .field("authority", &self.authority)
             .field("scopes", &self.scopes)
             .field("home_account_id", &self.home_account_id)
+            .field("app_only", &self.app_only)
             .finish_non_exhaustive()
     }
 }

@@ -9,9 +9,11 @@ use crate::{
         access_token::{AccessToken, AccessTokenRef, Place as At},
         credential::CredentialType,
         entry::{ASKED, Entry},
-        event::SignInEvent,
-        json::quoted,
-        request::TokenRequest,
+        event::{Identity, SignInEvent},
+        identity::Stated,
+        json::{decode, quoted},
+        owner::{APPS_GRANT, GRANT_TYPE, NOBODY, Place, owner},
+        request::{Lookup, TokenRequest},
         scope::ScopeRule,
         section::lookup_token,
     },
@@ -19,12 +21,16 @@ use crate::{
 
 impl TokenCache {
     /// Keeps the JSON with which a provider's token endpoint answered the request at `now` (Unix
-    /// seconds), and returns the access token in it.
+    /// seconds), and returns the access token in it. For the answer to a refresh token that was
+    /// spent there is [`add_renewal`](Self::add_renewal).
     ///
-    /// If the response does not say whose it is, the tokens belong to the request's account.
+    /// Where the answer does not say whose it is, the tokens belong to the request's account, or
+    /// else to the only account that the program has there. Where it says so with an ID token alone,
+    /// they belong to the account whose home account id or local account id that is; if there is
+    /// none, to a new one. What answers a request that is [`TokenRequest::app_only`] is nobody's.
     ///
     /// Where the provider granted other scopes than were asked for, these are kept beside them, and
-    /// the same request finds the token.
+    /// the same request finds the token. [`AccessToken::scopes`] tells what was granted.
     ///
     /// # Errors
     ///
@@ -36,11 +42,118 @@ impl TokenCache {
         response: &[u8],
         now: u64,
     ) -> Result<AccessToken, Error> {
-        let event = SignInEvent::from_response(request, response)?;
-        let entries = entries(&event, request, now)?;
-        let token = AccessTokenRef::new(At::Entry(access_token(&entries)?), false).to_owned();
+        let lookup = request.lookup()?;
+        let mut event = SignInEvent::from_response(request, response)?;
+        let expected = lookup.home.as_deref().filter(|&home| home != NOBODY);
+        let home = match Stated::of(&event) {
+            _ if request.is_app_only() => None,
+            None => self.silent_owner(lookup, expected),
+            Some(stated) => {
+                let expected = expected.filter(|home| self.is_same_user(home, &stated, lookup));
+                Some(match expected {
+                    Some(home) => home.to_owned(),
+                    None => self.stated_owner(&stated, lookup),
+                })
+            }
+        };
+        if request.is_app_only() {
+            event.identity = Identity::default();
+            (event.response.id_token, event.response.refresh_token) = (None, None);
+        }
+        self.name_owner(&mut event, home.as_deref(), lookup);
+        self.store_answer(entries(&event, request, now)?)
+    }
+
+    /// Keeps the answer to a refresh token that was spent at `now` (Unix seconds), as
+    /// [`add_response`](Self::add_response) does, and returns the access token in it.
+    ///
+    /// `spent` is the entry as [`refresh_tokens`](Self::refresh_tokens) gave it. What the answer
+    /// brings is of that entry's account, whatever the request names. A new refresh token takes the
+    /// place of the spent one wherever the account has it; without one in the answer it stays.
+    ///
+    /// If the cache does not have the spent token any more, because the account was signed out or
+    /// signed in again in the meantime, nothing is kept: the access token that is returned
+    /// [is not stored](AccessToken::is_stored), and says why.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] also if the answer is for another user than the spent token, or `spent` is
+    /// no refresh token of the request's cloud. Nothing is changed then.
+    pub fn add_renewal(
+        &mut self,
+        request: &TokenRequest,
+        spent: &Entry,
+        response: &[u8],
+        now: u64,
+    ) -> Result<AccessToken, Error> {
+        let lookup = request.lookup()?;
+        let secret = spent_secret(spent, request, lookup)?;
+        let mut event = SignInEvent::from_response(request, response)?;
+        let before = owner(spent).to_owned();
+        let expected = Some(before.as_str()).filter(|&home| home != NOBODY);
+        let home = match (Stated::of(&event), expected) {
+            (Some(stated), Some(home)) if !self.may_be_same_user(home, &stated, lookup) => {
+                return Err(another_user());
+            }
+            (_, Some(home)) => Some(home.to_owned()),
+            (Some(stated), None) => Some(self.stated_owner(&stated, lookup)),
+            (None, None) => {
+                let named = lookup.home.as_deref().filter(|&home| home != NOBODY);
+                self.silent_owner(lookup, named)
+            }
+        };
+        event.skip_account |= expected.is_some();
+        self.name_owner(&mut event, home.as_deref(), lookup);
+        let held = self.holding(&before, &secret);
+        if held.is_empty() {
+            let entries = entries(&event, request, now)?;
+            return Ok(self.issued(access_token(&entries)?).unstored(signed_out()));
+        }
+        let renewed = event.response.refresh_token.take();
+        if home.is_some() && expected.is_none() {
+            // It was nobody's and is somebody's now.
+            event.response.refresh_token = Some(renewed.unwrap_or(secret));
+            let entries = entries(&event, request, now)?;
+            let token = self.store_answer(entries)?;
+            for entry in &held {
+                self.remove_refresh_token(entry)?;
+            }
+            return Ok(token);
+        }
+        self.can_write(CredentialType::RefreshToken)?;
+        let token = self.store_answer(entries(&event, request, now)?)?;
+        if let Some(renewed) = renewed {
+            self.renew(&held, &renewed, now)?;
+        }
+        Ok(token)
+    }
+
+    /// Stores the entries of an answer, if there is an access token among them.
+    fn store_answer(&mut self, entries: Vec<Entry>) -> Result<AccessToken, Error> {
+        let token = access_token(&entries)?.clone();
         self.store(entries)?;
-        Ok(token.issued_now())
+        Ok(self.issued(&token))
+    }
+
+    /// The access token as a provider issued it just now.
+    fn issued(&self, token: &Entry) -> AccessToken {
+        AccessTokenRef::new(At::Entry(token), self, false).to_owned().issued_now()
+    }
+
+    /// Whose an answer is that does not say so, as a canonical token.
+    fn silent_owner(&self, lookup: &Lookup, named: Option<&str>) -> Option<String> {
+        named.or_else(|| self.only_account(Place::of(lookup))).map(str::to_owned)
+    }
+
+    /// Writes into the event whose it is, and for want of a name in the answer the known one.
+    fn name_owner(&self, event: &mut SignInEvent, home: Option<&str>, lookup: &Lookup) {
+        let home = home.and_then(decode).map(|home| home.into_owned());
+        event.identity.is_person = Stated::of(event).is_some();
+        if event.username.is_none() {
+            let known = home.as_deref().and_then(|home| self.username(&quoted(home), lookup));
+            event.username = known.as_deref().map(quoted);
+        }
+        event.identity.home_account_id = home;
     }
 }
 
@@ -50,11 +163,18 @@ fn entries(event: &SignInEvent, request: &TokenRequest, now: u64) -> Result<Vec<
     let Some(token) = entries.iter_mut().find(|e| e.kind() == CredentialType::AccessToken) else {
         return Ok(entries);
     };
+    let mut further: Vec<(String, Zeroizing<String>)> = Vec::new();
     let rule = ScopeRule::of(lookup_token(token.token("environment")));
     let granted = token.text("target").unwrap_or_default();
     let asked = request.target();
     if !rule.covers(&granted, &asked) {
-        *token = token.with(&[(quoted(ASKED), Zeroizing::new(quoted(&asked)))]);
+        further.push((quoted(ASKED), Zeroizing::new(quoted(&asked))));
+    }
+    if request.is_app_only() {
+        further.push((quoted(GRANT_TYPE), Zeroizing::new(APPS_GRANT.to_owned())));
+    }
+    if !further.is_empty() {
+        *token = token.with(&further);
     }
     Ok(entries)
 }
@@ -68,4 +188,39 @@ fn access_token(entries: &[Entry]) -> Result<&Entry, Error> {
     token.ok_or_else(|| Error::Invalid {
         detail: "the provider's response has no access token".to_owned(),
     })
+}
+
+/// The secret of the refresh token that was spent for a request.
+fn spent_secret(
+    spent: &Entry,
+    request: &TokenRequest,
+    lookup: &Lookup,
+) -> Result<Zeroizing<String>, Error> {
+    super::write::check_type(spent, CredentialType::RefreshToken)?;
+    let host = lookup_token(spent.token("environment"));
+    let is_there = lookup.environments.iter().any(|name| name.eq_ignore_ascii_case(host));
+    match spent.secret().filter(|_| is_there && !request.is_app_only()) {
+        Some(secret) => Ok(Zeroizing::new(secret.to_owned())),
+        None => Err(Error::Invalid {
+            detail: "the refresh token that was spent is not for this request, but for another \
+                     authority or a user; pass one that `refresh_tokens` gave for the request"
+                .to_owned(),
+        }),
+    }
+}
+
+fn another_user() -> Error {
+    Error::Invalid {
+        detail: "the provider answered for another user than the one whose refresh token was \
+                 spent; nothing was kept: sign in again"
+            .to_owned(),
+    }
+}
+
+fn signed_out() -> Error {
+    Error::Invalid {
+        detail: "the refresh token that was spent is not in the cache any more, because its user \
+                 signed out or signed in again meanwhile; look again"
+            .to_owned(),
+    }
 }

@@ -105,6 +105,23 @@ impl Section {
         self.index.context("H\n").name(lookup_token(Some(home)))
     }
 
+    /// What the refresh tokens and ID tokens of a program are indexed under at a host; both
+    /// arguments are canonical tokens.
+    pub(crate) fn client(&self, client: &str, environment: &str) -> Name {
+        self.index.context("C\n").name(&format!("{client}\n{environment}"))
+    }
+
+    /// What the accounts with this local account id are indexed under, a canonical token.
+    pub(crate) fn local(&self, id: &str) -> Name {
+        self.index.context("L\n").name(id)
+    }
+
+    /// What the refresh tokens of a family are indexed under at a host; both arguments are
+    /// canonical tokens.
+    pub(crate) fn family(&self, family: &str, environment: &str) -> Name {
+        self.index.context("F\n").name(&format!("{family}\n{environment}"))
+    }
+
     /// What the access tokens of a [`Reach`] are indexed under, but for their scope.
     pub(crate) fn reach(&self, text: &str) -> Context {
         self.index.context(text)
@@ -227,14 +244,27 @@ impl Section {
         let mut index = vec![self.spelled(entry.spelled_key())];
         index.extend(key::own(entry).map(|key| self.own(&key)));
         let mut names = Names { index, exact: Vec::new() };
-        if entry.kind() == CredentialType::AppMetadata {
-            return names;
-        }
-        if entry.kind() == CredentialType::AccessToken {
-            self.name_access_token(entry, &mut names);
+        match entry.kind() {
+            CredentialType::AppMetadata => return names,
+            CredentialType::AccessToken => self.name_access_token(entry, &mut names),
+            CredentialType::RefreshToken | CredentialType::IdToken => {
+                self.name_program(entry, &mut names);
+            }
+            CredentialType::Account => {
+                names.index.push(self.local(lookup_token(entry.token("local_account_id"))));
+            }
         }
         names.index.push(self.account(lookup_token(entry.home())));
         names
+    }
+
+    fn name_program(&self, entry: &Entry, names: &mut Names) {
+        let environment = lookup_token(entry.token("environment")).to_ascii_lowercase();
+        let token = |field| lookup_token(entry.token(field));
+        names.index.push(self.client(token("client_id"), &environment));
+        if entry.kind() == CredentialType::RefreshToken && token("family_id") != "null" {
+            names.index.push(self.family(token("family_id"), &environment));
+        }
     }
 
     fn name_access_token(&self, entry: &Entry, names: &mut Names) {

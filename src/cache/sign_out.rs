@@ -8,6 +8,7 @@ use crate::{
         credential::CredentialType,
         entry::Entry,
         json::quoted,
+        owner::Unclaimed,
     },
 };
 
@@ -15,7 +16,8 @@ impl TokenCache {
     /// Signs an account out of a program and its family: removes the program's and the family's
     /// refresh tokens, and every access token, ID token and account entry of the account.
     ///
-    /// All names of the cloud count, and access tokens for further parameters go too. Refresh
+    /// All names of the cloud count, and access tokens for further parameters go too, and tokens
+    /// without an account that belong to this one because their program has no other. Refresh
     /// tokens of other programs and the app metadata stay. Returns how many entries went.
     ///
     /// If neither the program nor its family has a token of the account, nothing is removed: else a
@@ -26,14 +28,16 @@ impl TokenCache {
     /// [`Error::Corrupt`] if one of the sections is not a JSON object; nothing is removed then.
     pub fn sign_out(&mut self, account: &Account, client_id: &str) -> Result<usize, Error> {
         let client = quoted(client_id);
-        let families = self.families(account, &client);
+        let families = self.families_of(account, &client);
         let is_clients = |entry: &Entry| {
             entry.token("client_id") == Some(&client)
                 || entry
                     .token("family_id")
                     .is_some_and(|family| families.iter().any(|known| known == family))
         };
-        if !self.tokens().any(|entry| account.owns(entry) && is_clients(entry)) {
+        let unclaimed = self.unclaimed_by(account);
+        let is_accounts = |entry: &Entry| account.owns(entry) || unclaimed.has(entry);
+        if !self.tokens().any(|entry| is_accounts(entry) && is_clients(entry)) {
             return Ok(0);
         }
         self.remove_owned(account, is_clients)
@@ -78,7 +82,7 @@ impl TokenCache {
     }
 
     /// The families that a client belongs to in the account's cloud, as canonical tokens.
-    fn families(&self, account: &Account, client: &str) -> Vec<String> {
+    fn families_of(&self, account: &Account, client: &str) -> Vec<String> {
         let is_there = |entry: &Entry| {
             entry.environment().is_some_and(|host| cloud(&host) == cloud(account.environment()))
         };
@@ -95,9 +99,17 @@ impl TokenCache {
         account: &Account,
         may_go: impl Fn(&Entry) -> bool,
     ) -> Result<usize, Error> {
+        let unclaimed = self.unclaimed_by(account);
         self.remove_from(&OWNED, |entry| {
-            account.owns(entry) && (entry.kind() != CredentialType::RefreshToken || may_go(entry))
+            (account.owns(entry) || unclaimed.has(entry))
+                && (entry.kind() != CredentialType::RefreshToken || may_go(entry))
         })
+    }
+
+    /// The tokens without an account that belong to this one.
+    fn unclaimed_by(&self, account: &Account) -> Unclaimed {
+        let home = quoted(account.home_account_id());
+        Unclaimed::of(self, &home, &quoted(account.environment()))
     }
 
     /// Removes from all sections or, if one of them cannot be written, from none.

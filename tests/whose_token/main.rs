@@ -1,10 +1,15 @@
-//! A token that took the place of another is not lost to it.
+//! Whose a token is when the provider does not say, says it otherwise than before, or names somebody
+//! else; and which account a request without a name means.
 #![allow(missing_docs, clippy::print_stderr, clippy::unwrap_used, reason = "it is a test")]
 
-#[allow(dead_code, reason = "further tests use it")]
 mod answers;
+mod app;
+mod choice;
 #[allow(dead_code, reason = "each test binary uses its part")]
 #[path = "../oracle/mod.rs"]
 mod oracle;
 mod reference;
+mod renewal;
 mod replaced;
+mod sign_in;
+mod unclaimed;

@@ -1,0 +1,128 @@
+//! The answer to a refresh token is of the account whose token was spent.
+
+use serde_json::json;
+use tokenkeep::{CredentialType, Error, Query, TokenCache, TokenRequest};
+
+use crate::answers::{
+    ELSEWHERE, MICROSOFT, add, answer, find, of, refresh_tokens, request, secret, segment, text,
+};
+
+#[test]
+fn a_renewal_is_of_the_account_whose_refresh_token_was_spent() {
+    let mut cache = TokenCache::new();
+    for who in ["ada", "bob"] {
+        let more = json!({"refresh_token": format!("RT {who}"), "id_token": of(who)});
+        add(&mut cache, &format!("AT {who}"), &more, 1_000);
+    }
+    let spent = cache.refresh_tokens(&request(ELSEWHERE).account("bob")).unwrap().remove(0);
+    // The request names nobody, or even the other one.
+    for (nth, request) in [request(ELSEWHERE), request(ELSEWHERE).account("ada")].iter().enumerate()
+    {
+        let token = cache.add_renewal(request, &spent, &answer("AT2", &json!({})), 5_000).unwrap();
+        assert!(token.is_stored());
+        assert_eq!(token.home_account_id().unwrap(), "bob");
+        assert_eq!(token.account().unwrap().username(), "bob@idp.example");
+        assert_eq!(cache.accounts().len(), 2);
+        let bob = self::request(ELSEWHERE).account("bob");
+        assert_eq!(find(&cache, &bob, 5_001).unwrap().unwrap(), "AT2");
+        assert_eq!(refresh_tokens(&cache, &bob), ["RT bob"], "{nth}: the answer had none");
+    }
+    let more = json!({"refresh_token": "RT bob 2", "scope": "s t"});
+    cache.add_renewal(&request(ELSEWHERE), &spent, &answer("AT3", &more), 6_000).unwrap();
+    let bob = request(ELSEWHERE).account("bob");
+    assert_eq!(refresh_tokens(&cache, &bob), ["RT bob 2"], "in the place of the spent one");
+    assert_eq!(refresh_tokens(&cache, &request(ELSEWHERE).account("ada")), ["RT ada"]);
+}
+
+#[test]
+fn a_renewal_after_a_sign_out_or_another_renewal_brings_nothing_back() {
+    let mut cache = TokenCache::new();
+    add(&mut cache, "AT1", &json!({"refresh_token": "RT1", "id_token": of("ada")}), 1_000);
+    let spent = cache.refresh_tokens(&request(ELSEWHERE)).unwrap().remove(0);
+    let renew = |cache: &mut TokenCache, secret: &str| {
+        let answer = answer(secret, &json!({"refresh_token": format!("RT of {secret}")}));
+        cache.add_renewal(&request(ELSEWHERE), &spent, &answer, 5_000).unwrap()
+    };
+    let token = renew(&mut cache, "AT2");
+    assert!(token.is_stored());
+    let before = text(&cache);
+    let token = renew(&mut cache, "AT3");
+    assert_eq!((token.secret(), token.is_stored()), ("AT3", false));
+    assert!(token.unstored_because().unwrap().to_string().contains("signed"));
+    assert_eq!(text(&cache), before, "another process was quicker");
+    cache.sign_out_everywhere(&cache.accounts()[0].clone()).unwrap();
+    let before = text(&cache);
+    assert!(!renew(&mut cache, "AT4").is_stored());
+    assert_eq!(text(&cache), before);
+}
+
+#[test]
+fn a_familys_refresh_token_stays_that_of_the_program_that_has_it() {
+    let mut cache = TokenCache::new();
+    let more = json!({"refresh_token": "FRT", "foci": "1", "id_token": of("ada")});
+    cache.add_response(&request(MICROSOFT), &answer("AT1", &more), 1_000).unwrap();
+    let sibling = TokenRequest::new("sibling", MICROSOFT, ["s"]);
+    let spent = cache.refresh_tokens(&sibling).unwrap().remove(0);
+    let more = json!({"refresh_token": "FRT2", "foci": "1"});
+    let token = cache.add_renewal(&sibling, &spent, &answer("AT2", &more), 1_001).unwrap();
+    assert_eq!(token.home_account_id().unwrap(), "ada");
+    assert_eq!(find(&cache, &sibling, 1_002).unwrap().unwrap(), "AT2");
+    let kept = cache.find(CredentialType::RefreshToken, &Query::new(), 0);
+    let kept: Vec<_> = kept.iter().map(|e| (e.client_id().unwrap(), e.secret().unwrap())).collect();
+    assert_eq!(kept, [("client".into(), "FRT2")]);
+}
+
+#[test]
+fn a_renewal_for_another_user_is_refused_and_a_sign_in_of_one_is_an_account_of_its_own() {
+    let mut cache = TokenCache::new();
+    add(&mut cache, "AT1", &json!({"refresh_token": "RT1", "id_token": of("ada")}), 1_000);
+    let spent = cache.refresh_tokens(&request(ELSEWHERE)).unwrap().remove(0);
+    let before = text(&cache);
+    let info = json!(segment(&json!({"uid": "bob", "utid": "t"})));
+    for more in [
+        json!({"refresh_token": "RT2", "id_token": of("bob")}),
+        json!({"client_info": info}),
+        json!({"client_info": info, "id_token": of("bob")}),
+    ] {
+        let refused = cache
+            .add_renewal(&request(ELSEWHERE), &spent, &answer("AT2", &more), 2_000)
+            .unwrap_err();
+        assert!(matches!(refused, Error::Invalid { .. }), "{refused:?}");
+        assert!(refused.to_string().contains("another user"), "{refused}");
+        assert_eq!(text(&cache), before);
+    }
+    let renewed = json!({"id_token": of("ada")});
+    cache.add_renewal(&request(ELSEWHERE), &spent, &answer("AT2", &renewed), 2_000).unwrap();
+    let named = request(ELSEWHERE).account("ada");
+    let more = json!({"refresh_token": "RT2", "id_token": of("bob")});
+    let token = cache.add_response(&named, &answer("AT3", &more), 2_000).unwrap();
+    assert_eq!(token.account().unwrap().home_account_id(), "bob");
+    assert_eq!(find(&cache, &named, 2_001).unwrap().unwrap(), "AT2", "ada's is untouched");
+    assert_eq!(cache.accounts().len(), 2);
+}
+
+#[test]
+fn a_renewal_of_another_authority_or_with_no_refresh_token_is_refused() {
+    let mut cache = TokenCache::new();
+    add(&mut cache, "AT1", &json!({"refresh_token": "RT1", "id_token": of("ada")}), 1_000);
+    let spent = cache.refresh_tokens(&request(ELSEWHERE)).unwrap().remove(0);
+    let access_token = cache.entries(CredentialType::AccessToken).next().unwrap().clone();
+    for (request, spent) in [(request(MICROSOFT), spent), (request(ELSEWHERE), access_token)] {
+        let refused = cache.add_renewal(&request, &spent, &answer("AT2", &json!({})), 2_000);
+        assert!(matches!(refused, Err(Error::Invalid { .. })), "{refused:?}");
+    }
+    assert_eq!(secret(&cache, 1_001), "AT1");
+}
+
+#[test]
+fn elsewhere_than_at_microsoft_refresh_tokens_for_the_scopes_go_first() {
+    for (authority, expected) in [(ELSEWHERE, ["RT s", "RT t"]), (MICROSOFT, ["RT t", "RT s"])] {
+        let mut cache = TokenCache::new();
+        for (scope, now) in [("s", 1_000), ("t", 2_000)] {
+            let more = json!({"refresh_token": format!("RT {scope}"), "id_token": of("ada")});
+            let request = TokenRequest::new("client", authority, [scope]);
+            cache.add_response(&request, &answer("AT", &more), now).unwrap();
+        }
+        assert_eq!(refresh_tokens(&cache, &request(authority)), expected);
+    }
+}
