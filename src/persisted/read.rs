@@ -15,7 +15,7 @@ impl PersistedTokenCache {
     /// [`TokenCache::find_access_token`] says for how long.
     ///
     /// # Errors
-    /// [`Error::AccountAmbiguous`] if the request names no account and several have a token;
+    /// [`Error::AccountAmbiguous`] if the request names no account and several have a token for it;
     /// whatever keeps the store from being read.
     pub fn find_access_token(&self, request: &TokenRequest) -> Result<Option<AccessToken>, Error> {
         self.find_access_token_at(request, clock::unix_seconds())
@@ -56,12 +56,36 @@ impl PersistedTokenCache {
         Ok(self.current()?.find(kind, query, now))
     }
 
+    /// The refresh tokens that may get a token for `request`, the best first.
+    ///
+    /// # Errors
+    /// As [`TokenCache::refresh_tokens`]; whatever keeps the store from being read.
+    pub fn refresh_tokens(&self, request: &TokenRequest) -> Result<Vec<Entry>, Error> {
+        self.current()?.refresh_tokens(request)
+    }
+
     /// Who is signed in.
     ///
     /// # Errors
     /// Whatever keeps the store from being read.
     pub fn accounts(&self) -> Result<Vec<Account>, Error> {
         Ok(self.current()?.accounts())
+    }
+
+    /// The accounts of an authority: [`TokenCache::accounts_of`].
+    ///
+    /// # Errors
+    /// As there; whatever keeps the store from being read.
+    pub fn accounts_of(&self, authority: &str) -> Result<Vec<Account>, Error> {
+        self.current()?.accounts_of(authority)
+    }
+
+    /// The accounts that `name` may mean: [`TokenCache::accounts_named`].
+    ///
+    /// # Errors
+    /// Whatever keeps the store from being read.
+    pub fn accounts_named(&self, name: &str) -> Result<Vec<Account>, Error> {
+        Ok(self.current()?.accounts_named(name))
     }
 
     /// The whole cache as it is now. It does not change any more.

@@ -54,20 +54,54 @@ impl PersistedTokenCache {
         self.issued(|cache| cache.add_response(request, response, now))
     }
 
+    /// Keeps the provider's JSON answer to the refresh token `spent` that was spent for `request`, and
+    /// gives the access token in it: [`TokenCache::add_renewal`].
+    ///
+    /// A token that could not be kept is returned all the same, as by
+    /// [`add_response`](Self::add_response).
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for an answer without an access token, or for another user.
+    pub fn add_renewal(
+        &self,
+        request: &TokenRequest,
+        spent: &Entry,
+        response: &[u8],
+    ) -> Result<AccessToken, Error> {
+        self.add_renewal_at(request, spent, response, clock::unix_seconds())
+    }
+
+    /// [`add_renewal`](Self::add_renewal) at the time `now`, in Unix seconds.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn add_renewal_at(
+        &self,
+        request: &TokenRequest,
+        spent: &Entry,
+        response: &[u8],
+        now: u64,
+    ) -> Result<AccessToken, Error> {
+        self.issued(|cache| cache.add_renewal(request, spent, response, now))
+    }
+
     /// Keeps a token that the provider issued; one that cannot be kept is not lost with the error.
     fn issued(
         &self,
         keep: impl Fn(&mut TokenCache) -> Result<AccessToken, Error>,
     ) -> Result<AccessToken, Error> {
-        let mut issued = None;
+        let (mut issued, mut is_refused) = (None, false);
         let kept = self.transaction(|cache| {
-            let token = keep(cache)?;
+            let token = keep(cache).inspect_err(|error| {
+                is_refused = matches!(error, Error::Invalid { .. });
+            })?;
             issued = Some(token.clone());
             Ok(token)
         });
         kept.or_else(|error| {
             let token = match issued {
                 Some(token) => token,
+                None if is_refused => return Err(error),
                 // The cache was not reached, or is at fault. An answer that is at fault fails here, too.
                 None => keep(&mut TokenCache::new())?,
             };
@@ -89,6 +123,30 @@ impl PersistedTokenCache {
     /// [`Error::Invalid`] if another token took the entry's place since it was read; as [`transaction`](Self::transaction).
     pub fn modify(&self, entry: &Entry, changes: &[(&str, Option<&str>)]) -> Result<(), Error> {
         self.transaction(|cache| cache.modify(entry, changes))
+    }
+
+    /// Stores an entry, in the place of the one with the same key if there is one.
+    ///
+    /// # Errors
+    /// As [`transaction`](Self::transaction).
+    pub fn put(&self, entry: &Entry) -> Result<(), Error> {
+        self.transaction(|cache| cache.put(entry))
+    }
+
+    /// Puts the secret `renewed` in place of the refresh token `spent` wherever the account has it,
+    /// and tells in how many entries. None means that the account was signed out or signed in again
+    /// in the meantime; then nothing changes.
+    ///
+    /// # Errors
+    /// As [`transaction`](Self::transaction).
+    pub fn renew_refresh_token(
+        &self,
+        home_account_id: &str,
+        spent: &str,
+        renewed: &str,
+    ) -> Result<usize, Error> {
+        let now = clock::unix_seconds();
+        self.transaction(|cache| cache.renew_refresh_token(home_account_id, spent, renewed, now))
     }
 
     /// Gives a refresh token its new secret. `false` if the token is gone: somebody signed out

@@ -1,7 +1,7 @@
 //! The answer to a refresh token is of the account whose token was spent.
 
 use serde_json::json;
-use tokenkeep::{CredentialType, Error, Query, TokenCache, TokenRequest};
+use tokenkeep::{CredentialType, Error, PersistedTokenCache, Query, TokenCache, TokenRequest};
 
 use crate::answers::{
     ELSEWHERE, MICROSOFT, add, answer, find, of, refresh_tokens, request, secret, segment, text,
@@ -99,6 +99,29 @@ fn a_renewal_for_another_user_is_refused_and_a_sign_in_of_one_is_an_account_of_i
     assert_eq!(token.account().unwrap().home_account_id(), "bob");
     assert_eq!(find(&cache, &named, 2_001).unwrap().unwrap(), "AT2", "ada's is untouched");
     assert_eq!(cache.accounts().len(), 2);
+}
+
+#[test]
+fn a_persisted_renewal_for_another_user_is_an_error_and_no_token() {
+    let cache = PersistedTokenCache::in_memory();
+    let signed_in = answer("AT1", &json!({"refresh_token": "RT1", "id_token": of("ada")}));
+    cache.add_response(&request(ELSEWHERE), &signed_in).unwrap();
+    let spent = cache.refresh_tokens(&request(ELSEWHERE)).unwrap().remove(0);
+    let others = answer("AT2", &json!({"id_token": of("bob")}));
+    let refused = cache.add_renewal(&request(ELSEWHERE), &spent, &others);
+    assert!(matches!(refused, Err(Error::Invalid { .. })), "{refused:?}");
+    let renewed = answer("AT2", &json!({"refresh_token": "RT2"}));
+    let token = cache.add_renewal(&request(ELSEWHERE), &spent, &renewed).unwrap();
+    assert_eq!(token.account(), cache.accounts().unwrap().pop());
+    assert_eq!(cache.accounts_of(ELSEWHERE).unwrap(), cache.accounts().unwrap());
+    assert_eq!(cache.accounts_named("ADA@idp.example").unwrap(), cache.accounts().unwrap());
+    assert_eq!(cache.renew_refresh_token("ada", "RT1", "RT3").unwrap(), 0, "it was replaced");
+    assert_eq!(cache.renew_refresh_token("ada", "RT2", "RT3").unwrap(), 1);
+    let held = cache.refresh_tokens(&request(ELSEWHERE)).unwrap().remove(0);
+    assert_eq!(held.secret(), Some("RT3"));
+    assert!(cache.remove_refresh_token(&held).unwrap());
+    cache.put(&held).unwrap();
+    assert_eq!(cache.refresh_tokens(&request(ELSEWHERE)).unwrap().len(), 1);
 }
 
 #[test]
