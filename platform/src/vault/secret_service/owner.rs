@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 pub(super) fn of_another(stream: &UnixStream) -> io::Result<Option<String>> {
     let (peer, own) = (peer_of(stream)?, rustix::process::geteuid().as_raw());
     if stands_for_many(peer) {
-        return Ok(Some("a user of outside of this container".into()));
+        return Ok(Some("a user from outside this container".into()));
     }
     Ok((peer != own && peer != ROOT).then(|| format!("user {peer}")))
 }
@@ -33,7 +33,7 @@ fn stands_for_many(_: u32) -> bool {
 }
 
 /// Not by rustix, whose type for it has no room for the process 0, by which the kernel shows a
-/// process of outside of this container.
+/// process from outside this container.
 #[cfg(target_os = "linux")]
 fn peer_of(stream: &UnixStream) -> io::Result<u32> {
     use std::os::fd::AsRawFd as _;
