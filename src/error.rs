@@ -369,6 +369,7 @@ mod tests {
             Error::KeyGone { path: path(), key_id: text(), vault: "vault" },
             Error::LockTimeout { path: path(), waited: Duration::ZERO, holder: Some(text()) },
             Error::MissingParent { path: path() },
+            Error::Mounted { operation: "read", path: path(), source: source() },
             Error::NoSpace { path: path(), source: source() },
             Error::OtherBackend { path: path(), found: text(), expected: "a cache" },
             Error::OtherStore { path: path(), name: text() },
