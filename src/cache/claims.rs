@@ -44,7 +44,7 @@ pub(super) fn identity(response: &Fields<'_>) -> Result<Identity, Error> {
 pub(super) fn issued_at(id_token: &str) -> Option<i64> {
     let claims = payload(id_token)?;
     let claims = Document::new(&claims, "").ok()?;
-    Fields { object: claims.value().object()?, path: "" }.seconds("iat")
+    Fields { object: claims.value().only(&["iat"])?, path: "" }.seconds("iat")
 }
 
 /// Whom an ID token is for, by the claims `sub`, `oid` and `tid`; none of it where it cannot be read.
@@ -59,7 +59,7 @@ impl Subject {
     pub(super) fn of(id_token: &str) -> Self {
         let Some(claims) = payload(id_token) else { return Self::default() };
         let Ok(claims) = Document::new(&claims, "") else { return Self::default() };
-        let object = members(claims.value()).unwrap_or_default();
+        let object = claims.value().only(&["sub", "oid", "tid"]).unwrap_or_default();
         let claims = Fields { object, path: "" };
         let id = |name| claims.identifier(name).ok().flatten().filter(|id| !id.is_empty());
         Self { sub: id("sub"), oid: id("oid"), tid: id("tid") }

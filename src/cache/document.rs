@@ -1,15 +1,18 @@
 //! The whole cache from JSON and back.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
+
+use zeroize::Zeroizing;
 
 use crate::{
     Error, Secret,
     cache::{
         Content, Member, TokenCache,
         credential::CredentialType,
-        entry::{DEPTH, Entry, inside},
-        json::{Buffer, Printer, quoted},
+        entry::{DEPTH, Entry, check_size, inside},
+        json::{Printer, Sink, printed},
         section::Section,
+        unknown::{Arriving, keep_last},
     },
 };
 
@@ -21,6 +24,7 @@ impl TokenCache {
     /// # Errors
     ///
     /// [`Error::Corrupt`] if the bytes are not one JSON object in UTF-8; it names the place.
+    /// [`Error::TooLarge`] if one of its parts has more than 4 GiB.
     pub fn from_json(json: &[u8]) -> Result<Self, Error> {
         let mut cache = Self::new();
         if json.is_empty() {
@@ -36,69 +40,93 @@ impl TokenCache {
         }
         printer.expect(b'{')?;
         if printer.peek() != Some(b'}') {
+            let mut unknown = Arriving::default();
             loop {
-                printer.out.clear();
-                printer.string()?;
-                let name: Box<str> = printer.out.as_str().into();
-                printer.expect(b':')?;
-                let content = read_section(&mut printer, &name)?;
-                match cache.members.iter_mut().find(|member| member.name == name) {
-                    Some(member) => member.content = content,
-                    None => cache.members.push(Member { name, content }),
-                }
+                cache.read_member(&mut printer, &mut unknown)?;
                 if !printer.take(b',') {
                     break;
                 }
             }
+            unknown.finish(&mut cache.members)?;
         }
         printer.expect(b'}')?;
         printer.end()?;
+        keep_last(&mut cache.members)?;
         Ok(cache)
     }
 
+    fn read_member(
+        &mut self,
+        printer: &mut Printer<'_>,
+        unknown: &mut Arriving,
+    ) -> Result<(), Error> {
+        printer.out.clear();
+        printer.string()?;
+        let Some(kind) = CredentialType::from_name(inside(printer.out.as_str())) else {
+            let name = Zeroizing::new(printer.out.as_str().to_owned());
+            printer.expect(b':')?;
+            return unknown.read(&name, printer);
+        };
+        printer.expect(b':')?;
+        let content = read_section(printer, kind)?;
+        match self.content_mut(kind) {
+            Some(earlier) => *earlier = content,
+            None => {
+                unknown.finish(&mut self.members)?;
+                self.members.push(Member::Known(kind, content));
+            }
+        }
+        Ok(())
+    }
+
     /// The cache as JSON, byte for byte as Python's msal 1.39 prints the same entries.
+    ///
+    /// Nested values that no peer writes are printed on one line each where indentation would make
+    /// them several times as large.
     pub fn to_json(&self) -> Secret {
-        let mut out = Buffer::with_capacity(self.json_len());
-        out.push('{');
-        for (nth, member) in self.members.iter().enumerate() {
-            separate(&mut out, nth, 1);
-            out.push_str(&member.name);
-            out.push_str(": ");
-            match &member.content {
-                Content::Raw(text) => out.push_str(text),
-                Content::Entries(section) => print_section(section, &mut out),
+        let mut out = printed(|sink| self.print(sink)).into_inner();
+        Secret::new(mem::take(&mut *out))
+    }
+
+    fn print(&self, sink: &mut dyn Sink) {
+        let mut is_first = true;
+        let mut begin = |sink: &mut dyn Sink| separate(sink, mem::take(&mut is_first), 1);
+        sink.text("{");
+        for member in &self.members {
+            match member {
+                Member::Unknown(run) => {
+                    for (name, value) in run.members() {
+                        begin(sink);
+                        sink.text(name);
+                        sink.text(": ");
+                        sink.value(value, 1);
+                    }
+                }
+                Member::Known(kind, content) => {
+                    begin(sink);
+                    sink.text("\"");
+                    sink.text(kind.as_str());
+                    sink.text("\": ");
+                    match content {
+                        Content::Raw(text) => sink.value(text, 1),
+                        Content::Entries(section) => print_section(section, sink),
+                    }
+                }
             }
         }
         if !self.members.is_empty() {
-            out.new_line(0);
+            sink.line(0);
         }
-        out.push('}');
-        Secret::new(std::mem::take(&mut *out.into_inner()))
-    }
-
-    fn json_len(&self) -> usize {
-        let members = self.members.iter().map(|member| {
-            member.name.len()
-                + 16
-                + match &member.content {
-                    Content::Raw(text) => text.len(),
-                    Content::Entries(section) => section
-                        .entries()
-                        .map(|entry| entry.spelled_key().len() + entry.as_json().len() + 16)
-                        .sum(),
-                }
-        });
-        members.sum::<usize>() + 16
+        sink.text("}");
     }
 }
 
-fn read_section(printer: &mut Printer<'_>, name: &str) -> Result<Content, Error> {
-    let known = CredentialType::from_name(inside(name));
-    let Some(kind) = known.filter(|_| printer.peek() == Some(b'{')) else {
+fn read_section(printer: &mut Printer<'_>, kind: CredentialType) -> Result<Content, Error> {
+    if printer.peek() != Some(b'{') {
         printer.out.clear();
-        printer.value(DEPTH - 1)?;
-        return Ok(Content::Raw(Arc::new(zeroize::Zeroizing::new(printer.out.as_str().into()))));
-    };
+        printer.value(1)?;
+        return Ok(Content::Raw(Arc::new(Zeroizing::new(printer.out.as_str().into()))));
+    }
     let mut section = Section::default();
     printer.expect(b'{')?;
     if printer.peek() != Some(b'}') {
@@ -108,7 +136,8 @@ fn read_section(printer: &mut Printer<'_>, name: &str) -> Result<Content, Error>
             let key: Box<str> = inside(printer.out.as_str()).into();
             printer.expect(b':')?;
             printer.out.clear();
-            printer.value(DEPTH)?;
+            printer.entry(DEPTH)?;
+            check_size(&key, printer.out.as_str())?;
             section.load(Entry::from_canonical(kind, &key, printer.out.as_str()));
             if !printer.take(b',') {
                 break;
@@ -119,29 +148,24 @@ fn read_section(printer: &mut Printer<'_>, name: &str) -> Result<Content, Error>
     Ok(Content::Entries(Arc::new(section)))
 }
 
-fn print_section(section: &Section, out: &mut Buffer) {
-    out.push('{');
+fn print_section(section: &Section, sink: &mut dyn Sink) {
+    sink.text("{");
     for (nth, entry) in section.entries().enumerate() {
-        separate(out, nth, DEPTH);
-        out.push('"');
-        out.push_str(entry.spelled_key());
-        out.push_str("\": ");
-        out.push_str(entry.as_json());
+        separate(sink, nth == 0, DEPTH);
+        sink.text("\"");
+        sink.text(entry.spelled_key());
+        sink.text("\": ");
+        entry.print(sink);
     }
     if section.len() > 0 {
-        out.new_line(DEPTH - 1);
+        sink.line(DEPTH - 1);
     }
-    out.push('}');
+    sink.text("}");
 }
 
-fn separate(out: &mut Buffer, nth: usize, depth: usize) {
-    if nth > 0 {
-        out.push(',');
+fn separate(sink: &mut dyn Sink, is_first: bool, depth: usize) {
+    if !is_first {
+        sink.text(",");
     }
-    out.new_line(depth);
-}
-
-/// The name of a section as a member of the root.
-pub(crate) fn section_name(kind: CredentialType) -> Box<str> {
-    quoted(kind.as_str()).into()
+    sink.line(depth);
 }

@@ -1,6 +1,11 @@
 //! One entry of the cache: its JSON text, and the few fields that lookups need.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{
+    borrow::Cow,
+    collections::HashMap,
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use zeroize::Zeroizing;
 
@@ -9,7 +14,8 @@ use crate::{
     cache::{
         authority::Authority,
         credential::CredentialType,
-        json::{Buffer, Printer, decode, quoted},
+        draft::Draft,
+        json::{Printer, Sink, check_len, decode, is_nested, printed, quoted},
         key,
         span::Span,
         time,
@@ -24,26 +30,26 @@ use crate::{
 pub struct Entry(Arc<Inner>);
 
 struct Inner {
-    text: Zeroizing<Box<str>>,
-    expires_on: Option<i64>,
-    refresh_on: Option<i64>,
-    cached_at: Option<i64>,
-    secret: Text,
+    /// The entry's text, its key as the inside of a canonical string, and its secret, if that
+    /// cannot be read in its text.
+    all: Zeroizing<Box<str>>,
+    text: u32,
+    key: u32,
+    /// Where these are in `all`.
+    secret: Span,
     home: Span,
     target: Span,
     token_type: Span,
+    /// [`NEVER`] if there is none.
+    expires_on: i64,
+    refresh_on: i64,
+    cached_at: i64,
+    /// Laid out, once somebody asks for it; only if it has nested values.
+    laid_out: Option<Box<OnceLock<Zeroizing<Box<str>>>>>,
     kind: CredentialType,
     bound_to_key: bool,
     extended: bool,
     asked: bool,
-    key: Box<str>,
-}
-
-/// Where a text lies: in the entry as it is, or decoded beside it.
-enum Text {
-    Missing,
-    At(usize, usize),
-    Decoded(Zeroizing<String>),
 }
 
 impl Entry {
@@ -59,12 +65,13 @@ impl Entry {
             return Err(invalid("it is not a JSON object".to_owned()));
         }
         printer
-            .value(DEPTH)
+            .entry(DEPTH)
             .and_then(|()| printer.end())
+            .and_then(|()| check_size("", printer.out.as_str()))
             .map_err(|error| invalid(error.to_string()))?;
         let read = Self::from_canonical(kind, "", printer.out.as_str());
         match key::own(&read) {
-            Some(key) => Ok(Self::from_canonical(kind, inside(&quoted(&key)), read.as_json())),
+            Some(key) => Ok(read.respelled(&key)),
             None => Err(invalid("a field that is part of its key is not text".to_owned())),
         }
     }
@@ -78,7 +85,32 @@ impl Entry {
     ///
     /// Holds the secret.
     pub fn as_json(&self) -> &str {
-        &self.0.text
+        let Some(laid_out) = &self.0.laid_out else { return self.canonical() };
+        laid_out.get_or_init(|| Zeroizing::new(printed(|sink| self.print(sink)).as_str().into()))
+    }
+
+    /// Appends it as it is printed in the cache.
+    pub(crate) fn print(&self, sink: &mut dyn Sink) {
+        if self.0.laid_out.is_none() {
+            return sink.text(self.canonical());
+        }
+        let mut from = 0;
+        for (_, value) in self.members().filter(|(_, value)| is_nested(value)) {
+            let at = value.as_ptr().addr() - self.canonical().as_ptr().addr();
+            sink.text(&self.canonical()[from..at]);
+            sink.value(value, DEPTH + 1);
+            from = at + value.len();
+        }
+        match from {
+            // It is no object.
+            0 => sink.value(self.canonical(), DEPTH),
+            _ => sink.text(&self.canonical()[from..]),
+        }
+    }
+
+    /// Its text, in which a nested value has no white space.
+    pub(crate) fn canonical(&self) -> &str {
+        &self.0.all[..self.0.text as usize]
     }
 
     /// The text of a field; none if it is absent, not text, or not valid Unicode.
@@ -88,11 +120,7 @@ impl Entry {
 
     /// The token, refresh token or ID token itself.
     pub fn secret(&self) -> Option<&str> {
-        match &self.0.secret {
-            Text::Missing => None,
-            Text::At(from, to) => Some(&self.0.text[*from..*to]),
-            Text::Decoded(text) => Some(text),
-        }
+        self.at(self.0.secret)
     }
 
     /// `home_account_id`: whose it is, in all tenants.
@@ -131,17 +159,17 @@ impl Entry {
 
     /// `expires_on` in Unix seconds, where it can be read as a whole number.
     pub fn expires_on(&self) -> Option<i64> {
-        self.0.expires_on
+        Some(self.0.expires_on).filter(|&time| time != NEVER)
     }
 
     /// `refresh_on` in Unix seconds: from then on the token should be renewed.
     pub fn refresh_on(&self) -> Option<i64> {
-        self.0.refresh_on
+        Some(self.0.refresh_on).filter(|&time| time != NEVER)
     }
 
     /// `cached_at` in Unix seconds: when it was kept.
     pub(crate) fn cached_at(&self) -> Option<i64> {
-        self.0.cached_at
+        Some(self.0.cached_at).filter(|&time| time != NEVER)
     }
 
     /// What was asked for, where it is not what was granted; see [`ASKED`].
@@ -170,7 +198,7 @@ impl Entry {
     }
 
     fn at(&self, span: Span) -> Option<&str> {
-        span.of(&self.0.text)
+        span.of(&self.0.all)
     }
 
     /// The field's value as a canonical JSON token.
@@ -181,12 +209,12 @@ impl Entry {
 
     /// Names and values as canonical JSON tokens, in order.
     pub(crate) fn members(&self) -> Members<'_> {
-        Members { text: &self.0.text, at: 1 }
+        Members { text: self.canonical(), at: 1 }
     }
 
     /// The key it stands under, as the inside of a canonical JSON string.
     pub(crate) fn spelled_key(&self) -> &str {
-        &self.0.key
+        &self.0.all[self.0.text as usize..self.0.key as usize]
     }
 
     /// It is bound to a key that the caller must hold.
@@ -199,57 +227,82 @@ impl Entry {
         self.0.extended
     }
 
-    /// Takes text that is canonical already.
+    /// Takes text that is canonical already: at most 4 GiB with the key.
     pub(crate) fn from_canonical(kind: CredentialType, key: &str, text: &str) -> Self {
         let mut inner = Inner {
-            text: Zeroizing::new(text.into()),
-            key: key.into(),
-            kind,
-            expires_on: None,
-            refresh_on: None,
-            cached_at: None,
-            secret: Text::Missing,
+            all: Zeroizing::default(),
+            text: offset(text.len()),
+            key: offset(text.len() + key.len()),
+            secret: Span::NONE,
             home: Span::NONE,
             target: Span::NONE,
             token_type: Span::NONE,
+            expires_on: NEVER,
+            refresh_on: NEVER,
+            cached_at: NEVER,
+            laid_out: None,
+            kind,
             bound_to_key: false,
             extended: false,
             asked: false,
         };
+        let mut has_nested = is_nested(text) && !text.starts_with(OBJECT);
+        let mut decoded = Zeroizing::new(String::new());
         for (name, value) in (Members { text, at: 1 }) {
             let is_set = !matches!(value, "null" | "\"\"");
+            has_nested |= is_nested(value);
             match inside(name) {
-                "secret" => inner.secret = Text::locate(text, value),
+                "secret" => match decode(value) {
+                    Some(Cow::Borrowed(plain)) => inner.secret = Span::locate(text, plain),
+                    Some(Cow::Owned(secret)) => {
+                        decoded = Zeroizing::new(secret);
+                        inner.secret = Span::new(inner.key, inner.key + offset(decoded.len()));
+                    }
+                    None => inner.secret = Span::NONE,
+                },
                 "home_account_id" => inner.home = Span::locate(text, value),
                 "target" => inner.target = Span::locate(text, value),
                 "token_type" => inner.token_type = Span::locate(text, value),
-                "expires_on" => inner.expires_on = time::read(value),
-                "refresh_on" => inner.refresh_on = time::read(value),
-                "cached_at" => inner.cached_at = time::read(value),
+                "expires_on" => inner.expires_on = stored(time::read(value)),
+                "refresh_on" => inner.refresh_on = stored(time::read(value)),
+                "cached_at" => inner.cached_at = stored(time::read(value)),
                 ASKED => inner.asked = is_set,
                 name if KEY_FIELDS.contains(&name) => inner.bound_to_key |= is_set,
                 name if EXTENSION_FIELDS.contains(&name) => inner.extended |= is_set,
                 _ => {}
             }
         }
+        inner.laid_out = has_nested.then(Box::default);
+        let mut all = String::with_capacity(text.len() + key.len() + decoded.len());
+        [text, key, &decoded].into_iter().for_each(|part| all.push_str(part));
+        inner.all = Zeroizing::new(all.into_boxed_str());
         Self(Arc::new(inner))
     }
 
     /// This entry under the key that its fields make.
     pub(crate) fn respelled(&self, key: &str) -> Self {
-        Self::from_canonical(self.kind(), inside(&quoted(key)), self.as_json())
+        let key = quoted(key);
+        if inside(&key) == self.spelled_key() {
+            return self.clone();
+        }
+        Self::from_canonical(self.kind(), inside(&key), self.canonical())
     }
 
     /// This entry with some fields replaced in place, or added at its end.
     pub(crate) fn with(&self, changes: &[(String, Zeroizing<String>)]) -> Self {
+        let numbered = changes.iter().enumerate();
+        let last: HashMap<&str, usize> = numbered.map(|(nth, (name, _))| (&**name, nth)).collect();
+        let mut is_new = vec![true; changes.len()];
         let mut draft = Draft::new(self.kind());
         for (name, value) in self.members() {
-            let change = changes.iter().rev().find(|(changed, _)| changed == name);
-            draft.member(name, change.map_or(value, |(_, value)| value));
+            let change = last.get(name).copied();
+            draft.member(name, change.map_or(value, |nth| &changes[nth].1));
+            if let Some(nth) = change {
+                is_new[nth] = false;
+            }
         }
         for (nth, (name, value)) in changes.iter().enumerate() {
-            let is_last = !changes[nth + 1..].iter().any(|(later, _)| later == name);
-            if is_last && self.members().all(|(known, _)| known != name) {
+            if is_new[nth] && last[name.as_str()] == nth {
                 draft.member(name, value);
             }
         }
@@ -258,26 +311,14 @@ impl Entry {
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || (self.0.key == other.0.key && self.0.text == other.0.text)
+        Arc::ptr_eq(&self.0, &other.0)
+            || (self.spelled_key() == other.spelled_key() && self.canonical() == other.canonical())
     }
 }
 
 impl fmt::Debug for Entry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Entry").field("kind", &self.kind()).finish_non_exhaustive()
-    }
-}
-
-impl Text {
-    fn locate(text: &str, value: &str) -> Self {
-        match decode(value) {
-            None => Self::Missing,
-            Some(Cow::Owned(decoded)) => Self::Decoded(Zeroizing::new(decoded)),
-            Some(Cow::Borrowed(plain)) => {
-                let from = plain.as_ptr().addr() - text.as_ptr().addr();
-                Self::At(from, from + plain.len())
-            }
-        }
     }
 }
 
@@ -303,80 +344,11 @@ impl<'e> Iterator for Members<'e> {
         })?;
         let (name, rest) = rest.split_at(close + 2);
         let value = rest.strip_prefix(": ")?;
-        let is_open = value.starts_with("{\n") || value.starts_with("[\n");
-        let end = if is_open {
-            let close = if value.starts_with('{') { CLOSE_OBJECT } else { CLOSE_ARRAY };
-            value.find(close)? + close.len()
-        } else {
-            let line = &value[..value.find('\n')?];
-            line.len() - usize::from(line.ends_with(','))
-        };
-        let value = &value[..end];
+        let line = &value[..value.find('\n')?];
+        let value = line.strip_suffix(',').unwrap_or(line);
         self.at += MEMBER.len() + name.len() + 2 + value.len();
         self.at += usize::from(self.text[self.at..].starts_with(','));
         Some((name, value))
-    }
-}
-
-/// An entry under construction, its fields in the order in which they are given.
-pub(crate) struct Draft {
-    kind: CredentialType,
-    out: Buffer,
-}
-
-impl Draft {
-    pub(crate) fn new(kind: CredentialType) -> Self {
-        let mut out = Buffer::with_capacity(4 << 10);
-        out.push('{');
-        Self { kind, out }
-    }
-
-    /// A field that is text.
-    pub(crate) fn text(&mut self, name: &str, value: &str) {
-        self.begin(&quoted(name));
-        self.out.push('"');
-        crate::cache::json::push_escaped(value, &mut self.out);
-        self.out.push('"');
-    }
-
-    /// A field that is text or null.
-    pub(crate) fn optional(&mut self, name: &str, value: Option<&str>) {
-        match value {
-            Some(value) => self.text(name, value),
-            None => self.member(&quoted(name), "null"),
-        }
-    }
-
-    /// A field whose name and value are canonical tokens.
-    pub(crate) fn member(&mut self, name: &str, value: &str) {
-        self.begin(name);
-        self.out.push_str(value);
-    }
-
-    /// The entry under the key that its fields make.
-    pub(crate) fn finish(self) -> Entry {
-        let kind = self.kind;
-        let text = self.close();
-        let entry = Entry::from_canonical(kind, "", text.as_str());
-        let key = key::own(&entry).expect("the key fields of a draft are text or null");
-        entry.respelled(&key)
-    }
-
-    fn begin(&mut self, name: &str) {
-        if self.out.as_str().len() > 1 {
-            self.out.push(',');
-        }
-        self.out.new_line(DEPTH + 1);
-        self.out.push_str(name);
-        self.out.push_str(": ");
-    }
-
-    fn close(mut self) -> Buffer {
-        if self.out.as_str().len() > 1 {
-            self.out.new_line(DEPTH);
-        }
-        self.out.push('}');
-        self.out
     }
 }
 
@@ -392,12 +364,32 @@ pub(crate) fn inside(token: &str) -> &str {
     token.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(token)
 }
 
+/// # Errors
+///
+/// [`Error::TooLarge`] if an entry with this key and text is too large for [`Entry`].
+pub(crate) fn check_size(key: &str, text: &str) -> Result<(), Error> {
+    // Its key can be made of its text, and its secret is decoded beside it.
+    let size = key.len().saturating_add(text.len().saturating_mul(3));
+    check_len(size).map(drop)
+}
+
+fn stored(time: Option<i64>) -> i64 {
+    time.map_or(NEVER, |time| time.max(NEVER + 1))
+}
+
+fn offset(bytes: usize) -> u32 {
+    u32::try_from(bytes).expect("an entry has less than 4 GiB")
+}
+
+/// In the place of a time that is not there.
+const NEVER: i64 = i64::MIN;
+
 /// Entries stand two levels deep in the cache.
 pub(crate) const DEPTH: usize = 2;
 
 const MEMBER: &str = "\n            ";
-const CLOSE_OBJECT: &str = "\n            }";
-const CLOSE_ARRAY: &str = "\n            ]";
+/// How an object with members begins.
+const OBJECT: &str = "{\n";
 
 /// How the members of the family name the key that a token is bound to.
 pub(crate) const KEY_FIELDS: [&str; 3] = ["key_id", "kid", "keyid"];

@@ -8,7 +8,8 @@ use crate::{
     Error,
     cache::{
         credential::{AuthorityType, CredentialType},
-        entry::{Draft, Entry},
+        draft::Draft,
+        entry::Entry,
         json::quoted,
         time,
     },
@@ -16,8 +17,8 @@ use crate::{
 
 /// What one sign-in, or one renewal of tokens, brought.
 ///
-/// Read it from msal's event shape with [`from_json`](Self::from_json), or make it from a provider's
-/// response with [`from_response`](Self::from_response). `Debug` shows no secret.
+/// Read it from msal's event shape with [`from_json`](Self::from_json), or make it from a
+/// provider's response with [`from_response`](Self::from_response). `Debug` shows no secret.
 #[derive(Clone, Default)]
 pub struct SignInEvent {
     pub(super) client_id: Option<String>,

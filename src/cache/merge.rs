@@ -1,6 +1,6 @@
 //! Taking over what another cache has, without losing anything newer.
 
-use std::sync::Arc;
+use std::cell::OnceCell;
 
 use crate::{
     Error,
@@ -9,9 +9,11 @@ use crate::{
         claims::issued_at,
         credential::CredentialType,
         entry::{Entry, inside},
+        json::{Names, quoted},
         key,
         section::Section,
         time,
+        unknown::{AllUnknown, Arriving, Unknown},
     },
 };
 
@@ -41,8 +43,8 @@ pub struct MergedEntries {
 pub struct MergedSections {
     /// Taken over: this cache had none of that name.
     pub came: usize,
-    /// Left out, because this cache has another one of that name, or because a section that the schema knows is no
-    /// JSON object there.
+    /// Left out, because this cache has another one of that name, or because a section that the
+    /// schema knows is no JSON object there.
     pub left: usize,
 }
 
@@ -64,54 +66,66 @@ impl Merged {
 }
 
 impl TokenCache {
-    /// Takes over what `other` has and this cache has not, or has in an older state. Twice is as good as once.
+    /// Takes over what `other` has and this cache has not, or has in an older state. Twice is as
+    /// good as once.
     ///
-    /// Entries are taken as they stand, token by token. One whose fields make the same key as others here, whatever
-    /// key they stand under, takes the place of all of them, unless one of them is newer. Newer is
+    /// Entries are taken as they stand, token by token. One whose fields make the same key as
+    /// others here, whatever key they stand under, takes the place of all of them, unless one of
+    /// them is newer. Newer is
     ///
-    /// - of two refresh tokens, accounts or app metadata the one with the later `last_modification_time`,
-    /// - of two access tokens the one with the later `cached_at`, or where these are equal the later `expires_on`,
+    /// - of two refresh tokens, accounts or app metadata the one with the later
+    ///   `last_modification_time`,
+    /// - of two access tokens the one with the later `cached_at`, or where these are equal the
+    ///   later `expires_on`,
     /// - of two ID tokens the one whose claim `iat` is later.
     ///
-    /// Entries without an `environment` mean nothing to the schema, and are told apart by their keys alone.
+    /// Entries without an `environment` mean nothing to the schema, and are told apart by their
+    /// keys alone.
     ///
-    /// One without such a time is older than one with it. Where no time decides, the other cache's is taken. So an
-    /// old export loses no newer sign-in; but what was signed out since comes back with it.
+    /// One without such a time is older than one with it. Where no time decides, the other cache's
+    /// is taken. So an old export loses no newer sign-in; but what was signed out since comes back
+    /// with it.
     ///
     /// Of the sections that the schema does not know, those are taken that this cache has not.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if `other` has sections and none that the schema knows, so that it is no token cache;
-    /// [`Error::Corrupt`] if a section that entries belong to is not a JSON object here. Nothing is changed then.
+    /// [`Error::Invalid`] if `other` has sections and none that the schema knows, so that it is no
+    /// token cache;
+    /// [`Error::Corrupt`] if a section that entries belong to is not a JSON object here. Nothing is
+    /// changed then.
     pub fn merge(&mut self, other: &Self) -> Result<Merged, Error> {
         self.check(other)?;
         let mut merged = Merged::default();
         for member in &other.members {
-            match (&member.content, CredentialType::from_name(inside(&member.name))) {
-                (Content::Entries(section), Some(kind)) => {
-                    merged.entries[kind as usize] = self.merge_section(kind, section)?;
+            match member {
+                Member::Known(kind, Content::Entries(section)) => {
+                    merged.entries[*kind as usize] = self.merge_section(*kind, section)?;
                 }
-                (_, kind) => match self.merge_unknown(member, kind.is_none()) {
-                    Some(true) => merged.sections.came += 1,
-                    Some(false) => merged.sections.left += 1,
-                    None => {}
-                },
+                Member::Known(kind, theirs) => {
+                    let is_here = self.content(*kind).is_some_and(|ours| ours.is_same(theirs));
+                    merged.sections.left += usize::from(!is_here);
+                }
+                Member::Unknown(theirs) => self.merge_unknown(theirs, &mut merged.sections)?,
             }
         }
         Ok(merged)
     }
 
     fn check(&self, other: &Self) -> Result<(), Error> {
-        let kinds = || other.members.iter().map(|m| CredentialType::from_name(inside(&m.name)));
-        if !other.members.is_empty() && kinds().all(|kind| kind.is_none()) {
+        let known = |member: &Member| match member {
+            Member::Known(kind, _) => Some(*kind),
+            Member::Unknown(_) => None,
+        };
+        let mut kinds = other.members.iter().filter_map(known).peekable();
+        if !other.members.is_empty() && kinds.peek().is_none() {
             let names = CredentialType::ALL.map(CredentialType::as_str).join(", ");
             return Err(Error::Invalid {
                 detail: format!("this is JSON but no token cache, for it has none of {names}"),
             });
         }
         let of_entries = |kind: &CredentialType| other.section(*kind).is_some_and(|s| s.len() > 0);
-        kinds().flatten().filter(of_entries).try_for_each(|kind| self.can_write(kind))
+        kinds.filter(of_entries).try_for_each(|kind| self.can_write(kind))
     }
 
     fn merge_section(
@@ -120,64 +134,104 @@ impl TokenCache {
         theirs: &Section,
     ) -> Result<MergedEntries, Error> {
         let mut count = MergedEntries::default();
-        for entry in theirs.entries() {
+        let mut newest = Newest::of(theirs);
+        for (slot, entry) in theirs.numbered() {
             let key = own_key(entry);
-            let candidate = key.as_ref().map_or_else(|| entry.clone(), |key| entry.respelled(key));
-            let spelling = candidate.spelled_key();
-            if is_outdone(entry, &theirs.rivals(key.as_deref(), spelling)) {
+            let spelling = key.as_ref().map(|key| quoted(key));
+            let spelling = spelling.as_deref().map_or(entry.spelled_key(), inside);
+            if key.as_ref().is_some_and(|key| newest.among(key, spelling, slot) != slot) {
                 count.newer += 1;
                 continue;
             }
-            let ours = self.section(kind);
-            let held = ours.map(|ours| ours.rivals(key.as_deref(), spelling)).unwrap_or_default();
-            if held.iter().any(|held| has_same_fields(held, &candidate)) {
-                count.same += 1;
-            } else if held.iter().any(|held| is_older(&candidate, held)) {
-                count.newer += 1;
-            } else {
-                let ours = self.section_mut(kind)?;
-                match key {
-                    Some(_) => ours.replace(None, candidate),
-                    None => ours.load(candidate),
+            match self.section(kind).map(|ours| standing(entry, key.as_deref(), spelling, ours)) {
+                Some(Standing::Same) => count.same += 1,
+                Some(Standing::Older) => count.newer += 1,
+                Some(Standing::Newer) | None => {
+                    count.came += 1;
+                    let ours = self.section_mut(kind)?;
+                    match &key {
+                        Some(key) => ours.replace(None, entry.respelled(key)),
+                        None => ours.load(entry.clone()),
+                    }
                 }
-                count.came += 1;
             }
         }
         Ok(count)
     }
 
-    /// Whether it was taken; none if it is here already.
-    fn merge_unknown(&mut self, theirs: &Member, may_come: bool) -> Option<bool> {
-        let ours = self.members.iter().find(|ours| ours.name == theirs.name);
-        match (ours.map(|ours| &ours.content), &theirs.content) {
-            (Some(Content::Raw(ours)), Content::Raw(theirs))
-                if Arc::ptr_eq(ours, theirs) || ours == theirs =>
-            {
-                None
+    fn merge_unknown(&mut self, theirs: &Unknown, count: &mut MergedSections) -> Result<(), Error> {
+        let ours = AllUnknown::of(&self.members);
+        let name = |nth| ours.member(nth).0;
+        let names = Names::new(ours.count, name);
+        let mut came = Arriving::default();
+        for (their_name, value) in theirs.members() {
+            match names.find(their_name, name).map(|nth| ours.member(nth).1) {
+                Some(ours) if ours == value => {}
+                Some(_) => count.left += 1,
+                None => {
+                    came.push(their_name, value)?;
+                    count.came += 1;
+                    self.touched = true;
+                }
             }
-            (None, _) if may_come => {
-                self.touched = true;
-                self.members.push(theirs.clone());
-                Some(true)
-            }
-            _ => Some(false),
         }
+        came.finish(&mut self.members)
     }
 }
 
-/// The key that its fields make. Entries without an environment are foreign, and told apart by their spelling alone.
+/// The key that its fields make. Entries without an environment are foreign, and told apart by
+/// their spelling alone.
 fn own_key(entry: &Entry) -> Option<String> {
     entry.environment().filter(|environment| !environment.is_empty())?;
     key::own(entry)
 }
 
-/// Whether another entry of the same cache goes before this one: a newer one, or of equals the last.
-fn is_outdone(entry: &Entry, rivals: &[&Entry]) -> bool {
-    let here = rivals.iter().position(|rival| rival.is_same(entry)).unwrap_or(rivals.len());
-    rivals
-        .iter()
-        .enumerate()
-        .any(|(nth, rival)| is_older(entry, rival) || nth > here && !is_older(rival, entry))
+/// Which entries of a section go before the others that have the same key: the newest, or of
+/// equals the last.
+struct Newest<'s> {
+    section: &'s Section,
+    /// By the first slot of those that make a key: the slot of the newest, once it was looked for.
+    known: Vec<Option<u32>>,
+}
+
+impl<'s> Newest<'s> {
+    fn of(section: &'s Section) -> Self {
+        Self { section, known: vec![None; section.slot_count()] }
+    }
+
+    /// The slot of the newest with a key that the entry in `slot` makes.
+    fn among(&mut self, key: &str, spelling: &str, slot: u32) -> u32 {
+        let rivals = || self.section.rivals(Some(key), spelling);
+        if rivals().all(|(rival, _)| rival == slot) {
+            return slot;
+        }
+        let first = rivals().next().map_or(slot, |(first, _)| first);
+        *self.known[first as usize].get_or_insert_with(|| {
+            let newest = rivals().max_by_key(|(s, e)| (times(e), *s));
+            newest.map_or(slot, |(newest, _)| newest)
+        })
+    }
+}
+
+/// How an entry of the other cache stands to those here whose place it would take.
+enum Standing {
+    Same,
+    Older,
+    Newer,
+}
+
+fn standing(entry: &Entry, key: Option<&str>, spelling: &str, ours: &Section) -> Standing {
+    let time = OnceCell::new();
+    let mut standing = Standing::Newer;
+    for (_, held) in ours.rivals(key, spelling) {
+        if has_same_fields(held, entry) {
+            return Standing::Same;
+        }
+        if *time.get_or_init(|| times(entry)) < times(held) {
+            standing = Standing::Older;
+        }
+    }
+    standing
 }
 
 /// Whether `entry` is older than `other`, an entry of the same kind.
@@ -187,13 +241,15 @@ pub(super) fn is_older(entry: &Entry, other: &Entry) -> bool {
 
 /// Whether both have the same fields, in whatever order.
 fn has_same_fields(entry: &Entry, other: &Entry) -> bool {
-    entry.as_json() == other.as_json() || {
-        let (mut ours, mut theirs): (Vec<_>, Vec<_>) =
-            (entry.members().collect(), other.members().collect());
-        ours.sort_unstable();
-        theirs.sort_unstable();
-        !ours.is_empty() && ours == theirs
-    }
+    let (ours, theirs) = (entry.canonical(), other.canonical());
+    ours == theirs
+        || ours.len() == theirs.len() && {
+            let (mut ours, mut theirs): (Vec<_>, Vec<_>) =
+                (entry.members().collect(), other.members().collect());
+            ours.sort_unstable();
+            theirs.sort_unstable();
+            !ours.is_empty() && ours == theirs
+        }
 }
 
 /// What tells of two entries of a kind which one is newer: the first difference counts.

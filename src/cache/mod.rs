@@ -10,6 +10,7 @@ mod authority;
 mod claims;
 mod credential;
 mod document;
+mod draft;
 mod entry;
 mod event;
 mod event_json;
@@ -33,6 +34,7 @@ mod serializable;
 mod sign_out;
 mod span;
 mod time;
+mod unknown;
 mod write;
 
 use std::{fmt, sync::Arc};
@@ -52,7 +54,7 @@ pub use serializable::SerializableTokenCache;
 
 use crate::{
     Error,
-    cache::{document::section_name, section::Section},
+    cache::{section::Section, unknown::Unknown},
 };
 
 /// Tokens and accounts in the MSAL unified schema, in memory.
@@ -66,16 +68,19 @@ pub struct TokenCache {
     touched: bool,
 }
 
-/// One member of the root object; the name is a canonical token.
+/// Members of the root object.
 #[derive(Clone)]
-struct Member {
-    name: Box<str>,
-    content: Content,
+enum Member {
+    /// A section of the schema.
+    Known(CredentialType, Content),
+    /// Members between such sections. Never two of them follow each other.
+    Unknown(Arc<Unknown>),
 }
 
 #[derive(Clone)]
 enum Content {
     Entries(Arc<Section>),
+    /// It is no JSON object.
     Raw(Arc<Zeroizing<Box<str>>>),
 }
 
@@ -103,22 +108,29 @@ impl TokenCache {
     /// Both caches print the same JSON. Cheap for a clone and what it was cloned from.
     pub fn has_same_content(&self, other: &Self) -> bool {
         self.members.len() == other.members.len()
-            && self.members.iter().zip(&other.members).all(|(a, b)| {
-                a.name == b.name
-                    && match (&a.content, &b.content) {
-                        (Content::Entries(a), Content::Entries(b)) => {
-                            Arc::ptr_eq(a, b) || a.is_same(b)
-                        }
-                        (Content::Raw(a), Content::Raw(b)) => Arc::ptr_eq(a, b) || a == b,
-                        _ => false,
-                    }
+            && self.members.iter().zip(&other.members).all(|members| match members {
+                (Member::Unknown(a), Member::Unknown(b)) => Arc::ptr_eq(a, b) || a.is_same(b),
+                (Member::Known(kind, a), Member::Known(other, b)) => kind == other && a.is_same(b),
+                _ => false,
             })
     }
 
+    fn content(&self, kind: CredentialType) -> Option<&Content> {
+        self.members.iter().find_map(|member| match member {
+            Member::Known(known, content) if *known == kind => Some(content),
+            _ => None,
+        })
+    }
+
+    fn content_mut(&mut self, kind: CredentialType) -> Option<&mut Content> {
+        self.members.iter_mut().find_map(|member| match member {
+            Member::Known(known, content) if *known == kind => Some(content),
+            _ => None,
+        })
+    }
+
     fn section(&self, kind: CredentialType) -> Option<&Section> {
-        let member =
-            self.members.iter().find(|member| entry::inside(&member.name) == kind.as_str())?;
-        match &member.content {
+        match self.content(kind)? {
             Content::Entries(section) => Some(section),
             Content::Raw(_) => None,
         }
@@ -128,15 +140,12 @@ impl TokenCache {
     fn section_mut(&mut self, kind: CredentialType) -> Result<&mut Section, Error> {
         self.can_write(kind)?;
         self.touched = true;
-        let known = |member: &Member| entry::inside(&member.name) == kind.as_str();
-        let at = self.members.iter().position(known).unwrap_or_else(|| {
-            let content = Content::Entries(Arc::default());
-            self.members.push(Member { name: section_name(kind), content });
-            self.members.len() - 1
-        });
-        match &mut self.members[at].content {
-            Content::Entries(section) => Ok(Arc::make_mut(section)),
-            Content::Raw(_) => Err(not_a_section(kind)),
+        if self.content(kind).is_none() {
+            self.members.push(Member::Known(kind, Content::Entries(Arc::default())));
+        }
+        match self.content_mut(kind) {
+            Some(Content::Entries(section)) => Ok(Arc::make_mut(section)),
+            _ => Err(not_a_section(kind)),
         }
     }
 
@@ -144,11 +153,20 @@ impl TokenCache {
     ///
     /// [`Error::Corrupt`] if the section of this kind is not a JSON object.
     fn can_write(&self, kind: CredentialType) -> Result<(), Error> {
-        let raw = self.members.iter().any(|member| {
-            entry::inside(&member.name) == kind.as_str()
-                && matches!(member.content, Content::Raw(_))
-        });
-        if raw { Err(not_a_section(kind)) } else { Ok(()) }
+        match self.content(kind) {
+            Some(Content::Raw(_)) => Err(not_a_section(kind)),
+            Some(Content::Entries(_)) | None => Ok(()),
+        }
+    }
+}
+
+impl Content {
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Entries(a), Self::Entries(b)) => Arc::ptr_eq(a, b) || a.is_same(b),
+            (Self::Raw(a), Self::Raw(b)) => Arc::ptr_eq(a, b) || a == b,
+            _ => false,
+        }
     }
 }
 

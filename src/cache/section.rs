@@ -156,15 +156,27 @@ impl Section {
         self.set(first, entry);
     }
 
-    /// The entries, in order, whose place a new one with this key would take: those whose fields make it, and the one
-    /// that is spelled so.
-    pub(crate) fn rivals(&self, key: Option<&str>, spelling: &str) -> Vec<&Entry> {
+    /// The entries with their slots, in order.
+    pub(crate) fn numbered(&self) -> impl Iterator<Item = (u32, &Entry)> {
+        (0..).zip(&self.slots).filter_map(|(slot, entry)| Some((slot, entry.as_ref()?)))
+    }
+
+    /// How many slots there are, empty ones included.
+    pub(crate) fn slot_count(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The entries whose place a new one with this key would take, with their slots: those whose
+    /// fields make it, in order, and the one that is spelled so. One may come twice.
+    pub(crate) fn rivals(
+        &self,
+        key: Option<&str>,
+        spelling: &str,
+    ) -> impl Iterator<Item = (u32, &Entry)> + use<'_> {
         let own = key.map(|key| self.index.slots(self.own(key)));
-        let mut slots: Vec<u32> = own.into_iter().flatten().collect();
-        slots.extend(self.index.slots(self.spelled(spelling)));
-        slots.sort_unstable();
-        slots.dedup();
-        slots.iter().filter_map(|&slot| self.slots[slot as usize].as_ref()).collect()
+        let spelled = self.index.slots(self.spelled(spelling));
+        let slots = own.into_iter().flatten().chain(spelled);
+        slots.filter_map(|slot| Some((slot, self.slots[slot as usize].as_ref()?)))
     }
 
     /// Removes what has the key of `entry` by its fields, or without such a key by its spelling, and
@@ -179,11 +191,7 @@ impl Section {
             held.is_some_and(|held| held.secret() == entry.secret())
         };
         let slots: Vec<u32> = self.index.slots(name).filter(is_same).collect();
-        for &slot in &slots {
-            self.clear(slot);
-        }
-        self.compact();
-        slots.len()
+        self.clear_all(&slots)
     }
 
     /// Removes what `is_gone` says, and tells how many there were.
@@ -195,6 +203,14 @@ impl Section {
             kept.into_iter().for_each(|entry| self.push(entry));
         }
         before - self.live
+    }
+
+    fn clear_all(&mut self, slots: &[u32]) -> usize {
+        for &slot in slots {
+            self.clear(slot);
+        }
+        self.compact();
+        slots.len()
     }
 
     pub(crate) fn is_same(&self, other: &Self) -> bool {
@@ -284,7 +300,7 @@ impl Section {
             names.exact.push(self.exact.name(&format!("{home}{asked}")));
             names.index.push(contexts[1].name(&format!("{ALL}{asked}")));
         }
-        if scopes_in(&target).count() * TEXT_PER_SCOPE > entry.as_json().len() {
+        if scopes_in(&target).count() * TEXT_PER_SCOPE > entry.canonical().len() {
             names.index.extend(contexts.iter().map(|context| context.name(UNINDEXED)));
             return;
         }

@@ -8,6 +8,10 @@ impl Span {
     /// Nowhere: the field is not there.
     pub(crate) const NONE: Self = Self(0, 0);
 
+    pub(crate) fn new(from: u32, to: u32) -> Self {
+        Self(from, to)
+    }
+
     /// Where `value`, a part of `text`, lies in it. Nowhere if the text is larger than 4 GB, which no
     /// cache is that can be read.
     pub(crate) fn locate(text: &str, value: &str) -> Self {

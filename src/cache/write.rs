@@ -63,8 +63,11 @@ impl TokenCache {
         self.can_write(entry.kind())?;
         let section = self.section(entry.kind());
         let held = section.map(|section| section.rivals(old.as_deref(), entry.spelled_key()));
-        let (same, others): (Vec<&Entry>, Vec<&Entry>) =
-            held.into_iter().flatten().partition(|held| held.secret() == entry.secret());
+        let (same, others): (Vec<&Entry>, Vec<&Entry>) = held
+            .into_iter()
+            .flatten()
+            .map(|(_, held)| held)
+            .partition(|held| held.secret() == entry.secret());
         if others.iter().any(|other| same.is_empty() || is_older(entry, other)) {
             return Err(Error::Invalid {
                 detail: "another token took the place of this one since it was read; search again"

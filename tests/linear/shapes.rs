@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::work::{FIND, FIND_ALL_SCOPES, MERGE, READ, REMOVE, SEARCH, Work};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use crate::work::{ADD, FIND, FIND_ALL_SCOPES, MERGE, READ, REMOVE, RENEW, SEARCH, SIGN_OUT, Work};
 
 /// A document of any size.
 pub(crate) struct Shape {
@@ -13,6 +15,124 @@ pub(crate) struct Shape {
 }
 
 pub(crate) const SHAPES: &[Shape] = &[
+    Shape {
+        name: "root members",
+        document: |size, _| {
+            let item = |nth: usize| format!("\"member {nth:07}\":{nth}");
+            filled("{\"Account\":{},", &item, "}", size)
+        },
+        works: &[&READ, &MERGE],
+    },
+    Shape {
+        name: "a root member again and again, spelled in many ways",
+        document: |size, _| {
+            filled("{\"Account\":{},", &|nth| format!("{}:{nth}", spelled(nth)), "}", size)
+        },
+        works: &[&READ, &MERGE],
+    },
+    Shape {
+        name: "a section again and again",
+        document: |size, edition| {
+            let item =
+                |nth: usize| format!("\"AccessToken\":{{\"k\":{}}}", token(nth, "h", "s", edition));
+            filled("{", &item, "}", size)
+        },
+        works: &[&READ, &MERGE],
+    },
+    Shape {
+        name: "a member of one object again and again, spelled in many ways",
+        document: |size, _| {
+            filled("{\"Account\":{},\"x\":{", &|nth| format!("{}:{nth}", spelled(nth)), "}}", size)
+        },
+        works: &[&READ, &MERGE],
+    },
+    Shape {
+        name: "members of one object, each twice",
+        document: |size, _| {
+            let item = |nth: usize| format!("\"member {:07}\":{nth}", nth / 2);
+            filled("{\"Account\":{},\"x\":{", &item, "}}", size)
+        },
+        works: &[&READ, &MERGE],
+    },
+    Shape {
+        name: "many objects with a repeated member",
+        document: |size, _| {
+            let item = |nth: usize| format!("{{\"a\":{nth},\"b\":{nth},\"\\u0061\":{nth}}}");
+            filled("{\"Account\":{},\"x\":[", &item, "]}", size)
+        },
+        works: &[&READ, &MERGE],
+    },
+    Shape {
+        name: "an entry with repeated members",
+        document: |size, _| {
+            let item = |nth: usize| format!("\"member {:07}\":{{\"a\":1,\"a\":2}}", nth / 2);
+            filled("{\"Account\":{\"k\":{", &item, "}}}", size)
+        },
+        works: &[&READ, &MERGE],
+    },
+    Shape {
+        name: "wide array",
+        document: |size, _| filled("{\"Account\":{},\"x\":[", &|_| "0".to_owned(), "]}", size),
+        works: &[&READ, &MERGE],
+    },
+    Shape {
+        name: "deep wide array",
+        document: |size, _| {
+            let (open, close) = ("[".repeat(120), "]".repeat(120));
+            let prefix = format!("{{\"Account\":{{}},\"x\":{open}");
+            filled(&prefix, &|_| "0".to_owned(), &format!("{close}}}"), size)
+        },
+        works: &[&READ, &MERGE],
+    },
+    Shape {
+        name: "deep arrays",
+        document: |size, _| {
+            let item = |_| "[".repeat(110) + &"]".repeat(110);
+            filled("{\"Account\":{},\"x\":[", &item, "]}", size)
+        },
+        works: &[&READ, &MERGE],
+    },
+    Shape {
+        name: "deep objects in entries",
+        document: |size, _| {
+            let item = |nth| {
+                format!("\"key {nth}\":{{\"a\":{}0{}}}", "{\"a\":".repeat(100), "}".repeat(100))
+            };
+            filled("{\"Account\":{", &item, "}}", size)
+        },
+        works: &[&READ, &MERGE],
+    },
+    Shape {
+        name: "refresh tokens under many spellings of one key",
+        document: |size, edition| {
+            let item = |nth| format!("\"spelling {nth}\":{}", refresh_token(nth, "h", edition));
+            filled("{\"RefreshToken\":{", &item, "}}", size)
+        },
+        works: &[&READ, &MERGE, &SEARCH, &RENEW],
+    },
+    Shape {
+        name: "ID tokens under many spellings of one key",
+        document: |size, edition| {
+            let item = |nth| {
+                let claims =
+                    URL_SAFE_NO_PAD.encode(format!("{{\"iat\":{nth},\"aud\":\"{edition}\"}}"));
+                format!(
+                    "\"spelling {nth}\":{{\"home_account_id\":\"h\",\"environment\":\"e\",\
+                     \"client_id\":\"c\",\"realm\":\"r\",\"secret\":\"a.{claims}.c\"}}"
+                )
+            };
+            filled("{\"IdToken\":{", &item, "}}", size)
+        },
+        works: &[&READ, &MERGE, &SEARCH],
+    },
+    Shape {
+        name: "access tokens under many spellings of one key",
+        document: |size, edition| {
+            let item = |nth| format!("\"spelling {nth}\":{}", token(nth, "h", "s", edition));
+            filled("{\"AccessToken\":{", &item, "}}", size)
+        },
+        works: &[&READ, &MERGE, &FIND, &SEARCH],
+    },
     Shape {
         name: "one key of a section again and again, for two accounts in turn",
         document: |size, edition| {
@@ -46,12 +166,12 @@ pub(crate) const SHAPES: &[Shape] = &[
     Shape {
         name: "access tokens of one account",
         document: |size, edition| signed_in(size, edition, |_| 0),
-        works: &[&READ, &MERGE, &FIND, &SEARCH, &REMOVE],
+        works: &[&READ, &MERGE, &FIND, &SEARCH, &SIGN_OUT, &REMOVE],
     },
     Shape {
         name: "accounts",
         document: |size, edition| signed_in(size, edition, |nth| nth),
-        works: &[&READ, &MERGE, &FIND, &SEARCH, &REMOVE],
+        works: &[&READ, &MERGE, &FIND, &SEARCH, &REMOVE, &RENEW],
     },
     Shape {
         name: "many scopes under long names",
@@ -96,6 +216,42 @@ pub(crate) const SHAPES: &[Shape] = &[
             filled("{\"AccessToken\":{", &item, "}}", size)
         },
         works: &[&READ, &MERGE, &FIND, &FIND_ALL_SCOPES, &SEARCH],
+    },
+    Shape {
+        name: "app metadata",
+        document: |size, _| {
+            let item = |nth| {
+                format!(
+                    "\"appmetadata-login.example-{nth}\":{{\"client_id\":\"{nth}\",\
+                     \"environment\":\"login.example\",\"family_id\":\"1\"}}"
+                )
+            };
+            filled("{\"AppMetadata\":{", &item, "}}", size)
+        },
+        works: &[&READ, &MERGE, &SEARCH],
+    },
+    Shape {
+        name: "events of many accounts",
+        document: |size, edition| {
+            filled_with(
+                "\n",
+                "",
+                &|nth| event("client", &nth.to_string(), "\"s\"", edition),
+                "",
+                size,
+            )
+        },
+        works: &[&ADD],
+    },
+    Shape {
+        name: "an event with many scopes under long names",
+        document: |size, edition| {
+            let size = size.min(900 << 10);
+            let long = "x".repeat(size / 8);
+            let scopes = filled("", &|nth| format!("\"s{nth:06}\""), "", size / 2);
+            event(&long, &long, &scopes, edition)
+        },
+        works: &[&ADD],
     },
 ];
 
@@ -144,6 +300,24 @@ fn refresh_token(nth: usize, home: &str, edition: char) -> String {
          \"home_account_id\":\"{home}\",\"environment\":\"e\",\"client_id\":\"c\",\
          \"target\":\"s\",\"last_modification_time\":\"{nth}\"}}"
     )
+}
+
+fn event(client: &str, subject: &str, scopes: &str, edition: char) -> String {
+    format!(
+        "{{\"client_id\":\"{client}\",\"scope\":[{scopes}],\"environment\":\"e\",\
+         \"token_endpoint\":\"https://e/r/token\",\"grant_type\":\"authorization_code\",\
+         \"response\":{{\"access_token\":\"{edition}\",\"refresh_token\":\"{edition}\",\
+         \"id_token_claims\":{{\"sub\":\"{subject}\"}}}}}}"
+    )
+}
+
+/// The same name in one of 64 spellings.
+fn spelled(nth: usize) -> String {
+    let letter = |(at, letter): (usize, char)| match nth >> at & 1 {
+        0 => letter.to_string(),
+        _ => format!("\\u{:04x}", u32::from(letter)),
+    };
+    format!("\"{}\"", "member".chars().enumerate().map(letter).collect::<String>())
 }
 
 fn filled(prefix: &str, item: &dyn Fn(usize) -> String, suffix: &str, size: usize) -> String {

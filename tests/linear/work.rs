@@ -2,14 +2,14 @@
 
 use std::hint::black_box;
 
-use tokenkeep::{CredentialType, Entry, Query, TokenCache, TokenRequest};
+use tokenkeep::{CredentialType, Entry, Query, SignInEvent, TokenCache, TokenRequest};
 
 /// What is done, with a document and for some works another one with the same keys.
 pub(crate) struct Work {
     pub(crate) name: &'static str,
     pub(crate) needs_another: bool,
-    /// A request that is as large as the document counts as content, too.
-    pub(crate) has_large_request: bool,
+    /// How many times the size of the documents it may take; none if the request is as large.
+    pub(crate) memory: Option<f64>,
     pub(crate) run: fn(&[u8], &[u8]),
 }
 
@@ -20,7 +20,7 @@ pub(crate) const READ: Work = alone("read and print", |document, _| {
 pub(crate) const MERGE: Work = Work {
     name: "merge",
     needs_another: true,
-    has_large_request: false,
+    memory: Some(8.0),
     run: |one, other| {
         let (mut one, mut other) = (cache(one), cache(other));
         let before = one.clone();
@@ -69,6 +69,20 @@ pub(crate) const SEARCH: Work = large_request("search", |document, _| {
     }
 });
 
+pub(crate) const SIGN_OUT: Work = alone("sign out", |document, _| {
+    let cache = cache(document);
+    let accounts = cache.accounts();
+    let client = cache.entries(CredentialType::RefreshToken).next().unwrap().client_id().unwrap();
+    let mut here = cache.clone();
+    assert!(here.sign_out(&accounts[0], &client).unwrap() > 0);
+    black_box(here.to_json());
+    let mut everywhere = cache.clone();
+    for account in &accounts {
+        assert!(everywhere.sign_out_everywhere(account).unwrap() > 0);
+    }
+    assert!(everywhere.accounts().is_empty());
+});
+
 pub(crate) const REMOVE: Work = alone("remove each", |document, _| {
     let mut cache = cache(document);
     let tokens: Vec<Entry> = cache.entries(CredentialType::AccessToken).cloned().collect();
@@ -78,12 +92,41 @@ pub(crate) const REMOVE: Work = alone("remove each", |document, _| {
     }
 });
 
+pub(crate) const RENEW: Work = alone("renew", |document, _| {
+    let mut cache = cache(document);
+    let tokens: Vec<Entry> = cache.entries(CredentialType::RefreshToken).cloned().collect();
+    let first = &tokens[0];
+    let request = request(first, first.scopes().into_iter());
+    black_box(cache.refresh_tokens(&request).unwrap());
+    for token in &tokens {
+        assert!(cache.update_refresh_token(token, "renewed", NOW).unwrap());
+    }
+    let home = first.home_account_id().unwrap();
+    assert!(cache.renew_refresh_token(&home, "renewed", "again", NOW).unwrap() > 0);
+});
+
+/// Each line is an event.
+pub(crate) const ADD: Work = event("add", |document, _| {
+    let mut cache = TokenCache::new();
+    for line in document.split(|&byte| byte == b'\n') {
+        let event = SignInEvent::from_json(line).unwrap();
+        cache.add(&event, NOW).unwrap();
+        cache.add(&event, NOW + 1).unwrap();
+    }
+    black_box(cache.to_json());
+});
+
 const fn alone(name: &'static str, run: fn(&[u8], &[u8])) -> Work {
-    Work { name, needs_another: false, has_large_request: false, run }
+    Work { name, needs_another: false, memory: Some(8.0), run }
+}
+
+/// An event makes five entries, in each of which its names stand twice.
+const fn event(name: &'static str, run: fn(&[u8], &[u8])) -> Work {
+    Work { memory: Some(24.0), ..alone(name, run) }
 }
 
 const fn large_request(name: &'static str, run: fn(&[u8], &[u8])) -> Work {
-    Work { has_large_request: true, ..alone(name, run) }
+    Work { memory: None, ..alone(name, run) }
 }
 
 fn cache(document: &[u8]) -> TokenCache {

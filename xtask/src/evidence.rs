@@ -19,12 +19,23 @@ pub(crate) fn run() -> Result<(), Failure> {
     let mut test = stage::cargo();
     test.args(["test", "--package", "tokenkeep", "--test", "interop"]);
     stage::finish("the tests", test.env("CI", "true").env("TOKENKEEP_EVIDENCE", &folder))?;
+    linear()?;
     let document = workspace_root().join("docs/INTEROP.md");
     let text = fs::read_to_string(&document).map_err(|error| failed(&document, &error))?;
     let table = format!("{HEAD}{}", rows(&folder)?);
     let text = between_marks(&text, &table)
         .ok_or_else(|| Failure::new(format!("{} has no table", document.display())))?;
     fs::write(&document, text).map_err(|error| failed(&document, &error))
+}
+
+/// What content of every shape costs, at sizes and for times that no other test has room for.
+fn linear() -> Result<(), Failure> {
+    let mut test = stage::cargo();
+    test.args(["test", "--package", "tokenkeep", "--test", "linear", "--", "--nocapture"]);
+    test.env("TOKENKEEP_LINEAR_BYTES", (2 << 20).to_string());
+    test.env("TOKENKEEP_LINEAR_MEMORY", (16 << 20).to_string());
+    test.env("TOKENKEEP_LINEAR_MILLISECONDS", "200").env("TOKENKEEP_LINEAR_RUNS", "5");
+    stage::finish("the tests of what content costs", &mut test)
 }
 
 fn rows(folder: &Path) -> Result<String, Failure> {

@@ -1,17 +1,20 @@
 //! Reads JSON and prints it in canonical form in the same pass.
 
-use std::collections::HashMap;
-
 use zeroize::Zeroizing;
 
 use crate::{
     Error,
-    cache::json::text::{Buffer, push_char, push_unit},
+    cache::json::{
+        layout::string_end,
+        repeated::{NONE, standing},
+        text::{Buffer, push_char, push_unit},
+    },
 };
 
 /// A reader of one document that appends what it reads, in canonical form, to a buffer.
 ///
-/// Numbers are copied as they stand. Strings are escaped as Python escapes them, which loses
+/// Values are printed on one line, without white space, so that no depth makes them larger; see
+/// [`printed`](crate::cache::json::printed). Numbers are copied as they stand. Strings are escaped as Python escapes them, which loses
 /// nothing. Of members with the same name the last one counts and takes the first one's place.
 pub(crate) struct Printer<'s> {
     source: &'s str,
@@ -61,13 +64,13 @@ impl<'s> Printer<'s> {
         if self.at == self.source.len() { Ok(()) } else { Err(self.unexpected()) }
     }
 
-    /// Prints the next value, whose members stand `depth` + 1 levels deep.
+    /// Prints the next value, which stands `depth` levels deep.
     pub(crate) fn value(&mut self, depth: usize) -> Result<(), Error> {
         if depth > MAX_DEPTH {
             return Err(corrupt(format!("more than {MAX_DEPTH} levels at {}", self.place())));
         }
         match self.peek() {
-            Some(b'{') => self.object(depth)?,
+            Some(b'{') => self.object(depth, &COMPACT)?,
             Some(b'[') => self.array(depth)?,
             Some(b'"') => return self.string(),
             Some(b'-' | b'0'..=b'9') => self.number()?,
@@ -78,6 +81,17 @@ impl<'s> Printer<'s> {
         }
         self.skip_space();
         Ok(())
+    }
+
+    /// Prints the next value as an entry: of an object each member stands on a line of its own.
+    pub(crate) fn entry(&mut self, depth: usize) -> Result<(), Error> {
+        if self.peek() != Some(b'{') {
+            return self.value(depth);
+        }
+        let line = format!("\n{}", "    ".repeat(depth));
+        let inner = format!("{line}    ");
+        let next = format!(",{inner}");
+        self.object(depth, &Style { first: &inner, next: &next, colon: ": ", end: &line })
     }
 
     /// Prints the next string with its quotes.
@@ -191,64 +205,61 @@ impl<'s> Printer<'s> {
         self.out.push('[');
         if self.peek() != Some(b']') {
             loop {
-                self.out.new_line(depth + 1);
                 self.value(depth + 1)?;
                 if !self.take(b',') {
                     break;
                 }
                 self.out.push(',');
             }
-            self.out.new_line(depth);
         }
         self.expect(b']')?;
         self.out.push(']');
         Ok(())
     }
 
-    fn object(&mut self, depth: usize) -> Result<(), Error> {
+    fn object(&mut self, depth: usize, style: &Style<'_>) -> Result<(), Error> {
         self.expect(b'{')?;
         self.out.push('{');
         let start = self.out.as_str().len();
-        let mut members = Members::default();
+        let mut ends = Vec::new();
         if self.peek() != Some(b'}') {
             loop {
-                self.out.new_line(depth + 1);
-                let begin = self.out.as_str().len();
+                self.out.push_str(if ends.is_empty() { style.first } else { style.next });
                 self.string()?;
-                let name = (begin, self.out.as_str().len());
                 self.expect(b':')?;
-                self.out.push_str(": ");
+                self.out.push_str(style.colon);
                 self.value(depth + 1)?;
-                let end = self.out.as_str().len();
-                members.add(self.out.as_str(), name, end);
+                ends.push(check_len(self.out.as_str().len() - start)?);
                 if !self.take(b',') {
                     break;
                 }
-                self.out.push(',');
             }
-            self.out.new_line(depth);
+            self.keep_last(start, &ends, style);
+            self.out.push_str(style.end);
         }
         self.expect(b'}')?;
         self.out.push('}');
-        if members.repeated {
-            self.drop_repeated(start, depth, &members);
-        }
         Ok(())
     }
 
-    /// Prints an object whose text begins at `start` once more, without the superseded members.
-    fn drop_repeated(&mut self, start: usize, depth: usize, members: &Members) {
-        let old = Zeroizing::new(self.out.as_str().to_owned());
+    /// Of the members that begin at `start` and have these ends keeps the last of each name.
+    fn keep_last(&mut self, start: usize, ends: &[u32], style: &Style<'_>) {
+        let member = |nth: usize| match nth {
+            0 => style.first.len()..ends[0] as usize,
+            _ => ends[nth - 1] as usize + style.next.len()..ends[nth] as usize,
+        };
+        let text = &self.out.as_str()[start..];
+        let name = |nth| {
+            let from = member(nth).start;
+            &text[from..string_end(text, from)]
+        };
+        let Some(standing) = standing(ends.len(), name) else { return };
+        let old = Zeroizing::new(text.to_owned());
         self.out.truncate(start);
-        for (nth, &(begin, end)) in members.kept.iter().enumerate() {
-            if nth > 0 {
-                self.out.push(',');
-            }
-            self.out.new_line(depth + 1);
-            self.out.push_str(&old[begin..end]);
+        for (place, &nth) in standing.iter().filter(|&&nth| nth != NONE).enumerate() {
+            self.out.push_str(if place == 0 { style.first } else { style.next });
+            self.out.push_str(&old[member(nth as usize)]);
         }
-        self.out.new_line(depth);
-        self.out.push('}');
     }
 
     fn skip_space(&mut self) {
@@ -278,41 +289,27 @@ impl<'s> Printer<'s> {
     }
 }
 
-/// Where the members of one object stand in the output.
-#[derive(Default)]
-struct Members {
-    kept: Vec<(usize, usize)>,
-    names: Vec<(usize, usize)>,
-    by_name: HashMap<String, usize>,
-    repeated: bool,
+/// What stands around the members of an object.
+struct Style<'t> {
+    first: &'t str,
+    next: &'t str,
+    colon: &'t str,
+    end: &'t str,
 }
 
-impl Members {
-    fn add(&mut self, out: &str, name: (usize, usize), end: usize) {
-        let text = &out[name.0..name.1];
-        let earlier = if self.names.len() < FEW {
-            self.names.iter().position(|&(from, to)| &out[from..to] == text)
-        } else {
-            if self.by_name.is_empty() {
-                let names = self.names.iter().enumerate();
-                self.by_name = names.map(|(nth, &(a, b))| (out[a..b].to_owned(), nth)).collect();
-            }
-            self.by_name.get(text).copied()
-        };
-        match earlier {
-            Some(nth) => {
-                self.kept[nth] = (name.0, end);
-                self.repeated = true;
-            }
-            None => {
-                if !self.by_name.is_empty() {
-                    self.by_name.insert(text.to_owned(), self.names.len());
-                }
-                self.names.push(name);
-                self.kept.push((name.0, end));
-            }
-        }
-    }
+const COMPACT: Style<'static> = Style { first: "", next: ",", colon: ":", end: "" };
+
+/// The length of a canonical text in a number that takes half the room.
+///
+/// # Errors
+///
+/// [`Error::TooLarge`] if it has 4 GiB or more.
+pub(crate) fn check_len(len: usize) -> Result<u32, Error> {
+    u32::try_from(len).map_err(|_| Error::TooLarge {
+        what: "a part of the token cache".to_owned(),
+        size: len as u64,
+        limit: u64::from(u32::MAX),
+    })
 }
 
 fn corrupt(detail: String) -> Error {
@@ -321,6 +318,3 @@ fn corrupt(detail: String) -> Error {
 
 /// Values may be nested this deep; what peers write is four deep.
 const MAX_DEPTH: usize = 128;
-
-/// So many members are compared one by one.
-const FEW: usize = 24;

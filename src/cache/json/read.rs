@@ -6,7 +6,7 @@
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use serde::{
-    Deserialize, Deserializer,
+    Deserializer as _,
     de::{MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
@@ -112,18 +112,19 @@ impl<'j> Value<'j> {
 
     /// The members of an object.
     pub(crate) fn object(self) -> Option<Object<'j>> {
+        self.members(&|_| true)
+    }
+
+    /// The members of an object that have one of these names: the others take no memory.
+    pub(crate) fn only(self, names: &[&str]) -> Option<Object<'j>> {
+        self.members(&|name| names.contains(&name))
+    }
+
+    fn members(self, is_wanted: &dyn Fn(&str) -> bool) -> Option<Object<'j>> {
         if !self.0.starts_with('{') {
             return None;
         }
-        let pairs: Pairs<'j> = serde_json::from_str(self.0).ok()?;
-        let mut object = Object::default();
-        for (name, value) in pairs.0 {
-            match decode(name.get()) {
-                Some(name) => drop(object.members.insert(name, Self(value.get()))),
-                None => object.has_odd_name = true,
-            }
-        }
-        Some(object)
+        serde_json::Deserializer::from_str(self.0).deserialize_map(Members(is_wanted)).ok()
     }
 
     pub(crate) fn is_null(self) -> bool {
@@ -178,28 +179,28 @@ impl<'j> Object<'j> {
     }
 }
 
-/// Members as they came, names too.
-struct Pairs<'j>(Vec<(&'j RawValue, &'j RawValue)>);
+/// Collects the members whose names it says are wanted.
+struct Members<'w>(&'w dyn Fn(&str) -> bool);
 
-impl<'de: 'j, 'j> Deserialize<'de> for Pairs<'j> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect;
-        impl<'de> Visitor<'de> for Collect {
-            type Value = Pairs<'de>;
+impl<'de> Visitor<'de> for Members<'_> {
+    type Value = Object<'de>;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a JSON object")
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON object")
+    }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry()? {
-                    pairs.push(pair);
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
+        let mut object = Object::default();
+        while let Some((name, value)) = map.next_entry::<&RawValue, &RawValue>()? {
+            match decode(name.get()) {
+                Some(name) if self.0(&name) => {
+                    object.members.insert(name, Value(value.get()));
                 }
-                Ok(Pairs(pairs))
+                Some(_) => {}
+                None => object.has_odd_name = true,
             }
         }
-        deserializer.deserialize_map(Collect)
+        Ok(object)
     }
 }
 

@@ -5,6 +5,7 @@ use std::{borrow::Cow, fmt::Write as _};
 use zeroize::Zeroizing;
 
 /// A string under construction whose memory is wiped when it grows and when it is dropped.
+#[derive(Default)]
 pub(crate) struct Buffer(Zeroizing<String>);
 
 impl Buffer {
