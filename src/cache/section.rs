@@ -205,6 +205,13 @@ impl Section {
         before - self.live
     }
 
+    /// Removes of what is indexed under `name` what `is_gone` says, and tells how many there were.
+    pub(crate) fn remove_indexed(&mut self, name: Name, is_gone: impl Fn(&Entry) -> bool) -> usize {
+        let gone = |slot: &u32| self.slots[*slot as usize].as_ref().is_some_and(&is_gone);
+        let slots: Vec<u32> = self.index.slots(name).filter(gone).collect();
+        self.clear_all(&slots)
+    }
+
     fn clear_all(&mut self, slots: &[u32]) -> usize {
         for &slot in slots {
             self.clear(slot);

@@ -1,5 +1,7 @@
 //! Signing out: everything that an account owns goes at once, under all names of its cloud.
 
+use std::collections::BTreeSet;
+
 use crate::{
     Error,
     cache::{
@@ -8,7 +10,7 @@ use crate::{
         credential::CredentialType,
         entry::Entry,
         json::quoted,
-        owner::Unclaimed,
+        owner::{NOBODY, Unclaimed},
     },
 };
 
@@ -31,13 +33,17 @@ impl TokenCache {
         let families = self.families_of(account, &client);
         let is_clients = |entry: &Entry| {
             entry.token("client_id") == Some(&client)
-                || entry
-                    .token("family_id")
-                    .is_some_and(|family| families.iter().any(|known| known == family))
+                || entry.token("family_id").is_some_and(|family| families.contains(family))
         };
         let unclaimed = self.unclaimed_by(account);
         let is_accounts = |entry: &Entry| account.owns(entry) || unclaimed.has(entry);
-        if !self.tokens().any(|entry| is_accounts(entry) && is_clients(entry)) {
+        let home = quoted(account.home_account_id());
+        let mut kept = TOKENS
+            .into_iter()
+            .flat_map(|kind| self.owned_by(kind, &home).chain(self.owned_by(kind, NOBODY)));
+        let is_known = kept.any(|entry| is_accounts(entry) && is_clients(entry));
+        drop(kept);
+        if !is_known {
             return Ok(0);
         }
         self.remove_owned(account, is_clients)
@@ -82,7 +88,7 @@ impl TokenCache {
     }
 
     /// The families that a client belongs to in the account's cloud, as canonical tokens.
-    fn families_of(&self, account: &Account, client: &str) -> Vec<String> {
+    fn families_of(&self, account: &Account, client: &str) -> BTreeSet<String> {
         let is_there = |entry: &Entry| {
             entry.environment().is_some_and(|host| cloud(&host) == cloud(account.environment()))
         };
@@ -100,10 +106,20 @@ impl TokenCache {
         may_go: impl Fn(&Entry) -> bool,
     ) -> Result<usize, Error> {
         let unclaimed = self.unclaimed_by(account);
-        self.remove_from(&OWNED, |entry| {
+        let is_gone = |entry: &Entry| {
             (account.owns(entry) || unclaimed.has(entry))
                 && (entry.kind() != CredentialType::RefreshToken || may_go(entry))
-        })
+        };
+        OWNED.into_iter().try_for_each(|kind| self.can_write(kind))?;
+        let home = quoted(account.home_account_id());
+        let mut removed = 0;
+        for (kind, home) in OWNED.into_iter().flat_map(|kind| [(kind, &*home), (kind, NOBODY)]) {
+            if self.owned_by(kind, home).any(is_gone) {
+                let section = self.section_mut(kind)?;
+                removed += section.remove_indexed(section.account(home), is_gone);
+            }
+        }
+        Ok(removed)
     }
 
     /// The tokens without an account that belong to this one.

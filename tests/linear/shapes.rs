@@ -171,7 +171,7 @@ pub(crate) const SHAPES: &[Shape] = &[
     Shape {
         name: "accounts",
         document: |size, edition| signed_in(size, edition, |nth| nth),
-        works: &[&READ, &MERGE, &FIND, &SEARCH, &REMOVE, &RENEW],
+        works: &[&READ, &MERGE, &FIND, &SEARCH, &SIGN_OUT, &REMOVE, &RENEW],
     },
     Shape {
         name: "many scopes under long names",
