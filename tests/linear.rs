@@ -15,6 +15,7 @@ mod work;
 use std::{env, fs, thread};
 
 use shapes::{SHAPES, Shape};
+use tokenkeep::{Error, SignInEvent, TokenCache};
 use tokenkeep_lab::{again, task};
 use work::Work;
 
@@ -44,6 +45,28 @@ fn memory_stays_below_a_small_multiple_of_the_content() {
         })
         .collect();
     assert!(failed.is_empty(), "too much memory:\n{}", failed.join("\n"));
+}
+
+#[test]
+fn a_sign_in_with_names_of_more_than_a_mebibyte_is_refused_and_changes_nothing() {
+    let event = |client: usize, scopes: usize| {
+        let scopes = vec!["\"scope\""; scopes].join(",");
+        let json = format!(
+            "{{\"client_id\":\"{}\",\"scope\":[{scopes}],\"environment\":\"e\",\
+             \"response\":{{\"access_token\":\"token\"}}}}",
+            "c".repeat(client)
+        );
+        SignInEvent::from_json(json.as_bytes()).unwrap()
+    };
+    let mut cache = TokenCache::new();
+    for refused in [event(1 << 20, 1), event(1, 200_000), event(700_000, 100_000)] {
+        let error = cache.add(&refused, 1_000).unwrap_err();
+        assert!(matches!(error, Error::TooLarge { limit: 0x10_0000, .. }), "{error:?}");
+        assert!(error.to_string().contains("1048576"), "{error}");
+        assert!(cache.is_empty());
+    }
+    cache.add(&event(500_000, 50_000), 1_000).unwrap();
+    assert_eq!(cache.len(), 2);
 }
 
 fn cases() -> impl Iterator<Item = (&'static Shape, &'static Work)> {

@@ -127,11 +127,13 @@ impl SignInEvent {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if `now` is no time.
+    /// [`Error::Invalid`] if `now` is no time, [`Error::TooLarge`] if its names are longer than
+    /// [`NAMES_LIMIT`].
     pub(super) fn entries(&self, now: u64) -> Result<Vec<Entry>, Error> {
         let now = i64::try_from(now).map_err(|_| Error::Invalid {
             detail: "the time of the sign-in is out of range; check the clock".to_owned(),
         })?;
+        self.check_names()?;
         let mut scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
         scopes.sort_unstable();
         let target = scopes.join(" ");
@@ -162,6 +164,18 @@ impl SignInEvent {
         self.family(&mut draft);
         entries.push(draft.finish());
         Ok(entries)
+    }
+
+    /// The names of whom and what it is for stand in every entry and in its key.
+    fn check_names(&self) -> Result<(), Error> {
+        let names = [&self.client_id, &self.environment, &self.realm, &self.ext_cache_key];
+        let names = names.into_iter().chain([&self.identity.home_account_id]).flatten();
+        let size = names.chain(&self.scopes).map(|name| name.len() as u64 + 1).sum();
+        if size > NAMES_LIMIT {
+            let what = "the client id, authority, account and scopes of a sign-in".to_owned();
+            return Err(Error::TooLarge { what, size, limit: NAMES_LIMIT });
+        }
+        Ok(())
     }
 
     fn access_token(&self, secret: &str, target: &str, now: i64) -> Entry {
@@ -242,6 +256,9 @@ impl fmt::Debug for SignInEvent {
             .finish_non_exhaustive()
     }
 }
+
+/// The most bytes that client id, authority, account and scopes may have together.
+const NAMES_LIMIT: u64 = 1 << 20;
 
 /// Seconds that an access token lives if the provider does not say.
 const DEFAULT_LIFETIME: i64 = 600;

@@ -35,7 +35,8 @@ impl TokenCache {
     /// # Errors
     ///
     /// [`Error::Invalid`] if it is no such answer, says `error`, or has no access token;
-    /// [`Error::Corrupt`] as for [`add`](Self::add). Nothing is changed then.
+    /// [`Error::TooLarge`] and [`Error::Corrupt`] as for [`add`](Self::add). Nothing is changed
+    /// then.
     pub fn add_response(
         &mut self,
         request: &TokenRequest,

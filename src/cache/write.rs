@@ -16,7 +16,8 @@ impl TokenCache {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if the event's times are out of range, [`Error::Corrupt`] if a section
+    /// [`Error::Invalid`] if the event's times are out of range, [`Error::TooLarge`] if client id,
+    /// authority, account and scopes have more than 1 MiB together, [`Error::Corrupt`] if a section
     /// that it belongs to is not a JSON object.
     pub fn add(&mut self, event: &SignInEvent, now: u64) -> Result<(), Error> {
         self.store(event.entries(now)?)
