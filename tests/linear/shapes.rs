@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
-use crate::work::{ADD, FIND, FIND_ALL_SCOPES, MERGE, READ, REMOVE, RENEW, SEARCH, SIGN_OUT, Work};
+use crate::work::{
+    ADD, FIND, FIND_ALL_SCOPES, MERGE, MERGE_SHORT, READ, READ_SHORT, REMOVE, RENEW, SEARCH,
+    SIGN_OUT, Work,
+};
 
 /// A document of any size.
 pub(crate) struct Shape {
@@ -252,6 +255,80 @@ pub(crate) const SHAPES: &[Shape] = &[
             event(&long, &long, &scopes, edition)
         },
         works: &[&ADD],
+    },
+    Shape {
+        name: "short root members",
+        document: |size, _| filled("{\"Account\":{},", &|nth| format!("\"{nth:x}\":0"), "}", size),
+        works: &[&READ, &MERGE],
+    },
+    Shape {
+        name: "short members of one object",
+        document: |size, _| {
+            filled("{\"Account\":{},\"x\":{", &|nth| format!("\"{nth:x}\":0"), "}}", size)
+        },
+        works: &[&READ, &MERGE],
+    },
+    Shape {
+        name: "short members of one entry",
+        document: |size, _| {
+            filled("{\"Account\":{\"x\":{", &|nth| format!("\"{nth:x}\":0"), "}}}", size)
+        },
+        works: &[&READ_SHORT, &MERGE_SHORT],
+    },
+    Shape {
+        name: "short objects with a repeated member, deep",
+        document: |size, _| {
+            let item = |_| {
+                format!("{}{{\"a\":0,\"a\":1}}{}", "{\"a\":0,\"a\":".repeat(90), "}".repeat(90))
+            };
+            filled("{\"Account\":{},\"x\":[", &item, "]}", size)
+        },
+        works: &[&READ, &MERGE],
+    },
+    Shape {
+        name: "empty entries",
+        document: |size, _| {
+            filled("{\"Account\":{", &|nth| format!("\"{nth:x}\":{{}}"), "}}", size)
+        },
+        works: &[&READ_SHORT, &MERGE_SHORT],
+    },
+    Shape {
+        name: "short entries with nested values",
+        document: |size, _| {
+            filled("{\"Account\":{", &|nth| format!("\"{nth:x}\":{{\"a\":[[[0]]]}}"), "}}", size)
+        },
+        works: &[&READ_SHORT, &MERGE_SHORT],
+    },
+    Shape {
+        name: "short access tokens",
+        document: |size, _| {
+            let item = |nth| format!("\"{nth:x}\":{{\"target\":\"{nth:x}\",\"secret\":\"\"}}");
+            filled("{\"AccessToken\":{", &item, "}}", size)
+        },
+        works: &[&READ_SHORT, &MERGE_SHORT],
+    },
+    Shape {
+        name: "text that grows",
+        document: |size, _| {
+            filled(
+                "{\"Account\":{},",
+                &|nth| format!("\"{nth:07}\":\"{}\"", "\u{7f}".repeat(100)),
+                "}",
+                size,
+            )
+        },
+        works: &[&READ_SHORT, &MERGE_SHORT],
+    },
+    Shape {
+        name: "one ID token with many claims",
+        document: |size, edition| {
+            let claims = filled("{\"iat\":1,", &|nth| format!("\"{nth:x}\":0"), "}", size * 3 / 4);
+            let claims = URL_SAFE_NO_PAD.encode(claims);
+            format!(
+                "{{\"IdToken\":{{\"k\":{{\"environment\":\"e\",\"secret\":\"{edition}.{claims}.c\"}}}}}}"
+            )
+        },
+        works: &[&READ, &MERGE],
     },
 ];
 

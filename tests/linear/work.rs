@@ -31,6 +31,10 @@ pub(crate) const MERGE: Work = Work {
     },
 };
 
+/// Of what is shorter than the record that is kept of each entry, or is escaped when it is printed.
+pub(crate) const READ_SHORT: Work = Work { memory: Some(24.0), ..READ };
+pub(crate) const MERGE_SHORT: Work = Work { memory: Some(24.0), ..MERGE };
+
 pub(crate) const FIND: Work = alone("find each token", |document, _| {
     let cache = cache(document);
     for entry in cache.entries(CredentialType::AccessToken) {

@@ -50,7 +50,9 @@ impl Buffer {
 
     #[cold]
     fn grow(&mut self, more: usize) {
-        let wanted = (self.0.len() + more).max(self.0.capacity() * 2);
+        // By half, not by double: both are in memory while the text is copied, and the room that
+        // is left over is wiped, too.
+        let wanted = (self.0.len() + more).max(self.0.capacity() / 2 * 3);
         let mut larger = Zeroizing::new(String::with_capacity(wanted));
         larger.push_str(&self.0);
         self.0 = larger;
