@@ -99,7 +99,8 @@ pub enum Error {
         /// How long this call waited.
         waited: Duration,
         /// Who holds it: process id and program name, and whether the process is stopped. Only one
-        /// that is there and has the name that it noted is named.
+        /// that is there and has the name that it noted is named, and one that has ended and whose
+        /// lock file was left.
         holder: Option<String>,
     },
     /// A folder that the caller named lies in a folder that does not exist.

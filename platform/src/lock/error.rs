@@ -23,7 +23,8 @@ pub enum LockError {
         /// How long this process waited.
         waited: Duration,
         /// Who holds it: process id and program name, and whether the process is stopped. Only one
-        /// that is there and has the name that it noted is named.
+        /// that is there and has the name that it noted is named, and one that has ended and whose
+        /// lock file was left.
         holder: Option<String>,
     },
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 
 use super::{
     content::{Content, Here, Judged, process_name},
-    peer::{self, Process},
+    peer::{self, Process::Absent},
 };
 
 /// Who says that it holds a lock.
@@ -18,6 +18,8 @@ pub struct Holder {
     pub is_gone: bool,
     /// It is stopped, by Ctrl-Z for instance, where the system tells.
     pub is_stopped: bool,
+    /// No process has the id that a lock file names.
+    has_ended: bool,
 }
 
 impl Holder {
@@ -27,16 +29,18 @@ impl Holder {
         let content = Content::parse(content);
         let name = content.holder();
         match Here::find().judge(&content) {
-            Judged::Gone => Self { name, is_gone: true, is_stopped: false },
+            Judged::Gone => {
+                let has_ended = content.pid().is_some_and(|pid| peer::look_up(pid) == Absent);
+                Self { name, is_gone: true, has_ended, ..Self::default() }
+            }
             Judged::Elsewhere => {
                 let name = name.map(|name| format!("{name} of another system or container"));
                 Self { name, ..Self::default() }
             }
-            Judged::There => Self {
-                name,
-                is_gone: false,
-                is_stopped: content.pid().is_some_and(peer::is_stopped),
-            },
+            Judged::There => {
+                let is_stopped = content.pid().is_some_and(peer::is_stopped);
+                Self { name, is_stopped, ..Self::default() }
+            }
         }
     }
 
@@ -44,18 +48,26 @@ impl Holder {
     /// earlier holder.
     pub(super) fn of_locked(file: &File, note: &[u8]) -> Self {
         let noted = Content::parse(note);
-        let Some(pid) = peer::locker(file, noted.pid()) else { return Self::noted(note) };
-        let is_gone = peer::look_up(pid) == Process::Absent;
+        let Some(pid) = peer::locker(file, noted.pid()) else {
+            return Self { has_ended: false, ..Self::noted(note) };
+        };
+        let is_gone = peer::look_up(pid) == Absent;
         let known = noted.holder().filter(|_| noted.pid() == Some(pid));
         let name = known.unwrap_or_else(|| {
             process_name(pid, peer::program(pid).as_deref().unwrap_or_default())
         });
-        Self { name: Some(name), is_gone, is_stopped: peer::is_stopped(pid) }
+        let is_stopped = peer::is_stopped(pid);
+        Self { name: Some(name), is_gone, is_stopped, has_ended: false }
     }
 
-    /// For a message about a wait: only who is there is named.
+    /// For a message about a wait: who is there, and who left a lock file behind. One that had the
+    /// lock before, or whose id is another program's by now, is not named.
     pub(super) fn shown(self) -> Option<String> {
-        let name = self.name.filter(|_| !self.is_gone)?;
-        Some(if self.is_stopped { format!("{name}, which is stopped") } else { name })
+        let name = self.name.filter(|_| !self.is_gone || self.has_ended)?;
+        Some(match (self.has_ended, self.is_stopped) {
+            (true, _) => format!("{name}, which has ended"),
+            (false, true) => format!("{name}, which is stopped"),
+            (false, false) => name,
+        })
     }
 }

@@ -88,7 +88,11 @@ impl Sight {
     /// Who says in `content` that it holds the lock, or else who has the file locked.
     pub(super) fn holder(&self, content: &[u8]) -> Holder {
         let noted = Holder::noted(content);
-        if noted.is_gone { Holder::of_locked(&self.file, content) } else { noted }
+        if !noted.is_gone {
+            return noted;
+        }
+        let locked = Holder::of_locked(&self.file, content);
+        if locked.is_gone { noted } else { locked }
     }
 
     pub(super) fn lock(&mut self) -> io::Result<bool> {
