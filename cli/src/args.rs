@@ -387,6 +387,10 @@ pub(crate) struct Token {
 
     #[command(flatten)]
     pub(crate) whom: Whom,
+
+    /// The client's own token, which it got with its own credentials and for no user
+    #[arg(long, conflicts_with_all = ["account", "account_id"])]
+    pub(crate) app: bool,
 }
 
 const EVENT: &str = r#"Example:

@@ -257,6 +257,22 @@ fn a_request_that_names_nobody_lists_who_has_a_token_and_each_hint_works() {
 }
 
 #[test]
+fn the_clients_own_token_is_printed_only_where_it_is_asked_for() {
+    let place = Place::new();
+    let mut event = nobodys("c");
+    event["scope"] = json!(["https://api.example/.default"]);
+    event["grant_type"] = json!("client_credentials");
+    event["response"].as_object_mut().unwrap().remove("refresh_token");
+    add(&place, &event);
+    let token = ["token", "--client-id", "c", "--scope", "https://api.example/.default"];
+    let run = |more: &[&str]| place.run(&[&token[..], more].concat());
+    assert_eq!(run(&[]).status.code(), Some(3), "it is no user's");
+    let own = event["response"]["access_token"].as_str().unwrap();
+    assert_eq!(text(&run(&["--app"]).stdout), format!("{own}\n"));
+    assert_eq!(run(&["--app", "--account", "ada"]).status.code(), Some(2));
+}
+
+#[test]
 fn an_event_may_say_whose_it_is_where_the_provider_does_not() {
     for (account, username, id, name) in [
         (json!("4711"), json!("ada"), "4711", "ada"),

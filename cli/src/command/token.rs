@@ -29,13 +29,16 @@ pub(super) fn run(
     if let Some(account) = &account {
         request = request.for_account(account);
     }
+    if arguments.app {
+        request = request.app_only();
+    }
     let found = cache.find_access_token(&request).map_err(|error| match error {
         Error::AccountAmbiguous { .. } => choice(&kept, arguments, &request, error),
         error => typed(error),
     })?;
     let Some(token) = found else {
         return Err(Failure::Nothing(
-            "no access token with these scopes is kept that stays valid for five minutes; sign in"
+            "no access token with these scopes is kept that stays valid for a while; sign in"
                 .into(),
         ));
     };
