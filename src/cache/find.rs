@@ -25,18 +25,18 @@ impl TokenCache {
     /// were asked for when the provider granted others. One with exactly these scopes is preferred
     /// to one that has more. In Microsoft's clouds the letter case of scopes does not matter.
     ///
-    /// A token that is bound to a key or was issued for further parameters is found only by a request
-    /// that names the same ones, and an app's own token by one that is [`TokenRequest::app_only`].
-    /// A token whose times or scopes cannot be read is not found. A token without an account belongs
-    /// to the only account that the program has there.
+    /// A token that is bound to a key or was issued for further parameters is found only by a
+    /// request that names the same ones, and an app's own token by one that is
+    /// [`TokenRequest::app_only`]. A token whose times or scopes cannot be read is not found. A
+    /// token without an account belongs to the only account that the program has there.
     ///
     /// A token that does not say when it was kept, or was kept in the future because the clock was
     /// set back since, is found where there is no other, and [is aging](AccessTokenRef::is_aging).
     ///
     /// # Errors
     ///
-    /// [`Error::AccountAmbiguous`] if the request names no account and several have a valid token for
-    /// it, or a refresh token that the program may spend. [`Error::Invalid`] if the request's
+    /// [`Error::AccountAmbiguous`] if the request names no account and several have a valid token
+    /// for it, or a refresh token that the program may spend. [`Error::Invalid`] if the request's
     /// authority is no https address.
     pub fn find_access_token(
         &self,

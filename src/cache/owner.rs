@@ -1,7 +1,7 @@
 //! Whose a token is that does not say so itself.
 //!
-//! A provider may leave out of any answer who signed in, and other programs keep such tokens without
-//! an account. They belong to the only account that their program has there, if it has only one; so
+//! A provider may leave out of any answer who signed in, and other programs keep such tokens
+//! without an account. They belong to the only account that their program has there, if it has only one; so
 //! they are found with it and signed out with it. An app's own tokens are nobody's.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -25,8 +25,8 @@ pub(super) struct Place<'p> {
     pub(super) client: &'p str,
     /// All names of the cloud, in lower case.
     pub(super) environments: &'p [String],
-    /// The tenant where it tells accounts apart: not in Microsoft's clouds, where an account may be a
-    /// guest in other tenants and its refresh token is good for all of them.
+    /// The tenant where it tells accounts apart: not in Microsoft's clouds, where an account may be
+    /// a guest in other tenants and its refresh token is good for all of them.
     realm: Option<&'p str>,
 }
 
@@ -92,8 +92,8 @@ impl TokenCache {
         })
     }
 
-    /// A refresh token of the account may be of this place: the program's ID tokens of the account, or
-    /// where it has none the account's entries, say so or are not there.
+    /// A refresh token of the account may be of this place: the program's ID tokens of the account,
+    /// or where it has none the account's entries, say so or are not there.
     pub(super) fn may_be_at(&self, home: &str, place: Place<'_>) -> bool {
         let Some(realm) = place.realm else { return true };
         let own = |entry: &&Entry| lookup_token(entry.token("client_id")) == place.client;

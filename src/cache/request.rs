@@ -140,7 +140,7 @@ impl TokenRequest {
 
     /// For a token that stays valid for at least this long.
     ///
-    /// Without it this is 300 s as in MSAL, or a quarter of the token's lifetime where that is less.
+    /// Without it this is 300 s as in MSAL, or a quarter of the lifetime where that is less.
     #[must_use]
     pub fn margin(mut self, margin: Duration) -> Self {
         self.margin = Some(margin);

@@ -25,9 +25,9 @@ impl TokenCache {
     /// spent there is [`add_renewal`](Self::add_renewal).
     ///
     /// Where the answer does not say whose it is, the tokens belong to the request's account, or
-    /// else to the only account that the program has there. Where it says so with an ID token alone,
-    /// they belong to the account whose home account id or local account id that is; if there is
-    /// none, to a new one. What answers a request that is [`TokenRequest::app_only`] is nobody's.
+    /// else to the only account that the program has there. Where it says so with an ID token
+    /// alone, they belong to the account whose home account id or local account id that is; if
+    /// there is none, to a new one. What answers a request that is [`TokenRequest::app_only`] is nobody's.
     ///
     /// Where the provider granted other scopes than were asked for, these are kept beside them, and
     /// the same request finds the token. [`AccessToken::scopes`] tells what was granted.
@@ -78,8 +78,8 @@ impl TokenCache {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] also if the answer is for another user than the spent token, or `spent` is
-    /// no refresh token of the request's cloud. Nothing is changed then.
+    /// [`Error::Invalid`] also if the answer is for another user than the spent token, or `spent`
+    /// is no refresh token of the request's cloud. Nothing is changed then.
     pub fn add_renewal(
         &mut self,
         request: &TokenRequest,

@@ -18,7 +18,7 @@ pub(crate) struct Section {
     /// Access tokens by account, place and all scopes, granted or asked for: what a find looks at
     /// first. The note is [`Entry::good_until`].
     exact: Index,
-    /// From this time on, in Unix seconds, the notes hold: no clock was behind it that kept a token.
+    /// From this time on, in Unix seconds, the notes hold: no token was kept in its future.
     fresh_from: i64,
     /// How many entries say what was asked for.
     asked: usize,
@@ -179,8 +179,8 @@ impl Section {
         slots.filter_map(|slot| Some((slot, self.slots[slot as usize].as_ref()?)))
     }
 
-    /// Removes what has the key of `entry` by its fields, or without such a key by its spelling, and
-    /// the same secret: another one took its place and is another token.
+    /// Removes what has the key of `entry` by its fields, or without such a key by its spelling,
+    /// and the same secret: another one took its place and is another token.
     pub(crate) fn remove(&mut self, entry: &Entry) -> usize {
         let name = match key::own(entry) {
             Some(key) => self.own(&key),

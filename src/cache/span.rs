@@ -12,8 +12,8 @@ impl Span {
         Self(from, to)
     }
 
-    /// Where `value`, a part of `text`, lies in it. Nowhere if the text is larger than 4 GB, which no
-    /// cache is that can be read.
+    /// Where `value`, a part of `text`, lies in it. Nowhere if the text is larger than 4 GB, which
+    /// no cache is that can be read.
     pub(crate) fn locate(text: &str, value: &str) -> Self {
         let from = value.as_ptr().addr() - text.as_ptr().addr();
         match (u32::try_from(from), u32::try_from(from + value.len())) {

@@ -90,8 +90,8 @@ impl TokenCache {
         Ok(())
     }
 
-    /// Removes a refresh token, whatever its key is. False if it is not there any more, because it was
-    /// removed or another one took its place, which stays.
+    /// Removes a refresh token, whatever its key is. False if it is not there any more, because
+    /// it was removed or another one took its place, which stays.
     ///
     /// # Errors
     ///
@@ -101,8 +101,8 @@ impl TokenCache {
         self.remove(entry, CredentialType::RefreshToken)
     }
 
-    /// Removes an access token, whatever its key is. False if it is not there any more, because it was
-    /// removed or another one took its place, which stays.
+    /// Removes an access token, whatever its key is. False if it is not there any more, because
+    /// it was removed or another one took its place, which stays.
     ///
     /// # Errors
     ///

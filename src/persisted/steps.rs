@@ -54,8 +54,8 @@ impl PersistedTokenCache {
         self.issued(|cache| cache.add_response(request, response, now))
     }
 
-    /// Keeps the provider's JSON answer to the refresh token `spent` that was spent for `request`, and
-    /// gives the access token in it: [`TokenCache::add_renewal`].
+    /// Keeps the provider's JSON answer to the refresh token `spent` that was spent for `request`,
+    /// and gives the access token in it: [`TokenCache::add_renewal`].
     ///
     /// A token that could not be kept is returned all the same, as by
     /// [`add_response`](Self::add_response).
@@ -120,7 +120,8 @@ impl PersistedTokenCache {
     /// Sets fields of an entry to text, or with `None` to null. Other fields stay as they are.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if another token took the entry's place since it was read; as [`transaction`](Self::transaction).
+    /// [`Error::Invalid`] if another token took the entry's place since it was read; as
+    /// [`transaction`](Self::transaction).
     pub fn modify(&self, entry: &Entry, changes: &[(&str, Option<&str>)]) -> Result<(), Error> {
         self.transaction(|cache| cache.modify(entry, changes))
     }

@@ -1,5 +1,5 @@
-//! Whose a token is when the provider does not say, says it otherwise than before, or names somebody
-//! else; and which account a request without a name means.
+//! Whose a token is when the provider does not say, says it otherwise than before, or names
+//! somebody else; and which account a request without a name means.
 #![allow(missing_docs, clippy::print_stderr, clippy::unwrap_used, reason = "it is a test")]
 
 mod answers;
