@@ -234,11 +234,6 @@ fn standing(entry: &Entry, key: Option<&str>, spelling: &str, ours: &Section) ->
     standing
 }
 
-/// Whether `entry` is older than `other`, an entry of the same kind.
-pub(super) fn is_older(entry: &Entry, other: &Entry) -> bool {
-    times(entry) < times(other)
-}
-
 /// Whether both have the same fields, in whatever order.
 fn has_same_fields(entry: &Entry, other: &Entry) -> bool {
     let (ours, theirs) = (entry.canonical(), other.canonical());
@@ -253,7 +248,7 @@ fn has_same_fields(entry: &Entry, other: &Entry) -> bool {
 }
 
 /// What tells of two entries of a kind which one is newer: the first difference counts.
-fn times(entry: &Entry) -> [Option<i64>; 2] {
+pub(super) fn times(entry: &Entry) -> [Option<i64>; 2] {
     let time = |name: &str| entry.token(name).and_then(time::read);
     match entry.kind() {
         CredentialType::AccessToken => [time("cached_at"), entry.expires_on()],

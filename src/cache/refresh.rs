@@ -1,6 +1,9 @@
 //! The refresh tokens that may answer a request, and what happens to them when one is spent.
 
-use std::{cmp::Reverse, collections::BTreeSet};
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, HashMap},
+};
 
 use zeroize::Zeroizing;
 
@@ -141,10 +144,14 @@ impl TokenCache {
 
     /// The refresh tokens of an account, a canonical token, that are this secret.
     pub(super) fn holding(&self, home: &str, secret: &str) -> Vec<Entry> {
+        // Many may have one key: the newest of them is looked for once.
+        let mut is_newest: HashMap<Option<String>, bool> = HashMap::new();
         let kept = self.owned_by(CredentialType::RefreshToken, home);
         let held = kept.filter(|entry| entry.secret() == Some(secret));
         held.filter(|entry| {
-            self.newest(entry).is_some_and(|newest| newest.secret() == Some(secret))
+            *is_newest.entry(key::own(entry)).or_insert_with(|| {
+                self.newest(entry).is_some_and(|newest| newest.secret() == Some(secret))
+            })
         })
         .cloned()
         .collect()

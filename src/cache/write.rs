@@ -1,12 +1,14 @@
 //! Adding, changing and removing entries.
 
+use std::cell::OnceCell;
+
 use zeroize::Zeroizing;
 
 use crate::{
     Error,
     cache::{
         TokenCache, credential::CredentialType, entry::Entry, event::SignInEvent, json::quoted,
-        key, merge::is_older,
+        key, merge::times,
     },
 };
 
@@ -69,7 +71,9 @@ impl TokenCache {
             .flatten()
             .map(|(_, held)| held)
             .partition(|held| held.secret() == entry.secret());
-        if others.iter().any(|other| same.is_empty() || is_older(entry, other)) {
+        let time = OnceCell::new();
+        let is_older = |other: &Entry| *time.get_or_init(|| times(entry)) < times(other);
+        if others.iter().any(|other| same.is_empty() || is_older(other)) {
             return Err(Error::Invalid {
                 detail: "another token took the place of this one since it was read; search again"
                     .to_owned(),
