@@ -5,7 +5,7 @@
 
 use std::fs::File;
 
-use super::content::Here;
+use super::{content::Here, standstill::LastHolder};
 use crate::file::{read_at, write_at};
 
 /// The file, and what this process notes in it.
@@ -32,11 +32,29 @@ impl Notes {
     /// Written only where it says something else, for a write makes the next sync on this file
     /// system dearer.
     pub(super) fn write(&self, note: Note) {
+        self.write_marked(note, b' ');
+    }
+
+    /// Notes that this process took the lock past the head of the queue, which stands still.
+    pub(super) fn write_past_queue(&self) {
+        self.write_marked(Note::Lock, PAST_QUEUE);
+    }
+
+    fn write_marked(&self, note: Note, mark: u8) {
+        let mut own = *self.own;
+        own[MARK] = mark;
         let mut bytes = [0; NOTE_BYTES];
         let there = read_at(&self.file, &mut bytes, note.offset());
-        if !there.is_ok_and(|read| read == NOTE_BYTES && bytes == *self.own) {
-            write_at(&self.file, &*self.own, note.offset()).ok();
+        if !there.is_ok_and(|read| read == NOTE_BYTES && bytes == own) {
+            write_at(&self.file, &own, note.offset()).ok();
         }
+    }
+
+    pub(super) fn last_holder(&self) -> LastHolder {
+        let mut bytes = [0; NOTE_BYTES];
+        let read = read_at(&self.file, &mut bytes, Note::Lock.offset()).unwrap_or(0);
+        let is_past_queue = bytes[MARK] == PAST_QUEUE;
+        LastHolder { note: bytes[..read].to_vec(), is_past_queue }
     }
 
     pub(super) fn erase(&self, note: Note) {
@@ -46,7 +64,7 @@ impl Notes {
     pub(super) fn read(&self, note: Note) -> Vec<u8> {
         let mut bytes = [0; NOTE_BYTES];
         let read = read_at(&self.file, &mut bytes, note.offset()).unwrap_or(0);
-        bytes[..read].trim_ascii_end().to_vec()
+        bytes[..read.min(MARK)].trim_ascii_end().to_vec()
     }
 }
 
@@ -63,7 +81,7 @@ impl Note {
 fn padded(text: &str) -> [u8; NOTE_BYTES] {
     let mut bytes = [b' '; NOTE_BYTES];
     let text = text.as_bytes();
-    let len = text.len().min(NOTE_BYTES - 1);
+    let len = text.len().min(MARK);
     bytes[..len].copy_from_slice(&text[..len]);
     bytes[NOTE_BYTES - 1] = b'\n';
     bytes
@@ -71,6 +89,9 @@ fn padded(text: &str) -> [u8; NOTE_BYTES] {
 
 /// More than a note has, whose program's name is cut.
 const NOTE_BYTES: usize = 256;
+/// The place of a mark in a note, before the end of its line.
+const MARK: usize = NOTE_BYTES - 2;
+const PAST_QUEUE: u8 = b'+';
 
 #[cfg(test)]
 mod tests {
@@ -86,6 +107,19 @@ mod tests {
         assert_eq!((notes.read(Note::Lock), notes.read(Note::Queue)), (own.clone(), own.clone()));
         notes.erase(Note::Queue);
         assert_eq!((notes.read(Note::Lock), notes.read(Note::Queue)), (own, Vec::new()));
+    }
+
+    #[test]
+    fn a_note_tells_who_came_past_the_queue_and_names_the_same_process() {
+        let notes = Notes::new(tempfile::tempfile().unwrap());
+        notes.write(Note::Lock);
+        let (in_turn, name) = (notes.last_holder(), notes.read(Note::Lock));
+        notes.write_past_queue();
+        let past = notes.last_holder();
+        assert_eq!((in_turn.is_past_queue, past.is_past_queue), (false, true));
+        assert_eq!(notes.read(Note::Lock), name);
+        notes.write(Note::Lock);
+        assert_eq!(notes.last_holder(), in_turn);
     }
 
     #[test]

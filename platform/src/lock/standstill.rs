@@ -7,28 +7,53 @@ use std::time::{Duration, Instant};
 pub(super) struct Standstill {
     next_look: Option<Instant>,
     first_free: Option<Instant>,
+    holder: Option<LastHolder>,
+}
+
+/// Who had the lock last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct LastHolder {
+    pub(super) note: Vec<u8>,
+    /// It took the lock past the head of the queue.
+    pub(super) is_past_queue: bool,
 }
 
 impl Standstill {
     /// Whether it is time to look at the lock. The first look is put off, for nearly everybody gets
     /// through before.
     pub(super) fn is_due(&mut self, now: Instant) -> bool {
-        let due = *self.next_look.get_or_insert(now + BETWEEN_LOOKS) <= now;
+        let pause = if self.stands(now) { WHERE_IT_STANDS } else { BETWEEN_LOOKS };
+        let due = *self.next_look.get_or_insert(now + pause) <= now;
         if due {
-            self.next_look = Some(now + BETWEEN_LOOKS);
+            self.next_look = Some(now + pause);
         }
         due
     }
 
+    /// Another holder that came through the queue proves that the queue moves.
+    pub(super) fn saw(&mut self, holder: LastHolder) {
+        let is_another = self.holder.as_ref().is_some_and(|known| known.note != holder.note);
+        if is_another && !holder.is_past_queue {
+            self.first_free = None;
+        }
+        self.holder = Some(holder);
+    }
+
     /// The lock was free just now. Whether it was that long ago, too, so that the head of the queue
-    /// would have taken it meanwhile. Should it have taken it and let others in, this waiter has
-    /// waited longer than they, and may go first all the same.
+    /// would have taken it meanwhile.
     pub(super) fn was_free(&mut self, now: Instant) -> bool {
-        now.saturating_duration_since(*self.first_free.get_or_insert(now)) >= APART
+        self.first_free.get_or_insert(now);
+        self.stands(now)
+    }
+
+    fn stands(&self, now: Instant) -> bool {
+        self.first_free.is_some_and(|free| now.saturating_duration_since(free) >= APART)
     }
 }
 
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
+/// Others who pass the head by may be quicker to take it.
+const WHERE_IT_STANDS: Duration = Duration::from_millis(10);
 const APART: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
@@ -46,5 +71,23 @@ mod tests {
         assert!(seen.is_due(at(510)));
         assert!(!seen.was_free(at(1240)));
         assert!(seen.was_free(at(1250)));
+    }
+
+    #[test]
+    fn a_queue_that_lets_others_through_moves_however_often_the_lock_is_free() {
+        let began = Instant::now();
+        let at = |millis| began + Duration::from_millis(millis);
+        let holder = |note: &str, is_past_queue| LastHolder { note: note.into(), is_past_queue };
+        let mut seen = Standstill::default();
+        seen.saw(holder("1", false));
+        assert!(!seen.was_free(at(0)));
+        seen.saw(holder("2", false));
+        assert!(!seen.was_free(at(1000)), "2 came through the queue");
+        seen.saw(holder("3", true));
+        seen.saw(holder("3", true));
+        assert!(!seen.was_free(at(1900)));
+        assert!(seen.was_free(at(2000)), "3 passed by, as this one may");
+        seen.saw(holder("1", false));
+        assert!(!seen.was_free(at(3000)), "it moves again");
     }
 }

@@ -25,9 +25,16 @@ pub(super) fn pass(
     let mut idle = idle;
     loop {
         let files = idle.take().map_or_else(|| Files::open(names), Ok)?;
-        if enter(names, &files, &mut patience)? {
-            files.notes.write(Note::Lock);
-            return Ok(files);
+        match enter(names, &files, &mut patience)? {
+            Entered::InTurn => {
+                files.notes.write(Note::Lock);
+                return Ok(files);
+            }
+            Entered::PastQueue => {
+                files.notes.write_past_queue();
+                return Ok(files);
+            }
+            Entered::Not => {}
         }
         // Releases what was locked of files that mean nothing any more.
         drop(files);
@@ -37,24 +44,31 @@ pub(super) fn pass(
     }
 }
 
-/// `false` where somebody replaced one of the files, which must then be opened again.
-fn enter(names: &Names, files: &Files, patience: &mut Patience<'_>) -> Result<bool, LockError> {
+enum Entered {
+    InTurn,
+    PastQueue,
+    /// Somebody replaced one of the files, which must be opened again.
+    Not,
+}
+
+fn enter(names: &Names, files: &Files, patience: &mut Patience<'_>) -> Result<Entered, LockError> {
     let mut standstill = Standstill::default();
     loop {
         match files.queue.attempt(&names.queue)? {
             Attempt::Locked => match at_head(names, files, patience)? {
-                Some(Attempt::Locked) => return Ok(files.queue.unlock().is_ok()),
-                Some(_) => return Ok(false),
+                Some(Attempt::Locked) if files.queue.unlock().is_ok() => {
+                    return Ok(Entered::InTurn);
+                }
+                Some(_) => return Ok(Entered::Not),
                 // Whom it tells may never come back: nobody is to wait behind that.
-                None if files.queue.unlock().is_err() => return Ok(false),
+                None if files.queue.unlock().is_err() => return Ok(Entered::Not),
                 None => patience.tell(at_lock(names, files)),
             },
-            Attempt::Replaced => return Ok(false),
+            Attempt::Replaced => return Ok(Entered::Not),
             Attempt::Held => {
-                let passed = pass_by(names, files, &mut standstill)?;
-                match passed {
-                    Some(Attempt::Locked) => return Ok(true),
-                    Some(Attempt::Replaced) => return Ok(false),
+                match pass_by(names, files, &mut standstill)? {
+                    Some(Attempt::Locked) => return Ok(Entered::PastQueue),
+                    Some(Attempt::Replaced) => return Ok(Entered::Not),
                     _ => {}
                 }
                 if patience.is_to_tell() {
@@ -98,6 +112,7 @@ fn pass_by(
     if !standstill.is_due(Instant::now()) {
         return Ok(None);
     }
+    standstill.saw(files.notes.last_holder());
     let attempt = files.lock.attempt(&names.lock)?;
     if matches!(attempt, Attempt::Locked) && !standstill.was_free(Instant::now()) {
         let unlocked = files.lock.unlock();
