@@ -1,5 +1,6 @@
 //! Within one process a cache never goes back: not to an older save, and not to a store that has
 //! ended.
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test may, and its workers talk")]
 
 mod support;
 

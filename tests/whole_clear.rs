@@ -1,5 +1,5 @@
 //! `clear` removes all of a cache or nothing, and says what is left where it could not know before.
-#![allow(clippy::unwrap_used, reason = "a test may")]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test may")]
 
 mod support;
 

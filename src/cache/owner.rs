@@ -1,7 +1,8 @@
 //! Whose a token is that does not say so itself.
 //!
 //! A provider may leave out of any answer who signed in, and other programs keep such tokens
-//! without an account. They belong to the only account that their program has there, if it has only one; so
+//! without an account. They belong to the only account that their program has there, if it has only
+//! one; so
 //! they are found with it and signed out with it. An app's own tokens are nobody's.
 
 use std::collections::{BTreeSet, HashMap, HashSet};

@@ -14,7 +14,8 @@ use crate::{
 /// A reader of one document that appends what it reads, in canonical form, to a buffer.
 ///
 /// Values are printed on one line, without white space, so that no depth makes them larger; see
-/// [`printed`](crate::cache::json::printed). Numbers are copied as they stand. Strings are escaped as Python escapes them, which loses
+/// [`printed`](crate::cache::json::printed). Numbers are copied as they stand. Strings are escaped
+/// as Python escapes them, which loses
 /// nothing. Of members with the same name the last one counts and takes the first one's place.
 pub(crate) struct Printer<'s> {
     source: &'s str,

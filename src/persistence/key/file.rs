@@ -193,7 +193,8 @@ impl super::Keys for Keys {
         self.known()?.map_or(Ok(()), |file| self.check_place(&file))
     }
 
-    /// A key file that is not there yet has to find its folder, and room in it. DPAPI makes a round trip that needs no file.
+    /// A key file that is not there yet has to find its folder, and room in it. DPAPI makes a round
+    /// trip that needs no file.
     fn verify(&self) -> Result<(), Error> {
         match self.form {
             Form::Clear if self.read()?.is_none() => {

@@ -129,7 +129,7 @@ impl SealedPersistence {
     fn partly(&self, removal: &Removal, file: usize, key: usize, source: Error) -> Error {
         let path = |name| removal.folder.path().join(name);
         let files =
-            removal.files[file..].iter().map(|name| format!("`{}`", shown_path(&path(name))));
+            removal.files[file..].iter().map(|name| format!("`{}`", shown_path(path(name))));
         let keys = removal.keys[key..].iter().map(|header| self.keys.whereabouts(header));
         let left = files.chain(keys).collect::<Vec<_>>().join(", ");
         Error::PartlyRemoved { left, source: Box::new(source) }

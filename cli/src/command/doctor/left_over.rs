@@ -42,7 +42,10 @@ pub(in crate::command) fn remove(id: &str, json: bool) -> Result<(), Failure> {
     for (_, keys) in sources() {
         match keys.remove_left_over_key(id) {
             Ok(true) if json => return output::json(&json!({ "removed_key": id })),
-            Ok(true) => return Ok(output::note(&format!("removed the key {id}"))),
+            Ok(true) => {
+                output::note(&format!("removed the key {id}"));
+                return Ok(());
+            }
             Ok(false) => {}
             Err(error @ (Error::VaultMissing { .. } | Error::VaultServiceMissing { .. })) => {
                 missing = missing.or(Some(error));
