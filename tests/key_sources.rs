@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    thread,
 };
 
 use keyring::mock;
@@ -210,7 +211,9 @@ fn a_wrong_passphrase_beside_a_busy_writer_is_told_after_one_question() {
     let ask = Passphrase::asked(move |_| {
         let number = count.fetch_add(1, Ordering::SeqCst);
         assert!(number < 20, "the question comes again and again");
-        saving.add(&event("client", &format!("save {number}"))).unwrap();
+        // Another thread, as another process: within the question the cache is `Nested`.
+        let (other, sign_in) = (saving.clone(), event("client", &format!("save {number}")));
+        thread::spawn(move || other.add(&sign_in)).join().unwrap().unwrap();
         Ok(Secret::new("a typo"))
     });
     let cache = open(&place, [KeySource::Passphrase(ask)]).unwrap();

@@ -151,7 +151,7 @@ fn number(name: &str, default: usize) -> usize {
 }
 
 const RATIO: f64 = 2.5;
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 20;
 /// Bytes of the program itself that come into memory while it works, whatever the content.
 const PROGRAM: f64 = 500_000.0;
 const PEAK: &str = "peak memory ";

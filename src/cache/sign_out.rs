@@ -22,7 +22,7 @@ impl TokenCache {
     /// without an account that belong to this one because their program has no other. Refresh
     /// tokens of other programs and the app metadata stay. Returns how many entries went.
     ///
-    /// If neither the program nor its family has a token of the account, nothing is removed: else a
+    /// If the account has tokens, but none of the program or its family, nothing is removed: else a
     /// client id with a typing error would take the account away and leave its refresh tokens.
     ///
     /// # Errors
@@ -38,12 +38,14 @@ impl TokenCache {
         let unclaimed = self.unclaimed_by(account);
         let is_accounts = |entry: &Entry| account.owns(entry) || unclaimed.has(entry);
         let home = quoted(account.home_account_id());
-        let mut kept = TOKENS
+        let kept = TOKENS
             .into_iter()
             .flat_map(|kind| self.owned_by(kind, &home).chain(self.owned_by(kind, NOBODY)));
-        let is_known = kept.any(|entry| is_accounts(entry) && is_clients(entry));
-        drop(kept);
-        if !is_known {
+        let mut tokens = kept.filter(|entry| is_accounts(entry)).peekable();
+        // An account without any token is the client's as much as anybody's.
+        let is_anothers = tokens.peek().is_some() && !tokens.any(is_clients);
+        drop(tokens);
+        if is_anothers {
             return Ok(0);
         }
         self.remove_owned(account, is_clients)
