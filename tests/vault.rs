@@ -77,7 +77,7 @@ fn without_a_vault_the_error_says_what_is_missing_and_what_the_choices_are() {
         |_| {
             let place = Place::new();
             let error = open(&place).unwrap_err();
-            let text = error.to_string();
+            let text = format!("{error}: {}", error.next_step());
             assert!(matches!(error, Error::VaultServiceMissing { .. }), "{text}");
             for choice in ["passphrase", "key file", "callback", "memory"] {
                 assert!(text.contains(choice), "{text}");
