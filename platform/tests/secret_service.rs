@@ -182,7 +182,15 @@ fn after_the_first_a_read_is_one_call_over_the_bus_and_a_write_two() {
             vault.create(&key, &SECRET, &quiet()).unwrap();
             // Other attributes than those of the creation, so that the search of a read is what is remembered.
             let key = Item::new("tests", "found").with_attributes([("name", "key")]);
-            assert!(vault.read(&key, &quiet()).unwrap().is_some());
+            // Another program makes an item of its own, and stores in it again and again.
+            for _ in 0..3 {
+                let store =
+                    "printf x | secret-tool store --label=other xdg:schema other name other";
+                assert!(keyring.command("sh").args(["-c", store]).status().unwrap().success());
+                assert!(vault.read(&key, &quiet()).unwrap().is_some());
+            }
+            let store = "printf y | secret-tool store --label=other xdg:schema other name other";
+            assert!(keyring.command("sh").args(["-c", store]).status().unwrap().success());
             let mut monitor = keyring
                 .command("dbus-monitor")
                 .arg("destination='org.freedesktop.secrets',type='method_call'")

@@ -27,7 +27,7 @@ mod search;
 mod steps;
 mod wire;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use zbus::zvariant::OwnedObjectPath;
 
@@ -48,6 +48,8 @@ struct SecretService {
     link: Option<Link>,
     /// Valid for the sessions of `link` only.
     found: HashMap<Key, OwnedObjectPath>,
+    /// Items that the service of `link` told of and that no search found which was made since.
+    others: HashSet<OwnedObjectPath>,
     /// Whether a secret came whole over the encrypted session of `link`.
     proven: bool,
 }
@@ -184,6 +186,8 @@ fn check_size(secret: &[u8]) -> Result<(), VaultError> {
     }
 }
 
+/// Items of others that are remembered.
+const MAX_OTHERS: usize = 1000;
 /// Sessions that are tried for one call.
 const SESSIONS: usize = 3;
 const NOT_KEPT: &str = "the vault did not keep the item, each time that it was tried";

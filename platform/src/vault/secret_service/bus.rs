@@ -13,11 +13,11 @@ use std::time::Instant;
 
 use futures_lite::future;
 use serde::Serialize;
-use zbus::zvariant::{DynamicDeserialize, DynamicType, OwnedObjectPath};
+use zbus::zvariant::{DynamicDeserialize, DynamicType};
 
 use super::address;
 use super::fault::Fault;
-use super::wire::{Ends, Wire};
+use super::wire::{Ends, News, Wire};
 use crate::vault::Turn;
 
 /// A connection, closed when dropped.
@@ -72,7 +72,7 @@ impl Bus {
     }
 
     /// What the service has told of its items and collections since the last time.
-    pub(super) fn news(&self) -> Vec<OwnedObjectPath> {
+    pub(super) fn news(&self) -> Vec<News> {
         self.wire.news()
     }
 

@@ -88,6 +88,7 @@ impl SecretService {
     pub(super) fn disconnect(&mut self) {
         self.link = None;
         self.found.clear();
+        self.others.clear();
         self.proven = false;
     }
 

@@ -277,7 +277,7 @@ const WATCH: [&str; 3] = [
     "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',\
      arg0='org.freedesktop.secrets'",
     "type='signal',sender='org.freedesktop.secrets',\
-     interface='org.freedesktop.Secret.Collection',member='ItemCreated'",
+     interface='org.freedesktop.Secret.Collection'",
     "type='signal',sender='org.freedesktop.secrets',\
      interface='org.freedesktop.Secret.Service',member='CollectionChanged'",
 ];

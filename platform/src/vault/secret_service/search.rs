@@ -35,18 +35,21 @@ impl Matches {
     }
 }
 
-/// The item that is read and written.
-pub(super) fn the_one(link: &Link, asked: Asked<'_>) -> Result<Option<OwnedObjectPath>, Fault> {
-    let found =
-        search(link, asked, &asked.item.attributes, would_hide_a_new_item)?.into_readable()?;
+/// The item that is read and written, and all that were found.
+pub(super) fn the_one(
+    link: &Link,
+    asked: Asked<'_>,
+) -> Result<(Option<OwnedObjectPath>, Vec<OwnedObjectPath>), Fault> {
+    let all = search(link, asked, &asked.item.attributes, would_hide_a_new_item)?;
+    let found = all.into_readable()?;
     if found.len() > 1 {
         for path in &found {
             if is_exactly(asked.item, &link.attributes(path, asked.turn)?) {
-                return Ok(Some(path.clone()));
+                return Ok((Some(path.clone()), found));
             }
         }
     }
-    Ok(found.into_iter().next())
+    Ok((found.first().cloned(), found))
 }
 
 /// The secret of each item that is not locked; equal ones once.

@@ -4,7 +4,8 @@ use zbus::zvariant::OwnedObjectPath;
 
 use super::fault::Fault;
 use super::search::{self, secret};
-use super::{GONE_AGAIN, SESSIONS, SecretService, key};
+use super::wire::News;
+use super::{GONE_AGAIN, MAX_OTHERS, SESSIONS, SecretService, key};
 use crate::vault::{Asked, IsOurs, Secret, Session, VaultError};
 
 impl SecretService {
@@ -139,15 +140,38 @@ impl SecretService {
         if let Some(path) = self.found.get(&key(asked)) {
             return Ok(Some(path.clone()));
         }
-        search::the_one(self.linked()?, asked)
+        let (one, matches) = search::the_one(self.linked()?, asked)?;
+        for path in matches {
+            self.others.remove(&path);
+        }
+        Ok(one)
     }
 
-    /// Forgets where items were found if the service has told of another one since: it may be the
-    /// one that is meant from now on. Whether it has.
+    /// Forgets where items were found if the service has told of something since that makes another
+    /// one the one that is meant. Whether it has.
+    ///
+    /// That an item comes is told, too, when it is replaced, as libsecret does it to store a
+    /// secret. Its attributes stay the same or become fewer then, so one that a search did not find
+    /// does not become one that it finds.
     fn forget_if_outdated(&mut self) -> bool {
         let Some(link) = &self.link else { return false };
-        let is_known = |path| self.found.values().any(|known| known == path);
-        let is_outdated = !link.bus.news().iter().all(is_known);
+        let is_known = |path: &_| self.found.values().any(|known| known == path);
+        let mut is_outdated = false;
+        for news in link.bus.news() {
+            is_outdated |= match news {
+                News::ItemCame(path) => !is_known(&path) && self.others.insert(path),
+                News::ItemWent(path) => {
+                    // Its path may be another item's next.
+                    self.others.remove(&path);
+                    is_known(&path)
+                }
+                News::CollectionChanged => true,
+            };
+        }
+        if self.others.len() > MAX_OTHERS {
+            self.others.clear();
+            is_outdated = true;
+        }
         if is_outdated {
             self.found.clear();
         }

@@ -29,8 +29,8 @@ pub(super) struct Wire {
     /// Bytes that the next answer may have.
     limit: AtomicUsize,
     over: AtomicBool,
-    /// The objects of the service that have come or changed since they were last asked for.
-    news: Mutex<Vec<OwnedObjectPath>>,
+    /// What the service has told since it was last asked for.
+    news: Mutex<Vec<News>>,
 }
 
 impl Wire {
@@ -45,9 +45,8 @@ impl Wire {
         }
     }
 
-    /// The paths of the items that were made, and of the collections that were locked or changed
-    /// otherwise, since the last time.
-    pub(super) fn news(&self) -> Vec<OwnedObjectPath> {
+    /// What the service has told of its items and collections since the last time.
+    pub(super) fn news(&self) -> Vec<News> {
         std::mem::take(&mut self.news.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -130,17 +129,37 @@ impl Wire {
                     self.over.store(true, Ordering::SeqCst);
                 }
             }
-            Some("ItemCreated" | "CollectionChanged") => {
+            Some(member @ ("ItemCreated" | "ItemDeleted" | "CollectionChanged")) => {
                 if let Ok(path) = message.body().deserialize::<OwnedObjectPath>() {
-                    let mut news = self.news.lock().unwrap_or_else(PoisonError::into_inner);
-                    if news.len() < MAX_NEWS && !news.contains(&path) {
-                        news.push(path);
-                    }
+                    self.tell(match member {
+                        "ItemCreated" => News::ItemCame(path),
+                        "ItemDeleted" => News::ItemWent(path),
+                        _ => News::CollectionChanged,
+                    });
                 }
             }
             _ => {}
         }
     }
+
+    /// What is too much to remember may be anything.
+    fn tell(&self, news: News) {
+        let mut all = self.news.lock().unwrap_or_else(PoisonError::into_inner);
+        match all.len() {
+            MAX_NEWS.. => *all = vec![News::CollectionChanged],
+            _ => all.push(news),
+        }
+    }
+}
+
+/// What the service tells by its signals.
+#[derive(Debug)]
+pub(super) enum News {
+    /// An item was made, or one that was there has other content now.
+    ItemCame(OwnedObjectPath),
+    ItemWent(OwnedObjectPath),
+    /// A collection was locked, unlocked, or changed otherwise.
+    CollectionChanged,
 }
 
 fn is_waiting(who: &Mutex<Option<Waker>>) -> bool {
@@ -309,5 +328,4 @@ impl WriteHalf for WriteEnd {
     }
 }
 
-/// More than are ever known at once: among so many there is one that is news.
 const MAX_NEWS: usize = 1000;
