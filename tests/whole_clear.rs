@@ -7,6 +7,7 @@ use std::{
     any::Any,
     collections::HashMap,
     fs,
+    io::Write as _,
     path::PathBuf,
     sync::{
         Arc,
@@ -21,6 +22,7 @@ use keyring::{
 };
 use support::{Place, event, token};
 use tokenkeep::{CredentialStore, Error, KeySource, PersistedTokenCache};
+use tokenkeep_lab::create_private;
 
 /// A store that refuses when it is told to, and looks whether a file is there while it deletes.
 #[derive(Debug, Clone)]
@@ -189,19 +191,45 @@ fn what_another_store_left_in_the_folder_stays() {
     other.add(&event("client", "theirs")).unwrap();
     let cache = place.open();
     cache.add(&event("client", "ours")).unwrap();
+    let write = |name: &str, bytes: &[u8]| {
+        create_private(&place.folder().join(name)).write_all(bytes).unwrap();
+    };
     for kept in ["cache.quarantine-notes", "cache.sealed.bak"] {
-        fs::copy(place.file(), place.folder().join(kept)).unwrap();
+        write(kept, &fs::read(place.file()).unwrap());
     }
     let aside = cache.quarantine().unwrap().unwrap();
     let mut foreign = fs::read(&aside).unwrap();
     // The tag of another store's name.
     foreign[48] ^= 1;
     let foreign_name = format!("cache.quarantine-{}", "f".repeat(32));
-    fs::copy(&aside, place.folder().join(&foreign_name)).unwrap();
-    fs::write(place.folder().join(&foreign_name), foreign).unwrap();
+    write(&foreign_name, &foreign);
     cache.clear().unwrap();
     let mut names = place.names();
     names.retain(|name| !["cache.lock", "cache.queue", "cache.holder"].contains(&&**name));
     assert_eq!(names, [&*foreign_name, "cache.quarantine-notes", "cache.sealed.bak"]);
     assert!(!place.key_file().exists());
+}
+
+#[test]
+fn what_was_set_aside_goes_with_a_plain_text_cache_and_nothing_else_does() {
+    for end in [PersistedTokenCache::clear, PersistedTokenCache::reset] {
+        let place = Place::new();
+        let file = place.path().join("plain.json");
+        let cache = place.builder().open_plaintext(&file).unwrap();
+        for _ in 0..2 {
+            create_private(&file).write_all(b"damaged").unwrap();
+            cache.quarantine().unwrap().expect("it was there");
+        }
+        cache.add(&event("client", "kept")).unwrap();
+        let others = ["other.json", "plain.json.quarantine-notes"];
+        for other in others {
+            create_private(&place.path().join(other));
+        }
+        end(&cache).unwrap();
+        let left = fs::read_dir(place.path()).unwrap();
+        let mut left: Vec<_> = left.map(|file| file.unwrap().file_name()).collect();
+        left.retain(|name| !name.as_encoded_bytes().ends_with(b".lockfile"));
+        left.sort();
+        assert_eq!(left, others);
+    }
 }

@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use tokenkeep_platform::text::{shell_word, shown, shown_path};
+use tokenkeep_platform::text::{command_word, shown, shown_path};
 
 use crate::{descriptor::Descriptor, output};
 
@@ -96,10 +96,10 @@ impl Store {
     pub(crate) fn command(&self, words: &str) -> String {
         let mut line = String::from("tokenkeep");
         if self.name != NAME {
-            line.push_str(&format!(" --name {}", shell_word(&self.name)));
+            line.push_str(&format!(" --name {}", command_word(&self.name)));
         }
         if let Some(path) = &self.cache {
-            line.push_str(&format!(" --cache {}", shell_word(path)));
+            line.push_str(&format!(" --cache {}", command_word(path)));
         }
         match self.layout {
             Layout::Sealed => {}

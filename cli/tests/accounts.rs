@@ -41,7 +41,9 @@ fn all(place: &Place) -> Value {
 fn choices(said: &str) -> Vec<Vec<String>> {
     let lines = said.lines().filter_map(|line| line.strip_prefix("  ")?.split_once(": --"));
     let options = lines.map(|(_, options)| format!("--{options}"));
-    options.map(|line| line.split(' ').map(|word| word.replace('\'', "")).collect()).collect()
+    options
+        .map(|line| line.split(' ').map(|word| word.replace(['\'', '"'], "")).collect())
+        .collect()
 }
 
 /// Runs the command with each choice that its refusal lists.

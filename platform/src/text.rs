@@ -83,6 +83,51 @@ pub fn shell_word(word: impl AsRef<OsStr>) -> String {
     }
 }
 
+/// `word` as one word of a command line that is the same for Windows' command prompt and for
+/// PowerShell; `None` where one of them would read something else in it, for neither has quotes
+/// that keep everything.
+pub fn cmd_word(word: impl AsRef<OsStr>) -> Option<String> {
+    let text = word.as_ref().to_str()?;
+    let is_read = |c: char| "\"“”„%!$`^".contains(c) || is_obeyed(c);
+    if text.contains(is_read) {
+        return None;
+    }
+    // A backslash before the quote that ends the word would keep that quote.
+    let end = if text.ends_with('\\') { "\\" } else { "" };
+    Some(format!("\"{text}{end}\""))
+}
+
+/// `word` as one word of a command line for this system's shell: [`shell_word`], or on Windows
+/// [`cmd_word`].
+///
+/// On Windows plain names stay as they are. What has no form for both of its shells is written for
+/// PowerShell; the command prompt finds nothing of that name then. Characters that are not shown
+/// have no form there, and are escaped as [`shown`] does it.
+pub fn command_word(word: impl AsRef<OsStr>) -> String {
+    let word = word.as_ref();
+    if cfg!(windows) { windows_word(word) } else { shell_word(word) }
+}
+
+fn windows_word(word: &OsStr) -> String {
+    let text = word.to_string_lossy();
+    let is_plain = |c: char| c.is_alphanumeric() || r"\/._-+:@~".contains(c);
+    if !text.is_empty() && !text.starts_with(['-', '@', '~']) && text.chars().all(is_plain) {
+        return text.into_owned();
+    }
+    cmd_word(word).unwrap_or_else(|| {
+        let text = shown(&text);
+        let mut quoted = String::from("'");
+        for c in text.chars() {
+            // PowerShell takes each of these for the quote that ends the word, unless it is doubled.
+            if "'‘’‚‛".contains(c) {
+                quoted.push(c);
+            }
+            quoted.push(c);
+        }
+        quoted + "'"
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,5 +151,15 @@ mod tests {
         assert_eq!(shell_word("-rf"), "'-rf'");
         assert_eq!(shell_word(""), "''");
         assert_eq!(shell_word("/a\n'b\u{202e}1"), r"$'/a\012\'b\342\200\2561'");
+    }
+    #[test]
+    fn a_path_in_a_command_for_windows_is_one_word_for_both_of_its_shells() {
+        assert_eq!(windows_word(r"C:\Users\ada\x_1".as_ref()), r"C:\Users\ada\x_1");
+        assert_eq!(windows_word(r"C:\a b\it's".as_ref()), r#""C:\a b\it's""#);
+        assert_eq!(windows_word(r"C:\a b\".as_ref()), r#""C:\a b\\""#);
+        assert_eq!(windows_word("-rf".as_ref()), r#""-rf""#);
+        assert_eq!(windows_word("".as_ref()), r#""""#);
+        assert_eq!(windows_word(r"C:\$(calc)\’%TEMP%".as_ref()), r"'C:\$(calc)\’’%TEMP%'");
+        assert_eq!(windows_word("C:\\a\u{202e}b".as_ref()), r"'C:\a\u{202e}b'");
     }
 }

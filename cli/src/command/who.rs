@@ -1,7 +1,7 @@
 //! Which account the user means.
 
 use tokenkeep::{Account, TokenCache};
-use tokenkeep_platform::text::shell_word;
+use tokenkeep_platform::text::command_word;
 
 use crate::{args::Whom, failure::Failure, open::typed};
 
@@ -105,5 +105,5 @@ fn options(kept: &TokenCache, account: &Account, authority: String) -> String {
 
 fn typed_option(option: &str, value: &str) -> String {
     let separator = if value.starts_with('-') { "=" } else { " " };
-    format!("{option}{separator}{}", shell_word(value))
+    format!("{option}{separator}{}", command_word(value))
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Descriptor, Sid, entry::Entry};
-use crate::{file::Place, text::is_obeyed};
+use crate::{file::Place, text::cmd_word};
 
 /// Whether it is a folder or a file that is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,10 +32,9 @@ impl Fault {
     /// What to do, for what lies at `path`. A command is named only if that was made for a store
     /// alone.
     pub(crate) fn mend(&self, path: &Path, is_own: impl FnOnce(&Path) -> bool) -> String {
-        let word = |path: &Path| path.to_str().and_then(cmd_word);
         match &self.mend {
             Mend::BeOwner => "run as that user, or name another place".to_owned(),
-            Mend::Narrow(user, kind, others) => match word(path).filter(|_| is_own(path)) {
+            Mend::Narrow(user, kind, others) => match cmd_word(path).filter(|_| is_own(path)) {
                 Some(word) => format!("run `{}`", narrowing(&word, user, *kind, others)),
                 None if *kind == Kind::Folder => {
                     "name a folder of its own below it, or another place".to_owned()
@@ -59,13 +58,6 @@ fn narrowing(path: &str, user: &Sid, kind: Kind, others: &[Sid]) -> String {
         line.push_str(&format!(" \"*{who}:{inherit}F\""));
     }
     line
-}
-
-/// A path as one word for the command prompt and for PowerShell; `None` where one of them would
-/// read something else in it, for neither has quotes that keep everything.
-fn cmd_word(path: &str) -> Option<String> {
-    let is_read = |c: char| "\"%!$`^".contains(c) || is_obeyed(c);
-    (!path.contains(is_read)).then(|| format!("\"{path}\""))
 }
 
 /// Judges the owner and the access list by the rules of `place`, and tells whether others can read it.
