@@ -57,6 +57,26 @@ fn a_key_that_proved_wrong_is_asked_for_again() {
 }
 
 #[test]
+fn no_key_is_asked_for_a_file_that_could_not_be_read_anyway() {
+    let place = Place::new();
+    let open = |callback, limit| {
+        let builder = place.builder().key_source(KeySource::Callback(callback));
+        builder.size_limit(limit).open().unwrap()
+    };
+    let cache = open(KeyCallback::new(|_| Ok(Secret::new([7; 32]))), 1 << 20);
+    cache.add(&event("client", "kept")).unwrap();
+    let whole = fs::read(place.file()).unwrap();
+    let never = || KeyCallback::new(|_| panic!("the key was asked for"));
+    let too_large = open(never(), whole.len() as u64 - 1).accounts();
+    assert!(matches!(too_large, Err(Error::TooLarge { .. })), "{too_large:?}");
+    for damaged in [&whole[..whole.len() - 1], &[&whole[..], b"x"].concat()] {
+        fs::write(place.file(), damaged).unwrap();
+        let cut = open(never(), 1 << 20).accounts();
+        assert!(matches!(cut, Err(Error::Corrupt { .. })), "{cut:?}");
+    }
+}
+
+#[test]
 fn clear_with_a_wrong_passphrase_removes_nothing() {
     let place = Place::new();
     let open = |text: &str| {

@@ -113,7 +113,7 @@ pub(crate) fn open(
     limit: u64,
 ) -> Result<(Authenticated, Zeroizing<Vec<u8>>), SealError> {
     let mut file = file.into();
-    let header = inspect(&file, store, limit)?;
+    let header = inspect(&file, file.len() as u64, store, limit)?;
     if !header.is_of(key) {
         return Err(SealError::WrongKey);
     }
@@ -134,25 +134,27 @@ pub(crate) fn open(
     Ok((Authenticated::new(header), file))
 }
 
-/// Checks everything about a whole sealed file that needs no key.
+/// Checks everything about a sealed file that needs no key: its first [`Header::MAX_LEN`] bytes, or
+/// more, and its size.
 ///
 /// A caller asks a vault or derives a key only for a file that passed.
 ///
 /// # Errors
 /// In this order: [`SealError::TooLarge`]; those of [`Header::parse`]; [`SealError::Corrupt`] if
 /// the file is shorter or longer than its header says; [`SealError::OtherStore`].
-pub(crate) fn inspect(file: &[u8], store: &str, limit: u64) -> Result<Header, SealError> {
-    check_size(Some(file.len() as u64), limit)?;
-    let (header, _) = Header::parse(file)?;
-    match header.file_len() {
-        Some(expected) if expected == file.len() as u64 => {}
-        _ => {
-            return Err(SealError::corrupt(format!(
-                "the header speaks of {} bytes of content, the file has {} bytes",
-                header.payload_len,
-                file.len()
-            )));
-        }
+pub(crate) fn inspect(
+    head: &[u8],
+    file_len: u64,
+    store: &str,
+    limit: u64,
+) -> Result<Header, SealError> {
+    check_size(Some(file_len), limit)?;
+    let (header, _) = Header::parse(head)?;
+    if header.file_len() != Some(file_len) {
+        return Err(SealError::corrupt(format!(
+            "the header speaks of {} bytes of content, the file has {file_len} bytes",
+            header.payload_len,
+        )));
     }
     if !is_name(store) || header.store_tag != store_tag(store) {
         return Err(SealError::OtherStore);

@@ -5,21 +5,19 @@ use tokenkeep_platform::file::OpenFile;
 use crate::{
     Error,
     persistence::{SealedPersistence, key::Fetched},
-    seal::{self, Authenticated, Header, Key, KeyId, KeyParameters, SealError},
+    seal::{self, Authenticated, Header, Key, KeyId, KeyParameters},
 };
 
 impl SealedPersistence {
     /// What the file says of itself, of which nothing is proven: enough to find a key to try.
     pub(super) fn header_of(&self, file: &OpenFile) -> Result<Header, Error> {
-        self.header(&file.read_head(Header::MAX_LEN)?)
+        self.header(&file.read_head(Header::MAX_LEN)?, file.len())
     }
 
-    /// The same, of the bytes of a file or its first ones.
-    pub(super) fn header(&self, bytes: &[u8]) -> Result<Header, Error> {
-        let (header, _) = Header::parse(bytes).map_err(|e| e.at(&self.file, &self.store))?;
-        if header.store_tag != seal::store_tag(&self.store) {
-            return Err(SealError::OtherStore.at(&self.file, &self.store));
-        }
+    /// The same, of the first bytes of a file, or all, and of its size.
+    pub(super) fn header(&self, bytes: &[u8], file_len: u64) -> Result<Header, Error> {
+        let header = seal::inspect(bytes, file_len, &self.store, self.size_limit)
+            .map_err(|error| error.at(&self.file, &self.store))?;
         if !self.keys.choose(&header.parameters) {
             return Err(Error::OtherBackend {
                 path: self.file.clone(),

@@ -165,7 +165,7 @@ impl Persistence for SealedPersistence {
         }
         // One reading: what follows comes from the header of the very bytes that are opened.
         let bytes = file.read_all(self.size_limit)?;
-        let key_id = self.header(&bytes)?.key_id;
+        let key_id = self.header(&bytes, bytes.len() as u64)?.key_id;
         let Some(key) = self.state().key(&key_id) else { return Ok(Loaded::NeedsPrepare) };
         let (header, content) = seal::open(bytes, &key, &self.store, self.size_limit)
             .map_err(|e| e.at(&self.file, &self.store))?;

@@ -146,11 +146,12 @@ impl SealedPersistence {
 
     fn prove_file(&self, file: &OpenFile) -> Result<Proof, Error> {
         let Ok(bytes) = file.read_all(self.size_limit) else { return Ok(Proof::Lacking) };
-        let header: Header = match seal::inspect(&bytes, &self.store, self.size_limit) {
-            Ok(header) => header,
-            Err(SealError::OtherStore) => return Ok(Proof::OtherStore),
-            Err(_) => return Ok(Proof::Lacking),
-        };
+        let header: Header =
+            match seal::inspect(&bytes, bytes.len() as u64, &self.store, self.size_limit) {
+                Ok(header) => header,
+                Err(SealError::OtherStore) => return Ok(Proof::OtherStore),
+                Err(_) => return Ok(Proof::Lacking),
+            };
         let known = self.state().key(&header.key_id).map(Fetched::Key);
         let Fetched::Key(key) = known.map_or_else(|| self.keys.recall(&header), Ok)? else {
             return Ok(Proof::Lacking);

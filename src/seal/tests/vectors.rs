@@ -29,7 +29,7 @@ impl Vector {
     pub(super) fn open(&self) -> Result<Vec<u8>, SealError> {
         let file = from_hex(&self.file);
         let limit = self.limit.unwrap_or(LIMIT);
-        let header = inspect(&file, &self.store, limit)?;
+        let header = inspect(&file, file.len() as u64, &self.store, limit)?;
         let key = match (&self.key, &self.passphrase, &header.parameters) {
             (Some(key), None, _) => Key::from_slice(&from_hex(key)).unwrap(),
             (None, Some(passphrase), KeyParameters::Passphrase(parameters)) => {
