@@ -9,6 +9,7 @@ mod plaintext;
 mod protection;
 mod recognise;
 mod sealed;
+mod set_aside;
 mod stamp;
 
 use std::{fmt, sync::Arc};

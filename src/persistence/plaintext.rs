@@ -10,13 +10,13 @@ use tokenkeep_platform::{
 
 use super::{
     DEFAULT_SIZE_LIMIT, Hold, Intent, Loaded, Persistence, Protection, Saved, Stamp,
-    key::random_key_id,
     location::FilePlace,
     recognise::{Found, recognise},
+    set_aside::{all_set_aside, prefix_of, remove_all, set_aside},
 };
 use crate::{Error, seal::Header};
 
-/// A cache in PLAIN TEXT: whoever reads the file can use the sign-ins.
+/// A cache in PLAIN TEXT: anyone who reads the file can use the sign-ins.
 ///
 /// Nothing falls back to this type by itself. The file is MSAL's JSON, created 0600 and replaced
 /// as a whole; it may lie in a folder that others can read, not in one that others can write. A
@@ -79,15 +79,15 @@ impl PlaintextPersistence {
     fn check_given_up(&self) -> Result<bool, Error> {
         let Some(file) = self.open_file()? else { return Ok(false) };
         let content = file.read_all(self.size_limit.max(LARGEST_GIVEN_UP))?;
-        self.refuse_another(&content, &[Found::OtherObject, Found::OtherJson])?;
+        self.refuse_another(&content)?;
         Ok(true)
     }
 
     /// An error where `content` is another program's, or a sealed cache.
-    fn refuse_another(&self, content: &[u8], others: &[Found]) -> Result<(), Error> {
+    fn refuse_another(&self, content: &[u8]) -> Result<(), Error> {
         let (found, expected) = if Header::parse(content).is_ok() {
             ("a sealed cache", "one in plain text")
-        } else if others.contains(&recognise(content)) {
+        } else if matches!(recognise(content), Found::OtherObject | Found::OtherJson) {
             ("JSON of another kind", "a token cache")
         } else {
             return Ok(());
@@ -114,7 +114,7 @@ impl Persistence for PlaintextPersistence {
             let what = format!("`{}`", shown_path(&self.path));
             return Err(Error::Corrupt { what, detail: "it is empty".into() });
         }
-        self.refuse_another(&content, &[Found::OtherObject])?;
+        self.refuse_another(&content)?;
         Ok(Loaded::Content(content, stamp))
     }
 
@@ -144,8 +144,9 @@ impl Persistence for PlaintextPersistence {
 
     fn delete(&self, _base: Option<&Stamp>, _hold: &Hold) -> Result<(), Error> {
         if let Some(folder) = Folder::open_shared(&self.folder)? {
-            folder.remove(&self.name)?;
-            folder.sweep(&self.name)?;
+            let mut files = vec![self.name.clone()];
+            files.extend(all_set_aside(&folder, &prefix_of(&self.name))?);
+            remove_all(&folder, &files)?;
         }
         Ok(())
     }
@@ -178,9 +179,7 @@ impl Persistence for PlaintextPersistence {
         if !self.check_given_up()? {
             return Ok(None);
         }
-        let name = format!("{}.quarantine-{}", self.name, random_key_id()?);
-        folder.rename(&self.name, &name)?;
-        Ok(Some(self.folder.join(name)))
+        Ok(Some(set_aside(&folder, &self.name, &prefix_of(&self.name))?))
     }
 }
 

@@ -24,8 +24,8 @@ pub use self::{
 use self::{protected_file::ProtectedFile, vault_item::VaultItem};
 use super::{
     Hold, Intent, Loaded, Persistence, Protection, Saved, Stamp,
-    key::random_key_id,
     location::{self, FilePlace},
+    set_aside::{all_set_aside, prefix_of, remove_all, set_aside},
 };
 use crate::{Error, Interaction};
 
@@ -267,8 +267,9 @@ impl Persistence for FamilyPersistence {
             Store::Vault(item) => item.delete(&self.place, self.signal, hold),
             Store::File(_) => {
                 if let Some(folder) = Folder::open_shared(&self.place.folder)? {
-                    folder.remove(&self.place.name)?;
-                    folder.sweep(&self.place.name)?;
+                    let mut files = vec![self.place.name.clone()];
+                    files.extend(all_set_aside(&folder, &prefix_of(&self.place.name))?);
+                    remove_all(&folder, &files)?;
                 }
                 Ok(())
             }
@@ -310,9 +311,7 @@ impl Persistence for FamilyPersistence {
         if folder.open_file(&self.place.name)?.is_none() {
             return Ok(None);
         }
-        let name = format!("{}.quarantine-{}", self.place.name, random_key_id()?);
-        folder.rename(&self.place.name, &name)?;
-        Ok(Some(self.place.folder.join(name)))
+        Ok(Some(set_aside(&folder, &self.place.name, &prefix_of(&self.place.name))?))
     }
 }
 

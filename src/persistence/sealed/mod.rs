@@ -23,7 +23,8 @@ pub(super) use self::naming::file_naming;
 use self::{history::History, plan::Plan, state::State};
 use super::{
     Hold, Intent, Loaded, Persistence, Protection, Saved, Stamp,
-    key::{Candidate, Ladder, random_key_id},
+    key::{Candidate, Ladder},
+    set_aside::set_aside,
 };
 use crate::{Error, seal};
 
@@ -232,12 +233,11 @@ impl Persistence for SealedPersistence {
         if folder.open_file(FILE_NAME)?.is_none() {
             return Ok(None);
         }
-        let name = format!("{SET_ASIDE}{}", random_key_id()?);
         let before = self.history.seen();
-        folder.rename(FILE_NAME, &name)?;
+        let aside = set_aside(&folder, FILE_NAME, SET_ASIDE)?;
         self.state().prepared = None;
         self.history.set_aside(&before);
-        Ok(Some(self.folder.join(name)))
+        Ok(Some(aside))
     }
 }
 

@@ -7,6 +7,7 @@ use tokenkeep_platform::file::Folder;
 use super::{FILE_NAME, SET_ASIDE};
 use crate::{
     Error,
+    persistence::set_aside::is_set_aside,
     seal::{Header, KeyId},
 };
 
@@ -19,7 +20,7 @@ pub(in crate::persistence) fn file_naming(
     id: &KeyId,
 ) -> Result<Option<PathBuf>, Error> {
     for name in folder.names()? {
-        let is_cache = name == FILE_NAME || is_set_aside(&name);
+        let is_cache = name == FILE_NAME || is_set_aside(&name, SET_ASIDE);
         match key_named_in(folder, &name) {
             Ok(Some(key_id)) if key_id == *id => return Ok(Some(folder.path().join(name))),
             Err(error) if is_cache => return Err(error),
@@ -34,9 +35,4 @@ fn key_named_in(folder: &Folder, name: &str) -> Result<Option<KeyId>, Error> {
     let head = file.read_head(Header::MAX_LEN)?;
     let parsed = Header::parse(&head).map_err(|error| error.at(file.path(), ""))?;
     Ok(Some(parsed.0.key_id))
-}
-
-/// Whether `quarantine` gave a file this name.
-pub(super) fn is_set_aside(name: &str) -> bool {
-    name.strip_prefix(SET_ASIDE).is_some_and(|id| KeyId::from_hex(id).is_some())
 }

@@ -1,14 +1,15 @@
 //! What goes with a cache that is removed: all of it is looked at first, then it is removed.
 
-use tokenkeep_platform::{
-    file::{FileError, Folder, OpenFile},
-    text::shown_path,
-};
+use tokenkeep_platform::file::{Folder, OpenFile};
 
-use super::{FILE_NAME, TEMPORARY, naming::is_set_aside};
+use super::{FILE_NAME, SET_ASIDE, TEMPORARY};
 use crate::{
     Error,
-    persistence::{Hold, SealedPersistence, key::Fetched},
+    persistence::{
+        Hold, SealedPersistence,
+        key::Fetched,
+        set_aside::{self, all_set_aside},
+    },
     seal::{self, Authenticated, Header, SealError},
 };
 
@@ -45,7 +46,7 @@ impl SealedPersistence {
             removal.files.push(FILE_NAME.into());
             removal.keys.push(header.clone());
         }
-        for name in removal.set_aside()? {
+        for name in all_set_aside(&removal.folder, SET_ASIDE)? {
             match self.prove(&removal.folder, &name)? {
                 Proof::OtherStore => continue,
                 Proof::Given(header) => removal.keys.push(header),
@@ -72,7 +73,7 @@ impl SealedPersistence {
         let Some(folder) = Folder::open(&self.folder)? else { return Ok(None) };
         let mut removal = Removal { folder, files: Vec::new(), keys: Vec::new() };
         let mut names = vec![FILE_NAME.to_owned()];
-        names.extend(removal.set_aside()?);
+        names.extend(all_set_aside(&removal.folder, SET_ASIDE)?);
         for name in names {
             match self.prove(&removal.folder, &name) {
                 Ok(Proof::OtherStore) if name != FILE_NAME => continue,
@@ -103,18 +104,14 @@ impl SealedPersistence {
 
     fn remove_files(&self, removal: &Removal) -> Result<(), Error> {
         let mut is_begun = false;
-        for (at, name) in removal.files.iter().enumerate() {
-            let removed = removal.folder.remove(name);
-            if matches!(removed, Ok(true) | Err(FileError::NotDurable { .. })) {
-                is_begun = true;
-                self.forget();
-            }
-            removed.map_err(|error| match is_begun {
-                true => self.partly(removal, at, 0, error.into()),
-                false => error.into(),
-            })?;
-        }
-        Ok(())
+        let removed = set_aside::remove_each(&removal.folder, &removal.files, || {
+            is_begun = true;
+            self.forget();
+        });
+        removed.map_err(|(at, error)| match is_begun {
+            true => self.partly(removal, at, 0, error),
+            false => error,
+        })
     }
 
     fn forget(&self) {
@@ -127,11 +124,10 @@ impl SealedPersistence {
 
     /// What is left from the given file and key on.
     fn partly(&self, removal: &Removal, file: usize, key: usize, source: Error) -> Error {
-        let path = |name| removal.folder.path().join(name);
-        let files =
-            removal.files[file..].iter().map(|name| format!("`{}`", shown_path(path(name))));
         let keys = removal.keys[key..].iter().map(|header| self.keys.whereabouts(header));
-        let left = files.chain(keys).collect::<Vec<_>>().join(", ");
+        let mut left = set_aside::listed(&removal.folder, &removal.files[file..]);
+        left.extend(keys);
+        let left = left.join(", ");
         Error::PartlyRemoved { left, source: Box::new(source) }
     }
 
@@ -164,14 +160,6 @@ impl SealedPersistence {
 }
 
 impl Removal {
-    /// What `quarantine` has set aside here.
-    fn set_aside(&self) -> Result<Vec<String>, Error> {
-        let mut names = self.folder.names()?;
-        names.retain(|name| is_set_aside(name));
-        names.sort();
-        Ok(names)
-    }
-
     fn check_files(&self) -> Result<(), Error> {
         self.folder.check_removal(TEMPORARY)?;
         for name in &self.files {
