@@ -266,7 +266,8 @@ pub enum Error {
         /// The version found.
         version: u16,
     },
-    /// Several items of the vault have the names of the one asked for. None is chosen, and none is removed.
+    /// Several items of a store of keyring-core have the names of the one asked for. None is chosen,
+    /// and none is removed. The Secret Service never gives this.
     #[error(
         "the {vault} holds several items by the same names; remove all but one in the vault's own program"
     )]
@@ -308,7 +309,8 @@ pub enum Error {
         /// What the operating system said, where it said anything.
         source: Option<Source>,
     },
-    /// The vault's service, or the bus that leads to it, does not run.
+    /// The vault's service, or the bus that leads to it, does not run, or the bus belongs to another
+    /// user.
     #[error("the {vault} cannot be reached: {}", shown(reason))]
     VaultServiceMissing {
         /// The vault.

@@ -7,14 +7,14 @@ impl Error {
     pub fn next_step(&self) -> &'static str {
         match self {
             Self::AccountAmbiguous { .. } => "name the account",
-            Self::Callback { .. } => "mend what its source says, then try again",
+            Self::Callback { .. } => "correct what its source says, then try again",
             Self::Corrupt { .. } => {
                 "set a file aside with `quarantine`, or start over with `reset`"
             }
             Self::DurabilityUnknown { .. } => "save again",
             Self::Invalid { .. } => "correct the input",
             Self::InvalidKeyFile { .. } => "restore the key file, or name the right one",
-            Self::Io { .. } => "mend what its source says, then try again",
+            Self::Io { .. } => "correct what its source says, then try again",
             Self::KeyGone { .. } => {
                 "bring the key file or the vault back, or `reset` and sign in again"
             }

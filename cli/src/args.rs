@@ -15,7 +15,8 @@ use crate::{descriptor::Descriptor, output};
 /// Keeps OAuth sign-ins: adds them, prints tokens, says what protects them.
 ///
 /// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing there (sign in), 4 vault locked, missing
-/// or silent, 5 lock timeout, 6 cache unreadable.
+/// or silent, 5 lock timeout, 6 cache unreadable, too large, unsafe or of another kind, or a token
+/// that is not printed.
 #[derive(Debug, Parser)]
 #[command(name = "tokenkeep", version, max_term_width = 100)]
 pub(crate) struct Arguments {
@@ -214,7 +215,8 @@ pub(crate) enum Command {
     /// An event says who asked and what the provider answered, in the shape of msal's
     /// TokenCache.add. The provider's answer goes under "response" as it came. An account comes
     /// from its id_token or client_info; where it has neither, from "account", an id of your own
-    /// choice that is the same at each sign-in, and "username", the name to show.
+    /// choice that is the same at each sign-in. "username" is the name to show; without "account" it
+    /// is the id, too.
     #[command(after_help = EVENT)]
     Add,
     /// Remove the cache, its key, what was set aside and temporary files
@@ -230,8 +232,8 @@ pub(crate) enum Command {
     ///
     /// Each vault makes a round trip with a random item that is removed again; only a kill in the
     /// middle, or a vault that falls silent then, can leave it, labelled "tokenkeep: a test, safe
-    /// to delete". Nothing is asked for without --allow-prompt, and without it the answer comes
-    /// within 5 s. A cache that does not exist is not made.
+    /// to delete". Nothing is asked for without --allow-prompt. Then the answer comes within 5 s, or
+    /// within 30 s where a passphrase has to be turned into a key. A cache that does not exist is not made.
     ///
     /// The exit code is about this cache alone: 0 if it works, if a new one could be made, or if
     /// only its passphrase was not asked for; else what another command would end with, such as 4
@@ -276,10 +278,13 @@ pub(crate) enum Command {
     },
     /// Sign one account out
     ///
-    /// A client that has no token of the account changes nothing, and the exit code is 3. Where no
-    /// account is signed in, tokens that belong to none are removed.
+    /// If the account has tokens and the client has none of them, nothing is changed and the exit
+    /// code is 3. An account without any token is removed for any client. Where no account is signed in, tokens that belong to none are removed.
     SignOut(SignOut),
     /// Print a valid access token
+    ///
+    /// A token that is empty or has other characters than printable ASCII is not printed; the exit
+    /// code is 6.
     Token(Token),
 }
 

@@ -174,7 +174,8 @@ impl TokenCache {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if `authority` is no https address.
+    /// [`Error::Invalid`] if the address `authority` cannot be used, see
+    /// [`TokenRequest::new`](crate::TokenRequest::new).
     pub fn accounts_of(&self, authority: &str) -> Result<Vec<Account>, Error> {
         let place = Authority::parse(authority)?;
         let known: Vec<Account> =

@@ -20,7 +20,8 @@ use crate::{
 impl SignInEvent {
     /// Reads an event in the shape in which msal hands it to `TokenCache.add`: `client_id`, `scope`
     /// (a list, or one text), `token_endpoint`, `response`, and perhaps `environment`, `data`,
-    /// `grant_type`, `username`, `authority_type`, `skip_account_creation` and `_account_id`.
+    /// `grant_type`, `username`, `account` (see [`SignInEvent::account`]), `authority_type`,
+    /// `skip_account_creation` and `_account_id`.
     ///
     /// What is read leniently in a response, see [`from_response`](Self::from_response), is so in
     /// an event, too. A `null` is as if the member were not there.

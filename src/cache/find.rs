@@ -37,7 +37,7 @@ impl TokenCache {
     ///
     /// [`Error::AccountAmbiguous`] if the request names no account and several have a valid token
     /// for it, or a refresh token that the program may spend. [`Error::Invalid`] if the request's
-    /// authority is no https address.
+    /// authority cannot be used, see [`TokenRequest::new`].
     pub fn find_access_token(
         &self,
         request: &TokenRequest,

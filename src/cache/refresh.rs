@@ -35,7 +35,7 @@ impl TokenCache {
     /// # Errors
     ///
     /// [`Error::AccountAmbiguous`] if the request names no account and several have a refresh
-    /// token. [`Error::Invalid`] if its authority is no https address.
+    /// token. [`Error::Invalid`] if its authority cannot be used, see [`TokenRequest::new`].
     pub fn refresh_tokens(&self, request: &TokenRequest) -> Result<Vec<Entry>, Error> {
         let lookup = request.lookup()?;
         if request.is_app_only() {
@@ -123,7 +123,7 @@ impl TokenCache {
 
     /// Puts the secret `renewed` in place of the refresh token `spent` wherever the account has it,
     /// at `now` (Unix seconds), and tells in how many entries. None means that the account was
-    /// signed out or signed in anew in the meantime; then nothing changes.
+    /// signed out or signed in again in the meantime; then nothing changes.
     ///
     /// Where a newer token stands beside the spent one it stays.
     ///

@@ -19,7 +19,7 @@ impl SerializableTokenCache {
         Self::default()
     }
 
-    /// The cache as JSON, byte for byte as msal 1.39 prints it; it counts as unchanged from here.
+    /// The cache as JSON, as [`TokenCache::to_json`] prints it; it counts as unchanged from here.
     pub fn serialize(&mut self) -> Secret {
         self.cache.touched = false;
         self.cache.to_json()

@@ -94,7 +94,8 @@ impl PersistedTokenCache {
     ///
     /// The key goes where the file still opens with it, without asking anybody, and it was made for
     /// the cache of this name in this folder. Otherwise it stays in its source, where it harms
-    /// nobody: who does not hold the key may have written the file.
+    /// nobody: who does not hold the key may have written the file. A `key.dpapi` that Windows does
+    /// not decrypt is renamed to `key.dpapi.quarantine-` and 32 digits, and stays.
     ///
     /// # Errors
     /// Whatever keeps a file from being removed, found before anything is; what fails in the middle

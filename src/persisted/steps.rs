@@ -198,7 +198,7 @@ impl PersistedTokenCache {
 
     /// Signs `account` out of one client: its access and id tokens, the account, and the refresh
     /// tokens of this client and its family. Other clients keep their refresh tokens. Nothing is
-    /// changed if neither this client nor its family has a token of the account.
+    /// changed if the account has tokens, but none of this client or its family.
     ///
     /// # Errors
     /// As [`transaction`](Self::transaction).

@@ -109,7 +109,7 @@ impl PersistedTokenCache {
     pub(super) fn restless(&self) -> Error {
         Error::Invalid {
             detail: format!(
-                "{} was removed and made anew {ATTEMPTS} times while it was being opened; try again",
+                "{} was removed and made again {ATTEMPTS} times while it was being opened; try again",
                 self.0.lock.place().display()
             ),
         }

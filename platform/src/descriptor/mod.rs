@@ -42,7 +42,7 @@ pub enum DescriptorError {
         limit: usize,
     },
     /// It did not end in time.
-    #[error("did not end within {waited:?}; whoever writes to it has to close it")]
+    #[error("did not end within {waited:?}; the program that writes to it has to close it")]
     TimedOut {
         /// How long this process waited.
         waited: Duration,

@@ -53,7 +53,7 @@ pub use self::{
 /// else's: they could put another place in its stead, and this one back later. A sticky folder,
 /// such as `/tmp`, is one where they cannot. The place itself need not exist.
 ///
-/// On Windows nothing is checked.
+/// The mode of a folder decides, not its owner, who can do the same. On Windows nothing is checked.
 ///
 /// # Errors
 ///

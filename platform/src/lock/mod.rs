@@ -79,9 +79,9 @@ enum Protocol {
 impl CrossProcessLock {
     /// The lock `name` in a store's own folder, which must exist by the time it is acquired.
     ///
-    /// Its descriptors are kept for the next acquisition. It is fair: those who wait queue for it.
-    /// Whoever stands still at the head of the queue, stopped for instance, is passed by within a
-    /// few seconds.
+    /// Its descriptors are kept for the next acquisition. Who heads the queue gets the lock next; of
+    /// the others each has the same chance. A head that stands still, stopped for instance, is
+    /// passed by within a few seconds.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>, name: &str) -> Self {
         Self { protocol: Protocol::Own(Arc::new(Own::new(folder.into(), name))) }

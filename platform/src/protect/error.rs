@@ -7,7 +7,7 @@ use std::io;
 #[non_exhaustive]
 pub enum ProtectError {
     /// There is nothing to give back (code 87).
-    #[error("there are no protected bytes; whoever wrote them was stopped, sign in again")]
+    #[error("there are no protected bytes; the program that wrote them was stopped, sign in again")]
     Empty,
     /// The call failed for a reason that has no name of its own here.
     #[error("Windows could not protect or give back the bytes; see the cause")]

@@ -62,7 +62,8 @@ pub enum VaultError {
         /// What the vault said, if it said anything.
         source: Option<Source>,
     },
-    /// The vault's service, or the bus that leads to it, does not run; `reason` names it and how to start it.
+    /// The vault's service, or the bus that leads to it, does not run, or the bus belongs to another
+    /// user; `reason` names it and how to start it.
     #[error("{}", shown(reason))]
     ServiceMissing {
         /// What does not run, and what to do.
@@ -90,7 +91,7 @@ pub enum VaultError {
         limit: usize,
     },
     /// The item is there and empty: its creation was cut off. Nothing of ours is ever stored empty.
-    #[error("the vault item is empty, its creation was cut off; delete it and create it anew")]
+    #[error("the vault item is empty, its creation was cut off; delete it and create it again")]
     Unfinished,
 }
 

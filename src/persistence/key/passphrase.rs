@@ -30,7 +30,7 @@ impl Passphrase {
     /// The one that `ask` gives. It is called when a key is needed, until its answer was right; it
     /// is told whether the cache is new, so that it can ask twice.
     ///
-    /// Other processes do not wait meanwhile. Other threads that need the key do, and get the same
+    /// Other processes do not wait meanwhile. Other threads that use this value or its clones and need the key do, and get the same
     /// answer, or its failure. `ask` must not use the cache that it serves: every call there is
     /// [`Error::Nested`].
     pub fn asked(

@@ -16,7 +16,8 @@ use rustix::fs::Stat;
 ///
 /// The group has the number or the name of its owner, or is the one of root, to whom nothing is
 /// closed anyway. Who is listed in it is what the system's list of groups says; who has it as the
-/// first group, what `/etc/passwd` says. What cannot be found out counts as another's.
+/// first group, what `/etc/passwd` says. What cannot be found out counts as another's; only a `/etc/passwd`
+/// that cannot be read says nothing.
 pub(super) fn is_owners_alone(path: &Path, stat: &Stat) -> bool {
     !has_access_list(path) && is_own(stat.st_gid, stat.st_uid).unwrap_or(false)
 }

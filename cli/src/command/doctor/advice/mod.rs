@@ -20,7 +20,9 @@ pub(super) fn line(error: &Error, scene: &Scene) -> String {
             "{} is installed too; if the key was made with it, end the one that answers and start that one",
             scene.other_providers().join(", ")
         ),
-        Error::OtherBackend { .. } => "name with --key what it was sealed with".into(),
+        Error::OtherBackend { .. } => {
+            "say with --store and --key how it is kept, or name another place with --cache".into()
+        }
         _ => {
             let trouble = trouble(error, scene);
             let row = TABLE.iter().find(|(of, places, _)| {
