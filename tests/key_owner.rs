@@ -12,7 +12,7 @@ use std::{
 };
 
 use keyring::mock;
-use support::{Place, STORE, event, token};
+use support::{Forked, Place, STORE, child_says_yes, event, token};
 use tokenkeep::{
     CredentialStore, Error, KernelKeyring, KeyCallback, KeySource, Passphrase, PersistedTokenCache,
     Secret,
@@ -414,6 +414,38 @@ mod real_keyring {
             let before = items();
             vault().open(&place.path().join("two")).unwrap().remove_expired().unwrap();
             assert_eq!(items(), before);
+        });
+    }
+    #[test]
+    fn after_a_fork_no_process_removes_the_key_that_the_other_one_saved_with() {
+        let name =
+            "real_keyring::after_a_fork_no_process_removes_the_key_that_the_other_one_saved_with";
+        inside(name, State::Unlocked, |_| {
+            let prepared = |place: &Place| {
+                let cache = vault().open(&place.folder()).unwrap();
+                cache.prepare().unwrap();
+                Some(cache)
+            };
+            let place = Place::new();
+            let cache = prepared(&place);
+            let add = |secret| cache.as_ref().unwrap().add(&event("client", secret));
+            assert!(child_says_yes(|| add("child").is_ok()));
+            drop(cache);
+            assert_eq!(vault().token(&place.folder()).as_deref(), Some("child"));
+
+            let place = Place::new();
+            let mut cache = prepared(&place);
+            let is_saved = || file(&place.folder()).exists();
+            let child = Forked::asked(|| {
+                while !is_saved() {
+                    std::thread::yield_now();
+                }
+                drop(cache.take());
+                true
+            });
+            cache.as_ref().unwrap().add(&event("client", "parent")).unwrap();
+            assert!(child.said_yes());
+            assert_eq!(vault().token(&place.folder()).as_deref(), Some("parent"));
         });
     }
 }

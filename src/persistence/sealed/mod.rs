@@ -125,7 +125,7 @@ impl Persistence for SealedPersistence {
             return Ok(());
         }
         let Some(file) = self.open_file()? else {
-            let needs_candidate = intent == Intent::Write && self.state().candidate.is_none();
+            let needs_candidate = intent == Intent::Write && !self.state().has_candidate();
             if needs_candidate {
                 let candidate = self.keys.candidate()?;
                 self.keep_candidate(candidate);
@@ -144,10 +144,10 @@ impl Persistence for SealedPersistence {
             if state.keys.iter().any(|(id, _)| *id == key_id) {
                 state.prepared = Some(stamp);
             }
-            state.candidate.take()
+            state.take_candidate()
         };
         if let Some(unused) = unused.filter(|candidate| candidate.id != key_id) {
-            self.keys.discard(unused);
+            self.discard(unused);
         }
         Ok(())
     }
@@ -242,11 +242,10 @@ impl Persistence for SealedPersistence {
 }
 
 impl Drop for SealedPersistence {
-    /// Removes a key that was made for a new cache which was not saved after all. Should a forked
-    /// child end first, its parent notices: a candidate is looked up before it is used.
+    /// Removes a key that was made for a new cache which was not saved after all.
     fn drop(&mut self) {
-        if let Some(unused) = self.state.get_mut().candidate.take() {
-            self.keys.discard(unused);
+        if let Some(unused) = self.state.get_mut().take_candidate() {
+            self.discard(unused);
         }
     }
 }

@@ -40,7 +40,7 @@ impl SealedPersistence {
 
     pub(super) fn plan_creation(&self) -> Result<Option<Plan>, Error> {
         // Taken out, so that no other thread can discard the key that a file is about to name.
-        let Some(candidate) = self.state().candidate.take() else { return Ok(None) };
+        let Some(candidate) = self.state().take_candidate() else { return Ok(None) };
         match self.keys.confirm(&candidate) {
             Ok(true) => {}
             Ok(false) => return Ok(None),
@@ -60,17 +60,19 @@ impl SealedPersistence {
 
     /// For the next try; one that is superfluous is removed.
     pub(super) fn keep_candidate(&self, candidate: Candidate) {
-        let superfluous = {
-            let mut state = self.state();
-            match state.candidate {
-                Some(_) => Some(candidate),
-                None => {
-                    state.candidate = Some(candidate);
-                    None
-                }
-            }
-        };
+        let superfluous = self.state().keep_candidate(candidate);
         if let Some(candidate) = superfluous {
+            self.discard(candidate);
+        }
+    }
+
+    /// Removes a key that was made and not used. A save that was reported as failed may have
+    /// happened, on a network file system for one; so a key that the cache names stays, and one of
+    /// which that cannot be told.
+    pub(super) fn discard(&self, candidate: Candidate) {
+        let named =
+            self.open_file().and_then(|file| file.map(|file| self.header_of(&file)).transpose());
+        if named.is_ok_and(|header| header.is_none_or(|header| header.key_id != candidate.id)) {
             self.keys.discard(candidate);
         }
     }

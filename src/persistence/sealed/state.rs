@@ -1,5 +1,7 @@
 //! What a value remembers of its sealed cache between calls.
 
+use std::process;
+
 use tokenkeep_platform::file::FileStamp;
 
 use crate::{
@@ -11,8 +13,9 @@ use crate::{
 pub(super) struct State {
     /// Keys by their id; usable only for a file whose header names them.
     pub(super) keys: Vec<(KeyId, Key)>,
-    /// A key for the case that there is no cache yet.
-    pub(super) candidate: Option<Candidate>,
+    /// A key for the case that there is no cache yet, and the process that made it. In a forked
+    /// child it is the parent's, whose next save may name it.
+    candidate: Option<(u32, Candidate)>,
     /// The file as it was when `prepare` last found its key in `keys`.
     pub(super) prepared: Option<FileStamp>,
 }
@@ -20,5 +23,23 @@ pub(super) struct State {
 impl State {
     pub(super) fn key(&self, id: &KeyId) -> Option<Key> {
         self.keys.iter().find(|(known, _)| known == id).map(|(_, key)| key.clone())
+    }
+
+    pub(super) fn has_candidate(&self) -> bool {
+        self.candidate.as_ref().is_some_and(|(maker, _)| *maker == process::id())
+    }
+
+    pub(super) fn take_candidate(&mut self) -> Option<Candidate> {
+        let is_own = self.has_candidate();
+        self.candidate.take().filter(|_| is_own).map(|(_, candidate)| candidate)
+    }
+
+    /// Keeps one that this process made; gives it back where there is one already.
+    pub(super) fn keep_candidate(&mut self, candidate: Candidate) -> Option<Candidate> {
+        if self.has_candidate() {
+            return Some(candidate);
+        }
+        self.candidate = Some((process::id(), candidate));
+        None
     }
 }
