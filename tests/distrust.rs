@@ -163,11 +163,11 @@ fn verify_finds_a_place_where_nothing_could_be_saved() {
 fn plain_text_that_cannot_be_read_can_be_set_aside() {
     let place = Place::new();
     let path = place.path().join("plain.json");
-    fs::write(&path, "not a cache").unwrap();
+    fs::write(&path, "{\"AccessToken\": {").unwrap();
     let cache = place.builder().open_plaintext(&path).unwrap();
     assert!(matches!(cache.accounts(), Err(Error::Corrupt { .. })));
     let aside = cache.quarantine().unwrap().expect("it was there");
-    assert_eq!(fs::read(aside).unwrap(), b"not a cache");
+    assert_eq!(fs::read(aside).unwrap(), b"{\"AccessToken\": {");
     cache.add(&event("client", "anew")).unwrap();
     assert_eq!(cache.protection(), Protection::Plaintext { path, exposed: false });
 }

@@ -39,9 +39,13 @@ fn a_plain_text_file_of_another_kind_is_left_whatever_is_asked() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("settings.json");
     let open = || PersistedTokenCache::builder("x").open_plaintext(&file).unwrap();
-    for content in
-        [r#"{"name": "x", "dependencies": {}}"#, r#"{"AccessToken": "text"}"#, "[1, 2]", "true"]
-    {
+    for content in [
+        r#"{"name": "x", "dependencies": {}}"#,
+        r#"{"AccessToken": "text"}"#,
+        "[1, 2]",
+        "true",
+        "root:x:0:0:root:/root:/bin/bash\n",
+    ] {
         write_private(&file, content);
         for (what, refused) in [
             ("add", open().add(&event("client", "no")).err()),
@@ -62,7 +66,7 @@ fn a_damaged_plain_text_cache_is_set_aside_or_reset_as_before() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("cache.json");
     let open = || PersistedTokenCache::builder("x").open_plaintext(&file).unwrap();
-    for damaged in ["", "{\"Account\": {\"k", "{\"AccessToken\": {}} tail", "no JSON"] {
+    for damaged in ["", "{\"Account\": {\"k", "{\"AccessToken\": {}} tail", "\0\0"] {
         write_private(&file, damaged);
         assert!(open().clear().is_err(), "{damaged}");
         let aside = open().quarantine().unwrap().expect("it was there");

@@ -217,7 +217,7 @@ fn what_was_set_aside_goes_with_a_plain_text_cache_and_nothing_else_does() {
         let file = place.path().join("plain.json");
         let cache = place.builder().open_plaintext(&file).unwrap();
         for _ in 0..2 {
-            create_private(&file).write_all(b"damaged").unwrap();
+            create_private(&file).write_all(b"{\"AccessToken\": {").unwrap();
             cache.quarantine().unwrap().expect("it was there");
         }
         cache.add(&event("client", "kept")).unwrap();

@@ -11,10 +11,10 @@ use tokenkeep_platform::{
 use super::{
     DEFAULT_SIZE_LIMIT, Hold, Intent, Loaded, Persistence, Protection, Saved, Stamp,
     location::FilePlace,
-    recognise::{Found, recognise},
+    recognise::{LARGEST_GIVEN_UP, refuse_another},
     set_aside::{all_set_aside, prefix_of, remove_all, set_aside},
 };
-use crate::{Error, seal::Header};
+use crate::Error;
 
 /// A cache in PLAIN TEXT: anyone who reads the file can use the sign-ins.
 ///
@@ -23,11 +23,11 @@ use crate::{Error, seal::Header};
 /// file that others can read becomes 0600 at the next save. On Windows an access list for its user,
 /// SYSTEM and Administrators alone stands for 0600.
 ///
-/// A file that holds something else, such as another program's JSON, is
-/// [`OtherBackend`](Error::OtherBackend) and is neither rewritten nor set aside nor removed. What
-/// is no JSON at all is taken for a damaged cache, which
-/// [`reset`](crate::PersistedTokenCache::reset) and
-/// [`quarantine`](crate::PersistedTokenCache::quarantine) alone give up.
+/// A file that holds something else, such as another program's settings, is
+/// [`OtherBackend`](Error::OtherBackend) and is neither rewritten nor set aside nor removed. What a
+/// cache can become by damage (a part of one, blanks or zero bytes) is [`Corrupt`](Error::Corrupt),
+/// and [`reset`](crate::PersistedTokenCache::reset) and
+/// [`quarantine`](crate::PersistedTokenCache::quarantine) alone give it up.
 ///
 /// Programs in other languages may use the file, too: it is locked as they lock it, by
 /// [`CrossProcessLock::family`].
@@ -79,20 +79,8 @@ impl PlaintextPersistence {
     fn check_given_up(&self) -> Result<bool, Error> {
         let Some(file) = self.open_file()? else { return Ok(false) };
         let content = file.read_all(self.size_limit.max(LARGEST_GIVEN_UP))?;
-        self.refuse_another(&content)?;
+        refuse_another(&content, &self.path, EXPECTED, |_| false)?;
         Ok(true)
-    }
-
-    /// An error where `content` is another program's, or a sealed cache.
-    fn refuse_another(&self, content: &[u8]) -> Result<(), Error> {
-        let (found, expected) = if Header::parse(content).is_ok() {
-            ("a sealed cache", "one in plain text")
-        } else if matches!(recognise(content), Found::OtherObject | Found::OtherJson) {
-            ("JSON of another kind", "a token cache")
-        } else {
-            return Ok(());
-        };
-        Err(Error::OtherBackend { path: self.path.clone(), found: found.into(), expected })
     }
 }
 
@@ -114,7 +102,7 @@ impl Persistence for PlaintextPersistence {
             let what = format!("`{}`", shown_path(&self.path));
             return Err(Error::Corrupt { what, detail: "it is empty".into() });
         }
-        self.refuse_another(&content)?;
+        refuse_another(&content, &self.path, EXPECTED, |_| false)?;
         Ok(Loaded::Content(content, stamp))
     }
 
@@ -183,5 +171,4 @@ impl Persistence for PlaintextPersistence {
     }
 }
 
-/// A cache that has outgrown its limit can still be given up. Nobody keeps more in one.
-const LARGEST_GIVEN_UP: u64 = 256 << 20;
+const EXPECTED: &str = "a token cache in plain text";

@@ -1,45 +1,82 @@
 //! Whether a file that a user named holds a token cache, before it is rewritten or removed.
 
-use std::fmt;
+use std::{fmt, path::Path};
 
 use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::CredentialType;
+use crate::{CredentialType, Error, seal::Header};
 
 /// What bytes are, as far as it must be known before they are rewritten or removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
-    /// A token cache: an object without members, or one with a section of the schema that is empty
-    /// or has an object in it. What else there is does not matter.
+enum Found {
+    /// A token cache: an object without members, or one with a section of the schema in which an
+    /// entry lies. Empty sections prove it if there is nothing else, or if there are two of them.
     Cache,
-    /// Another JSON object, such as a program's settings.
-    OtherObject,
-    /// JSON that is no object.
+    /// No JSON, and what a cache can become by damage: nothing but white space and zero bytes, or
+    /// the beginning of a cache, or something with the name of a section in it.
+    DamagedCache,
+    /// Other JSON, such as a program's settings.
     OtherJson,
-    /// No JSON: a damaged cache, or no cache at all.
-    NoJson,
+    /// Anything else.
+    Other,
 }
 
-pub(super) fn recognise(bytes: &[u8]) -> Found {
+/// Refuses what is neither a cache, nor a damaged one, nor what `is_expected` knows: another program
+/// has a use for it.
+pub(super) fn refuse_another(
+    content: &[u8],
+    path: &Path,
+    expected: &'static str,
+    is_expected: impl FnOnce(&[u8]) -> bool,
+) -> Result<(), Error> {
+    let found = match recognise(content) {
+        _ if is_expected(content) => return Ok(()),
+        _ if Header::parse(content).is_ok() => "a sealed cache",
+        Found::Cache | Found::DamagedCache => return Ok(()),
+        Found::OtherJson => "JSON of another kind",
+        Found::Other => "no cache",
+    };
+    Err(Error::OtherBackend { path: path.to_owned(), found: found.into(), expected })
+}
+
+/// A cache that has outgrown its limit can still be given up. Nobody keeps more in one.
+pub(super) const LARGEST_GIVEN_UP: u64 = 256 << 20;
+
+fn recognise(bytes: &[u8]) -> Found {
     let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let mut seen = Seen::default();
     let walked = serde_json::Deserializer::from_slice(text).deserialize_map(&mut seen);
-    if seen.is_section {
+    if seen.entries > 0 {
         return Found::Cache;
     }
     match (walked, serde_json::from_slice::<&RawValue>(text)) {
-        (_, Err(_)) => Found::NoJson,
-        (Err(_), Ok(_)) => Found::OtherJson,
-        (Ok(()), Ok(_)) if seen.members == 0 => Found::Cache,
-        (Ok(()), Ok(_)) => Found::OtherObject,
+        (_, Err(_)) if may_be_damaged(text) => Found::DamagedCache,
+        (_, Err(_)) => Found::Other,
+        (Ok(()), Ok(_)) if seen.members == seen.empty || seen.empty > 1 => Found::Cache,
+        (_, Ok(_)) => Found::OtherJson,
     }
+}
+
+fn may_be_damaged(text: &[u8]) -> bool {
+    let is_blank = |byte: &u8| *byte == 0 || byte.is_ascii_whitespace();
+    let Some(start) = text.iter().position(|byte| !is_blank(byte)) else { return true };
+    let Some(members) = text[start..].strip_prefix(b"{") else { return false };
+    let first = members.trim_ascii_start();
+    CredentialType::ALL.iter().any(|section| {
+        let name = format!("\"{}\"", section.as_str());
+        name.as_bytes().starts_with(first)
+            || members.windows(name.len()).any(|part| part == name.as_bytes())
+    })
 }
 
 #[derive(Default)]
 struct Seen {
     members: usize,
-    is_section: bool,
+    /// Entries of the schema, in sections of the schema.
+    entries: usize,
+    /// Sections of the schema without any entry.
+    empty: usize,
 }
 
 impl<'de> Visitor<'de> for &mut Seen {
@@ -53,27 +90,27 @@ impl<'de> Visitor<'de> for &mut Seen {
         while let Some(name) = members.next_key::<String>()? {
             self.members += 1;
             let value: &RawValue = members.next_value()?;
-            if CredentialType::from_name(&name).is_some() && is_section(value.get()) {
-                self.is_section = true;
+            if CredentialType::from_name(&name).is_none() {
+                continue;
             }
+            let mut section = Section::default();
+            let walked =
+                serde_json::Deserializer::from_str(value.get()).deserialize_map(&mut section);
+            self.entries += section.entries;
+            self.empty += usize::from(walked.is_ok() && section.members == 0);
         }
         Ok(())
     }
 }
 
-fn is_section(text: &str) -> bool {
-    let mut entries = Entries::default();
-    let walked = serde_json::Deserializer::from_str(text).deserialize_map(&mut entries);
-    walked.is_ok() && (entries.count == 0 || entries.objects > 0)
-}
-
 #[derive(Default)]
-struct Entries {
-    count: usize,
-    objects: usize,
+struct Section {
+    members: usize,
+    /// Those with a field that entries of the schema have.
+    entries: usize,
 }
 
-impl<'de> Visitor<'de> for &mut Entries {
+impl<'de> Visitor<'de> for &mut Section {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -82,29 +119,58 @@ impl<'de> Visitor<'de> for &mut Entries {
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
         while entries.next_key::<IgnoredAny>()?.is_some() {
+            self.members += 1;
             let entry: &RawValue = entries.next_value()?;
-            self.count += 1;
-            self.objects += usize::from(entry.get().starts_with('{'));
+            // One proves it.
+            if self.entries == 0 {
+                let mut fields = Fields(false);
+                // It stops at what is no object, and at a name that is no text.
+                _ = serde_json::Deserializer::from_str(entry.get()).deserialize_map(&mut fields);
+                self.entries += usize::from(fields.0);
+            }
         }
         Ok(())
     }
 }
+
+/// Whether a field was seen that each entry of some kind has.
+struct Fields(bool);
+
+impl<'de> Visitor<'de> for &mut Fields {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
+        while let Some(name) = fields.next_key::<String>()? {
+            self.0 |= FIELDS.contains(&name.as_str());
+            fields.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
+    }
+}
+
+const FIELDS: [&str; 4] = ["client_id", "credential_type", "environment", "home_account_id"];
 
 #[cfg(test)]
 mod tests {
     use super::{Found, recognise};
 
     #[test]
-    fn a_cache_is_known_by_a_section_of_the_schema() {
+    fn a_cache_is_known_by_an_entry_in_a_section_of_the_schema() {
         for cache in [
             "{}",
             " \n{ }\n",
             "\u{feff}{}",
             r#"{"AccessToken": {}}"#,
+            r#"{"AccessToken": {}, "Account": {}, "Future": {"x": 1}}"#,
             r#"{"AppMetadata": {"appmetadata-h-c": {"client_id": "c"}}}"#,
-            r#"{"name": "x", "Account": {"k": {}}}"#,
-            r#"{"AccessToken": 7, "IdToken": {"a": null, "b": {"secret": "\ud800 1e999"}}}"#,
-            r#"{"\u0041ccount": {"k": {}}, "Future": [1e999, "\ud83d"]}"#,
+            r#"{"name": "x", "Account": {"k": {"environment": "h"}}}"#,
+            r#"{"AccessToken": 7, "IdToken": {"a": null, "b": {"realm": "\ud800 1e999", "client_id": 1}}}"#,
+            r#"{"\u0041ccount": {"k": {"home_account_id": ""}}, "Future": [1e999, "\ud83d"]}"#,
+            r#"{"IdToken": {"a": {"client_id": "c", "\ud800": 1}}}"#,
         ] {
             assert_eq!(recognise(cache.as_bytes()), Found::Cache, "{cache}");
         }
@@ -115,17 +181,41 @@ mod tests {
         for other in [
             r#"{"name": "package", "version": "1.0.0", "dependencies": {}}"#,
             r#"{"Account": {"name": "ada"}}"#,
+            r#"{"Account": {"Smtp": {"username": "ada", "secret": "x"}}, "Logging": {}}"#,
+            r#"{"Account": {}, "Logging": {}}"#,
             r#"{"AccessToken": "secret"}"#,
             r#"{"accesstoken": {}}"#,
-            r#"{"nested": {"AccessToken": {"k": {}}}}"#,
+            r#"{"nested": {"AccessToken": {"k": {"client_id": "c"}}}}"#,
+            "[]",
+            "7",
+            "null",
+            r#""text""#,
+            r#"[{"AccessToken": {}}]"#,
         ] {
-            assert_eq!(recognise(other.as_bytes()), Found::OtherObject, "{other}");
-        }
-        for other in ["[]", "7", "null", r#""text""#, r#"[{"AccessToken": {}}]"#] {
             assert_eq!(recognise(other.as_bytes()), Found::OtherJson, "{other}");
         }
-        for text in ["", "{", "\0\0", "{\"Account\": {\"k\":", "{} x", "\u{ff}", "# notes"] {
-            assert_eq!(recognise(text.as_bytes()), Found::NoJson, "{text:?}");
+        for damaged in [
+            "",
+            " \n",
+            "\0\0",
+            "{",
+            "{\n    \"Acc",
+            "{\"Account\": {\"k\":",
+            "{\"AccessToken\": {}} x",
+            "\0{\"IdToken\": {}}",
+        ] {
+            assert_eq!(recognise(damaged.as_bytes()), Found::DamagedCache, "{damaged:?}");
+        }
+        for text in [
+            "{} x",
+            "{ // settings\n}",
+            "\u{ff}",
+            "# notes",
+            "root:x:0:0:root:/root:/bin/bash\n",
+            "notes on \"Account\"",
+            "{\"name\": \"x\", }",
+        ] {
+            assert_eq!(recognise(text.as_bytes()), Found::Other, "{text:?}");
         }
     }
 }

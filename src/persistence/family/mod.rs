@@ -298,6 +298,15 @@ impl Persistence for FamilyPersistence {
         }
     }
 
+    fn reset(&self, hold: &Hold) -> Result<(), Error> {
+        if let (Store::File(_), Some(folder)) =
+            (&self.store, Folder::open_shared(&self.place.folder)?)
+        {
+            ProtectedFile::check_given_up(&folder, &self.place)?;
+        }
+        self.delete(None, hold)
+    }
+
     /// Only a file can be set aside: an item of a vault has one name.
     fn quarantine(&self, _hold: &Hold) -> Result<Option<PathBuf>, Error> {
         if let Store::Vault(item) = &self.store {
@@ -308,7 +317,7 @@ impl Persistence for FamilyPersistence {
             return Err(Error::Invalid { detail });
         }
         let Some(folder) = Folder::open_shared(&self.place.folder)? else { return Ok(None) };
-        if folder.open_file(&self.place.name)?.is_none() {
+        if !ProtectedFile::check_given_up(&folder, &self.place)? {
             return Ok(None);
         }
         Ok(Some(set_aside(&folder, &self.place.name, &prefix_of(&self.place.name))?))

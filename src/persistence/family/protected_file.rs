@@ -9,8 +9,12 @@ use tokenkeep_platform::{
 use super::{FamilyIdentity, Found};
 use crate::{
     Error,
-    persistence::{Stamp, location::FilePlace},
-    seal::Header,
+    persistence::{
+        Stamp,
+        location::FilePlace,
+        recognise::{LARGEST_GIVEN_UP, refuse_another},
+    },
+    seal::is_dpapi_blob,
 };
 
 #[derive(Debug)]
@@ -36,13 +40,7 @@ impl ProtectedFile {
         let Some(file) = file else { return Ok((Found::Absent, Stamp::unlike_any())) };
         let stamp = Stamp::of_file(file.stamp()).settled();
         let bytes = file.read_all(limit.saturating_add(OVERHEAD))?;
-        if Header::parse(&bytes).is_ok() {
-            return Err(Error::OtherBackend {
-                path: place.path.clone(),
-                found: "a sealed cache".into(),
-                expected: "one under DPAPI",
-            });
-        }
+        refuse_another(&bytes, &place.path, EXPECTED, is_dpapi_blob)?;
         let content =
             unprotect(&bytes, self.entropy.as_deref()).map_err(|error| refused(error, place))?;
         Ok((Found::Content(content), stamp))
@@ -54,6 +52,14 @@ impl ProtectedFile {
         let folder = Folder::create_shared(&place.folder, Parents::Create)?;
         folder.replace(&place.name, &blob)?;
         Ok(())
+    }
+
+    /// Whether there is a file. An error where it is known to be something else than a cache.
+    pub(super) fn check_given_up(folder: &Folder, place: &FilePlace) -> Result<bool, Error> {
+        let Some(file) = folder.open_file(&place.name)? else { return Ok(false) };
+        let bytes = file.read_all(LARGEST_GIVEN_UP)?;
+        refuse_another(&bytes, &place.path, EXPECTED, is_dpapi_blob)?;
+        Ok(true)
     }
 
     pub(super) fn verify(&self, place: &FilePlace) -> Result<(), Error> {
@@ -87,3 +93,5 @@ fn refused(error: ProtectError, place: &FilePlace) -> Error {
 
 /// A blob is a few hundred bytes larger than what it protects.
 const OVERHEAD: u64 = 4096;
+
+const EXPECTED: &str = "a token cache under DPAPI";
