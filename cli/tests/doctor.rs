@@ -220,7 +220,7 @@ fn a_silent_vault_keeps_nobody_waiting_for_more_than_5_s() {
         assert_eq!(source(&report, "vault")["state"], "silent", "{report:#}");
         assert_eq!(report["surroundings"]["provider_process"], std::process::id());
         let line = source(&report, "vault")["problem"]["next_step"].as_str().unwrap();
-        assert!(line.starts_with(&format!("kill {}", std::process::id())), "{line}");
+        assert!(!line.contains("kill"), "a program that is known for no vault: {line}");
         let other = doctor(place.command().envs(keyring.envs()));
         assert_eq!(other.0, 0, "a cache with a key file does not mind: {:#}", other.1);
         let mut plain = in_session(keyring, &place);

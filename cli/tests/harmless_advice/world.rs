@@ -158,6 +158,9 @@ pub(crate) fn no_command(said: Vec<(String, i32, String)>) {
         for command in COMMANDS {
             assert!(!said.contains(command), "{what} says {command}: {said}");
         }
+        // It removes what is there; only the cache of the test is a cache.
+        let mut removing = said.lines().filter(|line| line.contains("clear --unreadable"));
+        assert!(removing.all(|line| line.contains("own/cache")), "{what}: {said}");
     }
 }
 

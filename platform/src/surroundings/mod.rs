@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub use providers::{InstalledProvider, provider_name};
+pub use providers::{InstalledProvider, known_provider, provider_name};
 use providers::{data_folders, providers};
 
 /// What can be seen of this machine and this login without asking anybody.

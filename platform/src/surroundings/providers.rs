@@ -17,8 +17,12 @@ pub struct InstalledProvider {
 
 /// What people call the Secret Service whose program has this name, which Linux may have cut to 15 bytes.
 pub fn provider_name(program: &str) -> String {
-    let known = PROGRAMS.iter().find(|(start, _)| program.starts_with(start));
-    known.map_or_else(|| program.to_owned(), |(_, name)| (*name).to_owned())
+    known_provider(program).unwrap_or(program).to_owned()
+}
+
+/// The same, only for a program that is known to be a Secret Service.
+pub fn known_provider(program: &str) -> Option<&'static str> {
+    PROGRAMS.iter().find(|(start, _)| program.starts_with(start)).map(|(_, name)| *name)
 }
 
 /// In the order in which the session bus searches them (XDG base directory specification).

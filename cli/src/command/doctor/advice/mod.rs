@@ -5,7 +5,11 @@ mod table;
 use std::path::Path;
 
 use tokenkeep::Error;
-use tokenkeep_platform::{file, surroundings::System, text::shell_word};
+use tokenkeep_platform::{
+    file,
+    surroundings::{System, known_provider},
+    text::shell_word,
+};
 
 use self::table::{TABLE, Trouble, Where};
 use super::scene::Scene;
@@ -39,7 +43,8 @@ fn trouble(error: &Error, scene: &Scene) -> Option<Trouble> {
         Error::PromptDismissed { .. } => Trouble::Dismissed,
         Error::OutcomeUnknown { .. } => Trouble::Left,
         Error::VaultLocked { .. } => Trouble::Locked,
-        Error::VaultTimeout { .. } => Trouble::Silent,
+        // A file or a callback can be silent, too, and the vault has no part in that.
+        Error::VaultTimeout { vault: "Secret Service" | "Keychain", .. } => Trouble::Silent,
         Error::VaultMissing { vault: "kernel keyring", .. } => Trouble::NoKernelKeyring,
         Error::VaultMissing { .. } if is_windows => Trouble::NetworkLogon,
         Error::VaultMissing { vault: "Secret Service", .. } => Trouble::NoCollection,
@@ -61,7 +66,11 @@ impl Where {
             Self::MacOs => around.system == System::MacOs,
             Self::NoDisplay => !around.has_display && around.system != System::MacOs,
             Self::NoProvider => around.providers.is_empty() && scene.provider.is_none(),
-            Self::Process => scene.provider.as_ref().is_some_and(|one| one.pid.is_some()),
+            // A bus of another container tells numbers that mean other processes here.
+            Self::Process => scene.provider.as_ref().is_some_and(|one| {
+                let program = one.program.as_deref();
+                one.pid.is_some() && program.is_some_and(|name| known_provider(name).is_some())
+            }),
             Self::Ssh => around.is_ssh,
             Self::Windows => around.system == System::Windows,
             Self::Wsl => around.is_wsl,
@@ -102,7 +111,7 @@ fn is_os_vault(vault: &str) -> bool {
 mod tests {
     use std::time::Duration;
 
-    use tokenkeep_platform::surroundings::Surroundings;
+    use tokenkeep_platform::{surroundings::Surroundings, vault::Provider};
 
     use super::*;
 
@@ -122,7 +131,7 @@ mod tests {
     fn each_surrounding_has_a_line_of_its_own() {
         let locked = Error::VaultLocked { vault: "the vault", source: None };
         let none = |vault| Error::VaultMissing { vault, reason: String::new(), source: None };
-        let silent = Error::VaultTimeout { vault: "the vault", waited: Duration::ZERO };
+        let silent = Error::VaultTimeout { vault: "Keychain", waited: Duration::ZERO };
         let plain = scene(|around| around.has_display = true);
         let wsl = scene(|around| around.is_wsl = true);
         let container = scene(|around| around.is_container = true);
@@ -145,6 +154,25 @@ mod tests {
             let line = line(error, scene);
             assert!(line.contains(words), "{error}: {line}");
             assert!(!line.contains('{'), "{line}");
+        }
+    }
+
+    #[test]
+    fn no_process_is_to_be_ended_but_a_silent_keyring() {
+        let silent = |vault| Error::VaultTimeout { vault, waited: Duration::ZERO };
+        let served_by = |program: &str| {
+            let mut scene = scene(|_| {});
+            scene.provider = Some(Provider { pid: Some(77), program: Some(program.into()) });
+            scene
+        };
+        let keyring = served_by("gnome-keyring-d");
+        assert!(line(&silent("Secret Service"), &keyring).starts_with("kill 77 "));
+        for line in [
+            line(&silent("cache or its key source"), &keyring),
+            line(&silent("key file"), &keyring),
+            line(&silent("Secret Service"), &served_by("postgres")),
+        ] {
+            assert!(!line.contains("77"), "{line}");
         }
     }
 
