@@ -31,6 +31,9 @@ pub(crate) fn is_utf16(text: &[u8]) -> bool {
     matches!(text, [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] | [b'{', 0, ..] | [0, b'{', ..])
 }
 
+/// Some editors and shells begin a text in UTF-8 with this byte order mark.
+pub(crate) const BOM: &[u8] = b"\xEF\xBB\xBF";
+
 /// What to do about it.
 pub(crate) const UTF16: &str = "is UTF-16, not UTF-8; in PowerShell, write it with \
      `Set-Content -Encoding utf8` or let cmd.exe do the piping";

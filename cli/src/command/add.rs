@@ -64,7 +64,7 @@ fn is_bare_answer(text: &[u8]) -> bool {
         id_token: Option<IgnoredAny>,
         error: Option<IgnoredAny>,
     }
-    let text = text.strip_prefix(BOM).unwrap_or(text);
+    let text = text.strip_prefix(input::BOM).unwrap_or(text);
     serde_json::from_slice::<Answer>(text).is_ok_and(|answer| {
         let parts = [answer.access_token, answer.refresh_token, answer.id_token, answer.error];
         answer.response.is_none() && parts.iter().any(Option::is_some)
@@ -78,16 +78,14 @@ fn only_name(text: &[u8]) -> Option<String> {
         account: Option<IgnoredAny>,
         username: Option<String>,
     }
-    let named: Named = serde_json::from_slice(text.strip_prefix(BOM).unwrap_or(text)).ok()?;
+    let named: Named =
+        serde_json::from_slice(text.strip_prefix(input::BOM).unwrap_or(text)).ok()?;
     named.username.filter(|_| named.account.is_none())
 }
 
 fn invalid(detail: String) -> Failure {
     Failure::Cache(Error::Invalid { detail })
 }
-
-/// Some editors and shells begin a text in UTF-8 with it.
-const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// Token responses are a few kilobytes.
 const MAX_EVENT: u64 = 4 * 1024 * 1024;

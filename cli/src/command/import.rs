@@ -92,6 +92,7 @@ fn parse(text: &[u8], what: &str) -> Result<TokenCache, Failure> {
     if text.len() as u64 > MAX_CACHE {
         return Err(Failure::Usage(format!("{what} {TOO_LARGE}")));
     }
+    let text = text.strip_prefix(input::BOM).unwrap_or(text);
     let refused = |detail: &str| Error::Invalid {
         detail: format!("{what} is no MSAL JSON: {detail}; nothing was imported"),
     };
