@@ -386,8 +386,8 @@ pub(crate) struct Token {
     #[arg(long, value_name = "ID")]
     pub(crate) client_id: String,
 
-    /// A scope that the token must have; repeat it for more
-    #[arg(long, value_name = "SCOPE", required = true, num_args = 1..)]
+    /// A scope that the token must have; repeat it for more. Without it any token will do
+    #[arg(long, value_name = "SCOPE", num_args = 1..)]
     pub(crate) scope: Vec<String>,
 
     #[command(flatten)]

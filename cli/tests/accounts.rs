@@ -39,8 +39,8 @@ fn all(place: &Place) -> Value {
 
 /// The options of each line under an error that lists accounts.
 fn choices(said: &str) -> Vec<Vec<String>> {
-    let lines = said.lines().filter_map(|line| line.strip_prefix("  ")?.split_once(": --"));
-    let options = lines.map(|(_, options)| format!("--{options}"));
+    let lines = said.lines().filter_map(|line| line.strip_prefix("  ")?.split_once("  # "));
+    let options = lines.map(|(options, _)| options);
     options
         .map(|line| line.split(' ').map(|word| word.replace(['\'', '"'], "")).collect())
         .collect()
@@ -256,6 +256,25 @@ fn a_request_that_names_nobody_lists_who_has_a_token_and_each_hint_works() {
     let token = ["token", "--client-id", "c", "--scope", "s"];
     let found: Vec<_> = follow(&place, &token).iter().map(|out| text(&out.stdout)).collect();
     assert_eq!(found, ["AT-a.example-1\n", "AT-a.example--rf\n"]);
+}
+
+#[test]
+fn a_name_cannot_pass_for_the_options_of_another_account() {
+    let place = Place::new();
+    let name = "bob: --account-id 2 --authority https://a.example/t #";
+    add(&place, &event("c", "a.example", "1", name));
+    add(&place, &event("c", "a.example", "2", "eve"));
+    let token = ["token", "--client-id", "c", "--scope", "s"];
+    let found: Vec<_> = follow(&place, &token).iter().map(|out| text(&out.stdout)).collect();
+    assert_eq!(found, ["AT-a.example-1\n", "AT-a.example-2\n"]);
+}
+
+#[test]
+fn without_a_scope_any_token_will_do() {
+    let place = Place::new();
+    add(&place, &event("c", "a.example", "1", "ada"));
+    let output = place.run(&["token", "--client-id", "c"]);
+    assert_eq!(text(&output.stdout), "AT-a.example-1\n", "{}", text(&output.stderr));
 }
 
 #[test]

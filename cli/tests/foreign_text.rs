@@ -95,8 +95,8 @@ fn no_command_prints_what_a_terminal_obeys() {
         return;
     }
     // The line for a host that no address means can be typed, too.
-    let line = said.lines().last().unwrap().split_once(": --").unwrap().1;
-    let line = format!("\"$@\" sign-out --everywhere --{line}");
+    let line = said.lines().last().unwrap();
+    let line = format!("\"$@\" sign-out --everywhere {line}");
     let mut shell = Command::new("bash");
     shell.args(["-c", &line, "bash"]).arg(place.command().get_program());
     let out = harmless(shell.args(place.command().get_args()), "");

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use tokenkeep::{Account, Error, PersistedTokenCache, TokenCache, TokenRequest};
+use tokenkeep_platform::{clock, text::command_word};
 
 use super::who;
 use crate::{args::Token, failure::Failure, open::typed, output};
@@ -81,10 +82,13 @@ fn only_authority(
             Err(Failure::Nothing(format!("no token of client `{client}`{whose} is kept; sign in")))
         }
         1 => Ok(authorities.remove(0)),
-        _ => Err(Failure::Usage(format!(
-            "this client has tokens of several authorities; name one with --authority: {}",
-            authorities.join(", ")
-        ))),
+        _ => {
+            let words: Vec<String> = authorities.iter().map(command_word).collect();
+            Err(Failure::Usage(format!(
+                "this client has tokens of several authorities; name one with --authority: {}",
+                words.join(", ")
+            )))
+        }
     }
 }
 
@@ -96,11 +100,11 @@ fn token_authority(kept: &TokenCache, arguments: &Token, account: &Account) -> O
 
 /// Several accounts have a token for the request: the error that lists them.
 fn choice(kept: &TokenCache, arguments: &Token, request: &TokenRequest, error: Error) -> Failure {
-    // At the beginning of time no token has expired, so all that may be meant are found.
+    let now = clock::unix_seconds();
     let has_token = |account: &Account| {
         let request = request.clone().for_account(account);
         account.is_at(request.authority()).is_ok_and(|is_there| is_there)
-            && (kept.find_access_token(&request, 0).is_ok_and(|token| token.is_some())
+            && (kept.find_access_token(&request, now).is_ok_and(|token| token.is_some())
                 || kept.refresh_tokens(&request).is_ok_and(|tokens| !tokens.is_empty()))
     };
     let fitting: Vec<Account> = kept.owners().into_iter().filter(has_token).collect();

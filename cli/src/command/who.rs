@@ -29,16 +29,22 @@ pub(super) fn choice(
     address: impl Fn(&Account) -> Option<String>,
 ) -> Failure {
     let typed = whom.typed().map(|name| format!(" `{name}`")).unwrap_or_default();
-    let choices = fitting.iter().map(|account| {
+    let mut choices = Vec::new();
+    for account in fitting.iter().take(LISTED) {
         let authority = address(account).or_else(|| account.authority());
         let authority = authority.unwrap_or_else(|| account.environment().to_owned());
         let options = options(kept, account, authority);
         let name = Some(account.username()).filter(|name| !name.is_empty());
-        format!("{}: {options}", name.unwrap_or("without a user name"))
-    });
+        // Last and as a comment of a shell, so that no name can pass for options.
+        choices.push(format!("{options}  # {}", name.unwrap_or("without a user name")));
+    }
+    if fitting.len() > LISTED {
+        choices
+            .push(format!("and {} more; `tokenkeep accounts` lists all", fitting.len() - LISTED));
+    }
     Failure::Choice {
         what: format!("{} accounts fit{typed}; name one of them:", fitting.len()),
-        choices: choices.collect(),
+        choices,
     }
 }
 
@@ -102,6 +108,9 @@ fn options(kept: &TokenCache, account: &Account, authority: String) -> String {
     let option = if is_only_one { "--account" } else { "--account-id" };
     format!("{} {authority_option}", typed_option(option, id))
 }
+
+/// Accounts that an error lists: what fits on a screen. Each is looked for among all others.
+const LISTED: usize = 20;
 
 fn typed_option(option: &str, value: &str) -> String {
     let separator = if value.starts_with('-') { "=" } else { " " };
