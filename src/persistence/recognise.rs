@@ -2,7 +2,7 @@
 
 use std::{fmt, path::Path};
 
-use serde::de::{Deserializer as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::{CredentialType, Error, seal::Header};
@@ -45,16 +45,30 @@ pub(super) const LARGEST_GIVEN_UP: u64 = 256 << 20;
 
 fn recognise(bytes: &[u8]) -> Found {
     let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    let mut seen = Seen::default();
-    let walked = serde_json::Deserializer::from_slice(text).deserialize_map(&mut seen);
-    if seen.entries > 0 {
+    let (mut members, mut empty_sections, mut has_entry) = (0, 0, false);
+    let is_object = each_member(text, |name, value| {
+        members += 1;
+        if CredentialType::from_name(name).is_none() {
+            return;
+        }
+        let mut entries = 0;
+        let is_section = each_member(value.get().as_bytes(), |_, entry| {
+            entries += 1;
+            // One proves it.
+            if !has_entry {
+                each_member(entry.get().as_bytes(), |name, _| has_entry |= FIELDS.contains(&name));
+            }
+        });
+        empty_sections += usize::from(is_section && entries == 0);
+    });
+    if has_entry {
         return Found::Cache;
     }
-    match (walked, serde_json::from_slice::<&RawValue>(text)) {
-        (_, Err(_)) if may_be_damaged(text) => Found::DamagedCache,
-        (_, Err(_)) => Found::Other,
-        (Ok(()), Ok(_)) if seen.members == seen.empty || seen.empty > 1 => Found::Cache,
-        (_, Ok(_)) => Found::OtherJson,
+    match serde_json::from_slice::<&RawValue>(text) {
+        Err(_) if may_be_damaged(text) => Found::DamagedCache,
+        Err(_) => Found::Other,
+        Ok(_) if is_object && (members == empty_sections || empty_sections > 1) => Found::Cache,
+        Ok(_) => Found::OtherJson,
     }
 }
 
@@ -70,88 +84,29 @@ fn may_be_damaged(text: &[u8]) -> bool {
     })
 }
 
-#[derive(Default)]
-struct Seen {
-    members: usize,
-    /// Entries of the schema, in sections of the schema.
-    entries: usize,
-    /// Sections of the schema without any entry.
-    empty: usize,
+/// Gives the members of a JSON object to `each`, as far as it is one; whether it is one to its end.
+fn each_member(text: &[u8], each: impl FnMut(&str, &RawValue)) -> bool {
+    serde_json::Deserializer::from_slice(text).deserialize_map(Members(each)).is_ok()
 }
 
-impl<'de> Visitor<'de> for &mut Seen {
+struct Members<F>(F);
+
+impl<'de, F: FnMut(&str, &RawValue)> Visitor<'de> for Members<F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+    fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
         while let Some(name) = members.next_key::<String>()? {
-            self.members += 1;
-            let value: &RawValue = members.next_value()?;
-            if CredentialType::from_name(&name).is_none() {
-                continue;
-            }
-            let mut section = Section::default();
-            let walked =
-                serde_json::Deserializer::from_str(value.get()).deserialize_map(&mut section);
-            self.entries += section.entries;
-            self.empty += usize::from(walked.is_ok() && section.members == 0);
+            self.0(&name, members.next_value()?);
         }
         Ok(())
     }
 }
 
-#[derive(Default)]
-struct Section {
-    members: usize,
-    /// Those with a field that entries of the schema have.
-    entries: usize,
-}
-
-impl<'de> Visitor<'de> for &mut Section {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        while entries.next_key::<IgnoredAny>()?.is_some() {
-            self.members += 1;
-            let entry: &RawValue = entries.next_value()?;
-            // One proves it.
-            if self.entries == 0 {
-                let mut fields = Fields(false);
-                // It stops at what is no object, and at a name that is no text.
-                _ = serde_json::Deserializer::from_str(entry.get()).deserialize_map(&mut fields);
-                self.entries += usize::from(fields.0);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Whether a field was seen that each entry of some kind has.
-struct Fields(bool);
-
-impl<'de> Visitor<'de> for &mut Fields {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<(), A::Error> {
-        while let Some(name) = fields.next_key::<String>()? {
-            self.0 |= FIELDS.contains(&name.as_str());
-            fields.next_value::<IgnoredAny>()?;
-        }
-        Ok(())
-    }
-}
-
+/// Each entry of the schema has one of them.
 const FIELDS: [&str; 4] = ["client_id", "credential_type", "environment", "home_account_id"];
 
 #[cfg(test)]
