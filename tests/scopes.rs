@@ -100,6 +100,38 @@ fn what_was_not_granted_is_found_only_by_the_request_that_asked_for_it() {
 }
 
 #[test]
+fn a_token_that_was_granted_the_scopes_goes_before_one_that_was_only_asked_for_them() {
+    let write = request(ELSEWHERE, &["read", "write"]);
+    let named = write.clone().account("me");
+    for (grants, aging) in
+        [("openid read write", ""), ("admin read write", r#", "refresh_in": -1"#)]
+    {
+        for request in [&write, &named] {
+            let mut cache = TokenCache::new();
+            for answer in [
+                answer("reads", Some("read")),
+                answer("writes", Some(grants)).replace("3600", &format!("3600{aging}")),
+            ] {
+                cache.add_response(request, answer.as_bytes(), 1_000).unwrap();
+            }
+            let found = cache.find_access_token(request, 1_001).unwrap().unwrap();
+            assert_eq!(found.secret(), "writes", "{grants}");
+            // Where no other is left, the answer to this request is what there is.
+            let writes = Query::new().field("secret", "writes");
+            let writes = cache.find(CredentialType::AccessToken, &writes, 0);
+            cache.remove_access_token(&writes[0]).unwrap();
+            let found = cache.find_access_token(request, 1_001).unwrap().unwrap();
+            assert_eq!(found.secret(), "reads", "{grants}");
+        }
+    }
+    // Of scopes that decide nothing the grant counts, too.
+    let email = request(ELSEWHERE, &["email"]);
+    let mut cache = kept(ELSEWHERE, &["email"], Some("x"));
+    cache.add_response(&email, answer("email", Some("email")).as_bytes(), 1_000).unwrap();
+    assert_eq!(secret(&cache, &email).unwrap(), "email");
+}
+
+#[test]
 fn what_was_asked_is_kept_only_where_the_grant_does_not_cover_it_and_never_by_add() {
     for (asked_for, granted, expected) in [
         (&["b", "a"][..], Some("a b c"), None),

@@ -23,7 +23,7 @@ impl TokenCache {
     ///
     /// A token is for the request if it was granted all scopes of the request, or if these scopes
     /// were asked for when the provider granted others. One with exactly these scopes is preferred
-    /// to one that has more. In Microsoft's clouds the letter case of scopes does not matter.
+    /// to one that has more, and this to one that was only asked for them. In Microsoft's clouds the letter case of scopes does not matter.
     ///
     /// A token that is bound to a key or was issued for further parameters is found only by a
     /// request that names the same ones, and an app's own token by one that is
@@ -139,11 +139,15 @@ impl<'c, 'r> Search<'c, 'r> {
     }
 
     /// The best fresh token of an account, which is a canonical token.
+    ///
+    /// One that has what was asked goes before one that was only asked for it.
     fn of(&mut self, home: &str) -> Option<&'c Entry> {
-        let lookup = self.lookup;
-        lookup.environments.iter().find_map(|environment| {
-            let reach = lookup.reach(environment).of(home);
-            let exact = || self.section.indexed_exactly(&format!("{reach}{}", lookup.joined));
+        let (section, lookup) = (self.section, self.lookup);
+        // Those that were granted or asked for exactly these scopes.
+        let exactly = |reach: &str| section.indexed_exactly(&format!("{reach}{}", lookup.joined));
+        let reaches = || lookup.environments.iter().map(|name| lookup.reach(name).of(home));
+        let granted = reaches().find_map(|reach| {
+            let exact = || exactly(&reach);
             let same_text = |entry: &&Entry| {
                 entry.target().and_then(decode).is_some_and(|target| *target == *lookup.target)
             };
@@ -152,8 +156,20 @@ impl<'c, 'r> Search<'c, 'r> {
             {
                 return Some(found);
             }
-            self.first(exact()).or_else(|| self.first(self.covering(&reach)))
-        })
+            let has_all = |entry: &&Entry| {
+                let target = entry.target().and_then(decode).unwrap_or_default();
+                lookup.rule.covers(&target, &lookup.target)
+            };
+            self.first(exact().filter(has_all)).or_else(|| {
+                // Any token would do for scopes that decide nothing.
+                let asked = lookup.scopes.is_empty().then(|| self.first(exact())).flatten();
+                asked.or_else(|| self.first(self.covering(&reach)))
+            })
+        });
+        if granted.is_some() || self.stale.is_some() {
+            return granted;
+        }
+        reaches().find_map(|reach| self.first(exactly(&reach)))
     }
 
     /// The tokens with all scopes of the request among those whose names begin like this.

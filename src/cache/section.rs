@@ -16,7 +16,7 @@ pub(crate) struct Section {
     live: usize,
     index: Index,
     /// Access tokens by account, place and all scopes, granted or asked for: what a find looks at
-    /// first. The note is [`Entry::good_until`].
+    /// first. The note is [`Entry::good_until`] of one that was granted them.
     exact: Index,
     /// From this time on, in Unix seconds, the notes hold: no token was kept in its future.
     fresh_from: i64,
@@ -240,7 +240,11 @@ impl Section {
         if good_until > 0 {
             self.fresh_from = self.fresh_from.max(entry.fresh_from());
         }
-        for name in names.exact {
+        if let Some(name) = names.asked {
+            // Without a note: another token may have been granted what this one was not.
+            self.exact.add(name, slot, 0);
+        }
+        if let Some(name) = names.granted {
             self.exact.add(name, slot, good_until);
         }
         self.asked += usize::from(entry.asked().is_some());
@@ -254,7 +258,7 @@ impl Section {
             for name in names.index {
                 self.index.remove(name, slot);
             }
-            for name in names.exact {
+            for name in names.asked.into_iter().chain(names.granted) {
                 self.exact.remove(name, slot);
             }
             self.asked -= usize::from(old.asked().is_some());
@@ -266,7 +270,7 @@ impl Section {
     fn names(&self, entry: &Entry) -> Names {
         let mut index = vec![self.spelled(entry.spelled_key())];
         index.extend(key::own(entry).map(|key| self.own(&key)));
-        let mut names = Names { index, exact: Vec::new() };
+        let mut names = Names { index, asked: None, granted: None };
         match entry.kind() {
             CredentialType::AppMetadata => return names,
             CredentialType::AccessToken => self.name_access_token(entry, &mut names),
@@ -304,14 +308,14 @@ impl Section {
         names.index.extend(contexts.iter().map(|context| context.name(ALL)));
         if let Some(asked) = entry.asked() {
             let asked = rule.name(&asked);
-            names.exact.push(self.exact.name(&format!("{home}{asked}")));
+            names.asked = Some(self.exact.name(&format!("{home}{asked}")));
             names.index.push(contexts[1].name(&format!("{ALL}{asked}")));
         }
         if scopes_in(&target).count() * TEXT_PER_SCOPE > entry.canonical().len() {
             names.index.extend(contexts.iter().map(|context| context.name(UNINDEXED)));
             return;
         }
-        names.exact.push(self.exact.name(&format!("{home}{}", rule.name(&target))));
+        names.granted = Some(self.exact.name(&format!("{home}{}", rule.name(&target))));
         let scopes = rule.deciding(&target);
         for context in &contexts {
             names.index.extend(scopes.iter().map(|scope| context.name(scope)));
@@ -331,7 +335,9 @@ impl Section {
 /// What an entry is indexed under.
 struct Names {
     index: Vec<Name>,
-    exact: Vec<Name>,
+    /// In the exact index, by what was asked for and by what was granted.
+    asked: Option<Name>,
+    granted: Option<Name>,
 }
 
 /// Where an access token applies, as canonical tokens.
