@@ -5,9 +5,10 @@
 
 use crate::cache::{
     TokenCache,
+    authority::is_microsoft,
     claims::Subject,
     credential::CredentialType,
-    entry::Entry,
+    entry::{Entry, inside},
     event::SignInEvent,
     json::quoted,
     owner::{Place, owner},
@@ -43,6 +44,17 @@ impl Stated {
             local: identity.local_account_id.as_deref().filter(is_said).map(str::to_owned),
             at_home: oid.zip(tid).map(|(oid, tid)| quoted(&format!("{oid}.{tid}"))),
         })
+    }
+
+    /// The ID token is of the account's own tenant and names another user of it.
+    fn contradicts(&self, home: &str) -> bool {
+        let parts = |home| inside(home).rsplit_once('.');
+        let Some((uid, utid)) = parts(home) else { return false };
+        let Some((oid, tid)) = self.at_home.as_deref().and_then(parts) else { return false };
+        // A policy of B2C adds its name to the id of the user.
+        let is_same =
+            uid.strip_prefix(oid).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
+        utid == tid && !is_same
     }
 
     fn is_local(&self, id: &str) -> bool {
@@ -95,8 +107,10 @@ impl TokenCache {
         if self.is_known_as(home, stated, lookup) {
             return true;
         }
-        // `uid.utid` says nothing of the ids within a tenant, where none is known here.
-        let is_open = home.contains('.')
+        // `uid.utid` says nothing of the ids within another tenant, where none is known here.
+        let is_open = is_microsoft(inside(&lookup.environments[0]))
+            && home.contains('.')
+            && !stated.contradicts(home)
             && self.local_ids(home, lookup).next().is_none()
             && self.subjects(home, lookup).next().is_none();
         !stated.has_client_info && is_open

@@ -4,7 +4,8 @@ use serde_json::json;
 use tokenkeep::{CredentialType, Error, PersistedTokenCache, Query, TokenCache, TokenRequest};
 
 use crate::answers::{
-    ELSEWHERE, MICROSOFT, add, answer, find, of, refresh_tokens, request, secret, segment, text,
+    ELSEWHERE, MICROSOFT, add, answer, find, id_token, of, refresh_tokens, request, secret,
+    segment, text,
 };
 
 #[test]
@@ -147,5 +148,32 @@ fn elsewhere_than_at_microsoft_refresh_tokens_for_the_scopes_go_first() {
             cache.add_response(&request, &answer("AT", &more), now).unwrap();
         }
         assert_eq!(refresh_tokens(&cache, &request(authority)), expected);
+    }
+}
+
+#[test]
+fn an_account_id_with_a_dot_is_no_reason_to_take_another_user_for_its_own() {
+    let everywhere = [
+        (ELSEWHERE, "ada@corp.example", json!({"sub": "eve@corp.example"}), false),
+        (ELSEWHERE, "ada@corp.example", json!({"sub": "ada@corp.example"}), true),
+        (MICROSOFT, "o1.t1", json!({"sub": "s9", "oid": "o9", "tid": "t1"}), false),
+        (MICROSOFT, "o1.t1", json!({"sub": "s1", "oid": "o1", "tid": "t1"}), true),
+        (MICROSOFT, "o1.t1", json!({"sub": "s1"}), true),
+        (MICROSOFT, "o1.t1", json!({"sub": "s9", "oid": "o9", "tid": "t2"}), true),
+        (MICROSOFT, "o1-b2c_1_signin.t1", json!({"sub": "s1", "oid": "o1", "tid": "t1"}), true),
+    ];
+    for (authority, home, claims, is_same) in everywhere {
+        let mut cache = TokenCache::new();
+        let named = request(authority).account(home);
+        let first = answer("AT1", &json!({"refresh_token": "RT1"}));
+        cache.add_response(&named, &first, 1_000).unwrap();
+        let spent = cache.refresh_tokens(&named).unwrap().remove(0);
+        let before = text(&cache);
+        let renewed = answer("AT2", &json!({"id_token": id_token(&claims)}));
+        match cache.add_renewal(&named, &spent, &renewed, 2_000) {
+            Ok(token) => assert_eq!(token.home_account_id().unwrap(), home),
+            Err(error) => assert!(error.to_string().contains("another user"), "{error}"),
+        }
+        assert_eq!(text(&cache) != before, is_same, "{home} {claims}");
     }
 }
