@@ -214,12 +214,19 @@ pub(super) fn owner(entry: &Entry) -> &str {
 /// What stands in the place of an account where there is none.
 pub(super) const NOBODY: &str = "null";
 
-/// An access token without an account is an app's own: it says so, or its scopes do, or it is of a
-/// managed identity.
+/// An access token without an account is an app's own: it says so, or where it does not say how it
+/// was got, its scopes do, or it is of a managed identity.
 pub(super) fn is_apps(entry: &Entry) -> bool {
-    if entry.token(GRANT_TYPE) == Some(APPS_GRANT) {
-        return true;
+    if entry.kind() != CredentialType::AccessToken {
+        return false;
     }
+    match lookup_token(entry.token(GRANT_TYPE)) {
+        "null" => seems_apps(entry),
+        grant => grant == APPS_GRANT,
+    }
+}
+
+fn seems_apps(entry: &Entry) -> bool {
     let target = entry.target().and_then(decode).unwrap_or_default();
     let mut scopes = scopes_in(&target).peekable();
     (scopes.peek().is_some() && scopes.all(|scope| scope.ends_with(EVERYTHING)))
@@ -244,6 +251,9 @@ pub(super) const GRANT_TYPE: &str = "grant_type";
 
 /// What stands in it, as a canonical token.
 pub(super) const APPS_GRANT: &str = "\"client_credentials\"";
+
+/// What stands in it where a user's token has no account and would be taken for an app's.
+pub(super) const USERS_GRANT: &str = "\"user\"";
 
 /// The scope for all that an app may do; Microsoft's clouds give an app no token for others.
 const EVERYTHING: &str = "/.default";

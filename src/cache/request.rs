@@ -129,8 +129,9 @@ impl TokenRequest {
     /// (`client_credentials`). No other request finds such a token, and this one finds no other.
     ///
     /// In the schema a program's own token is one without an account. Those that this crate keeps
-    /// for such a request say so in a field `grant_type`; of others', tokens count whose scopes all
-    /// end in `/.default`, as Microsoft's clouds want it, and those of managed identities.
+    /// for such a request say so in a field `grant_type`. Of others, tokens count that do not have
+    /// this field and whose scopes all end in `/.default`, as Microsoft's clouds want it, and those
+    /// of managed identities.
     #[must_use]
     pub fn app_only(mut self) -> Self {
         self.app_only = true;

@@ -12,7 +12,7 @@ use crate::{
         event::{Identity, SignInEvent},
         identity::Stated,
         json::{decode, quoted},
-        owner::{APPS_GRANT, GRANT_TYPE, NOBODY, Place, owner},
+        owner::{APPS_GRANT, GRANT_TYPE, NOBODY, Place, USERS_GRANT, is_apps, owner},
         request::{Lookup, TokenRequest},
         scope::ScopeRule,
         section::lookup_token,
@@ -172,9 +172,11 @@ fn entries(event: &SignInEvent, request: &TokenRequest, now: u64) -> Result<Vec<
     if !rule.covers(&granted, &asked) {
         further.push((quoted(ASKED), Zeroizing::new(quoted(&asked))));
     }
-    if request.is_app_only() {
-        further.push((quoted(GRANT_TYPE), Zeroizing::new(APPS_GRANT.to_owned())));
-    }
+    let grant = match request.is_app_only() {
+        true => Some(APPS_GRANT),
+        false => (owner(token) == NOBODY && is_apps(token)).then_some(USERS_GRANT),
+    };
+    further.extend(grant.map(|grant| (quoted(GRANT_TYPE), Zeroizing::new(grant.to_owned()))));
     if !further.is_empty() {
         *token = token.with(&further);
     }
