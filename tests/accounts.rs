@@ -75,6 +75,33 @@ fn an_id_that_is_the_name_of_somebody_else_is_not_taken_first() {
 }
 
 #[test]
+fn an_account_is_found_by_the_name_and_the_local_id_that_it_has_in_any_tenant() {
+    let entry = |home: &str, realm: &str, local: &str, name: &str| {
+        format!(
+            r#""{home}{realm}": {{"home_account_id": "{home}", "realm": "{realm}",
+            "environment": "login.microsoftonline.com", "local_account_id": "{local}",
+            "username": "{name}", "authority_type": "MSSTS"}}"#
+        )
+    };
+    let entries = [
+        entry("o1.t1", "t1", "o1", "ada@home.example"),
+        entry("o1.t1", "t2", "o2", "ada_home#EXT#@t2"),
+        entry("o3.t3", "t3", "o3", "Ada@home.example"),
+    ];
+    let text = format!(r#"{{"Account": {{{}}}}}"#, entries.join(", "));
+    let cache = TokenCache::from_json(text.as_bytes()).unwrap();
+    let homes = |name: &str| {
+        let found = cache.accounts_named(name);
+        found.iter().map(|account| account.home_account_id().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(homes("ada@home.example"), ["o1.t1", "o3.t3"]);
+    for name in ["ada_home#ext#@t2", "o1", "o2", "o1.t1"] {
+        assert_eq!(homes(name), ["o1.t1"], "{name}");
+    }
+    assert_eq!(cache.accounts_named("o1")[0].username(), "ada_home#EXT#@t2", "the last one");
+}
+
+#[test]
 fn nobody_is_found_by_an_empty_name() {
     let mut cache = TokenCache::new();
     sign_in(&mut cache, "c", "a.example", "1", "", "");

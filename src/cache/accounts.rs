@@ -133,8 +133,6 @@ impl TokenCache {
     /// whom only tokens are left, as after a sign-out of one client. The latter have no user name.
     pub fn owners(&self) -> Vec<Account> {
         let mut owners = self.accounts();
-        let whose =
-            |account: &Account| (account.home_account_id.clone(), cloud(&account.environment));
         let mut known: HashSet<_> = owners.iter().map(whose).collect();
         let named = self.tokens().filter_map(Account::of_token);
         owners.extend(named.filter(|account| known.insert(whose(account))));
@@ -189,20 +187,30 @@ impl TokenCache {
     }
 
     /// Every account that `name` may mean: those with this user name, in any case, with this home
-    /// account id, or with this local account id. Those of whom only tokens are left count, too.
+    /// account id, or with this local account id, in whatever tenant they have it. Those of whom only
+    /// tokens are left count, too.
     ///
     /// More than one is a question for the user. None of the three goes before the others, because
     /// a provider may give its user an id that is the name of somebody else.
     pub fn accounts_named(&self, name: &str) -> Vec<Account> {
         let wanted = name.to_lowercase();
-        let mut accounts = self.owners();
-        accounts.retain(|account| {
+        let is_named = |account: &Account| {
             account.home_account_id == name
                 || account.local_account_id.as_deref() == Some(name)
                 || (!wanted.is_empty() && account.username.to_lowercase() == wanted)
-        });
+        };
+        // A guest has another name and local id in each tenant.
+        let entries = self.entries(CredentialType::Account).filter_map(Account::read);
+        let named: HashSet<_> = entries.filter(is_named).map(|account| whose(&account)).collect();
+        let mut accounts = self.owners();
+        accounts.retain(|account| is_named(account) || named.contains(&whose(account)));
         accounts
     }
+}
+
+/// What is the same for all entries of one account.
+fn whose(account: &Account) -> (String, String) {
+    (account.home_account_id.clone(), cloud(&account.environment))
 }
 
 /// What all names of a host's cloud have in common.
