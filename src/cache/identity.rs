@@ -83,9 +83,10 @@ impl TokenCache {
             let ids = [&stated.local, &stated.subject].into_iter().flatten();
             fitting.extend(ids.flat_map(|id| section.indexed(section.local(id))).map(owner));
         }
-        fitting.retain(|home| self.is_same_user(home, stated, lookup));
         fitting.sort_unstable();
         fitting.dedup();
+        // After that, for it looks at all entries of an account.
+        fitting.retain(|home| self.is_same_user(home, stated, lookup));
         match fitting[..] {
             [only] => only.to_owned(),
             _ => stated.home.clone(),

@@ -24,6 +24,7 @@ mod json;
 mod key;
 mod merge;
 mod owner;
+mod programs;
 mod query;
 mod refresh;
 mod request;

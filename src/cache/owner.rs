@@ -15,6 +15,7 @@ use crate::{
         credential::CredentialType,
         entry::{Entry, inside, scopes_in},
         json::decode,
+        programs::Program,
         request::Lookup,
         section::lookup_token,
     },
@@ -47,11 +48,13 @@ impl<'p> Place<'p> {
         Self { realm: None, ..self }
     }
 
-    fn has(&self, entry: &Entry) -> bool {
-        let field = |name| lookup_token(entry.token(name));
-        field("client_id") == self.client
-            && self.is_in_cloud(entry)
-            && self.realm.is_none_or(|realm| field("realm") == realm)
+    /// Of no program, for [`is_in_cloud`](Self::is_in_cloud) alone.
+    pub(super) fn in_cloud(environments: &'p [String]) -> Self {
+        Self { client: NOBODY, environments, realm: None }
+    }
+
+    pub(super) fn program(self) -> Program<'p> {
+        (self.client, self.realm)
     }
 
     pub(super) fn is_in_cloud(&self, entry: &Entry) -> bool {
@@ -61,38 +64,6 @@ impl<'p> Place<'p> {
 }
 
 impl TokenCache {
-    /// The one account, as a canonical token, that a program has at a place: the only one with a
-    /// refresh token of the program, or where there is none, with an ID token or an access token.
-    pub(super) fn only_account<'c>(&'c self, place: Place<'c>) -> Option<&'c str> {
-        let refresh_tokens = || {
-            let kept = self.of_program(CredentialType::RefreshToken, place);
-            kept.map(owner).filter(move |home| self.may_be_at(home, place))
-        };
-        let id_tokens = || {
-            let kept = self.of_program(CredentialType::IdToken, place);
-            kept.filter(move |entry| place.has(entry)).map(owner)
-        };
-        let access_tokens =
-            || self.entries(CredentialType::AccessToken).filter(move |e| place.has(e)).map(owner);
-        only(refresh_tokens())
-            .or_else(|| only(id_tokens()))
-            .or_else(|| only(access_tokens()))
-            .flatten()
-    }
-
-    /// The refresh tokens or ID tokens of a program in a cloud.
-    fn of_program<'c>(
-        &'c self,
-        kind: CredentialType,
-        place: Place<'c>,
-    ) -> impl Iterator<Item = &'c Entry> {
-        self.section(kind).into_iter().flat_map(move |section| {
-            let names =
-                place.environments.iter().map(move |host| section.client(place.client, host));
-            names.flat_map(|name| section.indexed(name))
-        })
-    }
-
     /// A refresh token of the account may be of this place: the program's ID tokens of the account,
     /// or where it has none the account's entries, say so or are not there.
     pub(super) fn may_be_at(&self, home: &str, place: Place<'_>) -> bool {
@@ -151,7 +122,7 @@ impl TokenCache {
 pub(super) fn in_cloud_of(token: &Entry, accounts: &mut Vec<&Entry>) {
     let environments = cloud(lookup_token(token.token("environment")));
     let realm = lookup_token(token.token("realm"));
-    let place = Place::new(NOBODY, &environments, None);
+    let place = Place::in_cloud(&environments);
     accounts.retain(|entry| place.is_in_cloud(entry));
     accounts.reverse();
     accounts.sort_by_key(|entry| lookup_token(entry.token("realm")) != realm);
@@ -160,44 +131,47 @@ pub(super) fn in_cloud_of(token: &Entry, accounts: &mut Vec<&Entry>) {
 /// The entries without an account that belong to one.
 pub(super) struct Unclaimed {
     environments: Vec<String>,
-    /// The programs, and in which tenants; those that do not say their tenant have none.
-    places: HashSet<(String, Option<String>)>,
+    /// As [`Program`].
+    programs: HashSet<(String, Option<String>)>,
 }
 
 impl Unclaimed {
     /// What belongs to an account at `environment`, both canonical tokens, as the cache is now.
     pub(super) fn of(cache: &TokenCache, home: &str, environment: &str) -> Self {
-        let mut found = Self { environments: cloud(environment), places: HashSet::new() };
+        let environments = cloud(environment);
         let kinds =
             [CredentialType::RefreshToken, CredentialType::AccessToken, CredentialType::IdToken];
-        let mut seen = HashSet::new();
-        for entry in kinds.into_iter().flat_map(|kind| cache.owned_by(kind, NOBODY)) {
-            let (client, realm) = client_and_realm(entry);
-            let place = Place::new(client, &found.environments, realm);
-            let key = (client.to_owned(), realm.map(str::to_owned));
-            if place.is_in_cloud(entry)
-                && seen.insert(key.clone())
-                && cache.only_account(place) == Some(home)
-            {
-                found.places.insert(key);
-            }
-        }
-        found
+        let nobodys = kinds.into_iter().flat_map(|kind| cache.owned_by(kind, NOBODY));
+        let programs = nobodys
+            .map(|entry| (place_of(entry, &environments), entry))
+            .filter(|(place, entry)| place.is_in_cloud(entry))
+            .map(|(place, _)| place.program())
+            .collect();
+        let only = cache.only_accounts(&environments, &programs);
+        let own = only.into_iter().filter(|(_, owner)| *owner == home);
+        let owned = |(client, realm): Program<'_>| (client.to_owned(), realm.map(str::to_owned));
+        let programs = own.map(|(program, _)| owned(program)).collect();
+        Self { environments, programs }
     }
 
     pub(super) fn has(&self, entry: &Entry) -> bool {
-        let (client, realm) = client_and_realm(entry);
-        owner(entry) == NOBODY
-            && self.places.contains(&(client.to_owned(), realm.map(str::to_owned)))
-            && Place::new(client, &self.environments, realm).is_in_cloud(entry)
+        if owner(entry) != NOBODY || self.programs.is_empty() {
+            return false;
+        }
+        let place = place_of(entry, &self.environments);
+        let (client, realm) = place.program();
+        self.programs.contains(&(client.to_owned(), realm.map(str::to_owned)))
+            && place.is_in_cloud(entry)
             && !is_apps(entry)
     }
 }
 
-fn client_and_realm(entry: &Entry) -> (&str, Option<&str>) {
+/// Where an entry's program is.
+fn place_of<'p>(entry: &'p Entry, environments: &'p [String]) -> Place<'p> {
+    // A refresh token does not say of which tenant it is.
     let has_realm = entry.kind() != CredentialType::RefreshToken;
     let realm = has_realm.then(|| lookup_token(entry.token("realm")));
-    (lookup_token(entry.token("client_id")), realm)
+    Place::new(lookup_token(entry.token("client_id")), environments, realm)
 }
 
 /// All names of the cloud of a host, as canonical tokens.
@@ -232,13 +206,6 @@ fn seems_apps(entry: &Entry) -> bool {
     (scopes.peek().is_some() && scopes.all(|scope| scope.ends_with(EVERYTHING)))
         || (entry.token("environment") == Some("\"localhost\"")
             && entry.token("realm") == Some("\"managed_identity\""))
-}
-
-/// The only one of these owners, if anybody owns anything: `Some(None)` if there are several.
-fn only<'h>(owners: impl Iterator<Item = &'h str>) -> Option<Option<&'h str>> {
-    let mut owners = owners.filter(|&home| home != NOBODY);
-    let first = owners.next()?;
-    Some(owners.all(|home| home == first).then_some(first))
 }
 
 /// The accounts among the owners of some entries.

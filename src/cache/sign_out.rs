@@ -48,7 +48,7 @@ impl TokenCache {
         if is_anothers {
             return Ok(0);
         }
-        self.remove_owned(account, is_clients)
+        self.remove_owned(account, &unclaimed, is_clients)
     }
 
     /// Signs an account out of every program: as [`sign_out`](Self::sign_out), and all its refresh
@@ -58,7 +58,7 @@ impl TokenCache {
     ///
     /// [`Error::Corrupt`] if one of the sections is not a JSON object; nothing is removed then.
     pub fn sign_out_everywhere(&mut self, account: &Account) -> Result<usize, Error> {
-        self.remove_owned(account, |_| true)
+        self.remove_owned(account, &self.unclaimed_by(account), |_| true)
     }
 
     /// Removes the tokens that [`without_account`](Self::without_account) lists, of one program or
@@ -105,9 +105,9 @@ impl TokenCache {
     fn remove_owned(
         &mut self,
         account: &Account,
+        unclaimed: &Unclaimed,
         may_go: impl Fn(&Entry) -> bool,
     ) -> Result<usize, Error> {
-        let unclaimed = self.unclaimed_by(account);
         let is_gone = |entry: &Entry| {
             (account.owns(entry) || unclaimed.has(entry))
                 && (entry.kind() != CredentialType::RefreshToken || may_go(entry))

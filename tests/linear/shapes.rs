@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::work::{
-    ADD, FIND, FIND_ALL_SCOPES, MERGE, MERGE_SHORT, READ, READ_SHORT, REMOVE, RENEW, SEARCH,
-    SIGN_OUT, Work,
+    ADD, FIND, FIND_ALL_SCOPES, FIND_ANYBODYS, KEEP, MERGE, MERGE_SHORT, READ, READ_SHORT, REMOVE,
+    RENEW, SEARCH, SIGN_OUT, Work,
 };
 
 /// A document of any size.
@@ -234,6 +234,58 @@ pub(crate) const SHAPES: &[Shape] = &[
         works: &[&READ, &MERGE, &SEARCH],
     },
     Shape {
+        name: "tokens without an account, of many programs",
+        document: |size, edition| {
+            let item = |nth: usize| {
+                let of_nobody = token(nth, "", "s", edition);
+                format!("\"k{nth}\":{}", of_nobody.replace("\"c\"", &format!("\"c{nth}\"")))
+            };
+            let first = |_| format!("\"k\":{}", token(0, "h", "s", edition));
+            let text = filled("{\"AccessToken\":{", &first, ",", 1);
+            let text = filled(&text, &item, "},", size);
+            let refresh = refresh_token(0, "h", edition);
+            format!(
+                "{text}\"RefreshToken\":{{\"k\":{refresh}}},\"Account\":{{\"k\":{}}}}}",
+                account("h", "r")
+            )
+        },
+        works: &[&READ, &SIGN_OUT, &KEEP, &FIND_ANYBODYS],
+    },
+    Shape {
+        name: "refresh tokens and ID tokens of one account, and tokens without one",
+        document: |size, edition| {
+            let refresh = |nth| format!("\"k{nth}\":{}", refresh_token(nth, "h", edition));
+            let id_token = |nth| {
+                format!(
+                    "\"k{nth}\":{{\"credential_type\":\"IdToken\",\"home_account_id\":\"h\",\
+                     \"environment\":\"e\",\"client_id\":\"c\",\"realm\":\"r{nth}\",\
+                     \"secret\":\"{edition}\"}}"
+                )
+            };
+            let tokens: Vec<String> = ["h", ""]
+                .map(|home| format!("\"k{home}\":{}", token(0, home, "s", edition)))
+                .into();
+            let account = format!("\"k\":{}", account("h", "r"));
+            let prefix = format!(
+                "{{\"Account\":{{{account}}},\"AccessToken\":{{{}}},\"RefreshToken\":{{",
+                tokens.join(",")
+            );
+            let text = filled(&prefix, &refresh, "},\"IdToken\":{", size / 2);
+            let text = filled(&text, &id_token, ",", size);
+            format!("{text}{}}}}}", id_token(usize::MAX).replace("\"r1", "\"r\",\"x\":\"1"))
+        },
+        works: &[&READ, &SIGN_OUT, &KEEP, &FIND_ANYBODYS],
+    },
+    Shape {
+        name: "one account in many tenants under one local id",
+        document: |size, edition| {
+            let item = |nth: usize| format!("\"k{nth}\":{}", account("h", &format!("r{nth}")));
+            let text = filled("{\"Account\":{", &item, "},", size);
+            format!("{text}\"RefreshToken\":{{\"k\":{}}}}}", refresh_token(0, "h", edition))
+        },
+        works: &[&READ, &SIGN_OUT, &KEEP],
+    },
+    Shape {
         name: "events of many accounts",
         document: |size, edition| {
             filled_with(
@@ -376,6 +428,13 @@ fn refresh_token(nth: usize, home: &str, edition: char) -> String {
         "{{\"credential_type\":\"RefreshToken\",\"secret\":\"{edition}-{nth}\",\
          \"home_account_id\":\"{home}\",\"environment\":\"e\",\"client_id\":\"c\",\
          \"target\":\"s\",\"last_modification_time\":\"{nth}\"}}"
+    )
+}
+
+fn account(home: &str, realm: &str) -> String {
+    format!(
+        "{{\"home_account_id\":\"{home}\",\"environment\":\"e\",\"realm\":\"{realm}\",\
+         \"local_account_id\":\"local\",\"username\":\"u\",\"authority_type\":\"MSSTS\"}}"
     )
 }
 

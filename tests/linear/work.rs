@@ -55,6 +55,22 @@ pub(crate) const FIND_ALL_SCOPES: Work = large_request("find the token", |docume
     }
 });
 
+/// For a request that names nobody.
+pub(crate) const FIND_ANYBODYS: Work = alone("find anybody's token", |document, _| {
+    let cache = cache(document);
+    let token = cache.find_access_token(&anybodys("s"), NOW).unwrap().unwrap();
+    assert!(black_box(token.to_owned()).home_account_id().is_some());
+});
+
+/// An answer that does not say whose it is, and one that says it with an ID token alone.
+pub(crate) const KEEP: Work = alone("keep an answer", |document, _| {
+    let mut cache = cache(document);
+    for more in ["", ",\"id_token\":\"h.eyJzdWIiOiJsb2NhbCJ9.s\""] {
+        let answer = format!("{{\"access_token\":\"AT\",\"expires_in\":3600{more}}}");
+        black_box(cache.add_response(&anybodys("new"), answer.as_bytes(), NOW).unwrap());
+    }
+});
+
 pub(crate) const SEARCH: Work = large_request("search", |document, _| {
     let cache = cache(document);
     for kind in CredentialType::ALL {
@@ -144,6 +160,10 @@ fn request(entry: &Entry, scopes: impl Iterator<Item = String>) -> TokenRequest 
     let authority = format!("https://{host}/{realm}");
     TokenRequest::new(entry.client_id().unwrap(), authority, scopes)
         .account(entry.home_account_id().unwrap())
+}
+
+fn anybodys(scope: &str) -> TokenRequest {
+    TokenRequest::new("c", "https://e/r", [scope])
 }
 
 /// No token of the table expires before it.

@@ -1,0 +1,212 @@
+//! The only account that a program has at a place, for many programs at once.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::cache::{
+    TokenCache,
+    credential::CredentialType,
+    entry::Entry,
+    owner::{NOBODY, Place, owner},
+    section::lookup_token,
+};
+
+/// A program, and the tenant where it tells accounts apart, as canonical tokens.
+pub(super) type Program<'c> = (&'c str, Option<&'c str>);
+
+impl TokenCache {
+    /// The one account, as a canonical token, that a program has at a place: the only one with a
+    /// refresh token of the program, or where there is none, with an ID token or an access token.
+    pub(super) fn only_account<'c>(&'c self, place: Place<'c>) -> Option<&'c str> {
+        let programs = HashSet::from([place.program()]);
+        self.only_accounts(place.environments, &programs).into_values().next()
+    }
+
+    /// The [`only_account`](Self::only_account) of each program in a cloud that has one.
+    ///
+    /// What there is of a program and of an account is looked at once, however many there are.
+    pub(super) fn only_accounts<'c>(
+        &'c self,
+        environments: &'c [String],
+        programs: &HashSet<Program<'c>>,
+    ) -> HashMap<Program<'c>, &'c str> {
+        let mut tenants: HashMap<&str, Vec<Option<&str>>> = HashMap::new();
+        for &(client, realm) in programs {
+            tenants.entry(client).or_default().push(realm);
+        }
+        let (mut found, mut open) = (HashMap::new(), HashMap::new());
+        let mut known = Known { cache: self, environments, tenants: HashMap::new() };
+        for (client, realms) in tenants {
+            let id_tokens = known.id_tokens(client);
+            let refresh_tokens = known.refresh_tokens(client, &realms, &id_tokens);
+            for realm in realms {
+                let owners = match refresh_tokens.at(realm) {
+                    Owners::Nobody => id_tokens.owners.at(realm),
+                    owners => owners,
+                };
+                let is_open = owners == Owners::Nobody;
+                (if is_open { &mut open } else { &mut found }).insert((client, realm), owners);
+            }
+        }
+        known.add_access_tokens(&mut open);
+        found.extend(open);
+        let only = |(program, owners)| match owners {
+            Owners::One(home) => Some((program, home)),
+            Owners::Nobody | Owners::Several => None,
+        };
+        found.into_iter().filter_map(only).collect()
+    }
+}
+
+/// What is known of a cloud.
+struct Known<'c> {
+    cache: &'c TokenCache,
+    environments: &'c [String],
+    /// The tenants in which an account has entries.
+    tenants: HashMap<&'c str, HashSet<&'c str>>,
+}
+
+impl<'c> Known<'c> {
+    fn id_tokens(&self, client: &'c str) -> IdTokens<'c> {
+        let mut found = IdTokens::default();
+        for entry in self.of_program(CredentialType::IdToken, client) {
+            let (home, realm) = (owner(entry), realm(entry));
+            if home != NOBODY {
+                found.owners.add(realm, home);
+                found.tenants.entry(home).or_default().insert(realm);
+            }
+        }
+        found
+    }
+
+    /// Who has refresh tokens that may be of these tenants. A refresh token is of those where the
+    /// program has ID tokens of the account, or where it has none, of the account's entries, or
+    /// where there are none either, of any.
+    fn refresh_tokens(
+        &mut self,
+        client: &'c str,
+        wanted: &[Option<&'c str>],
+        id_tokens: &IdTokens<'c>,
+    ) -> ByTenant<'c> {
+        let mut found = ByTenant::default();
+        let homes: HashSet<&str> =
+            self.of_program(CredentialType::RefreshToken, client).map(owner).collect();
+        for home in homes.into_iter().filter(|&home| home != NOBODY) {
+            found.everywhere.add(home);
+            if wanted.iter().all(Option::is_none) {
+                continue;
+            }
+            let known = match id_tokens.tenants.get(home) {
+                Some(tenants) => tenants,
+                None => self.tenants(home),
+            };
+            if known.is_empty() {
+                found.in_any.add(home);
+            } else if known.len() < wanted.len() {
+                known.iter().for_each(|realm| found.add(realm, home));
+            } else {
+                let here = wanted.iter().flatten().filter(|realm| known.contains(*realm));
+                here.for_each(|realm| found.add(realm, home));
+            }
+        }
+        found
+    }
+
+    fn tenants(&mut self, home: &'c str) -> &HashSet<&'c str> {
+        let (cache, environments) = (self.cache, self.environments);
+        self.tenants.entry(home).or_insert_with(|| {
+            let place = Place::in_cloud(environments);
+            let entries = cache.owned_by(CredentialType::Account, home);
+            entries.filter(|entry| place.is_in_cloud(entry)).map(realm).collect()
+        })
+    }
+
+    /// Adds who has access tokens of these programs.
+    fn add_access_tokens(&self, programs: &mut HashMap<Program<'c>, Owners<'c>>) {
+        if programs.is_empty() {
+            return;
+        }
+        let place = Place::in_cloud(self.environments);
+        for entry in self.cache.entries(CredentialType::AccessToken) {
+            let home = owner(entry);
+            if home == NOBODY || !place.is_in_cloud(entry) {
+                continue;
+            }
+            let client = lookup_token(entry.token("client_id"));
+            for program in [(client, Some(realm(entry))), (client, None)] {
+                if let Some(owners) = programs.get_mut(&program) {
+                    owners.add(home);
+                }
+            }
+        }
+    }
+
+    /// The refresh tokens or ID tokens of a program.
+    fn of_program(
+        &self,
+        kind: CredentialType,
+        client: &'c str,
+    ) -> impl Iterator<Item = &'c Entry> + use<'c> {
+        let environments = self.environments;
+        self.cache.section(kind).into_iter().flat_map(move |section| {
+            let names = environments.iter().map(move |host| section.client(client, host));
+            names.flat_map(|name| section.indexed(name))
+        })
+    }
+}
+
+/// The ID tokens of a program.
+#[derive(Default)]
+struct IdTokens<'c> {
+    owners: ByTenant<'c>,
+    /// By account.
+    tenants: HashMap<&'c str, HashSet<&'c str>>,
+}
+
+/// Who has tokens of a program.
+#[derive(Default)]
+struct ByTenant<'c> {
+    everywhere: Owners<'c>,
+    /// Of tokens that may be of any tenant.
+    in_any: Owners<'c>,
+    tenants: HashMap<&'c str, Owners<'c>>,
+}
+
+impl<'c> ByTenant<'c> {
+    fn add(&mut self, realm: &'c str, home: &'c str) {
+        self.everywhere.add(home);
+        self.tenants.entry(realm).or_default().add(home);
+    }
+
+    /// In a tenant, or without one, in all.
+    fn at(&self, realm: Option<&str>) -> Owners<'c> {
+        let Some(realm) = realm else { return self.everywhere };
+        self.in_any.and(self.tenants.get(realm).copied().unwrap_or_default())
+    }
+}
+
+/// Whether owners are one.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Owners<'c> {
+    #[default]
+    Nobody,
+    One(&'c str),
+    Several,
+}
+
+impl<'c> Owners<'c> {
+    fn add(&mut self, home: &'c str) {
+        *self = self.and(Self::One(home));
+    }
+
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Nobody, owners) | (owners, Self::Nobody) => owners,
+            (Self::One(one), Self::One(other)) if one == other => self,
+            _ => Self::Several,
+        }
+    }
+}
+
+fn realm(entry: &Entry) -> &str {
+    lookup_token(entry.token("realm"))
+}
