@@ -17,8 +17,17 @@ impl TokenCache {
     /// The one account, as a canonical token, that a program has at a place: the only one with a
     /// refresh token of the program, or where there is none, with an ID token or an access token.
     pub(super) fn only_account<'c>(&'c self, place: Place<'c>) -> Option<&'c str> {
+        self.only_accounts(place.environments, &HashSet::from([place.program()]))
+            .into_values()
+            .next()
+    }
+
+    /// The one account, as a canonical token, of which a program has any token at a place.
+    ///
+    /// Where it may be another's, an answer is not kept in the place of this account's tokens.
+    pub(super) fn sole_account<'c>(&'c self, place: Place<'c>) -> Option<&'c str> {
         let programs = HashSet::from([place.program()]);
-        self.only_accounts(place.environments, &programs).into_values().next()
+        self.accounts_at(place.environments, &programs, Owners::and).into_values().next()
     }
 
     /// The [`only_account`](Self::only_account) of each program in a cloud that has one.
@@ -29,26 +38,40 @@ impl TokenCache {
         environments: &'c [String],
         programs: &HashSet<Program<'c>>,
     ) -> HashMap<Program<'c>, &'c str> {
+        self.accounts_at(environments, programs, Owners::or)
+    }
+
+    /// The accounts of those programs that have one.
+    fn accounts_at<'c>(
+        &'c self,
+        environments: &'c [String],
+        programs: &HashSet<Program<'c>>,
+        join: fn(Owners<'c>, Owners<'c>) -> Owners<'c>,
+    ) -> HashMap<Program<'c>, &'c str> {
         let mut tenants: HashMap<&str, Vec<Option<&str>>> = HashMap::new();
         for &(client, realm) in programs {
             tenants.entry(client).or_default().push(realm);
         }
-        let (mut found, mut open) = (HashMap::new(), HashMap::new());
+        let mut found: HashMap<Program<'c>, Owners<'c>> = HashMap::new();
         let mut known = Known { cache: self, environments, tenants: HashMap::new() };
         for (client, realms) in tenants {
             let id_tokens = known.id_tokens(client);
             let refresh_tokens = known.refresh_tokens(client, &realms, &id_tokens);
             for realm in realms {
-                let owners = match refresh_tokens.at(realm) {
-                    Owners::Nobody => id_tokens.owners.at(realm),
-                    owners => owners,
-                };
-                let is_open = owners == Owners::Nobody;
-                (if is_open { &mut open } else { &mut found }).insert((client, realm), owners);
+                let owners = join(refresh_tokens.at(realm), id_tokens.owners.at(realm));
+                found.insert((client, realm), owners);
             }
         }
-        known.add_access_tokens(&mut open);
-        found.extend(open);
+        // There are many access tokens, and they seldom matter.
+        let may_change = |owners: &Owners<'c>| {
+            let others = Owners::Several;
+            join(*owners, others) != *owners
+        };
+        if found.values().any(may_change) {
+            for (program, others) in known.access_tokens(&found) {
+                found.entry(program).and_modify(|owners| *owners = join(*owners, others));
+            }
+        }
         let only = |(program, owners)| match owners {
             Owners::One(home) => Some((program, home)),
             Owners::Nobody | Owners::Several => None,
@@ -120,12 +143,13 @@ impl<'c> Known<'c> {
         })
     }
 
-    /// Adds who has access tokens of these programs.
-    fn add_access_tokens(&self, programs: &mut HashMap<Program<'c>, Owners<'c>>) {
-        if programs.is_empty() {
-            return;
-        }
+    /// Who has access tokens of these programs.
+    fn access_tokens(
+        &self,
+        programs: &HashMap<Program<'c>, Owners<'c>>,
+    ) -> HashMap<Program<'c>, Owners<'c>> {
         let place = Place::in_cloud(self.environments);
+        let mut found: HashMap<Program<'c>, Owners<'c>> = HashMap::new();
         for entry in self.cache.entries(CredentialType::AccessToken) {
             let home = owner(entry);
             if home == NOBODY || !place.is_in_cloud(entry) {
@@ -133,11 +157,12 @@ impl<'c> Known<'c> {
             }
             let client = lookup_token(entry.token("client_id"));
             for program in [(client, Some(realm(entry))), (client, None)] {
-                if let Some(owners) = programs.get_mut(&program) {
-                    owners.add(home);
+                if programs.contains_key(&program) {
+                    found.entry(program).or_default().add(home);
                 }
             }
         }
+        found
     }
 
     /// The refresh tokens or ID tokens of a program.
@@ -196,6 +221,11 @@ enum Owners<'c> {
 impl<'c> Owners<'c> {
     fn add(&mut self, home: &'c str) {
         *self = self.and(Self::One(home));
+    }
+
+    /// These, or where there are none, the others.
+    fn or(self, others: Self) -> Self {
+        if self == Self::Nobody { others } else { self }
     }
 
     fn and(self, other: Self) -> Self {

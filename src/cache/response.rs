@@ -25,9 +25,9 @@ impl TokenCache {
     /// spent there is [`add_renewal`](Self::add_renewal).
     ///
     /// Where the answer does not say whose it is, the tokens belong to the request's account, or
-    /// else to the only account that the program has there. Where it says so with an ID token
-    /// alone, they belong to the account whose home account id or local account id that is; if
-    /// there is none, to a new one. What answers a request that is [`TokenRequest::app_only`] is
+    /// else to the only account of which the program has any token there. Where it says so with an
+    /// ID token alone, they belong to the account whose home account id or local account id that is;
+    /// if there is none, to a new one. What answers a request that is [`TokenRequest::app_only`] is
     /// nobody's.
     ///
     /// Where the provider granted other scopes than were asked for, these are kept beside them, and
@@ -144,7 +144,7 @@ impl TokenCache {
 
     /// Whose an answer is that does not say so, as a canonical token.
     fn silent_owner(&self, lookup: &Lookup, named: Option<&str>) -> Option<String> {
-        named.or_else(|| self.only_account(Place::of(lookup))).map(str::to_owned)
+        named.or_else(|| self.sole_account(Place::of(lookup))).map(str::to_owned)
     }
 
     /// Writes into the event whose it is, and for want of a name in the answer the known one.

@@ -1,7 +1,7 @@
 //! An answer that does not say whose it is, or says it otherwise than the one before.
 
 use serde_json::json;
-use tokenkeep::{TokenCache, TokenRequest};
+use tokenkeep::{CredentialType, TokenCache, TokenRequest};
 
 use crate::answers::{
     ELSEWHERE, MICROSOFT, add, answer, find, id_token, of, refresh_tokens, request, secret,
@@ -44,6 +44,18 @@ fn an_answer_without_a_name_stays_without_one_where_there_is_no_account_or_sever
         let token = cache.add_response(&request, &answer("AT", &json!({})), 1_000).unwrap();
         assert_eq!(token.home_account_id(), None, "{client} {authority}");
     }
+}
+
+#[test]
+fn an_answer_without_a_name_replaces_no_token_where_somebody_else_has_any() {
+    let mut cache = TokenCache::new();
+    add(&mut cache, "AT1", &json!({"refresh_token": "RT1", "id_token": of("ada")}), 1_000);
+    add(&mut cache, "AT2", &json!({"id_token": of("bob")}), 1_000);
+    add(&mut cache, "AT3", &json!({"refresh_token": "RT3"}), 1_000);
+    let ada = cache.entries(CredentialType::RefreshToken).find(|e| e.secret() == Some("RT1"));
+    assert_eq!(ada.unwrap().home_account_id().unwrap(), "ada");
+    let kept = |kind| cache.without_account().filter(|e| e.kind() == kind).count();
+    assert_eq!((kept(CredentialType::AccessToken), kept(CredentialType::RefreshToken)), (1, 1));
 }
 
 #[test]
