@@ -168,6 +168,29 @@ impl TokenCache {
         Ok(held.len())
     }
 
+    /// Gives these entries, which name nobody, to an account, a canonical token; and a new secret,
+    /// if there is one. Their other fields stay, so that each is its program's and its family's.
+    pub(super) fn give(
+        &mut self,
+        held: &[Entry],
+        home: &str,
+        renewed: Option<&str>,
+        now: u64,
+    ) -> Result<(), Error> {
+        for entry in held {
+            let mut changes = vec![(quoted("home_account_id"), Zeroizing::new(home.to_owned()))];
+            changes.extend(renewed.into_iter().flat_map(|secret| renewal(secret, now)));
+            let given = entry.with(&changes);
+            let is_older = || self.newest(&given).is_some_and(|held| age(entry) < age(held));
+            let Some(key) = key::own(&given) else { continue };
+            if renewed.is_some() || !is_older() {
+                let section = self.section_mut(CredentialType::RefreshToken)?;
+                section.replace(key::own(entry).as_deref(), given.respelled(&key));
+            }
+        }
+        Ok(())
+    }
+
     /// The newest of the refresh tokens with the key of this one.
     fn newest(&self, entry: &Entry) -> Option<&Entry> {
         let section = self.section(CredentialType::RefreshToken)?;

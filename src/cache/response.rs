@@ -112,20 +112,16 @@ impl TokenCache {
             return Ok(self.issued(access_token(&entries)?).unstored(signed_out()));
         }
         let renewed = event.response.refresh_token.take();
-        if home.is_some() && expected.is_none() {
-            // It was nobody's and is somebody's now.
-            event.response.refresh_token = Some(renewed.unwrap_or(secret));
-            let entries = entries(&event, request, now)?;
-            let token = self.store_answer(entries)?;
-            for entry in &held {
-                self.remove_refresh_token(entry)?;
-            }
-            return Ok(token);
-        }
         self.can_write(CredentialType::RefreshToken)?;
         let token = self.store_answer(entries(&event, request, now)?)?;
-        if let Some(renewed) = renewed {
-            self.renew(&held, &renewed, now)?;
+        match home.filter(|_| expected.is_none()) {
+            // It was nobody's and is somebody's now.
+            Some(home) => self.give(&held, &home, renewed.as_deref().map(String::as_str), now)?,
+            None => {
+                if let Some(renewed) = renewed {
+                    self.renew(&held, &renewed, now)?;
+                }
+            }
         }
         Ok(token)
     }

@@ -177,3 +177,46 @@ fn an_account_id_with_a_dot_is_no_reason_to_take_another_user_for_its_own() {
         assert_eq!(text(&cache) != before, is_same, "{home} {claims}");
     }
 }
+
+#[test]
+fn a_refresh_token_that_becomes_an_accounts_stays_its_programs_and_its_familys() {
+    for renewed in [Some("RT2"), None] {
+        let mut cache = TokenCache::new();
+        let mail = TokenRequest::new("mail", MICROSOFT, ["mail"]);
+        let more = json!({"refresh_token": "RT1", "foci": "1"});
+        cache.add_response(&mail, &answer("AT1", &more), 1_000).unwrap();
+        let held = cache.refresh_tokens(&mail).unwrap().remove(0);
+        cache.modify(&held, &[("note", Some("mine"))]).unwrap();
+        let files = TokenRequest::new("files", MICROSOFT, ["files"]);
+        let spent = cache.refresh_tokens(&files).unwrap().remove(0);
+        let more = json!({"refresh_token": renewed, "foci": "1", "id_token": of("ada")});
+        let token = cache.add_renewal(&files, &spent, &answer("AT2", &more), 2_000).unwrap();
+        assert_eq!(token.account().unwrap().username(), "ada@idp.example");
+        let kept: Vec<_> = cache.entries(CredentialType::RefreshToken).collect();
+        let text = |name| kept[0].text(name).unwrap().into_owned();
+        assert_eq!(kept.len(), 1);
+        assert_eq!(kept[0].secret(), renewed.or(Some("RT1")));
+        assert_eq!((text("home_account_id"), text("client_id")), ("ada".into(), "mail".into()));
+        assert_eq!((text("family_id"), text("note")), ("1".into(), "mine".into()));
+        assert_eq!(text("target"), "mail");
+        let secret = kept[0].secret().unwrap().to_owned();
+        for request in [&mail, &files] {
+            assert_eq!(refresh_tokens(&cache, &request.clone().account("ada")), [&*secret]);
+        }
+        assert!(
+            self::text(&cache)
+                .contains("\"ada-login.microsoftonline.com-refreshtoken-mail--mail\"")
+        );
+    }
+}
+
+#[test]
+fn a_refresh_token_that_becomes_an_accounts_replaces_none_that_is_newer() {
+    let mut cache = TokenCache::new();
+    add(&mut cache, "AT1", &json!({"refresh_token": "old"}), 1_000);
+    let spent = cache.refresh_tokens(&request(ELSEWHERE)).unwrap().remove(0);
+    add(&mut cache, "AT2", &json!({"refresh_token": "new", "id_token": of("ada")}), 2_000);
+    let renewed = answer("AT3", &json!({"id_token": of("ada")}));
+    cache.add_renewal(&request(ELSEWHERE), &spent, &renewed, 3_000).unwrap();
+    assert_eq!(refresh_tokens(&cache, &request(ELSEWHERE).account("ada"))[0], "new");
+}
