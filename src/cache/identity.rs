@@ -5,6 +5,7 @@
 
 use crate::cache::{
     TokenCache,
+    accounts::TOKENS,
     authority::is_microsoft,
     claims::Subject,
     credential::CredentialType,
@@ -34,15 +35,15 @@ impl Stated {
         let home = identity.home_account_id.as_deref().filter(|home| !home.is_empty());
         let home = home.filter(|_| identity.is_from_provider)?;
         let id_token = event.response.id_token.as_deref();
-        let Subject { sub, oid, tid } =
-            id_token.map(|token| Subject::of(token)).unwrap_or_default();
+        let said = id_token.map(|token| Subject::of(token)).unwrap_or_default();
+        let (at_home, sub) = (at_home(&said), said.sub);
         let is_said = |id: &&str| !matches!(*id, "null" | "\"\"");
         Some(Self {
             home: quoted(home),
             has_client_info: sub.as_deref() != Some(home),
             subject: sub.as_deref().map(quoted),
             local: identity.local_account_id.as_deref().filter(is_said).map(str::to_owned),
-            at_home: oid.zip(tid).map(|(oid, tid)| quoted(&format!("{oid}.{tid}"))),
+            at_home,
         })
     }
 
@@ -57,6 +58,13 @@ impl Stated {
         utid == tid && !is_same
     }
 
+    /// Of `client_info` that came without an ID token, the user's id in the home tenant.
+    fn uid_alone(&self) -> Option<String> {
+        let is_alone = self.has_client_info && self.subject.is_none();
+        let (uid, _) = inside(&self.home).rsplit_once('.').filter(|_| is_alone)?;
+        Some(format!("\"{uid}\""))
+    }
+
     fn is_local(&self, id: &str) -> bool {
         let ids = [&self.local, &self.subject];
         ids.into_iter().flatten().any(|known| known == id)
@@ -67,8 +75,11 @@ impl TokenCache {
     /// Whose the answer is, as a canonical token: of an account that is here, or of a new one.
     pub(super) fn stated_owner(&self, stated: &Stated, lookup: &Lookup) -> String {
         let place = Place::of(lookup);
+        // A sign-out of one program leaves the tokens of others without an account entry.
+        let kinds = TOKENS.into_iter().chain([CredentialType::Account]);
         let is_here = |home: &str| {
-            self.owned_by(CredentialType::Account, home).any(|entry| place.is_in_cloud(entry))
+            let mut owned = kinds.clone().flat_map(|kind| self.owned_by(kind, home));
+            owned.any(|entry| place.is_in_cloud(entry))
         };
         if is_here(&stated.home) {
             return stated.home.clone();
@@ -80,7 +91,8 @@ impl TokenCache {
             .filter(|home| is_here(home))
             .collect();
         if let Some(section) = self.section(CredentialType::Account) {
-            let ids = [&stated.local, &stated.subject].into_iter().flatten();
+            let uid = stated.uid_alone();
+            let ids = [&stated.local, &stated.subject, &uid].into_iter().flatten();
             fitting.extend(ids.flat_map(|id| section.indexed(section.local(id))).map(owner));
         }
         fitting.sort_unstable();
@@ -98,14 +110,18 @@ impl TokenCache {
     /// `client_info` goes before the ID token: of a B2C policy it names an account of its own.
     pub(super) fn is_same_user(&self, home: &str, stated: &Stated, lookup: &Lookup) -> bool {
         match stated.has_client_info {
-            true => stated.home == home || stated.subject.as_deref() == Some(home),
+            true => {
+                stated.home == home
+                    || stated.subject.as_deref() == Some(home)
+                    || self.is_known_at_home(home, stated, lookup)
+            }
             false => self.is_known_as(home, stated, lookup),
         }
     }
 
     /// Nothing says that the answer to a refresh token of this account is for somebody else.
     pub(super) fn may_be_same_user(&self, home: &str, stated: &Stated, lookup: &Lookup) -> bool {
-        if self.is_known_as(home, stated, lookup) {
+        if self.is_known_as(home, stated, lookup) || self.is_known_at_home(home, stated, lookup) {
             return true;
         }
         // `uid.utid` says nothing of the ids within another tenant, where none is known here.
@@ -123,6 +139,24 @@ impl TokenCache {
         names.into_iter().flatten().any(|name| name == home)
             || self.local_ids(home, lookup).any(|id| stated.is_local(id))
             || self.subjects(home, lookup).any(|id| stated.is_local(&id))
+    }
+
+    /// `client_info` that came without an ID token says of an account what its entry in the home
+    /// tenant says, or what an ID token of it said.
+    fn is_known_at_home(&self, home: &str, stated: &Stated, lookup: &Lookup) -> bool {
+        if stated.uid_alone().is_none() {
+            return false;
+        }
+        let place = Place::of(lookup);
+        let known = |kind| self.owned_by(kind, home).filter(|entry| place.is_in_cloud(entry));
+        let by_entry = |entry: &Entry| {
+            let id = |field| lookup_token(entry.token(field));
+            format!("\"{}.{}\"", inside(id("local_account_id")), inside(id("realm")))
+        };
+        let by_token = |entry: &Entry| at_home(&Subject::of(entry.secret()?));
+        known(CredentialType::Account).any(|entry| by_entry(entry) == stated.home)
+            || known(CredentialType::IdToken)
+                .any(|entry| by_token(entry).as_ref() == Some(&stated.home))
     }
 
     /// The local account ids of an account in the request's tenant.
@@ -148,6 +182,13 @@ impl TokenCache {
         let names = known.filter_map(|entry| entry.text("username"));
         names.filter(|name| !name.is_empty()).last().map(|name| name.into_owned())
     }
+}
+
+/// The home account id, as a canonical token, that Microsoft's clouds give to a user of the tenant
+/// that the ID token is of.
+fn at_home(subject: &Subject) -> Option<String> {
+    let (oid, tid) = (subject.oid.as_ref()?, subject.tid.as_ref()?);
+    Some(quoted(&format!("{oid}.{tid}")))
 }
 
 fn is_in_tenant(entry: &Entry, lookup: &Lookup) -> bool {

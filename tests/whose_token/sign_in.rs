@@ -4,8 +4,8 @@ use serde_json::json;
 use tokenkeep::{CredentialType, TokenCache, TokenRequest};
 
 use crate::answers::{
-    ELSEWHERE, MICROSOFT, add, answer, find, id_token, of, refresh_tokens, request, secret,
-    segment, tokens,
+    ELSEWHERE, MICROSOFT, add, add_event, answer, find, id_token, of, refresh_tokens, request,
+    secret, segment, tokens,
 };
 
 #[test]
@@ -118,6 +118,70 @@ fn client_info_that_comes_only_sometimes_is_the_same_account() {
         assert_eq!(token.home_account_id().unwrap(), "o1.t1", "{more}");
         assert_eq!(token.account().unwrap().username(), "ada");
     }
+}
+
+#[test]
+fn client_info_alone_names_the_account_of_which_an_id_token_said_the_same() {
+    let info = |uid: &str| json!(segment(&json!({"uid": uid, "utid": "t1"})));
+    let claims = json!({"sub": "s1", "oid": "o1", "tid": "t1", "preferred_username": "ada"});
+    let first = answer("AT1", &json!({"refresh_token": "RT1", "id_token": id_token(&claims)}));
+    let of = |uid: &str| answer("AT2", &json!({"refresh_token": "RT2", "client_info": info(uid)}));
+    for authority in [MICROSOFT, ELSEWHERE, "https://login.microsoftonline.com/t1"] {
+        let request = request(authority);
+        let mut before = TokenCache::new();
+        before.add_response(&request, &first, 1_000).unwrap();
+        if authority.ends_with("t1") {
+            // What the account's entry says is enough.
+            let kept = before.entries(CredentialType::IdToken).next().unwrap().clone();
+            before.remove_id_token(&kept).unwrap();
+        }
+        let mut cache = before.clone();
+        cache.add_response(&request, &of("o1"), 9_000).unwrap();
+        assert_eq!(cache.accounts().len(), 1, "{authority}");
+        assert_eq!(find(&cache, &request, 9_001).unwrap().unwrap(), "AT2");
+        assert_eq!(refresh_tokens(&cache, &request), ["RT2"]);
+        let mut cache = before.clone();
+        let spent = cache.refresh_tokens(&request).unwrap().remove(0);
+        let token = cache.add_renewal(&request, &spent, &of("o1"), 9_000).unwrap();
+        assert_eq!(token.account().unwrap().username(), "ada");
+        assert_eq!(refresh_tokens(&cache, &request), ["RT2"]);
+        // Another user of the tenant stays another.
+        let mut cache = before.clone();
+        assert!(cache.add_renewal(&request, &spent, &of("o9"), 9_000).is_err());
+        cache.add_response(&request, &of("o9"), 9_000).unwrap();
+        assert_eq!(cache.accounts().len(), 2);
+    }
+}
+
+#[test]
+fn two_accounts_that_an_event_with_client_info_and_one_without_left_stay_two() {
+    let claims = json!({"sub": "s1", "oid": "o1", "tid": "t1"});
+    let info = json!(segment(&json!({"uid": "o1", "utid": "t1"})));
+    let mut cache = TokenCache::new();
+    for info in [info, json!(null)] {
+        let answer = answer("AT", &json!({"id_token": id_token(&claims), "client_info": info}));
+        add_event(&mut cache, MICROSOFT, "s", "authorization_code", &answer);
+    }
+    let homes: Vec<_> = cache.accounts().iter().map(|a| a.home_account_id().to_owned()).collect();
+    assert_eq!(homes, ["o1.t1", "s1"], "as in the reference");
+}
+
+#[test]
+fn a_sign_in_without_client_info_joins_the_tokens_that_a_sign_out_left() {
+    let claims = json!({"sub": "s1", "oid": "o1", "tid": "t1", "preferred_username": "ada"});
+    let with = json!({"refresh_token": "RT1", "id_token": id_token(&claims),
+        "client_info": segment(&json!({"uid": "o1", "utid": "t1"}))});
+    let without = json!({"refresh_token": "RT2", "id_token": id_token(&claims)});
+    let mut cache = TokenCache::new();
+    let of = |client| TokenRequest::new(client, MICROSOFT, ["s"]);
+    for client in ["mail", "files"] {
+        cache.add_response(&of(client), &answer("AT1", &with), 1_000).unwrap();
+    }
+    cache.sign_out(&cache.accounts()[0].clone(), "mail").unwrap();
+    assert_eq!(cache.owners().len(), 1, "with a refresh token of the other program");
+    cache.add_response(&of("mail"), &answer("AT2", &without), 2_000).unwrap();
+    assert_eq!(cache.owners().len(), 1);
+    assert_eq!(cache.accounts()[0].home_account_id(), "o1.t1");
 }
 
 #[test]
