@@ -132,7 +132,7 @@ fn a_token_that_was_granted_the_scopes_goes_before_one_that_was_only_asked_for_t
 }
 
 #[test]
-fn what_was_asked_is_kept_only_where_the_grant_does_not_cover_it_and_never_by_add() {
+fn what_was_asked_is_kept_only_where_the_grant_does_not_cover_it_and_not_of_msals_events() {
     for (asked_for, granted, expected) in [
         (&["b", "a"][..], Some("a b c"), None),
         (&["b", "a"], None, None),
@@ -149,11 +149,35 @@ fn what_was_asked_is_kept_only_where_the_grant_does_not_cover_it_and_never_by_ad
     assert_eq!(asked(&kept(ELSEWHERE, &["user.read"], Some("User.Read"))).unwrap(), "user.read");
 
     let mut cache = TokenCache::new();
-    let asking = request(ELSEWHERE, &["read", "write"]);
-    let event = SignInEvent::from_response(&asking, answer("AT", Some("read")).as_bytes()).unwrap();
+    let event = json!({"client_id": "client", "scope": ["read", "write"],
+        "token_endpoint": format!("{ELSEWHERE}/token"),
+        "response": {"access_token": "AT", "expires_in": 3600, "scope": "read"}});
+    let event = SignInEvent::from_json(event.to_string().as_bytes()).unwrap();
     cache.add(&event, 1_000).unwrap();
     assert_eq!(asked(&cache), None);
-    assert!(!finds(&cache, ELSEWHERE, &["read", "write"]));
+}
+
+#[test]
+fn an_event_of_an_answer_is_found_by_the_request_that_was_answered() {
+    let asking = request(ELSEWHERE, &["repo", "gist"]);
+    let answered = answer("AT", Some("repo,gist"));
+    let event = || SignInEvent::from_response(&asking, answered.as_bytes()).unwrap();
+    let mut cache = TokenCache::new();
+    cache.add(&event(), 1_000).unwrap();
+    assert_eq!(asked(&cache).unwrap(), "gist repo");
+    assert_eq!(secret(&cache, &asking).unwrap(), "AT");
+    let mut cache = TokenCache::new();
+    cache.add(&event().account("42", "ada"), 1_000).unwrap();
+    let found = cache.find_access_token(&asking, 1_001).unwrap();
+    assert_eq!(found.unwrap().account().unwrap().username(), "ada");
+    // A program's own token, and a user's that looks like one.
+    let everything = request(ELSEWHERE, &["https://api.example/.default"]);
+    for asking in [asking.clone().app_only(), everything] {
+        let event = SignInEvent::from_response(&asking, answered.as_bytes()).unwrap();
+        let mut cache = TokenCache::new();
+        cache.add(&event, 1_000).unwrap();
+        assert!(cache.find_access_token(&asking, 1_001).unwrap().is_some(), "{asking:?}");
+    }
 }
 
 #[test]

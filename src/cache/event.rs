@@ -9,8 +9,11 @@ use crate::{
     cache::{
         credential::{AuthorityType, CredentialType},
         draft::Draft,
-        entry::Entry,
+        entry::{ASKED, Entry},
         json::quoted,
+        owner::{APPS_GRANT, GRANT_TYPE, NOBODY, USERS_GRANT, is_apps, owner},
+        scope::ScopeRule,
+        section::lookup_token,
         time,
     },
 };
@@ -36,6 +39,16 @@ pub struct SignInEvent {
     pub(super) ext_cache_key: Option<String>,
     pub(super) response: Response,
     pub(super) identity: Identity,
+    /// What was asked for, where that is known.
+    pub(super) asked: Option<Asked>,
+}
+
+/// What a request asked for.
+#[derive(Clone)]
+pub(super) struct Asked {
+    /// As an entry has it in `target`.
+    pub(super) target: String,
+    pub(super) app_only: bool,
 }
 
 /// What a token endpoint answered.
@@ -139,7 +152,11 @@ impl SignInEvent {
         let target = scopes.join(" ");
         let mut entries = Vec::with_capacity(5);
         if let Some(secret) = &self.response.access_token {
-            entries.push(self.access_token(secret, &target, now));
+            let token = self.access_token(secret, &target, now);
+            entries.push(match &self.asked {
+                Some(asked) => with_asked(&token, &target, asked),
+                None => token,
+            });
         }
         if self.identity.is_person && !self.skip_account {
             entries.push(self.account_entry());
@@ -254,6 +271,25 @@ impl fmt::Debug for SignInEvent {
             .field("environment", &self.environment)
             .field("realm", &self.realm)
             .finish_non_exhaustive()
+    }
+}
+
+/// The access token with what was asked for, where that is not what was granted, and with how it was
+/// got, where that cannot be seen otherwise.
+fn with_asked(token: &Entry, granted: &str, asked: &Asked) -> Entry {
+    let mut further: Vec<(String, Zeroizing<String>)> = Vec::new();
+    let rule = ScopeRule::of(lookup_token(token.token("environment")));
+    if !rule.covers(granted, &asked.target) {
+        further.push((quoted(ASKED), Zeroizing::new(quoted(&asked.target))));
+    }
+    let grant = match asked.app_only {
+        true => Some(APPS_GRANT),
+        false => (owner(token) == NOBODY && is_apps(token)).then_some(USERS_GRANT),
+    };
+    further.extend(grant.map(|grant| (quoted(GRANT_TYPE), Zeroizing::new(grant.to_owned()))));
+    match further.is_empty() {
+        true => token.clone(),
+        false => token.with(&further),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
         authority::Authority,
         claims::identity,
         entry::scopes_in,
-        event::{Response, SignInEvent},
+        event::{Asked, Response, SignInEvent},
         fields::Fields,
         json::{Document, Value, quoted},
         request::TokenRequest,
@@ -55,6 +55,7 @@ impl SignInEvent {
             ext_cache_key: data.extension()?,
             identity: identity(&response)?,
             response: read_response(&response)?,
+            asked: None,
         };
         if let Some(home_account_id) = text("account")?.flatten() {
             read.belongs_to(home_account_id);
@@ -64,7 +65,9 @@ impl SignInEvent {
 
     /// Makes an event of the JSON with which a provider's token endpoint answered a request.
     ///
-    /// The scopes are those of the response if it names any, else the request's.
+    /// The scopes are those of the response if it names any, else the request's. Where the provider
+    /// granted others than were asked for, these are kept beside them, and the same request finds
+    /// the token.
     ///
     /// Providers do not all keep to the letter of OAuth, so a member that is `null` is as if it
     /// were not there, times may be numbers or texts of digits, scopes a text or a list, a byte
@@ -99,6 +102,7 @@ impl SignInEvent {
             ext_cache_key: request.extension().map(str::to_owned),
             identity,
             response: read_response(&response)?,
+            asked: Some(Asked { target: request.target(), app_only: request.is_app_only() }),
             ..Self::default()
         })
     }

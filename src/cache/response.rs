@@ -8,13 +8,12 @@ use crate::{
         TokenCache,
         access_token::{AccessToken, AccessTokenRef, Place as At},
         credential::CredentialType,
-        entry::{ASKED, Entry},
+        entry::Entry,
         event::{Identity, SignInEvent},
         identity::Stated,
         json::{decode, quoted},
-        owner::{APPS_GRANT, GRANT_TYPE, NOBODY, Place, USERS_GRANT, is_apps, owner},
+        owner::{NOBODY, Place, owner},
         request::{Lookup, TokenRequest},
-        scope::ScopeRule,
         section::lookup_token,
     },
 };
@@ -63,7 +62,7 @@ impl TokenCache {
             (event.response.id_token, event.response.refresh_token) = (None, None);
         }
         self.name_owner(&mut event, home.as_deref(), lookup);
-        self.store_answer(entries(&event, request, now)?)
+        self.store_answer(event.entries(now)?)
     }
 
     /// Keeps the answer to a refresh token that was spent at `now` (Unix seconds), as
@@ -108,12 +107,12 @@ impl TokenCache {
         self.name_owner(&mut event, home.as_deref(), lookup);
         let held = self.holding(&before, &secret);
         if held.is_empty() {
-            let entries = entries(&event, request, now)?;
+            let entries = event.entries(now)?;
             return Ok(self.issued(access_token(&entries)?).unstored(signed_out()));
         }
         let renewed = event.response.refresh_token.take();
         self.can_write(CredentialType::RefreshToken)?;
-        let token = self.store_answer(entries(&event, request, now)?)?;
+        let token = self.store_answer(event.entries(now)?)?;
         match home.filter(|_| expected.is_none()) {
             // It was nobody's and is somebody's now.
             Some(home) => self.give(&held, &home, renewed.as_deref().map(String::as_str), now)?,
@@ -153,30 +152,6 @@ impl TokenCache {
         }
         event.identity.home_account_id = home;
     }
-}
-
-/// The entries that an answer makes, with what was asked for where that is not what was granted.
-fn entries(event: &SignInEvent, request: &TokenRequest, now: u64) -> Result<Vec<Entry>, Error> {
-    let mut entries = event.entries(now)?;
-    let Some(token) = entries.iter_mut().find(|e| e.kind() == CredentialType::AccessToken) else {
-        return Ok(entries);
-    };
-    let mut further: Vec<(String, Zeroizing<String>)> = Vec::new();
-    let rule = ScopeRule::of(lookup_token(token.token("environment")));
-    let granted = token.text("target").unwrap_or_default();
-    let asked = request.target();
-    if !rule.covers(&granted, &asked) {
-        further.push((quoted(ASKED), Zeroizing::new(quoted(&asked))));
-    }
-    let grant = match request.is_app_only() {
-        true => Some(APPS_GRANT),
-        false => (owner(token) == NOBODY && is_apps(token)).then_some(USERS_GRANT),
-    };
-    further.extend(grant.map(|grant| (quoted(GRANT_TYPE), Zeroizing::new(grant.to_owned()))));
-    if !further.is_empty() {
-        *token = token.with(&further);
-    }
-    Ok(entries)
 }
 
 /// The access token among the entries of an answer.
