@@ -181,6 +181,18 @@ fn an_event_of_an_answer_is_found_by_the_request_that_was_answered() {
 }
 
 #[test]
+fn two_requests_that_are_granted_the_same_share_the_place_of_one_token() {
+    let mut cache = TokenCache::new();
+    let requests = ["a", "b"].map(|scope| request(ELSEWHERE, &[scope]));
+    for (request, secret) in requests.iter().zip(["first", "second"]) {
+        cache.add_response(request, answer(secret, Some("x")).as_bytes(), 1_000).unwrap();
+    }
+    assert_eq!(secret(&cache, &requests[0]), None, "it has to be asked for once more");
+    assert_eq!(secret(&cache, &requests[1]).unwrap(), "second");
+    assert_eq!(secret(&cache, &request(ELSEWHERE, &["x"])).unwrap(), "second");
+}
+
+#[test]
 fn a_request_without_scopes_finds_any_token_of_its_account_program_and_authority() {
     let mut cache = TokenCache::new();
     let mut add = |authority: &str, client: &str, who: &str| {
