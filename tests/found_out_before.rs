@@ -13,6 +13,7 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use support::{AUTHORITY, Place, event};
 use tokenkeep::{
     AccessToken, CrossProcessLock, Error, KeyCallback, KeySource, Passphrase, PersistedTokenCache,
@@ -166,6 +167,34 @@ fn the_token_of_an_answer_outlives_a_lock_that_is_held_and_a_section_that_is_dam
     let token = unstored(&plain);
     assert!(matches!(token.unstored_because(), Some(Error::Corrupt { .. })), "{token:?}");
     assert_eq!(fs::read(&path).unwrap(), content);
+}
+
+#[test]
+fn the_token_of_a_renewal_is_not_refused_for_a_cache_that_cannot_be_read() {
+    let segment = |json: &str| URL_SAFE_NO_PAD.encode(json);
+    let id_token = format!("h.{}.s", segment(r#"{"sub": "s1"}"#));
+    let info = segment(r#"{"uid": "o1", "utid": "t1"}"#);
+    let place = Place::new();
+    let signed_in = format!(
+        r#"{{"access_token": "AT", "expires_in": 3600, "refresh_token": "RT",
+            "id_token": "{id_token}", "client_info": "{info}"}}"#
+    );
+    place.open().add_response(&request(), signed_in.as_bytes()).unwrap();
+    let spent = place.open().refresh_tokens(&request()).unwrap().remove(0);
+    let renewed =
+        format!(r#"{{"access_token": "issued", "expires_in": 3600, "id_token": "{id_token}"}}"#);
+    let lock = CrossProcessLock::new(place.folder(), "cache");
+    let held = lock.acquire(&Wait::at_most(Duration::from_secs(5))).unwrap();
+    let waiting = place.builder().lock_timeout(Duration::from_millis(50)).open().unwrap();
+    let token = waiting.add_renewal(&request(), &spent, renewed.as_bytes()).unwrap();
+    assert_eq!((token.secret(), token.is_stored()), ("issued", false));
+    assert_eq!(token.home_account_id().unwrap(), "o1.t1");
+    assert!(matches!(token.unstored_because(), Some(Error::LockTimeout { .. })), "{token:?}");
+    let refused = waiting.add_renewal(&request(), &spent, br#"{"error": "invalid_grant"}"#);
+    assert!(matches!(refused, Err(Error::Invalid { .. })), "{refused:?}");
+    drop(held);
+    let token = waiting.add_renewal(&request(), &spent, renewed.as_bytes()).unwrap();
+    assert!(token.is_stored());
 }
 
 #[test]

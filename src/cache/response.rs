@@ -125,6 +125,31 @@ impl TokenCache {
         Ok(token)
     }
 
+    /// The access token in an answer as [`add_renewal`](Self::add_renewal) gives it, where there is
+    /// no cache to keep it.
+    ///
+    /// Only a cache knows whether the answer is for another user, so that is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] and [`Error::TooLarge`] as there.
+    pub(crate) fn unkept_renewal(
+        request: &TokenRequest,
+        spent: &Entry,
+        response: &[u8],
+        now: u64,
+    ) -> Result<AccessToken, Error> {
+        let lookup = request.lookup()?;
+        spent_secret(spent, request, lookup)?;
+        let mut nothing = Self::new();
+        if owner(spent) == NOBODY {
+            return nothing.add_response(request, response, now);
+        }
+        let mut event = SignInEvent::from_response(request, response)?;
+        nothing.name_owner(&mut event, Some(owner(spent)), lookup);
+        Ok(nothing.issued(access_token(&event.entries(now)?)?))
+    }
+
     /// Stores the entries of an answer, if there is an access token among them.
     fn store_answer(&mut self, entries: Vec<Entry>) -> Result<AccessToken, Error> {
         let token = access_token(&entries)?.clone();

@@ -51,7 +51,8 @@ impl PersistedTokenCache {
         response: &[u8],
         now: u64,
     ) -> Result<AccessToken, Error> {
-        self.issued(|cache| cache.add_response(request, response, now))
+        let add = |cache: &mut TokenCache| cache.add_response(request, response, now);
+        self.issued(add, || add(&mut TokenCache::new()))
     }
 
     /// Keeps the provider's JSON answer to the refresh token `spent` that was spent for `request`,
@@ -82,13 +83,17 @@ impl PersistedTokenCache {
         response: &[u8],
         now: u64,
     ) -> Result<AccessToken, Error> {
-        self.issued(|cache| cache.add_renewal(request, spent, response, now))
+        self.issued(
+            |cache| cache.add_renewal(request, spent, response, now),
+            || TokenCache::unkept_renewal(request, spent, response, now),
+        )
     }
 
     /// Keeps a token that the provider issued; one that cannot be kept is not lost with the error.
     fn issued(
         &self,
         keep: impl Fn(&mut TokenCache) -> Result<AccessToken, Error>,
+        unkept: impl FnOnce() -> Result<AccessToken, Error>,
     ) -> Result<AccessToken, Error> {
         let (mut issued, mut is_refused) = (None, false);
         let kept = self.transaction(|cache| {
@@ -103,7 +108,7 @@ impl PersistedTokenCache {
                 Some(token) => token,
                 None if is_refused => return Err(error),
                 // The cache was not reached, or is at fault. An answer that is at fault fails here, too.
-                None => keep(&mut TokenCache::new())?,
+                None => unkept()?,
             };
             Ok(token.unstored(error))
         })
