@@ -112,20 +112,22 @@ fn queue() -> RwLockWriteGuard<'static, Queue> {
     queue
 }
 
-/// Ends the waits that have lasted long enough, until nobody waits.
+/// Ends the waits that have lasted long enough, until no wait is left that ends.
 fn watch() {
     loop {
         let ended: VecDeque<Waiting>;
         let next = {
             let mut queue = queue();
             let (now, moved) = (Instant::now(), queue.moved);
+            // None for one that is too long for the clock.
             let ends = |waiting: &Waiting| {
-                moved.map_or(waiting.since, |moved| moved.max(waiting.since)) + waiting.patience
+                let since = moved.map_or(waiting.since, |moved| moved.max(waiting.since));
+                since.checked_add(waiting.patience)
             };
-            let (over, rest) =
-                mem::take(&mut queue.waiting).into_iter().partition(|w| ends(w) <= now);
+            let is_over = |waiting: &Waiting| ends(waiting).is_some_and(|end| end <= now);
+            let (over, rest) = mem::take(&mut queue.waiting).into_iter().partition(is_over);
             (ended, queue.waiting) = (over, rest);
-            let next = queue.waiting.iter().map(ends).min();
+            let next = queue.waiting.iter().filter_map(ends).min();
             if next.is_none() {
                 queue.watcher = None;
             }
@@ -187,6 +189,8 @@ mod tests {
         assert!(poll(gone.as_mut()).is_pending());
         let mut next = Box::pin(Turn::next(long));
         assert!(poll(next.as_mut()).is_pending());
+        let mut endless = Box::pin(Turn::next(Duration::MAX));
+        assert!(poll(endless.as_mut()).is_pending());
         let mut ends = Box::pin(Turn::next(Duration::from_millis(20)));
         assert!(poll(ends.as_mut()).is_pending());
         let begun = Instant::now();
@@ -199,7 +203,7 @@ mod tests {
         };
         assert!(matches!(refused, Err(Error::NoThread { .. })), "{refused:?}");
         // Who no longer waits is passed over.
-        drop(gone);
+        drop((gone, endless));
         let mut turns = turns;
         drop(turns.pop());
         let turn = match poll(next.as_mut()) {
