@@ -270,6 +270,24 @@ fn a_name_cannot_pass_for_the_options_of_another_account() {
 }
 
 #[test]
+fn a_token_without_an_account_is_printed_for_the_account_that_it_belongs_to() {
+    let place = Place::new();
+    let mut first = event("c", "idp.example", "1", "ada");
+    first["response"]["expires_in"] = json!(1);
+    add(&place, &first);
+    let mut second = nobodys("c");
+    second["response"].as_object_mut().unwrap().remove("refresh_token");
+    second["scope"] = json!(["other"]);
+    add(&place, &second);
+    let token = ["token", "--client-id", "c", "--scope", "other"];
+    let own = second["response"]["access_token"].as_str().unwrap();
+    for whom in [&[][..], &["--account", "ada"]] {
+        let output = place.run(&[&token[..], whom].concat());
+        assert_eq!(text(&output.stdout), format!("{own}\n"), "{}", text(&output.stderr));
+    }
+}
+
+#[test]
 fn without_a_scope_any_token_will_do() {
     let place = Place::new();
     add(&place, &event("c", "a.example", "1", "ada"));

@@ -147,19 +147,32 @@ impl TokenCache {
     }
 
     /// The addresses of the authorities of which a client has access tokens: those of `account`, or
-    /// without one, of everybody. Tenants of one cloud are told apart, names of its host are not.
+    /// without one, of everybody. A token without an account counts as that of the only account
+    /// that it can belong to. Tenants of one cloud are told apart, names of its host are not.
     pub fn authorities(&self, client_id: &str, account: Option<&Account>) -> Vec<String> {
         let client = quoted(client_id);
         let mut seen = HashSet::new();
         self.entries(CredentialType::AccessToken)
             .filter(|entry| entry.token("client_id") == Some(&client))
-            .filter(|entry| account.is_none_or(|account| account.owns(entry)))
             .filter_map(|entry| {
                 let realm = entry.realm().filter(|realm| !realm.is_empty());
                 let place = (cloud(&entry.environment()?), realm.map(|realm| realm.into_owned()));
-                seen.insert(place).then(|| entry.authority()).flatten()
+                let is_theirs = |account: &Account| {
+                    account.owns(entry) || self.is_adopted(entry, &place.0, account)
+                };
+                if seen.contains(&place) || !account.is_none_or(is_theirs) {
+                    return None;
+                }
+                seen.insert(place);
+                entry.authority()
             })
             .collect()
+    }
+
+    /// Whether a token without an account, which is of `cloud`, belongs to `account`.
+    fn is_adopted(&self, token: &Entry, of_cloud: &str, account: &Account) -> bool {
+        cloud(account.environment()) == of_cloud
+            && self.adopter(token).is_some_and(|home| home == quoted(account.home_account_id()))
     }
 
     /// The access tokens, refresh tokens and ID tokens.

@@ -187,10 +187,13 @@ impl SignInEvent {
     fn check_names(&self) -> Result<(), Error> {
         let names = [&self.client_id, &self.environment, &self.realm, &self.ext_cache_key];
         let names = names.into_iter().chain([&self.identity.home_account_id]).flatten();
-        let size = names.chain(&self.scopes).map(|name| name.len() as u64 + 1).sum();
+        let size: u64 = names.chain(&self.scopes).map(|name| name.len() as u64 + 1).sum();
         if size > NAMES_LIMIT {
-            let what = "the client id, authority, account and scopes of a sign-in".to_owned();
-            return Err(Error::TooLarge { what, size, limit: NAMES_LIMIT });
+            let detail = format!(
+                "client id, authority, account and scopes of a sign-in have {size} bytes together, \
+                 at most {NAMES_LIMIT} are kept"
+            );
+            return Err(Error::Invalid { detail });
         }
         Ok(())
     }

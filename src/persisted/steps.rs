@@ -203,20 +203,22 @@ impl PersistedTokenCache {
 
     /// Signs `account` out of one client: its access and id tokens, the account, and the refresh
     /// tokens of this client and its family. Other clients keep their refresh tokens. Nothing is
-    /// changed if the account has tokens, but none of this client or its family.
+    /// changed if the account has tokens, but none of this client or its family. Tells how many
+    /// entries went.
     ///
     /// # Errors
     /// As [`transaction`](Self::transaction).
-    pub fn sign_out(&self, account: &Account, client_id: &str) -> Result<(), Error> {
-        self.transaction(|cache| cache.sign_out(account, client_id).map(drop))
+    pub fn sign_out(&self, account: &Account, client_id: &str) -> Result<usize, Error> {
+        self.transaction(|cache| cache.sign_out(account, client_id))
     }
 
-    /// Signs `account` out of every client, under every name of its cloud.
+    /// Signs `account` out of every client, under every name of its cloud. Tells how many entries
+    /// went.
     ///
     /// # Errors
     /// As [`transaction`](Self::transaction).
-    pub fn sign_out_everywhere(&self, account: &Account) -> Result<(), Error> {
-        self.transaction(|cache| cache.sign_out_everywhere(account).map(drop))
+    pub fn sign_out_everywhere(&self, account: &Account) -> Result<usize, Error> {
+        self.transaction(|cache| cache.sign_out_everywhere(account))
     }
 
     /// Removes the tokens that name nobody, of one client or of all, and tells how many went; see
@@ -228,11 +230,11 @@ impl PersistedTokenCache {
         self.transaction(|cache| cache.sign_out_without_account(client_id))
     }
 
-    /// Removes access tokens that are no longer valid. Nothing expires by itself.
+    /// Removes access tokens that are no longer valid, and tells how many. Nothing expires by itself.
     ///
     /// # Errors
     /// As [`transaction`](Self::transaction).
-    pub fn remove_expired(&self) -> Result<(), Error> {
+    pub fn remove_expired(&self) -> Result<usize, Error> {
         self.remove_expired_at(clock::unix_seconds())
     }
 
@@ -240,7 +242,7 @@ impl PersistedTokenCache {
     ///
     /// # Errors
     /// As there.
-    pub fn remove_expired_at(&self, now: u64) -> Result<(), Error> {
-        self.transaction(|cache| cache.remove_expired(now).map(drop))
+    pub fn remove_expired_at(&self, now: u64) -> Result<usize, Error> {
+        self.transaction(|cache| cache.remove_expired(now))
     }
 }

@@ -310,7 +310,8 @@ impl fmt::Debug for Listed {
 }
 
 /// The program that serves a vault.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Provider {
     /// Its process, where the system tells.
     pub pid: Option<u32>,

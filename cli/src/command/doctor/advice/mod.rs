@@ -162,7 +162,9 @@ mod tests {
         let silent = |vault| Error::VaultTimeout { vault, waited: Duration::ZERO };
         let served_by = |program: &str| {
             let mut scene = scene(|_| {});
-            scene.provider = Some(Provider { pid: Some(77), program: Some(program.into()) });
+            let mut provider = Provider::default();
+            (provider.pid, provider.program) = (Some(77), Some(program.into()));
+            scene.provider = Some(provider);
             scene
         };
         let keyring = served_by("gnome-keyring-d");
