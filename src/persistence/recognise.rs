@@ -11,7 +11,7 @@ use crate::{CredentialType, Error, seal::Header};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Found {
     /// A token cache: an object without members, or one with a section of the schema in which an
-    /// entry lies. Empty sections prove it if there is nothing else, or if there are two of them.
+    /// entry lies. An empty section proves it if there are only names of sections, or a second one.
     Cache,
     /// No JSON, and what a cache can become by damage: nothing but white space and zero bytes, or
     /// the beginning of a cache, or something with the name of a section in it.
@@ -45,12 +45,13 @@ pub(super) const LARGEST_GIVEN_UP: u64 = 256 << 20;
 
 fn recognise(bytes: &[u8]) -> Found {
     let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    let (mut members, mut empty_sections, mut has_entry) = (0, 0, false);
+    let (mut others, mut sections, mut empty, mut has_entry) = (0, 0, 0, false);
     let is_object = each_member(text, |name, value| {
-        members += 1;
         if CredentialType::from_name(name).is_none() {
+            others += 1;
             return;
         }
+        sections += 1;
         let mut entries = 0;
         let is_section = each_member(value.get().as_bytes(), |_, entry| {
             entries += 1;
@@ -59,15 +60,19 @@ fn recognise(bytes: &[u8]) -> Found {
                 each_member(entry.get().as_bytes(), |name, _| has_entry |= FIELDS.contains(&name));
             }
         });
-        empty_sections += usize::from(is_section && entries == 0);
+        empty += usize::from(is_section && entries == 0);
     });
     if has_entry {
         return Found::Cache;
     }
+    let is_empty = match (others, sections, empty) {
+        (0, 0, _) | (0, _, 1..) | (_, _, 2..) => is_object,
+        _ => false,
+    };
     match serde_json::from_slice::<&RawValue>(text) {
         Err(_) if may_be_damaged(text) => Found::DamagedCache,
         Err(_) => Found::Other,
-        Ok(_) if is_object && (members == empty_sections || empty_sections > 1) => Found::Cache,
+        Ok(_) if is_empty => Found::Cache,
         Ok(_) => Found::OtherJson,
     }
 }
@@ -121,6 +126,7 @@ mod tests {
             "\u{feff}{}",
             r#"{"AccessToken": {}}"#,
             r#"{"AccessToken": {}, "Account": {}, "Future": {"x": 1}}"#,
+            r#"{"AccessToken": "no section", "Account": {}}"#,
             r#"{"AppMetadata": {"appmetadata-h-c": {"client_id": "c"}}}"#,
             r#"{"name": "x", "Account": {"k": {"environment": "h"}}}"#,
             r#"{"AccessToken": 7, "IdToken": {"a": null, "b": {"realm": "\ud800 1e999", "client_id": 1}}}"#,
