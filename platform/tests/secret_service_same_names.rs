@@ -130,6 +130,34 @@ fn a_locked_item_is_locked_and_none_beside_it_is_deleted() {
 }
 
 #[test]
+fn no_other_item_is_taken_while_the_one_that_is_meant_is_locked() {
+    let test = "no_other_item_is_taken_while_the_one_that_is_meant_is_locked";
+    inside(test, State::Unlocked, |_| {
+        let (vault, collections) = (Vault::os(), Collections::connect());
+        let [one, two] = ["1", "2"].map(|more| [NAMES.as_slice(), &[("more", more)]].concat());
+        let second = collections.create("Second");
+        let theirs = collections.add(Collections::LOGIN, &one, b"another's");
+        collections.add(&second, &two, b"another's, too");
+        collections.lock(&second);
+        let read = || vault.read(&item(), &quiet());
+        assert_eq!(*read().unwrap().unwrap(), b"another's", "none is exactly ours");
+        collections.unlock(&second);
+        collections.add(&second, &NAMES, b"ours");
+        assert_eq!(*read().unwrap().unwrap(), b"ours");
+        collections.lock(&second);
+        assert!(is_locked(read()));
+        assert!(is_locked(vault.write(&item(), b"new", &quiet(), None)));
+        assert!(is_locked(vault.unlock_for(&item(), &quiet())));
+        assert_eq!(collections.secret(&theirs), b"another's");
+        collections.unlock(&second);
+        vault.unlock_for(&item(), &quiet()).unwrap();
+        vault.write(&item(), b"new", &quiet(), None).unwrap();
+        assert_eq!(*read().unwrap().unwrap(), b"new");
+        assert_eq!(collections.secret(&theirs), b"another's");
+    });
+}
+
+#[test]
 fn of_a_collection_that_was_never_unlocked_it_is_told_what_may_be_ours() {
     let test = "of_a_collection_that_was_never_unlocked_it_is_told_what_may_be_ours";
     inside(test, State::Unlocked, |keyring| {

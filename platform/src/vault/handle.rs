@@ -94,8 +94,8 @@ impl Vault {
     /// read is one call over the bus.
     ///
     /// # Errors
-    /// `Locked` if only locked items were found, or none and the collection is locked in which one
-    /// would be created; `Missing`, `ServiceMissing`, `TimedOut`, `Unfinished` and the others of
+    /// `Locked` if only locked items were found, if the only one with exactly these attributes is
+    /// locked, or if none was found and the collection is locked in which one would be created; `Missing`, `ServiceMissing`, `TimedOut`, `Unfinished` and the others of
     /// [`VaultError`].
     pub fn read(&self, item: &Item, call: &Call) -> Result<Option<Secret>, VaultError> {
         let secret = self.ask(item, call, None, |vault, asked| vault.read(asked))?;
@@ -212,7 +212,7 @@ impl Vault {
     }
 
     /// The same for what a call about `item` needs: on the Secret Service the collection in which
-    /// it lies, if only locked ones have it, or else the one in which it would be made.
+    /// it lies, if only a locked one has it, or else the one in which it would be made.
     ///
     /// # Errors
     /// As [`unlock`](Self::unlock).

@@ -35,6 +35,7 @@ use super::{Asked, Backend, IsOurs, Listed, Place, Secret, Turn, VaultError};
 use fault::Fault;
 use link::{Link, SECRET_LIMIT};
 pub(super) use provider::provider;
+use search::Meant;
 
 pub(super) const NAME: &str = "Secret Service";
 pub(super) const FINDS_BY_ATTRIBUTES: bool = true;
@@ -154,14 +155,14 @@ impl Backend for SecretService {
         let is_found = self.repeat(turn, |vault| {
             let link = vault.link(place, turn)?;
             let found = link.search(&item.attributes, turn)?;
-            match found.locked.first() {
-                Some(path) if found.unlocked.is_empty() => {
+            match search::meant(link, asked, &found)? {
+                Some(Meant::Locked(path)) => {
                     if turn.may_prompt() {
-                        link.unlock_item(path, place.session, turn)?;
+                        link.unlock_item(&path, place.session, turn)?;
                     }
-                    locked_or_not(link.is_item_locked(path, turn)?).map(|()| true)
+                    locked_or_not(link.is_item_locked(&path, turn)?).map(|()| true)
                 }
-                _ => Ok(!found.unlocked.is_empty()),
+                found => Ok(found.is_some()),
             }
         })?;
         if is_found { Ok(()) } else { self.unlock(place, turn) }

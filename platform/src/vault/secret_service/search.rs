@@ -4,7 +4,8 @@
 //! every collection, by the attributes alone, so that an item with more attributes is a match too;
 //! and of several the first that is not locked, in the order in which the service names them. One
 //! thing is decided otherwise: an item with exactly these attributes goes before one with more,
-//! which may belong to somebody else.
+//! which may belong to somebody else. So while such an item is locked, none with more is taken in
+//! its place.
 
 use std::collections::HashMap;
 
@@ -35,21 +36,45 @@ impl Matches {
     }
 }
 
-/// The item that is read and written, and all that were found.
+/// The item that is read and written.
+pub(super) enum Meant {
+    Unlocked(OwnedObjectPath),
+    Locked(OwnedObjectPath),
+}
+
+/// The item that is read and written, and all that were found unlocked.
 pub(super) fn the_one(
     link: &Link,
     asked: Asked<'_>,
 ) -> Result<(Option<OwnedObjectPath>, Vec<OwnedObjectPath>), Fault> {
-    let all = search(link, asked, &asked.item.attributes, would_hide_a_new_item)?;
-    let found = all.into_readable()?;
-    if found.len() > 1 {
-        for path in &found {
+    let found = search(link, asked, &asked.item.attributes, would_hide_a_new_item)?;
+    match meant(link, asked, &found)? {
+        Some(Meant::Locked(_)) => Err(VaultError::Locked { source: None }.into()),
+        Some(Meant::Unlocked(path)) => Ok((Some(path), found.unlocked)),
+        None => Ok((None, found.unlocked)),
+    }
+}
+
+/// Which of what was found is read and written.
+pub(super) fn meant(
+    link: &Link,
+    asked: Asked<'_>,
+    found: &Matches,
+) -> Result<Option<Meant>, Fault> {
+    if found.unlocked.len() + found.locked.len() > 1 {
+        for path in &found.unlocked {
             if is_exactly(asked.item, &link.attributes(path, asked.turn)?) {
-                return Ok((Some(path.clone()), found));
+                return Ok(Some(Meant::Unlocked(path.clone())));
+            }
+        }
+        for path in &found.locked {
+            if may_be_exactly(link, path, asked)? {
+                return Ok(Some(Meant::Locked(path.clone())));
             }
         }
     }
-    Ok((found.first().cloned(), found))
+    let unlocked = found.unlocked.first().cloned().map(Meant::Unlocked);
+    Ok(unlocked.or_else(|| found.locked.first().cloned().map(Meant::Locked)))
 }
 
 /// The secret of each item that is not locked; equal ones once.
