@@ -300,6 +300,7 @@ fn a_link_that_now_leads_to_a_copy_does_not_make_it_the_original() {
 #[cfg(target_os = "linux")]
 mod real_keyring {
     use ::secret_service::{EncryptionType, blocking::SecretService};
+    use tokenkeep_lab::collections::Collections;
     use tokenkeep_lab::keyring::{State, inside};
 
     use super::*;
@@ -312,10 +313,13 @@ mod real_keyring {
     const LOGIN: &str = "default";
     const SESSION: &str = "session";
 
+    fn key_id(folder: &Path) -> String {
+        fs::read(file(folder)).unwrap()[16..32].iter().map(|b| format!("{b:02x}")).collect()
+    }
+
     /// Adds an item by the names of the cache's key to a collection.
     fn add_item(folder: &Path, collection: &str, secret: &[u8]) {
-        let id: String =
-            fs::read(file(folder)).unwrap()[16..32].iter().map(|b| format!("{b:02x}")).collect();
+        let id = key_id(folder);
         let service = SecretService::connect(EncryptionType::Dh).unwrap();
         let attributes = [
             ("xdg:schema", "io.github.tokenkeep.Key"),
@@ -381,6 +385,28 @@ mod real_keyring {
             let mut left = items();
             left.sort();
             assert_eq!(left, [vec![9; 32], b"no key at all".to_vec()], "both true ones are gone");
+        });
+    }
+
+    #[test]
+    fn a_locked_item_of_the_key_is_found_before_the_cache_is_removed() {
+        let name = "real_keyring::a_locked_item_of_the_key_is_found_before_the_cache_is_removed";
+        inside(name, State::Unlocked, |_| {
+            let place = Place::new();
+            let folder = place.folder();
+            vault().signed_in(&folder, "kept");
+            let collections = Collections::connect();
+            let second = collections.create("Second");
+            let (schema, id) = ("io.github.tokenkeep.Key", &key_id(&folder));
+            let names = [("xdg:schema", schema), ("application", "tokenkeep"), ("key-id", id)];
+            collections.add(&second, &names, &items()[0]);
+            collections.lock(&second);
+            let cleared = vault().open(&folder).unwrap().clear();
+            assert!(matches!(cleared, Err(Error::VaultLocked { .. })), "{cleared:?}");
+            assert_eq!(vault().token(&folder).as_deref(), Some("kept"));
+            collections.unlock(&second);
+            vault().open(&folder).unwrap().clear().unwrap();
+            assert!(items().is_empty() && !file(&folder).exists());
         });
     }
 

@@ -83,7 +83,10 @@ fn an_item_with_more_attributes_is_found_and_never_deleted() {
         assert_eq!(vault.read_all(&both, &quiet()).unwrap().len(), 2);
         assert!(!vault.delete(&both, &quiet(), None).unwrap());
         assert!(!vault.delete_if(&both, &quiet(), None, |_| true).unwrap());
+        assert!(!vault.would_delete_if(&both, &quiet(), |_| true).unwrap());
         for part in ["1", "2"] {
+            assert!(vault.would_delete_if(&half(part), &quiet(), |_| true).unwrap());
+            assert!(!vault.would_delete_if(&half(part), &quiet(), |_| false).unwrap());
             assert_eq!(*vault.read(&half(part), &quiet()).unwrap().unwrap(), part.as_bytes());
             assert!(vault.delete(&half(part), &quiet(), None).unwrap());
         }

@@ -122,6 +122,7 @@ fn a_locked_item_is_locked_and_none_beside_it_is_deleted() {
         assert_eq!(read_all(), [b"open"]);
         assert!(is_locked(vault.delete(&item(), &quiet(), None)));
         assert!(is_locked(vault.delete_if(&item(), &quiet(), None, |_| true)));
+        assert!(is_locked(vault.would_delete_if(&item(), &quiet(), |_| true)));
         assert_eq!(read_all(), [b"open"]);
         collections.unlock(&second);
         assert!(vault.delete(&item(), &quiet(), None).unwrap());

@@ -203,6 +203,20 @@ impl Vault {
         self.ask(item, call, hold, move |vault, asked| vault.delete_if(asked, &is_ours))
     }
 
+    /// Whether [`delete_if`](Self::delete_if) would delete anything: looked at in the same way, so
+    /// that what keeps it from deleting is known before. Nothing is deleted.
+    ///
+    /// # Errors
+    /// As [`delete`](Self::delete).
+    pub fn would_delete_if(
+        &self,
+        item: &Item,
+        call: &Call,
+        is_ours: impl Fn(&[u8]) -> bool + Send + 'static,
+    ) -> Result<bool, VaultError> {
+        self.ask(item, call, None, move |vault, asked| vault.would_delete_if(asked, &is_ours))
+    }
+
     /// Reaches the vault, finds the collection and unlocks it: what must precede a lock, because only this call may prompt.
     ///
     /// # Errors

@@ -105,6 +105,8 @@ mod tests {
         let listed: Vec<_> = listed.iter().map(|item| (&*item.account, &**item.secret)).collect();
         assert_eq!(listed, [("one", &b"first"[..]), ("two", b"second")]);
         assert!(!vault.delete_if(&one, &call, None, |secret| secret == b"second").unwrap());
+        assert!(vault.would_delete_if(&one, &call, |secret| secret == b"first").unwrap());
+        assert!(!vault.would_delete_if(&one, &call, |secret| secret == b"second").unwrap());
         assert!(vault.delete_if(&one, &call, None, |secret| secret == b"first").unwrap());
         assert!(!vault.delete_if(&one, &call, None, |_| true).unwrap());
     }

@@ -110,6 +110,16 @@ trait Backend {
         }
     }
 
+    /// Whether `delete_if` would delete anything: looked at as there, and nothing is. For a vault
+    /// whose names are unique.
+    fn would_delete_if(
+        &mut self,
+        asked: Asked<'_>,
+        is_ours: IsOurs<'_>,
+    ) -> Result<bool, VaultError> {
+        Ok(self.read(asked)?.is_some_and(|secret| is_ours(&secret)))
+    }
+
     /// For a vault that cannot list.
     fn list(&mut self, asked: Asked<'_>) -> Result<Option<Vec<Listed>>, VaultError> {
         let _ = asked;

@@ -132,6 +132,14 @@ impl Backend for SecretService {
         self.delete_all(asked, Some(is_ours))
     }
 
+    fn would_delete_if(
+        &mut self,
+        asked: Asked<'_>,
+        is_ours: IsOurs<'_>,
+    ) -> Result<bool, VaultError> {
+        self.find_deletable(asked, Some(is_ours)).map(|paths| !paths.is_empty())
+    }
+
     fn list(&mut self, asked: Asked<'_>) -> Result<Option<Vec<Listed>>, VaultError> {
         self.repeat(asked.turn, |vault| search::list(vault.link(asked.place, asked.turn)?, asked))
     }

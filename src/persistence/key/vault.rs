@@ -277,14 +277,13 @@ impl super::Keys for Keys {
     }
 
     fn owns(&self, header: &Authenticated) -> Result<bool, Error> {
-        let is_of = self.is_of(header);
+        let (item, mut owns) = (self.item(&header.key_id), false);
+        // Each vault is asked: none of them may refuse after the cache's files are gone.
         for vault in self.vaults() {
-            let secrets = vault.read_all(&self.item(&header.key_id), &Call::quiet());
-            if secrets.map_err(|e| self.failed(e))?.iter().any(|secret| is_of(secret)) {
-                return Ok(true);
-            }
+            let would_delete = vault.would_delete_if(&item, &Call::quiet(), self.is_of(header));
+            owns |= would_delete.map_err(|e| self.failed(e))?;
         }
-        Ok(false)
+        Ok(owns)
     }
 
     fn delete(&self, header: &Authenticated, hold: &Hold) -> Result<(), Error> {

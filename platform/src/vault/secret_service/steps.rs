@@ -92,9 +92,7 @@ impl SecretService {
         is_ours: Option<IsOurs<'_>>,
         was_deleted: &mut bool,
     ) -> Result<bool, VaultError> {
-        let paths = self.repeat(asked.turn, |vault| {
-            search::to_delete(vault.link(asked.place, asked.turn)?, asked, is_ours)
-        })?;
+        let paths = self.find_deletable(asked, is_ours)?;
         self.found.remove(&key(asked));
         for path in paths {
             if self.write_or_gone(asked.turn, |link| link.delete(&path))?.is_none() {
@@ -103,6 +101,17 @@ impl SecretService {
             *was_deleted = true;
         }
         Ok(true)
+    }
+
+    /// What a deletion deletes; nothing is.
+    pub(super) fn find_deletable(
+        &mut self,
+        asked: Asked<'_>,
+        is_ours: Option<IsOurs<'_>>,
+    ) -> Result<Vec<OwnedObjectPath>, VaultError> {
+        self.repeat(asked.turn, |vault| {
+            search::to_delete(vault.link(asked.place, asked.turn)?, asked, is_ours)
+        })
     }
 
     pub(super) fn try_read(&mut self, asked: Asked<'_>) -> Result<Option<Secret>, Fault> {
