@@ -7,7 +7,9 @@
 mod support;
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsString,
+    fs,
     io::{BufRead, BufReader, Write, stdin},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -20,6 +22,7 @@ use support::{Place, STORE, event, request, token};
 use tokenkeep::{Error, KeySource, PersistedTokenCache};
 use tokenkeep_lab::{
     Tool, again,
+    collections::Collections,
     keyring::{Keyring, Provider, State, inside},
     need, task,
 };
@@ -43,6 +46,34 @@ fn a_key_deleted_from_the_vault_leaves_the_ciphertext_alone() {
             again(a_key_deleted_from_the_vault_leaves_the_ciphertext_alone, place.folder())
         });
         assert_eq!(keys(keyring), 0, "no new key was made over it");
+    });
+}
+
+#[test]
+fn a_key_that_is_gone_is_said_to_be_while_a_collection_of_others_stays_locked() {
+    let name = "a_key_that_is_gone_is_said_to_be_while_a_collection_of_others_stays_locked";
+    inside(name, State::Unlocked, |keyring| {
+        let collections = Collections::connect();
+        let second = collections.create("Second");
+        collections.add(&second, &[("name", "somebody")], b"another's");
+        collections.lock(&second);
+        let place = signed_in();
+        let clear = ["clear", "application", "tokenkeep"];
+        assert!(keyring.command("secret-tool").args(clear).status().unwrap().success());
+        let read = open(&place.folder()).and_then(|cache| cache.accounts());
+        assert!(matches!(read, Err(Error::KeyGone { .. })), "{read:?}");
+        let unopened = PersistedTokenCache::builder(STORE).folder(place.folder());
+        let sealed = unopened.key_source(KeySource::OsVault).sealed().unwrap();
+        PersistedTokenCache::with_persistence(sealed, None).quarantine().unwrap().unwrap();
+        let cache = open(&place.folder()).unwrap();
+        cache.add(&event("client", "again")).unwrap();
+        cache.clear().unwrap();
+        assert_eq!(keys(keyring), 0);
+        let left = fs::read_dir(place.folder()).unwrap().map(|file| file.unwrap().file_name());
+        let is_lock = |name: &OsString| {
+            ["cache.lock", "cache.queue", "cache.holder"].iter().any(|lock| name == lock)
+        };
+        assert!(left.into_iter().all(|name| is_lock(&name)), "what was set aside is gone, too");
     });
 }
 

@@ -188,10 +188,17 @@ fn of_a_collection_that_was_never_unlocked_it_is_told_what_may_be_ours() {
 #[test]
 fn a_locked_collection_may_hide_a_key_but_not_where_a_new_item_goes() {
     let test = "a_locked_collection_may_hide_a_key_but_not_where_a_new_item_goes";
-    inside(test, State::Unlocked, |_| {
+    inside(test, State::Unlocked, |keyring| {
         let (vault, collections) = (Vault::os(), Collections::connect());
         let second = collections.create("Second");
+        collections.add(&second, &[NAMES[0], NAMES[1], ("key-id", "two")], b"another key");
         collections.lock(&second);
+        keyring.kill_daemon().unwrap();
+        // The bus starts another daemon, which tells the names alone of what it never unlocked.
+        assert!(is_locked(vault.read_all(&item(), &quiet())), "all is locked");
+        keyring.wait_for_daemon().unwrap();
+        keyring.unlock().unwrap();
+        let collections = Collections::connect();
         assert!(is_locked(vault.read_all(&item(), &quiet())), "the key may lie there");
         assert!(is_locked(vault.list(&item(), &quiet())));
         assert!(vault.read(&item(), &quiet()).unwrap().is_none(), "nobody opens it");
@@ -202,6 +209,37 @@ fn a_locked_collection_may_hide_a_key_but_not_where_a_new_item_goes() {
         assert!(vault.delete(&item(), &quiet(), None).unwrap());
         assert!(is_locked(vault.write(&item(), b"new", &quiet(), None)));
         assert!(is_locked(vault.create(&item(), b"new", &quiet())));
+    });
+}
+
+#[test]
+fn a_locked_collection_without_such_a_key_hides_none() {
+    inside("a_locked_collection_without_such_a_key_hides_none", State::Unlocked, |keyring| {
+        let (vault, collections) = (Vault::os(), Collections::connect());
+        let second = collections.create("Second");
+        let key = [("xdg:schema", "another"), ("name", "somebody")];
+        let is_absent = |vault: &Vault| {
+            assert_eq!(vault.read_all(&item(), &quiet()).unwrap().len(), 0);
+            assert_eq!(vault.list(&item(), &quiet()).unwrap().expect("it can list").len(), 0);
+        };
+        collections.lock(&second);
+        is_absent(&vault);
+        collections.unlock(&second);
+        collections.add(&second, &key, b"another's");
+        collections.lock(&second);
+        is_absent(&vault);
+        // The bus starts another daemon, which tells the names alone of what it never unlocked.
+        keyring.kill_daemon().unwrap();
+        assert!(is_locked(vault.read_all(&item(), &quiet())), "all is locked");
+        keyring.wait_for_daemon().unwrap();
+        keyring.unlock().unwrap();
+        is_absent(&vault);
+        let collections = Collections::connect();
+        collections.unlock(&second);
+        collections.add(&second, &NAMES, b"ours");
+        collections.lock(&second);
+        assert!(is_locked(vault.read_all(&item(), &quiet())), "it is found, locked");
+        assert!(is_locked(vault.list(&item(), &quiet())));
     });
 }
 

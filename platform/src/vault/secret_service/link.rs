@@ -84,8 +84,28 @@ impl Link {
         self.property(turn, SERVICE, SERVICE_INTERFACE, "Collections")
     }
 
+    pub(super) fn items(
+        &self,
+        collection: &OwnedObjectPath,
+        turn: &Turn,
+    ) -> Result<Vec<OwnedObjectPath>, Fault> {
+        self.property(turn, collection, COLLECTION_INTERFACE, "Items")
+    }
+
+    /// Whether the service is gnome-keyring, which has a second name on the bus.
+    pub(super) fn is_gnome_keyring(&self, turn: &Turn) -> Result<bool, Fault> {
+        let owner = |name: &str| match self.bus.ask::<String>(turn, "GetNameOwner", &name) {
+            Err(Fault::Said(VaultError::ServiceMissing { .. })) => Ok(None),
+            owner => owner.map(Some),
+        };
+        Ok(match owner("org.gnome.keyring")? {
+            Some(keyring) => owner(NAME)? == Some(keyring),
+            None => false,
+        })
+    }
+
     /// The items with these attributes in every collection. gnome-keyring finds those of a locked
-    /// one too.
+    /// one too, but by no schema those of one that was never unlocked.
     pub(super) fn search(
         &self,
         attributes: &[(String, String)],

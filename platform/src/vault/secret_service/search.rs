@@ -13,7 +13,7 @@ use zbus::zvariant::OwnedObjectPath;
 
 use super::fault::Fault;
 use super::link::Link;
-use crate::vault::{Asked, IsOurs, Item, Listed, Secret, VaultError};
+use crate::vault::{Asked, IsOurs, Item, Listed, Secret, Turn, VaultError};
 
 /// What a search found, in the service's order.
 #[derive(Default)]
@@ -139,14 +139,14 @@ fn search(
     link: &Link,
     asked: Asked<'_>,
     attributes: &[(String, String)],
-    hides: impl Fn(&Link, Asked<'_>) -> Result<bool, Fault>,
+    hides: impl Fn(&Link, Asked<'_>, &[(String, String)]) -> Result<bool, Fault>,
 ) -> Result<Matches, Fault> {
     for hid_nothing in [false, true] {
         let found = link.search(attributes, asked.turn)?;
         if !found.is_empty() {
             return Ok(found);
         }
-        if hides(link, asked)? {
+        if hides(link, asked, attributes)? {
             return Err(VaultError::Locked { source: None }.into());
         }
         if hid_nothing {
@@ -158,24 +158,65 @@ fn search(
 
 /// Whether the collection is locked in which the item would be made. A person may well have others
 /// that are never opened.
-fn would_hide_a_new_item(link: &Link, asked: Asked<'_>) -> Result<bool, Fault> {
+fn would_hide_a_new_item(
+    link: &Link,
+    asked: Asked<'_>,
+    _: &[(String, String)],
+) -> Result<bool, Fault> {
     let collection = link.collection(&asked.place.collection, asked.turn)?;
     link.is_collection_locked(&collection, asked.turn)
 }
 
-/// Whether any collection is locked.
-fn could_hide_an_item(link: &Link, asked: Asked<'_>) -> Result<bool, Fault> {
-    if would_hide_a_new_item(link, asked)? {
+/// Whether any collection may hide an item with these attributes.
+fn could_hide_an_item(
+    link: &Link,
+    asked: Asked<'_>,
+    attributes: &[(String, String)],
+) -> Result<bool, Fault> {
+    if would_hide_a_new_item(link, asked, attributes)? {
         return Ok(true);
     }
     for collection in link.collections(asked.turn)? {
-        match link.is_collection_locked(&collection, asked.turn) {
+        match hides(link, &collection, attributes, asked.turn) {
             // It was removed meanwhile.
             Ok(false) | Err(Fault::Gone(_)) => {}
-            locked => return locked,
+            hides => return hides,
         }
     }
     Ok(false)
+}
+
+/// Whether the collection is locked and may hide such an item. gnome-keyring names each item of a
+/// locked one, and its attributes or their names. A search does not find by its schema what lies in
+/// one that was never unlocked. Of another service nothing is known.
+fn hides(
+    link: &Link,
+    collection: &OwnedObjectPath,
+    attributes: &[(String, String)],
+    turn: &Turn,
+) -> Result<bool, Fault> {
+    if !link.is_collection_locked(collection, turn)? {
+        return Ok(false);
+    }
+    if !link.is_gnome_keyring(turn)? {
+        return Ok(true);
+    }
+    for item in link.items(collection, turn)? {
+        match link.attributes(&item, turn) {
+            Ok(theirs) if may_have(&theirs, attributes) => return Ok(true),
+            // It was removed meanwhile.
+            Ok(_) | Err(Fault::Gone(_)) => {}
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(false)
+}
+
+/// Whether an item that shows these attributes may have `ours`.
+fn may_have(theirs: &HashMap<String, String>, ours: &[(String, String)]) -> bool {
+    ours.iter().all(|(name, value)| {
+        theirs.get(name) == Some(value) || theirs.contains_key(&format!("{HASHED}{name}"))
+    })
 }
 
 /// Whether an item may have exactly these attributes that is locked. Not every service tells what a
