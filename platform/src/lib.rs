@@ -12,6 +12,8 @@ pub mod random;
 pub mod surroundings;
 pub mod sync;
 pub mod text;
+#[cfg(unix)]
+mod user;
 pub mod vault;
 mod wiping_allocator;
 

@@ -6,12 +6,15 @@
 
 use std::{
     fs,
-    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink},
+    os::unix::{
+        fs::{MetadataExt as _, PermissionsExt as _, chown, symlink},
+        process::CommandExt as _,
+    },
     path::PathBuf,
 };
 
 use tempfile::TempDir;
-use tokenkeep_lab::{give_away, say};
+use tokenkeep_lab::{again, give_away, say, task};
 use tokenkeep_platform::file::{FileError, Folder, Parents, check_above};
 
 #[test]
@@ -28,9 +31,48 @@ fn nothing_is_made_below_a_folder_of_somebody_else() {
         assert_eq!(mend, "run as that user, or name another place");
         assert_eq!(fs::read_dir(&home).unwrap().count(), 0, "nothing was made");
     }
-    assert!(Folder::create(&home.join("x"), Parents::Require).is_err());
+    // Its owner may put another folder in place of the one that was made, sticky or not.
+    for mode in [0o755, 0o777, 0o1777] {
+        fs::set_permissions(&home, fs::Permissions::from_mode(mode)).unwrap();
+        assert!(Folder::create(&home.join("x"), Parents::Require).is_err(), "{mode:o}");
+    }
+    chown(&home, Some(0), None).unwrap();
     fs::set_permissions(&home, fs::Permissions::from_mode(0o1777)).unwrap();
     Folder::create(&home.join("x"), Parents::Require).unwrap();
+}
+
+#[test]
+fn a_place_below_a_folder_of_somebody_else_is_refused_sticky_or_not() {
+    if let Some(place) = task() {
+        // As another user: what is this user's and the system's is trusted.
+        let place = PathBuf::from(place);
+        check_above(&place).unwrap();
+        Folder::create(&place, Parents::Require).unwrap();
+        return check_above(&place.join("below/it")).unwrap();
+    }
+    let outer = tempfile::tempdir().unwrap();
+    fs::set_permissions(outer.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let theirs = folder(outer.path().join("theirs"), 0o755);
+    let store = folder(theirs.join("store"), 0o700);
+    check_above(&store).unwrap();
+    if !give_away(&theirs) {
+        return say("skipped: this user cannot give a folder away; run as root");
+    }
+    for mode in [0o700, 0o755, 0o1755, 0o1777] {
+        fs::set_permissions(&theirs, fs::Permissions::from_mode(mode)).unwrap();
+        for place in [&store, &theirs.join("missing"), &store.join("below/it")] {
+            let error = check_above(place).unwrap_err();
+            let FileError::Unsafe { path, found, mend } = &error else { panic!("{error:?}") };
+            assert_eq!(*path, fs::canonicalize(&theirs).unwrap());
+            assert!(found.starts_with("belongs to user 65534, not to root, and"), "{found}");
+            assert_eq!(mend, "run as that user, or name another place");
+        }
+    }
+    let test = a_place_below_a_folder_of_somebody_else_is_refused_sticky_or_not;
+    let mut another = again(test, theirs.join("own"));
+    let out = another.uid(65534).gid(65534).env("TMPDIR", "/tmp").output().unwrap();
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    assert!(theirs.join("own").is_dir(), "it was made by the other user");
 }
 
 #[test]

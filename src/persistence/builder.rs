@@ -68,8 +68,9 @@ impl PersistenceBuilder {
 
     /// Keeps the cache in `folder`, which belongs to this store alone. It is created 0700 if it is
     /// missing (on Windows: for its user, SYSTEM and Administrators alone); the folder above it has
-    /// to exist. No folder above may be one that others can change, unless it is sticky as `/tmp`
-    /// is; who owns them is not asked. A leading `~` is refused: only a shell replaces it.
+    /// to exist. Each folder above belongs to this user or to the system, and none may be one that
+    /// others can change, unless it is sticky as `/tmp` is. A leading `~` is refused: only a shell
+    /// replaces it.
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.place = Place::Folder(folder.into());
         self

@@ -50,10 +50,11 @@ pub use self::{
 };
 
 /// Refuses a place that lies below a folder which others may change, or behind a link of somebody
-/// else's: they could put another place in its stead, and this one back later. A sticky folder,
-/// such as `/tmp`, is one where they cannot. The place itself need not exist.
+/// else's: they could put another place in its stead, and this one back later. Each folder above
+/// must be this user's or the system's, because its owner can do so whatever the mode is. Where the
+/// mode lets others write, it must be sticky, as `/tmp` is. The place itself need not exist.
 ///
-/// The mode of a folder decides, not its owner, who can do the same. On Windows nothing is checked.
+/// On Windows nothing is checked.
 ///
 /// # Errors
 ///

@@ -11,7 +11,10 @@ use super::{
     super::{FileError, Place, own},
     FILE_MODE, group,
 };
-use crate::text::{shell_word, shown_path};
+use crate::{
+    text::{shell_word, shown_path},
+    user::stands_for_many,
+};
 
 /// A folder by the rules of its place.
 pub(super) fn folder(path: &Path, stat: &Stat, place: Place) -> Result<(), FileError> {
@@ -69,18 +72,18 @@ pub(super) fn is_readable_by_others(path: &Path, stat: &Stat) -> bool {
 }
 
 /// An error where a folder may not be made in `stat`, which was found at `path`: it must be this
-/// user's, the system's, or one that everybody may make their own things in. Else a superuser would
-/// make what its owner cannot use.
+/// user's or the system's. Any other owner can put something else in place of what is made there,
+/// in a sticky folder too. And a superuser would make what its owner cannot use.
 pub(super) fn may_make_in(path: &Path, stat: &Stat) -> Result<(), FileError> {
-    if is_the_systems(stat) || mode_of(stat).contains(Mode::SVTX) {
-        return Ok(());
-    }
-    owner(path, stat)
+    if is_the_systems(stat) { Ok(()) } else { owner(path, stat) }
 }
 
 /// One of the folders above a place, by its canonical path: who may change it can put another in
-/// its place, unless it is sticky.
+/// its place. That is its owner, and who its mode lets write unless it is sticky.
 pub(super) fn above(path: &Path, stat: &Stat) -> Result<(), FileError> {
+    if stat.st_uid != user() && !is_the_systems(stat) {
+        return Err(of_another(path, stat, ", and that user can replace all that lies below it"));
+    }
     let mode = mode_of(stat);
     if mode.contains(Mode::SVTX) || !others_may(mode, path, stat, OTHERS_WRITE) {
         return Ok(());
@@ -180,19 +183,22 @@ fn link_mend(path: &Path) -> String {
 }
 
 fn owner(path: &Path, stat: &Stat) -> Result<(), FileError> {
-    let user = user();
-    if stat.st_uid == user {
-        return Ok(());
+    match stat.st_uid == user() {
+        true => Ok(()),
+        false => Err(of_another(path, stat, "")),
     }
-    let found = match user {
-        ROOT => format!("belongs to user {}, not to root", stat.st_uid),
-        user => format!("belongs to user {}, not to {user}", stat.st_uid),
+}
+
+fn of_another(path: &Path, stat: &Stat, and: &str) -> FileError {
+    let found = match user() {
+        ROOT => format!("belongs to user {}, not to root{and}", stat.st_uid),
+        user => format!("belongs to user {}, not to {user}{and}", stat.st_uid),
     };
     let mend = match is_in_home_of_another(path) {
         true => "HOME is another user's: run as that user, or set HOME",
         false => "run as that user, or name another place",
     };
-    Err(unsafe_path(path, found, mend.to_owned()))
+    unsafe_path(path, found, mend.to_owned())
 }
 
 /// As for root whose `sudo` left HOME as it was.
@@ -240,10 +246,15 @@ fn others_may(mode: Mode, path: &Path, stat: &Stat, rights: Mode) -> bool {
         || mode.intersects(rights & Mode::RWXG) && !group::is_owners_alone(path, stat)
 }
 
-/// In a container that root has no number in, what is root's shows as somebody else's, and the root
-/// folder with it.
+/// In a container that root has no number in, what is root's shows as that of the user who stands
+/// for many. Who owns the root folder can replace everything anyway. Android has a user of its own
+/// for the system.
 fn is_the_systems(stat: &Stat) -> bool {
-    stat.st_uid == ROOT || rustix::fs::stat("/").is_ok_and(|root| root.st_uid == stat.st_uid)
+    let user = stat.st_uid;
+    user == ROOT
+        || cfg!(target_os = "android") && user == ANDROIDS_SYSTEM
+        || rustix::fs::stat("/").is_ok_and(|root| root.st_uid == user)
+        || stands_for_many(user).unwrap_or(false)
 }
 
 fn mode_of(stat: &Stat) -> Mode {
@@ -255,5 +266,6 @@ fn user() -> u32 {
 }
 
 const ROOT: u32 = 0;
+const ANDROIDS_SYSTEM: u32 = 1000;
 const OTHERS: Mode = Mode::RWXG.union(Mode::RWXO);
 const OTHERS_WRITE: Mode = Mode::WGRP.union(Mode::WOTH);

@@ -18,9 +18,8 @@ use super::{
 
 /// Creates a folder and, if wanted, those above it; each is durable before the next is made.
 ///
-/// They are made only in a folder that is this user's, the system's or sticky: a superuser with the
-/// HOME of another would shut that user out of the folders above. In what is made no link is
-/// followed.
+/// They are made only in a folder that is this user's or the system's: a superuser with the HOME of
+/// another would shut that user out of the folders above. In what is made no link is followed.
 pub(super) fn make_folder(path: &Path, parents: Parents) -> Result<(), FileError> {
     let There { mut at, mut folder, mut missing } = There::above(path)?;
     if parents == Parents::Require && missing.len() > 1 {

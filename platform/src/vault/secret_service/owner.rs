@@ -3,33 +3,18 @@
 use std::io;
 use std::os::unix::net::UnixStream;
 
+use crate::user::stands_for_many;
+
 /// The owner, in words for a user, if it is neither this process's effective user nor root.
 ///
 /// # Errors
 /// Where the system does not tell.
 pub(super) fn of_another(stream: &UnixStream) -> io::Result<Option<String>> {
     let (peer, own) = (peer_of(stream)?, rustix::process::geteuid().as_raw());
-    if stands_for_many(peer) {
+    if stands_for_many(peer).unwrap_or(true) {
         return Ok(Some("a user from outside this container".into()));
     }
     Ok((peer != own && peer != ROOT).then(|| format!("user {peer}")))
-}
-
-/// Whether the kernel shows every user by this number who has none in this user namespace.
-#[cfg(target_os = "linux")]
-fn stands_for_many(user: u32) -> bool {
-    let number = |file: &str| std::fs::read_to_string(file).ok()?.trim().parse().ok();
-    let is_whole = |map: String| {
-        let mut fields = map.split_ascii_whitespace();
-        [fields.next(), fields.next(), fields.next()] == [Some("0"), Some("0"), Some("4294967295")]
-    };
-    user == number("/proc/sys/kernel/overflowuid").unwrap_or(OVERFLOW)
-        && !std::fs::read_to_string("/proc/self/uid_map").is_ok_and(is_whole)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn stands_for_many(_: u32) -> bool {
-    false
 }
 
 /// Not by rustix, whose type for it has no room for the process 0, by which the kernel shows a
@@ -91,8 +76,6 @@ fn peer_of(_: &UnixStream) -> io::Result<u32> {
 }
 
 const ROOT: u32 = 0;
-#[cfg(target_os = "linux")]
-const OVERFLOW: u32 = 65534;
 
 #[cfg(test)]
 mod tests {
