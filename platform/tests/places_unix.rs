@@ -76,6 +76,26 @@ fn a_place_below_a_folder_of_somebody_else_is_refused_sticky_or_not() {
 }
 
 #[test]
+fn of_a_place_that_is_a_link_the_folders_above_its_target_are_looked_at() {
+    let outer = outer();
+    let (link, open) = (outer.path().join("link"), folder(outer.path().join("open"), 0o777));
+    let target = folder(open.join("store"), 0o700);
+    for leads_to in [target.clone(), "open/store".into(), "open/missing".into()] {
+        symlink(&leads_to, &link).unwrap();
+        let error = check_above(&link).unwrap_err();
+        let FileError::Unsafe { path, .. } = error else { panic!("{error:?}") };
+        assert_eq!(path, fs::canonicalize(&open).unwrap());
+        fs::remove_file(&link).unwrap();
+    }
+    symlink("open", &link).unwrap();
+    check_above(&link).unwrap_or_else(|error| panic!("it is not above itself: {error}"));
+    fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::remove_file(&link).unwrap();
+    symlink(&target, &link).unwrap();
+    check_above(&link).unwrap();
+}
+
+#[test]
 fn a_folder_that_must_be_there_is_named_and_no_link_is_followed_in_what_is_made() {
     let outer = tempfile::tempdir().unwrap();
     let error = Folder::create(&outer.path().join("a/b"), Parents::Require).unwrap_err();

@@ -52,7 +52,8 @@ pub use self::{
 /// Refuses a place that lies below a folder which others may change, or behind a link of somebody
 /// else's: they could put another place in its stead, and this one back later. Each folder above
 /// must be this user's or the system's, because its owner can do so whatever the mode is. Where the
-/// mode lets others write, it must be sticky, as `/tmp` is. The place itself need not exist.
+/// mode lets others write, it must be sticky, as `/tmp` is. The place itself need not exist. If it
+/// is a link, the folders above what it leads to are looked at, too.
 ///
 /// On Windows nothing is checked.
 ///

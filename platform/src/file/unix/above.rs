@@ -14,21 +14,22 @@ use rustix::{
 use super::{super::FileError, check};
 
 /// Follows the way to `path` component by component, and refuses folders above it that others may
-/// change and links that others may lead elsewhere. `path` itself is left to who opens it.
+/// change and links that others may lead elsewhere. `path` itself is left to who opens it; if it is
+/// a link, then the folder that it leads to is, for a shared place may be opened through a link.
 ///
 /// What is missing or cannot be looked at ends the way: opening says so.
 pub(crate) fn check_above(path: &Path) -> Result<(), FileError> {
     let Ok(path) = std::path::absolute(path) else { return Ok(()) };
-    let mut rest = components(path.parent().unwrap_or(&path));
+    let mut rest = components(&path);
     let (mut at, mut links) = (PathBuf::from("/"), 0);
-    check(&at)?;
+    check(&at, false)?;
     while let Some(name) = rest.pop() {
         if name == ".." {
             at.pop();
             continue;
         }
         let next = at.join(&name);
-        let Some(target) = check(&next)? else { return Ok(()) };
+        let Some(target) = check(&next, rest.is_empty())? else { return Ok(()) };
         let Some(target) = target else {
             at = next;
             continue;
@@ -47,9 +48,10 @@ pub(crate) fn check_above(path: &Path) -> Result<(), FileError> {
 }
 
 /// What a link leads to, or that it is a folder; `None` where the way ends.
-fn check(path: &Path) -> Result<Option<Option<PathBuf>>, FileError> {
+fn check(path: &Path, is_last: bool) -> Result<Option<Option<PathBuf>>, FileError> {
     let Ok(stat) = retry_on_intr(|| rustix::fs::lstat(path)) else { return Ok(None) };
     match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory if is_last => Ok(None),
         FileType::Directory => check::above(path, &stat).map(|()| Some(None)),
         FileType::Symlink => {
             let folder = path.parent().unwrap_or(path);
