@@ -16,10 +16,11 @@ use rustix::fs::Stat;
 ///
 /// The group has the number or the name of its owner, or is the one of root, to whom nothing is
 /// closed anyway. Who is listed in it is what the system's list of groups says; who has it as the
-/// first group, what `/etc/passwd` says. What cannot be found out counts as another's; only a `/etc/passwd`
-/// that cannot be read says nothing.
+/// first group, what `/etc/passwd` says. What is root's own and of root's group is not looked for
+/// there, for systems give that group to accounts of their own. What cannot be found out counts as
+/// another's.
 pub(super) fn is_owners_alone(path: &Path, stat: &Stat) -> bool {
-    !has_access_list(path) && is_own(stat.st_gid, stat.st_uid).unwrap_or(false)
+    !has_access_list(path) && is_own(stat.st_gid, stat.st_uid, USERS).unwrap_or(false)
 }
 
 cfg_if::cfg_if! {
@@ -41,14 +42,17 @@ cfg_if::cfg_if! {
     }
 }
 
-fn is_own(gid: u32, uid: u32) -> io::Result<bool> {
+fn is_own(gid: u32, uid: u32, users: &str) -> io::Result<bool> {
+    if (gid, uid) != (ROOT, ROOT) && is_first_group_of_another(gid, uid, users)? {
+        return Ok(false);
+    }
     let user = user_name(uid)?;
     let Some(group) = group(gid)? else { return Ok(gid == uid) };
     let is_users = gid == uid || gid == ROOT || user.as_ref() == Some(&group.name);
     let is_alone = group.members.iter().all(|member| {
         Some(member) == user.as_ref() || (gid == ROOT && member.as_slice() == b"root")
     });
-    Ok(is_users && is_alone && (gid == ROOT || !is_first_group_of_another(gid, uid)))
+    Ok(is_users && is_alone)
 }
 
 struct Group {
@@ -129,18 +133,19 @@ fn with_room<T>(mut look: impl FnMut(&mut [c_char]) -> io::Result<T>) -> io::Res
     }
 }
 
-/// A group's members do not name who has it as the first group.
-fn is_first_group_of_another(gid: u32, uid: u32) -> bool {
-    let Ok(users) = fs::read("/etc/passwd") else { return false };
-    String::from_utf8_lossy(&users).lines().any(|line| {
+/// A group's members do not name who has it as the first group. Root is no other here.
+fn is_first_group_of_another(gid: u32, uid: u32, users: &str) -> io::Result<bool> {
+    let users = fs::read(users)?;
+    Ok(String::from_utf8_lossy(&users).lines().any(|line| {
         let mut fields = line.split(':').skip(2);
         let mut number = || fields.next().and_then(|field| field.parse::<u32>().ok());
         let (their_uid, their_gid) = (number(), number());
-        their_gid == Some(gid) && their_uid != Some(uid)
-    })
+        their_gid == Some(gid) && their_uid != Some(uid) && their_uid != Some(ROOT)
+    }))
 }
 
 const ROOT: u32 = 0;
+const USERS: &str = "/etc/passwd";
 const FIRST_ROOM: usize = 2048;
 const MAX_ROOM: usize = 2 << 20;
 
@@ -155,8 +160,29 @@ mod tests {
         // No system gives a user the highest numbers but one.
         let nobodys = 0xffff_fff0;
         assert!(group(nobodys).unwrap().is_none() && user_name(nobodys).unwrap().is_none());
-        assert!(is_own(nobodys, nobodys).unwrap());
-        assert!(!is_own(nobodys, nobodys - 1).unwrap());
-        assert!(!is_own(1, 0).unwrap(), "the group daemon is not root's");
+        assert!(is_own(nobodys, nobodys, USERS).unwrap());
+        assert!(!is_own(nobodys, nobodys - 1, USERS).unwrap());
+        assert!(!is_own(1, 0, USERS).unwrap(), "the group daemon is not root's");
+    }
+
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "a test may")]
+    fn a_first_group_of_another_user_is_no_ones_own_whether_it_is_listed_or_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let users = folder.path().join("passwd");
+        let nobodys = 0xffff_fff0;
+        for (line, of_itself, of_root_but_not_roots, of_root) in [
+            ("other:x:1234:1234::/:/bin/sh", true, true, true),
+            ("other:x:1234:4294967280::/:/bin/sh", false, true, true),
+            ("operator:x:11:0:operator:/root:/sbin/nologin", true, false, true),
+            ("root:x:0:0:root:/root:/bin/sh", true, true, true),
+        ] {
+            fs::write(&users, format!("root:x:0:0:root:/root:/bin/sh\n{line}\n")).unwrap();
+            let is = |gid, uid| is_own(gid, uid, users.to_str().unwrap()).unwrap();
+            let expected = (of_itself, of_root_but_not_roots, of_root);
+            assert_eq!((is(nobodys, nobodys), is(0, nobodys), is(0, 0)), expected, "{line}");
+        }
+        let unreadable = |gid, uid| is_own(gid, uid, "/no/such/file").unwrap_or(false);
+        assert!(!unreadable(nobodys, nobodys) && !unreadable(0, nobodys) && unreadable(0, 0));
     }
 }
