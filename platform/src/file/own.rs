@@ -15,7 +15,7 @@
 use std::{
     env, fs,
     io::Read as _,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use super::os;
@@ -53,8 +53,12 @@ pub(super) fn home() -> Option<PathBuf> {
     env::home_dir().filter(|home| home.is_absolute() && home.parent().is_some())
 }
 
-/// `tokenkeep/NAME` where a program that names no folder keeps its store.
+/// `tokenkeep/NAME` where a program that names no folder keeps its store. Behind a `..` the folder
+/// is another one than its path says.
 fn is_default(path: &Path) -> bool {
+    if path.components().any(|component| component == Component::ParentDir) {
+        return false;
+    }
     let above = path.parent().and_then(Path::parent);
     path.parent().and_then(Path::file_name) == Some("tokenkeep".as_ref())
         && above.is_some_and(|above| bases().iter().flatten().any(|base| base == above))
@@ -161,6 +165,16 @@ mod tests {
         }
         fs::create_dir(folder.path().join("tokenkeep-key-file-v1")).unwrap();
         assert!(!is_own_folder(folder.path()));
+    }
+
+    #[test]
+    fn a_stores_default_folder_is_its_own_and_what_leads_out_of_it_is_not() {
+        let base = bases().into_iter().flatten().next().unwrap();
+        let is_own = |below: &str| is_own_folder(&base.join(below));
+        assert!(is_own("tokenkeep/x"));
+        for below in ["tokenkeep/..", "tokenkeep/../..", "tokenkeep/x/../..", "tokenkeep"] {
+            assert!(!is_own(below), "{below}");
+        }
     }
 
     #[test]
