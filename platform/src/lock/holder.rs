@@ -51,8 +51,12 @@ impl Holder {
         let Some(pid) = peer::locker(file, noted.pid()) else {
             return Self { has_ended: false, ..Self::noted(note) };
         };
-        let is_gone = peer::look_up(pid) == Absent;
-        let known = noted.holder().filter(|_| noted.pid() == Some(pid));
+        let is_noted = noted.pid() == Some(pid);
+        // The kernel keeps the id of who locked the file. Another program may have it by now, while
+        // a process that was started by the first one keeps the lock.
+        let is_gone =
+            peer::look_up(pid) == Absent || is_noted && Here::find().judge(&noted) == Judged::Gone;
+        let known = noted.holder().filter(|_| is_noted);
         let name = known.unwrap_or_else(|| {
             process_name(pid, peer::program(pid).as_deref().unwrap_or_default())
         });
@@ -69,5 +73,25 @@ impl Holder {
             (false, true) => format!("{name}, which is stopped"),
             (false, false) => name,
         })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may")]
+mod tests {
+    use super::*;
+
+    // Not on Windows: no kernel that tells who has a lock
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_process_that_has_the_id_of_another_program_by_now_is_not_named() {
+        let file = tempfile::tempfile().unwrap();
+        assert!(super::super::kernel::try_lock(&file).unwrap());
+        let own = Here::find().content();
+        let shown = |note: &str| Holder::of_locked(&file, note.as_bytes()).shown();
+        assert!(shown(&own).unwrap().contains(&std::process::id().to_string()), "{own}");
+        let (pid, rest) = own.split_once(' ').unwrap();
+        let (_, tail) = rest.split_once(" boot=").unwrap();
+        assert_eq!(shown(&format!("{pid} another-program boot={tail}")), None);
     }
 }
