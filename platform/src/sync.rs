@@ -18,8 +18,9 @@ use std::{
 /// with `T::default()`, after half a second or so. In the process that used the lock first
 /// nothing is ever forgotten.
 ///
-/// It is for work of a few instructions: a thread of a child that keeps it for half a second is
-/// taken for one that is not there. A panic of who holds it is no reason for others to fail.
+/// It is for work of a few instructions: a thread of a child that looks at it for half a second is
+/// taken for one that is not there. Once the child has locked it alone, nobody else can hold it, and
+/// nothing is forgotten there any more. A panic of who holds it is no reason for others to fail.
 pub struct ForkLock<T> {
     value: RwLock<T>,
     /// The process whose threads may hold it, for all that is known; 0 before the first use.
@@ -54,25 +55,33 @@ impl<T> ForkLock<T> {
 impl<T: Default> ForkLock<T> {
     /// Looks at what is guarded, beside others who look.
     pub fn read(&self) -> RwLockReadGuard<'_, T> {
-        self.lock(RwLock::try_read, RwLock::read)
+        self.lock(RwLock::try_read, RwLock::read, false)
     }
 
     /// Changes what is guarded, alone.
     pub fn write(&self) -> RwLockWriteGuard<'_, T> {
-        self.lock(RwLock::try_write, RwLock::write)
+        self.lock(RwLock::try_write, RwLock::write, true)
     }
 
     fn lock<'a, G>(
         &'a self,
         attempt: impl Fn(&'a RwLock<T>) -> TryLockResult<G>,
         wait: impl Fn(&'a RwLock<T>) -> LockResult<G>,
+        alone: bool,
     ) -> G {
         let mut slot = self.newest();
+        let try_lock = |slot: &'a Self| {
+            let guard = taken(attempt(&slot.value))?;
+            if alone {
+                slot.home.store(process::id(), Ordering::Relaxed);
+            }
+            Some(guard)
+        };
         loop {
             if slot.home.load(Ordering::Relaxed) == 0 {
                 slot.home.store(process::id(), Ordering::Relaxed);
             }
-            if let Some(guard) = taken(attempt(&slot.value)) {
+            if let Some(guard) = try_lock(slot) {
                 return guard;
             }
             if slot.home.load(Ordering::Relaxed) == process::id() {
@@ -82,8 +91,12 @@ impl<T: Default> ForkLock<T> {
             // on.
             for _ in 0..LOOKS {
                 thread::sleep(PAUSE);
-                if let Some(guard) = taken(attempt(&slot.value)) {
+                if let Some(guard) = try_lock(slot) {
                     return guard;
+                }
+                // Another thread has just found out that only this process can hold it.
+                if slot.home.load(Ordering::Relaxed) == process::id() {
+                    return wait(&slot.value).unwrap_or_else(PoisonError::into_inner);
                 }
             }
             slot = slot.next.get_or_init(Box::default);
@@ -172,6 +185,20 @@ mod tests {
             thread::sleep(PAUSE * (LOOKS + 50));
             drop(guard);
             assert_eq!(waiting.join().unwrap(), 7);
+        });
+    }
+
+    #[test]
+    fn a_child_forgets_nothing_that_it_has_locked_alone() {
+        let lock = ForkLock::new(7);
+        copied(&lock);
+        thread::scope(|scope| {
+            let mut guard = lock.write();
+            let waiting = scope.spawn(|| *lock.read());
+            thread::sleep(PAUSE * (LOOKS + 200));
+            *guard = 8;
+            drop(guard);
+            assert_eq!(waiting.join().unwrap(), 8);
         });
     }
 
