@@ -256,7 +256,9 @@ impl Vault {
     pub fn os_provider(deadline: Duration) -> Result<Option<Provider>, VaultError> {
         cfg_if::cfg_if! {
             if #[cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))] {
-                super::secret_service::provider(&Turn::new(&Call::quiet().within(deadline)))
+                let turn = Turn::new(&Call::quiet().within(deadline));
+                // What a bus sends must end no thread of the caller's.
+                super::worker::contained_here(|| super::secret_service::provider(&turn))
             } else {
                 let _ = deadline;
                 Ok(None)

@@ -146,6 +146,17 @@ struct Done {
     sound: bool,
 }
 
+/// What `call` returns, made by the calling thread; an error if it panicked.
+#[cfg(any(
+    test,
+    all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android")))
+))]
+pub(super) fn contained_here<T>(
+    call: impl FnOnce() -> Result<T, VaultError>,
+) -> Result<T, VaultError> {
+    contained(call).unwrap_or_else(|| Err(VaultError::failed(PANICKED)))
+}
+
 /// What `call` returns; none if it panicked. What was sent by a vault must not end the thread that
 /// all other calls wait for.
 fn contained<T>(call: impl FnOnce() -> T) -> Option<T> {
@@ -239,6 +250,13 @@ const PANICKED: &str = "the code that speaks with the vault failed; this is a de
 mod tests {
     use super::*;
     use crate::vault::memory::Items;
+
+    #[test]
+    fn a_panic_on_the_calling_thread_is_an_error() {
+        let failed = contained_here(|| -> Result<(), VaultError> { panic!("while it asks") });
+        assert!(matches!(failed, Err(VaultError::Failed { .. })), "{failed:?}");
+        assert_eq!(contained_here(|| Ok(7)).unwrap(), 7);
+    }
 
     #[test]
     fn a_panic_is_an_error_of_its_call_alone_and_the_next_one_gets_a_new_vault() {
