@@ -14,26 +14,29 @@ use tokenkeep_platform::descriptor::{self, DescriptorError};
 #[derive(Clone, Debug)]
 pub(crate) struct Descriptor {
     pub(crate) number: u32,
+    opened: Result<descriptor::Descriptor, String>,
     text: Arc<OnceLock<Result<Secret, String>>>,
 }
 
 impl Descriptor {
+    /// Takes it over at once: later the number may be that of something that this program opened.
     pub(crate) fn new(number: u32) -> Self {
-        Self { number, text: Arc::default() }
+        let opened = descriptor::Descriptor::open(number).map_err(|error| said(&error));
+        Self { number, opened, text: Arc::default() }
     }
 
     /// Whether it can be read; nothing is.
     pub(crate) fn check(&self) -> Result<(), String> {
         match self.text.get() {
             Some(text) => text.clone().map(drop),
-            None => descriptor::check(self.number).map_err(|error| said(&error)),
+            None => self.opened.clone().map(drop),
         }
     }
 
     /// What it holds, read at the first call.
     pub(crate) fn read(&self) -> Result<Secret, String> {
         let read = || {
-            let text = descriptor::read(self.number, LIMIT, PATIENCE);
+            let text = self.opened.clone()?.read(LIMIT, PATIENCE);
             text.map(Secret::from).map_err(|error| said(&error))
         };
         self.text.get_or_init(read).clone()

@@ -99,6 +99,22 @@ fn what_is_no_key_says_so_and_shows_nothing_of_it() {
     assert!(code == 2 && said.contains("fd:3"), "{said}");
 }
 
+/// A number that is free when the program starts may be that of a file or socket of its own later.
+#[test]
+fn nothing_that_the_program_opens_itself_is_taken_for_the_key() {
+    let place = signed_in();
+    let token = TOKEN.join(" ");
+    for number in 3..12 {
+        let closed = (3..12).map(|number| format!(" {number}<&-")).collect::<String>();
+        for command in [&token[..], "doctor"] {
+            let found = shell(&place, &format!("$TK --key fd:{number} {command} {closed}"));
+            let said = text(&found.stdout) + &text(&found.stderr);
+            let reason = format!("file descriptor {number} is not open");
+            assert!(said.contains(&reason), "fd:{number} {command}: {said}");
+        }
+    }
+}
+
 #[test]
 fn a_pipe_that_nobody_writes_to_ends() {
     let place = signed_in();

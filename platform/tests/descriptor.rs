@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-use tokenkeep_platform::descriptor::{DescriptorError, check, read};
+use tokenkeep_platform::descriptor::{Descriptor, DescriptorError};
 
 const LIMIT: usize = 16;
 
@@ -23,7 +23,8 @@ fn number(descriptor: &impl AsRawFd) -> u32 {
 }
 
 fn read_all(descriptor: &impl AsRawFd) -> Result<Vec<u8>, DescriptorError> {
-    read(number(descriptor), LIMIT, Duration::from_secs(10)).map(|text| text.to_vec())
+    let descriptor = Descriptor::open(number(descriptor))?;
+    descriptor.read(LIMIT, Duration::from_secs(10)).map(|text| text.to_vec())
 }
 
 #[test]
@@ -38,7 +39,7 @@ fn files_pipes_and_sockets_are_read_to_their_end_and_stay_open() {
     let (reader, mut writer) = io::pipe().unwrap();
     writer.write_all(b"of a pipe").unwrap();
     drop(writer);
-    check(number(&reader)).unwrap();
+    Descriptor::open(number(&reader)).unwrap();
     assert_eq!(read_all(&reader).unwrap(), b"of a pipe");
 
     let (here, mut there) = UnixStream::pair().unwrap();
@@ -52,6 +53,20 @@ fn files_pipes_and_sockets_are_read_to_their_end_and_stay_open() {
     assert_eq!(read_all(&here).unwrap(), b"of a socket");
     writer.join().unwrap();
     let _still_open: OwnedFd = here.into();
+}
+
+#[test]
+fn what_is_opened_later_under_its_number_is_not_read() {
+    let (reader, mut writer) = io::pipe().unwrap();
+    writer.write_all(b"a key").unwrap();
+    drop(writer);
+    let handed_over = Descriptor::open(number(&reader)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("other"), b"other").unwrap();
+    let other = File::open(folder.path().join("other")).unwrap();
+    let mut reader = OwnedFd::from(reader);
+    rustix::io::dup2(&other, &mut reader).unwrap();
+    assert_eq!(*handed_over.read(LIMIT, Duration::from_secs(10)).unwrap(), b"a key");
 }
 
 /// A file of somebody else, whose path cannot be opened any more, is open all the same.
@@ -70,7 +85,7 @@ fn it_is_not_opened_again() {
 fn what_nobody_writes_to_ends_in_time() {
     let (reader, _writer) = io::pipe().unwrap();
     let waited = Duration::from_millis(50);
-    let late = read(number(&reader), LIMIT, waited);
+    let late = Descriptor::open(number(&reader)).unwrap().read(LIMIT, waited);
     assert!(matches!(late, Err(DescriptorError::TimedOut { waited: said }) if said == waited));
 }
 
@@ -91,7 +106,6 @@ fn what_cannot_be_a_key_says_what_it_is() {
     std::fs::write(&path, [b'x'; LIMIT]).unwrap();
     assert_eq!(read_all(&File::open(&path).unwrap()).unwrap().len(), LIMIT);
     for closed in [987_654, u32::MAX, 1 << 31] {
-        assert!(matches!(check(closed), Err(DescriptorError::Closed)), "{closed}");
-        assert!(matches!(read(closed, LIMIT, Duration::ZERO), Err(DescriptorError::Closed)));
+        assert!(matches!(Descriptor::open(closed), Err(DescriptorError::Closed)), "{closed}");
     }
 }

@@ -55,33 +55,41 @@ pub enum DescriptorError {
     WriteOnly,
 }
 
-/// Whether the descriptor `number` is one that [`read`] would read. Nothing is read.
-///
-/// # Errors
-///
-/// As [`read`], but for what only reading tells.
-pub fn check(number: u32) -> Result<(), DescriptorError> {
-    system::Descriptor::open(number).map(drop)
-}
-
-/// Reads the descriptor `number` itself to its end, at most `limit` bytes, for at most `patience`.
+/// A duplicate of a descriptor that was handed over, made when its number was named. What is opened
+/// later under the number, or closed, changes nothing. A program that is started does not inherit it.
 ///
 /// It is duplicated, not opened again under a path: another user may have opened it, and that one's
 /// rights count. What is read is gone from a pipe, and from a file's common position.
-///
-/// # Errors
-///
-/// [`DescriptorError`] says what is wrong with it, without any of its content. After a time-out a
-/// thread still waits for it, and ends with the process at the latest.
-pub fn read(
-    number: u32,
-    limit: usize,
-    patience: Duration,
-) -> Result<Zeroizing<Vec<u8>>, DescriptorError> {
-    let descriptor = system::Descriptor::open(number)?;
-    let (sender, answer) = mpsc::channel();
-    let reader = move || drop(sender.send(leave_no_traces(|| descriptor.read(limit))));
-    let started = thread::Builder::new().name("descriptor".into()).spawn(reader);
-    started.map_err(|source| DescriptorError::Failed { source })?;
-    answer.recv_timeout(patience).unwrap_or(Err(DescriptorError::TimedOut { waited: patience }))
+#[derive(Clone, Debug)]
+pub struct Descriptor(system::Descriptor);
+
+impl Descriptor {
+    /// Duplicates the descriptor `number`. Nothing is read. A number that this process itself opened
+    /// something under is not told from one that was handed over, so call it before that.
+    ///
+    /// # Errors
+    ///
+    /// [`DescriptorError`] says why it is not one to read.
+    pub fn open(number: u32) -> Result<Self, DescriptorError> {
+        system::Descriptor::open(number).map(Self)
+    }
+
+    /// Reads to the end, at most `limit` bytes, for at most `patience`.
+    ///
+    /// # Errors
+    ///
+    /// [`DescriptorError`] says what is wrong with it, without any of its content. After a time-out
+    /// a thread still waits for it, and ends with the process at the latest.
+    pub fn read(
+        &self,
+        limit: usize,
+        patience: Duration,
+    ) -> Result<Zeroizing<Vec<u8>>, DescriptorError> {
+        let descriptor = self.0.clone();
+        let (sender, answer) = mpsc::channel();
+        let reader = move || drop(sender.send(leave_no_traces(|| descriptor.read(limit))));
+        let started = thread::Builder::new().name("descriptor".into()).spawn(reader);
+        started.map_err(|source| DescriptorError::Failed { source })?;
+        answer.recv_timeout(patience).unwrap_or(Err(DescriptorError::TimedOut { waited: patience }))
+    }
 }

@@ -4,6 +4,7 @@ use zeroize::Zeroizing;
 
 use super::DescriptorError;
 
+#[derive(Clone, Debug)]
 pub(super) struct Descriptor;
 
 impl Descriptor {
@@ -11,7 +12,7 @@ impl Descriptor {
         Err(DescriptorError::Unsupported)
     }
 
-    pub(super) fn read(self, _: usize) -> Result<Zeroizing<Vec<u8>>, DescriptorError> {
+    pub(super) fn read(&self, _: usize) -> Result<Zeroizing<Vec<u8>>, DescriptorError> {
         Err(DescriptorError::Unsupported)
     }
 }
