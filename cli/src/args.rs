@@ -233,7 +233,8 @@ pub(crate) enum Command {
     /// Each vault makes a round trip with a random item that is removed again; only a kill in the
     /// middle, or a vault that falls silent then, can leave it, labelled "tokenkeep: a test, safe
     /// to delete". Nothing is asked for without --allow-prompt. Then the answer comes within 5 s, or
-    /// within 30 s where a passphrase has to be turned into a key. A cache that does not exist is not made.
+    /// within 30 s where a passphrase has to be turned into a key. A cache that does not exist is
+    /// not made.
     ///
     /// The exit code is about this cache alone: 0 if it works, if a new one could be made, or if
     /// only its passphrase was not asked for; else what another command would end with, such as 4
@@ -279,7 +280,8 @@ pub(crate) enum Command {
     /// Sign one account out
     ///
     /// If the account has tokens and the client has none of them, nothing is changed and the exit
-    /// code is 3. An account without any token is removed for any client. Where no account is signed in, tokens that belong to none are removed.
+    /// code is 3. An account without any token is removed for any client. Where no account is
+    /// signed in, tokens that belong to none are removed.
     SignOut(SignOut),
     /// Print a valid access token
     ///

@@ -23,7 +23,8 @@ impl TokenCache {
     ///
     /// A token is for the request if it was granted all scopes of the request, or if these scopes
     /// were asked for when the provider granted others. One with exactly these scopes is preferred
-    /// to one that has more, and this to one that was only asked for them. In Microsoft's clouds the letter case of scopes does not matter.
+    /// to one that has more, and this to one that was only asked for them. In Microsoft's clouds
+    /// the letter case of scopes does not matter.
     ///
     /// A token that is bound to a key or was issued for further parameters is found only by a
     /// request that names the same ones, and an app's own token by one that is

@@ -16,7 +16,8 @@ impl PersistedTokenCache {
     ///
     /// # Errors
     /// [`Error::AccountAmbiguous`] if the request names no account and several have a valid
-    /// token for it, or a refresh token that the program may spend; whatever keeps the store from being read.
+    /// token for it, or a refresh token that the program may spend; whatever keeps the store from
+    /// being read.
     pub fn find_access_token(&self, request: &TokenRequest) -> Result<Option<AccessToken>, Error> {
         self.find_access_token_at(request, clock::unix_seconds())
     }

@@ -47,8 +47,9 @@ use crate::{
 ///   to go on and end by itself: a transaction may still be saved.
 /// - Errors are those of the synchronous call, and [`Error::NoThread`]. A panic of a closure is
 ///   the caller's panic, as in the synchronous call.
-/// - A thread costs little (`cargo xtask bench twins` compares it with a pool). That is little beside a write or a vault; a read of an
-///   unchanged cache costs far less than that itself, so a program may as well do it in place.
+/// - What a thread costs (`cargo xtask bench twins` compares it with a pool) is little beside a
+///   write or a vault. A read of an unchanged cache costs far less itself, so a program may as well
+///   do it in place.
 /// - At most 256 calls of a process run at once; others wait for their turn. When no call has ended
 ///   for as long as this cache waits for its lock, and for 5 s at least, the wait ends with
 ///   [`Error::NoThread`], and nothing was begun.

@@ -13,8 +13,8 @@ use super::{
 pub struct Holder {
     /// Process id and program, as far as they are said.
     pub name: Option<String>,
-    /// Nobody is named, or the process that is named is certainly not there: the file was left behind, or is
-    /// being made.
+    /// Nobody is named, or the process that is named is certainly not there: the file was left
+    /// behind, or is being made.
     pub is_gone: bool,
     /// It is stopped, by Ctrl-Z for instance, where the system tells.
     pub is_stopped: bool,

@@ -95,8 +95,8 @@ impl Vault {
     ///
     /// # Errors
     /// `Locked` if only locked items were found, if the only one with exactly these attributes is
-    /// locked, or if none was found and the collection is locked in which one would be created; `Missing`, `ServiceMissing`, `TimedOut`, `Unfinished` and the others of
-    /// [`VaultError`].
+    /// locked, or if none was found and the collection is locked in which one would be created;
+    /// `Missing`, `ServiceMissing`, `TimedOut`, `Unfinished` and the others of [`VaultError`].
     pub fn read(&self, item: &Item, call: &Call) -> Result<Option<Secret>, VaultError> {
         let secret = self.ask(item, call, None, |vault, asked| vault.read(asked))?;
         match secret {

@@ -92,8 +92,8 @@ impl FamilyIdentity {
     }
 
     /// The attributes of the Secret Service's item beside its schema, any number of them. An item with
-    /// exactly these goes before one that has more. One with more is read and saved only if there is no other, and never
-    /// cleared.
+    /// exactly these goes before one that has more. One with more is read and saved only if there
+    /// is no other, and never cleared.
     #[must_use]
     pub fn attributes<N: Into<String>, V: Into<String>>(
         mut self,

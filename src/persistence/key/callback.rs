@@ -39,11 +39,11 @@ impl KeyCallback {
     /// Wraps `function`, which is not called again once it gave the right key.
     ///
     /// It is called before the store's lock is taken, so other processes do not wait for it. Other
-    /// threads that use this value or its clones and need the key do, at most as long as they wait for the lock or
-    /// 5 s, and get the same answer or failure. `function` must not use the cache that it serves:
-    /// every call there, through a clone or another value over the same store too, is
-    /// [`Error::Nested`] at once. One on another thread is not recognised, so it must not be waited
-    /// for: it ends with [`Error::LockTimeout`].
+    /// threads that use this value or its clones and need the key do, at most as long as they wait
+    /// for the lock or 5 s, and get the same answer or failure. `function` must not use the cache
+    /// that it serves: every call there, through a clone or another value over the same store too,
+    /// is [`Error::Nested`] at once. One on another thread is not recognised, so it must not be
+    /// waited for: it ends with [`Error::LockTimeout`].
     pub fn new(
         function: impl Fn(&KeyRequest) -> Result<Secret, Box<dyn StdError + Send + Sync>>
         + Send

@@ -30,9 +30,9 @@ impl Passphrase {
     /// The one that `ask` gives. It is called when a key is needed, until its answer was right; it
     /// is told whether the cache is new, so that it can ask twice.
     ///
-    /// Other processes do not wait meanwhile. Other threads that use this value or its clones and need the key do, and get the same
-    /// answer, or its failure. `ask` must not use the cache that it serves: every call there is
-    /// [`Error::Nested`].
+    /// Other processes do not wait meanwhile. Other threads that use this value or its clones and
+    /// need the key do, and get the same answer, or its failure. `ask` must not use the cache that
+    /// it serves: every call there is [`Error::Nested`].
     pub fn asked(
         ask: impl Fn(bool) -> Result<Secret, Box<dyn StdError + Send + Sync>> + Send + Sync + 'static,
     ) -> Self {
