@@ -245,7 +245,7 @@ pub enum Error {
         limit: u64,
     },
     /// A file or folder is not safe to use. It was left as it is.
-    #[error("`{}` {}; {}", shown_path(path), shown(found), shown(mend))]
+    #[error("`{}` {}; {}", shown_path(path), shown(found), shown(fix))]
     UnsafePath {
         /// The file or folder.
         path: PathBuf,
@@ -253,7 +253,7 @@ pub enum Error {
         found: String,
         /// What to do. A command, as in "run `chmod 600 PATH`", is named only for what was made for
         /// a cache alone and belongs to this user; it never changes what somebody else uses.
-        mend: String,
+        fix: String,
     },
     /// A newer tokenkeep wrote the file.
     #[error(
@@ -381,7 +381,7 @@ mod tests {
             Error::ReadOnly { path: path(), source: source() },
             Error::RolledBack { path: path(), seen: 2, found: 1 },
             Error::TooLarge { what: text(), size: 2, limit: 1 },
-            Error::UnsafePath { path: path(), found: text(), mend: text() },
+            Error::UnsafePath { path: path(), found: text(), fix: text() },
             Error::UnsupportedVersion { path: path(), version: 2 },
             Error::VaultMissing { vault: "vault", reason: text(), source: None },
             Error::VaultServiceMissing { vault: "vault", reason: text(), source: None },

@@ -30,7 +30,7 @@ impl From<FileError> for Error {
             FileError::Mounted { operation, path, source } => {
                 Self::Mounted { operation, path, source: source.into() }
             }
-            FileError::Unsafe { path, found, mend } => Self::UnsafePath { path, found, mend },
+            FileError::Unsafe { path, found, fix } => Self::UnsafePath { path, found, fix },
             _ => Self::Callback { what: "a file operation", source: error.into() },
         }
     }
@@ -100,7 +100,7 @@ impl Error {
         }
     }
 
-    /// Whether a person has to sign in again: nothing else mends this.
+    /// Whether a person has to sign in again: nothing else fixes this.
     pub fn is_sign_in_needed(&self) -> bool {
         matches!(self, Self::KeyGone { .. })
     }

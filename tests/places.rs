@@ -215,12 +215,12 @@ mod unix {
         for refused in
             [sealed(&open, key(&safe)).err(), sealed(&safe, key(&open)).err(), plain(&open).err()]
         {
-            let Some(Error::UnsafePath { path, found, mend }) = refused else {
+            let Some(Error::UnsafePath { path, found, fix }) = refused else {
                 panic!("{refused:?}")
             };
             assert_eq!(path, fs::canonicalize(&open).unwrap());
             assert!(found.contains("so can all that lies below it"), "{found}");
-            assert!(!mend.contains('`'), "{mend}");
+            assert!(!fix.contains('`'), "{fix}");
         }
         for folder in [&open, &safe] {
             assert_eq!(fs::read_dir(folder).unwrap().count(), 0, "{folder:?}");

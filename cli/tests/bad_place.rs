@@ -115,8 +115,8 @@ fn a_folder_that_others_can_enter_is_refused_with_the_mend() {
     let place = Place::signed_in();
     let_others(&place.folder(), Others::Read);
     let (code, said) = refusal(&place.run(&TOKEN));
-    let mend = if cfg!(windows) { "icacls" } else { "chmod 700" };
-    assert!(code == 6 && said.contains(mend), "{said}");
+    let fix = if cfg!(windows) { "icacls" } else { "chmod 700" };
+    assert!(code == 6 && said.contains(fix), "{said}");
 }
 
 // Not on Windows: mounts

@@ -1,4 +1,4 @@
-//! What `tokenkeep doctor` finds on real vaults and without one, and that the lines it gives mend.
+//! What `tokenkeep doctor` finds on real vaults and without one, and that the lines it gives fix.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -55,7 +55,7 @@ fn items(keyring: &Keyring) -> String {
 }
 
 /// Types the line of the problem into a shell of the session, with the keyring's password after it.
-fn mend(keyring: &Keyring, problem: &Value) {
+fn fix(keyring: &Keyring, problem: &Value) {
     let line = problem["next_step"].as_str().unwrap();
     let mut shell = keyring.command("bash");
     let output = run(shell.args(["-c", line]), "a password of the tests\n");
@@ -106,7 +106,7 @@ fn a_locked_keyring_is_told_with_the_line_that_unlocks_it() {
         let with_display = doctor(in_session(keyring, &place).env("DISPLAY", ":0")).1;
         let line = with_display["cache"]["problem"]["next_step"].as_str().unwrap();
         assert!(line.contains("--allow-prompt"), "{line}");
-        mend(keyring, &report["cache"]["problem"]);
+        fix(keyring, &report["cache"]["problem"]);
         let (code, report) = doctor(&mut in_session(keyring, &place));
         assert_eq!(code, 0, "{report:#}");
     });
@@ -123,7 +123,7 @@ fn a_keyring_that_was_killed_is_locked_and_not_missing() {
         assert_eq!(report["cache"]["key_in_use"], "vault", "{report:#}");
         let what = report["cache"]["problem"]["what"].as_str().unwrap();
         assert!(what.contains("locked"), "{what}");
-        mend(keyring, &report["cache"]["problem"]);
+        fix(keyring, &report["cache"]["problem"]);
         let (code, report) = doctor(&mut in_session(keyring, &place));
         assert_eq!((code, &report["cache"]["accounts"]), (0, &1.into()), "{report:#}");
     });
@@ -140,7 +140,7 @@ fn a_keyring_without_a_collection_is_told_with_the_line_that_makes_one() {
         assert_eq!(code, 4, "{report:#}");
         let what = report["cache"]["problem"]["what"].as_str().unwrap();
         assert!(what.contains("no default collection"), "{what}");
-        mend(keyring, &report["cache"]["problem"]);
+        fix(keyring, &report["cache"]["problem"]);
         let (code, report) = doctor(&mut in_session(keyring, &place));
         assert_eq!(code, 0, "{report:#}");
     });
@@ -166,7 +166,7 @@ fn a_bus_without_a_service_is_told_apart_by_what_is_installed() {
             let name = "org.freedesktop.secrets";
             service_file(&shared, "one.service", name, "/usr/bin/gnome-keyring-daemon --start");
             let report = doctor(in_session(keyring, &place).env("XDG_DATA_DIRS", &shared)).1;
-            mend(keyring, &report["cache"]["problem"]);
+            fix(keyring, &report["cache"]["problem"]);
             let (code, report) = doctor(&mut in_session(keyring, &place));
             assert_eq!(code, 0, "{report:#}");
         },

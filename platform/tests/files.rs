@@ -198,7 +198,7 @@ fn whoever_may_use_the_outer_folder_may_not_use_what_is_made_in_it() {
 }
 
 #[test]
-fn what_others_may_use_is_refused_with_the_line_that_mends_it() {
+fn what_others_may_use_is_refused_with_the_line_that_fixes_it() {
     for others in [Others::Read, Others::Write] {
         let store = Store::new();
         store.folder.replace(CACHE, b"old").unwrap();
@@ -295,7 +295,7 @@ fn what_belongs_to_somebody_else_is_refused() {
 }
 
 #[test]
-fn the_line_that_mends_it_mends_it() {
+fn the_line_that_fixes_it_fixes_it() {
     if wine_cannot("run icacls") {
         return;
     }
@@ -309,8 +309,8 @@ fn the_line_that_mends_it_mends_it() {
             Ok(folder) => folder.unwrap().open_file(CACHE).unwrap_err(),
             Err(error) => error,
         };
-        let FileError::Unsafe { mend, .. } = error else { panic!("{error}") };
-        let line = mend.split('`').nth(1).unwrap();
+        let FileError::Unsafe { fix, .. } = error else { panic!("{error}") };
+        let line = fix.split('`').nth(1).unwrap();
         assert!(shell(line).status().unwrap().success(), "{line}");
     }
     assert_eq!(store.read(CACHE).unwrap(), b"old");
@@ -319,21 +319,21 @@ fn the_line_that_mends_it_mends_it() {
 /// A file that a store has.
 const CACHE: &str = "cache.sealed";
 
-/// Whether the error says this and names the line that mends it.
+/// Whether the error says this and names the line that fixes it.
 #[track_caller]
 fn names_a_line(error: &FileError, expected: &str) {
-    let FileError::Unsafe { path, found, mend } = error else { panic!("{error:?}") };
+    let FileError::Unsafe { path, found, fix } = error else { panic!("{error:?}") };
     assert!(found.starts_with(expected), "{found}");
     let program = if cfg!(windows) { "run `icacls \"" } else { "run `chmod " };
-    assert!(mend.contains(program) && mend.contains(path.to_str().unwrap()), "{mend}");
+    assert!(fix.contains(program) && fix.contains(path.to_str().unwrap()), "{fix}");
 }
 
 /// Whether the error says this and names no line, for it would change what others may use.
 #[track_caller]
 fn is_in_words(error: &FileError, expected: &str) {
-    let FileError::Unsafe { found, mend, .. } = error else { panic!("{error:?}") };
+    let FileError::Unsafe { found, fix, .. } = error else { panic!("{error:?}") };
     assert!(found.starts_with(expected), "{found}");
-    assert!(!mend.contains('`') && mend.contains("name "), "{mend}");
+    assert!(!fix.contains('`') && fix.contains("name "), "{fix}");
 }
 
 #[cfg(unix)]

@@ -127,12 +127,12 @@ fn refuses_plants(name: &str, attempt: impl Fn(&Store) -> Vec<FileError>, harmle
         }
         assert!(!errors.is_empty(), "{kind} at {name} was accepted");
         for error in errors {
-            let FileError::Unsafe { path, found: said, mend } = &error else {
+            let FileError::Unsafe { path, found: said, fix } = &error else {
                 panic!("{kind} at {name}: {error:?}")
             };
             assert_eq!((path, said.as_str()), (&store.at(name), *found));
             // These names are no store's own: nothing is known of them.
-            assert!(!mend.contains("run `"), "{mend}");
+            assert!(!fix.contains("run `"), "{fix}");
         }
         assert!(fs::symlink_metadata(store.at(name)).is_ok(), "{kind} at {name} was removed");
     }

@@ -26,9 +26,9 @@ fn nothing_is_made_below_a_folder_of_somebody_else() {
     }
     for path in [home.join(".local/share/tokenkeep/x"), home.join("x")] {
         let error = Folder::create(&path, Parents::Create).unwrap_err();
-        let FileError::Unsafe { path, found, mend } = &error else { panic!("{error:?}") };
+        let FileError::Unsafe { path, found, fix } = &error else { panic!("{error:?}") };
         assert_eq!((path, found.as_str()), (&home, "belongs to user 65534, not to root"));
-        assert_eq!(mend, "run as that user, or name another place");
+        assert_eq!(fix, "run as that user, or name another place");
         assert_eq!(fs::read_dir(&home).unwrap().count(), 0, "nothing was made");
     }
     // Its owner may put another folder in place of the one that was made, sticky or not.
@@ -62,10 +62,10 @@ fn a_place_below_a_folder_of_somebody_else_is_refused_sticky_or_not() {
         fs::set_permissions(&theirs, fs::Permissions::from_mode(mode)).unwrap();
         for place in [&store, &theirs.join("missing"), &store.join("below/it")] {
             let error = check_above(place).unwrap_err();
-            let FileError::Unsafe { path, found, mend } = &error else { panic!("{error:?}") };
+            let FileError::Unsafe { path, found, fix } = &error else { panic!("{error:?}") };
             assert_eq!(*path, fs::canonicalize(&theirs).unwrap());
             assert!(found.starts_with("belongs to user 65534, not to root, and"), "{found}");
-            assert_eq!(mend, "run as that user, or name another place");
+            assert_eq!(fix, "run as that user, or name another place");
         }
     }
     let test = a_place_below_a_folder_of_somebody_else_is_refused_sticky_or_not;
@@ -119,13 +119,13 @@ fn a_refused_link_is_told_with_what_it_leads_to() {
     symlink("real", &link).unwrap();
     symlink("gone", &loose).unwrap();
     let told = |error| match error {
-        FileError::Unsafe { mend, .. } => mend,
+        FileError::Unsafe { fix, .. } => fix,
         error => panic!("{error:?}"),
     };
-    let mend = told(Folder::open(&link).unwrap_err());
-    assert_eq!(mend, format!("name what it leads to, `{}`", real.display()));
-    let mend = told(Folder::open(&loose).unwrap_err());
-    assert_eq!(mend, "it leads to `gone`, where nothing is; name another place");
+    let fix = told(Folder::open(&link).unwrap_err());
+    assert_eq!(fix, format!("name what it leads to, `{}`", real.display()));
+    let fix = told(Folder::open(&loose).unwrap_err());
+    assert_eq!(fix, "it leads to `gone`, where nothing is; name another place");
     let store = Folder::open(&real).unwrap().unwrap();
     symlink(outer.path().join("loose"), real.join("cache.sealed")).unwrap();
     assert!(told(store.open_file("cache.sealed").unwrap_err()).contains("name another place"));
@@ -162,11 +162,11 @@ fn a_place_below_a_folder_that_others_may_change_is_refused_unless_it_is_sticky(
         ] {
             match check_above(&place) {
                 Ok(()) => assert!(is_trusted, "{place:?} {mode:o}"),
-                Err(FileError::Unsafe { path, found, mend }) => {
+                Err(FileError::Unsafe { path, found, fix }) => {
                     assert!(!is_trusted, "{place:?} {mode:o} {found}");
                     assert_eq!(path, fs::canonicalize(&above).unwrap());
                     assert!(found.starts_with("can be changed by others"), "{found}");
-                    assert!(!mend.contains("run"), "{mend}");
+                    assert!(!fix.contains("run"), "{fix}");
                 }
                 Err(error) => panic!("{error:?}"),
             }

@@ -108,7 +108,7 @@ pub(super) fn login_session_folder(name: &str) -> Result<PathBuf, Error> {
         Error::UnsafePath { path, found, .. } => Error::UnsafePath {
             path,
             found,
-            mend: "XDG_RUNTIME_DIR has to name a folder that is this user's and closed to others (mode \
+            fix: "XDG_RUNTIME_DIR has to name a folder that is this user's and closed to others (mode \
                    0700), as a login makes it: log in again, or name a folder for the cache"
                 .into(),
         },

@@ -93,7 +93,7 @@ pub enum FileError {
         limit: u64,
     },
     /// A file or folder is not safe to use. It was left as it is.
-    #[error("`{}` {}; {}", shown_path(path), shown(found), shown(mend))]
+    #[error("`{}` {}; {}", shown_path(path), shown(found), shown(fix))]
     Unsafe {
         /// The file or folder.
         path: PathBuf,
@@ -101,7 +101,7 @@ pub enum FileError {
         found: String,
         /// What to do. A command, as in "run `chmod 600 PATH`", is named only for what was made for
         /// a store alone and belongs to this user; it never changes what somebody else uses.
-        mend: String,
+        fix: String,
     },
 }
 

@@ -16,7 +16,7 @@ pub(super) fn meaning(code: i32, source: Source) -> Option<VaultError> {
         ERR_SEC_NO_DEFAULT_KEYCHAIN | ERR_SEC_NO_SUCH_KEYCHAIN => {
             VaultError::Missing {
                 reason: "this person has no usable default keychain; `security default-keychain` shows it, \
-                         Keychain Access makes or mends one"
+                         Keychain Access makes or fixes one"
                     .into(),
                 source: Some(source),
             }

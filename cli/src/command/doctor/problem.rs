@@ -1,4 +1,4 @@
-//! What does not work, why, and the line that mends it.
+//! What does not work, why, and the line that fixes it.
 
 use std::{error::Error as _, time::Duration};
 

@@ -16,11 +16,11 @@ pub(crate) enum Kind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) found: String,
-    mend: Mend,
+    fix: Fix,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Mend {
+enum Fix {
     /// Be the owner.
     BeOwner,
     /// Grant the user, the system and administrators alone, and take what was granted to the others.
@@ -31,17 +31,17 @@ enum Mend {
 impl Fault {
     /// What to do, for what lies at `path`. A command is named only if that was made for a store
     /// alone.
-    pub(crate) fn mend(&self, path: &Path, is_own: impl FnOnce(&Path) -> bool) -> String {
-        match &self.mend {
-            Mend::BeOwner => "run as that user, or name another place".to_owned(),
-            Mend::Narrow(user, kind, others) => match cmd_word(path).filter(|_| is_own(path)) {
+    pub(crate) fn fix(&self, path: &Path, is_own: impl FnOnce(&Path) -> bool) -> String {
+        match &self.fix {
+            Fix::BeOwner => "run as that user, or name another place".to_owned(),
+            Fix::Narrow(user, kind, others) => match cmd_word(path).filter(|_| is_own(path)) {
                 Some(word) => format!("run `{}`", narrowing(&word, user, *kind, others)),
                 None if *kind == Kind::Folder => {
                     "name a folder of its own below it, or another place".to_owned()
                 }
                 None => "name another place".to_owned(),
             },
-            Mend::NameAnother => "name another place".to_owned(),
+            Fix::NameAnother => "name another place".to_owned(),
         }
     }
 }
@@ -72,10 +72,10 @@ pub(crate) fn judge(
     place: Place,
 ) -> Result<bool, Fault> {
     ours(found, user)?;
-    let narrow = |others: Vec<Sid>| Mend::Narrow(user.clone(), kind, others);
+    let narrow = |others: Vec<Sid>| Fix::Narrow(user.clone(), kind, others);
     let Some(entries) = &found.entries else {
         let found = "has no access list, so everybody may change it".to_owned();
-        return Err(Fault { found, mend: narrow(vec![]) });
+        return Err(Fault { found, fix: narrow(vec![]) });
     };
     let (mut readers, mut writers) = (Vec::new(), Vec::new());
     for entry in entries {
@@ -92,7 +92,7 @@ pub(crate) fn judge(
             Entry::Idle => {}
             Entry::Unknown(number) => {
                 let found = format!("has an access entry of the unknown kind {number}");
-                return Err(Fault { found, mend: Mend::NameAnother });
+                return Err(Fault { found, fix: Fix::NameAnother });
             }
         }
     }
@@ -115,7 +115,7 @@ pub(crate) fn judge(
         (Kind::File, Place::Shared) => "can be written by others",
     };
     let names: Vec<_> = others.iter().map(Sid::name).collect();
-    Err(Fault { found: format!("{what} ({})", names.join(", ")), mend: narrow(others) })
+    Err(Fault { found: format!("{what} ({})", names.join(", ")), fix: narrow(others) })
 }
 
 /// Whether it belongs to the user. What an elevated shell or a service makes belongs to administrators or the
@@ -126,7 +126,7 @@ pub(crate) fn ours(found: &Descriptor, user: &Sid) -> Result<(), Fault> {
         Some(owner) => format!("belongs to {}, not to {user}", owner.name()),
         None => "belongs to nobody".to_owned(),
     };
-    Err(Fault { found, mend: Mend::BeOwner })
+    Err(Fault { found, fix: Fix::BeOwner })
 }
 
 fn is_trusted(who: &Sid, user: &Sid) -> bool {
@@ -284,24 +284,24 @@ mod tests {
             fault.found,
             "can be entered or changed by others (Everyone, S-1-5-21-7-8-9-1002)"
         );
-        let mend = |path: &str, is_own| fault.mend(Path::new(path), |_| is_own);
+        let fix = |path: &str, is_own| fault.fix(Path::new(path), |_| is_own);
         assert_eq!(
-            mend(r"C:\a b", true),
+            fix(r"C:\a b", true),
             "run `icacls \"C:\\a b\" /inheritance:r \
              /remove:g \"*S-1-1-0\" \"*S-1-5-21-7-8-9-1002\" \
              /grant:r \"*S-1-5-21-7-8-9-1001:(OI)(CI)F\" \"*S-1-5-18:(OI)(CI)F\" \
              \"*S-1-5-32-544:(OI)(CI)F\"`"
         );
         let in_words = "name a folder of its own below it, or another place";
-        assert_eq!(mend(r"C:\Windows", false), in_words);
+        assert_eq!(fix(r"C:\Windows", false), in_words);
         for odd in ["C:\\%TEMP%", "C:\\a\"b", "C:\\a$(b)", "C:\\a`b", "C:\\a\nb"] {
-            assert_eq!(mend(odd, true), in_words, "{odd:?}");
+            assert_eq!(fix(odd, true), in_words, "{odd:?}");
         }
         let fault = judge(&found(user(), &others), &user(), Kind::File, Place::Shared).unwrap_err();
         assert_eq!(fault.found, "can be written by others (S-1-5-21-7-8-9-1002)");
-        assert!(fault.mend(Path::new("x"), |_| true).contains("\"*S-1-5-18:F\""));
+        assert!(fault.fix(Path::new("x"), |_| true).contains("\"*S-1-5-18:F\""));
         let foreign = ours(&found(Sid::of(1, &[0]), &[]), &user()).unwrap_err();
-        let mend = foreign.mend(Path::new("x"), |_| true);
-        assert_eq!(mend, "run as that user, or name another place");
+        let fix = foreign.fix(Path::new("x"), |_| true);
+        assert_eq!(fix, "run as that user, or name another place");
     }
 }

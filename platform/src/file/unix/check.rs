@@ -27,11 +27,11 @@ pub(super) fn folder(path: &Path, stat: &Stat, place: Place) -> Result<(), FileE
         _ => return Ok(()),
     };
     let is_own = place == Place::Private && !mode.contains(Mode::SVTX) && own::is_own_folder(path);
-    let mend = match is_own {
+    let fix = match is_own {
         true => format!("run `chmod 700 {}`", shell_word(path)),
         false => "name a folder of its own below it, or another place".to_owned(),
     };
-    Err(unsafe_path(path, with_mode(found, mode), mend))
+    Err(unsafe_path(path, with_mode(found, mode), fix))
 }
 
 /// A file by the rules of its place.
@@ -44,11 +44,11 @@ pub(super) fn file(path: &Path, stat: &Stat, place: Place) -> Result<(), FileErr
         Place::Private if stat.st_nlink > 1 => return Err(linked(path, stat)),
         _ => return Ok(()),
     };
-    let mend = match place == Place::Private && own::is_own_file(path) {
+    let fix = match place == Place::Private && own::is_own_file(path) {
         true => narrow_file(path),
         false => "name another place".to_owned(),
     };
-    Err(unsafe_path(path, with_mode(found, mode), mend))
+    Err(unsafe_path(path, with_mode(found, mode), fix))
 }
 
 /// A regular file of this user's, whatever its mode.
@@ -130,11 +130,11 @@ pub(super) fn explain(
     if errno != Errno::ACCESS || mode.contains(needed) {
         return plain();
     }
-    let mend = match is_own && !mode.contains(Mode::SVTX) {
+    let fix = match is_own && !mode.contains(Mode::SVTX) {
         true => format!("run `{command} {}`", shell_word(path)),
         false => "let its owner use it, or name another place".to_owned(),
     };
-    unsafe_path(path, with_mode("cannot be used by its owner", mode), mend)
+    unsafe_path(path, with_mode("cannot be used by its owner", mode), fix)
 }
 
 fn kind(path: &Path, stat: &Stat, expected: FileType) -> Result<(), FileError> {
@@ -142,7 +142,7 @@ fn kind(path: &Path, stat: &Stat, expected: FileType) -> Result<(), FileError> {
     if found == expected {
         return Ok(());
     }
-    let mend = match found {
+    let fix = match found {
         FileType::Symlink => link_mend(path),
         _ if own::is_own_file(path) => "move it away, or name another place".to_owned(),
         _ => "name another place".to_owned(),
@@ -156,7 +156,7 @@ fn kind(path: &Path, stat: &Stat, expected: FileType) -> Result<(), FileError> {
         FileType::CharacterDevice | FileType::BlockDevice => "is a device",
         _ => "is not a regular file",
     };
-    Err(unsafe_path(path, found.to_owned(), mend))
+    Err(unsafe_path(path, found.to_owned(), fix))
 }
 
 /// Names what a link leads to, for nothing else shows a user why a path that works elsewhere is
@@ -194,11 +194,11 @@ fn of_another(path: &Path, stat: &Stat, and: &str) -> FileError {
         ROOT => format!("belongs to user {}, not to root{and}", stat.st_uid),
         user => format!("belongs to user {}, not to {user}{and}", stat.st_uid),
     };
-    let mend = match is_in_home_of_another(path) {
+    let fix = match is_in_home_of_another(path) {
         true => "HOME is another user's: run as that user, or set HOME",
         false => "run as that user, or name another place",
     };
-    unsafe_path(path, found, mend.to_owned())
+    unsafe_path(path, found, fix.to_owned())
 }
 
 /// As for root whose `sudo` left HOME as it was.
@@ -210,7 +210,7 @@ fn is_in_home_of_another(path: &Path) -> bool {
 }
 
 fn linked(path: &Path, stat: &Stat) -> FileError {
-    let mend = match own::is_own_file(path) {
+    let fix = match own::is_own_file(path) {
         true => {
             let name = shell_word(path);
             let copy = shell_word(with_suffix(path, ".copy"));
@@ -218,7 +218,7 @@ fn linked(path: &Path, stat: &Stat) -> FileError {
         }
         false => "name another place".to_owned(),
     };
-    unsafe_path(path, format!("has {} hard links", stat.st_nlink), mend)
+    unsafe_path(path, format!("has {} hard links", stat.st_nlink), fix)
 }
 
 fn with_suffix(path: &Path, suffix: &str) -> std::ffi::OsString {
@@ -235,8 +235,8 @@ fn with_mode(found: &str, mode: Mode) -> String {
     format!("{found} (mode {:04o})", mode.as_raw_mode())
 }
 
-fn unsafe_path(path: &Path, found: String, mend: String) -> FileError {
-    FileError::Unsafe { path: path.to_owned(), found, mend }
+fn unsafe_path(path: &Path, found: String, fix: String) -> FileError {
+    FileError::Unsafe { path: path.to_owned(), found, fix }
 }
 
 /// Whether users other than the owner have one of `rights`. A group that is the owner's alone has

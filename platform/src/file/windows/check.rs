@@ -67,11 +67,11 @@ impl Found {
         let readable_by_others = self.judge(path, Kind::File, place)?;
         let links = self.information.nNumberOfLinks;
         if place == Place::Private && links > 1 {
-            let mend = match own::is_own_file(path) {
+            let fix = match own::is_own_file(path) {
                 true => "copy it to a new file and put that in its place",
                 false => "name another place",
             };
-            return Err(unsafe_path(path, format!("has {links} hard links"), mend.to_owned()));
+            return Err(unsafe_path(path, format!("has {links} hard links"), fix.to_owned()));
         }
         Ok(readable_by_others)
     }
@@ -92,12 +92,12 @@ impl Found {
             (None, false, Kind::Folder) => "is a file, not a folder",
             _ => return Ok(()),
         };
-        let mend = match self.tag {
+        let fix = match self.tag {
             Some(_) => link_mend(path),
             None if own::is_own_file(path) => "move it away, or name another place".to_owned(),
             None => "name another place".to_owned(),
         };
-        Err(unsafe_path(path, found.to_owned(), mend))
+        Err(unsafe_path(path, found.to_owned(), fix))
     }
 
     fn judge(&self, path: &Path, kind: Kind, place: Place) -> Result<bool, FileError> {
@@ -136,7 +136,7 @@ fn faulty(path: &Path, kind: Kind, fault: &Fault) -> FileError {
         Kind::Folder => own::is_own_folder,
         Kind::File => own::is_own_file,
     };
-    unsafe_path(path, fault.found.clone(), fault.mend(path, is_own))
+    unsafe_path(path, fault.found.clone(), fault.fix(path, is_own))
 }
 
 /// Names what a link leads to, for nothing else shows a user why a path that works elsewhere is
@@ -152,8 +152,8 @@ fn link_mend(path: &Path) -> String {
     }
 }
 
-fn unsafe_path(path: &Path, found: String, mend: String) -> FileError {
-    FileError::Unsafe { path: path.to_owned(), found, mend }
+fn unsafe_path(path: &Path, found: String, fix: String) -> FileError {
+    FileError::Unsafe { path: path.to_owned(), found, fix }
 }
 
 /// `IO_REPARSE_TAG_SYMLINK` and `IO_REPARSE_TAG_MOUNT_POINT` of winnt.h.

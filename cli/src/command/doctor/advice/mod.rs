@@ -1,4 +1,4 @@
-//! The line that mends a problem: a table of troubles and surroundings.
+//! The line that fixes a problem: a table of troubles and surroundings.
 
 mod table;
 
@@ -19,7 +19,7 @@ pub(super) fn line(error: &Error, scene: &Scene) -> String {
     match error {
         // What is made below another's folder would be in their way, or is refused.
         Error::MissingParent { path } if !is_windows(scene) && file::may_make(path) => making(path),
-        Error::UnsafePath { mend, .. } => mend.clone(),
+        Error::UnsafePath { fix, .. } => fix.clone(),
         Error::KeyGone { vault, .. } if is_os_vault(vault) && has_second(scene) => format!(
             "{} is installed too; if the key was made with it, end the one that answers and start that one",
             scene.other_providers().join(", ")
