@@ -12,7 +12,7 @@ use std::{
 };
 
 use keyring::mock;
-use support::{Forked, Place, STORE, child_says_yes, event, token};
+use support::{Place, STORE, event, token};
 use tokenkeep::{
     CredentialStore, Error, KernelKeyring, KeyCallback, KeySource, Passphrase, PersistedTokenCache,
     Secret,
@@ -303,7 +303,10 @@ mod real_keyring {
     use tokenkeep_lab::collections::Collections;
     use tokenkeep_lab::keyring::{State, inside};
 
-    use super::*;
+    use super::{
+        support::{Forked, child_says_yes},
+        *,
+    };
 
     fn vault<'a>() -> Source<'a> {
         Source::of("vault", KeySource::OsVault)
