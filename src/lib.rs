@@ -1,4 +1,95 @@
-#![doc = include_str!("../README.md")]
+//! Keeps OAuth sign-ins across runs of a program, so that users sign in once.
+//!
+//! [`PersistedTokenCache::open`] opens the cache of a program. It holds tokens in the schema of
+//! Microsoft's MSAL libraries, encrypted under a key in the operating system's vault. Any number of
+//! threads and processes use it at once. The crate does no HTTP: bring your own OAuth flow.
+//!
+//! ```no_run
+//! # fn sign_in() -> Vec<u8> { br#"{"access_token": "eyJ0eXAi", "expires_in": 3600}"#.to_vec() }
+//! use tokenkeep::{PersistedTokenCache, TokenRequest};
+//!
+//! let cache = PersistedTokenCache::open("com.example.mytool")?;
+//! let authority = "https://login.microsoftonline.com/organizations";
+//! let request = TokenRequest::new("my-client-id", authority, ["User.Read"]);
+//! let token = match cache.find_access_token(&request)? {
+//!     Some(token) => token,
+//!     None => {
+//!         // What would keep the sign-in from being kept is found out before the user signs in.
+//!         cache.prepare()?;
+//!         cache.add_response(&request, &sign_in())?
+//!     }
+//! };
+//! if let Some(reason) = token.unstored_because() {
+//!     eprintln!("signed in for this run alone: {reason}");
+//! }
+//! println!("signed in until {}", token.expires_on());
+//! # Ok::<(), tokenkeep::Error>(())
+//! ```
+//!
+//! # Renewing
+//!
+//! [`find_access_token`](PersistedTokenCache::find_access_token) finds what is still valid. When it
+//! finds nothing, spend the first of [`refresh_tokens`](PersistedTokenCache::refresh_tokens) at your
+//! provider. Keep its answer with [`add_renewal`](PersistedTokenCache::add_renewal): what it brings
+//! is of the same account, also where the provider does not say whose it is.
+//!
+//! # Accounts
+//!
+//! An account comes with an `id_token` or `client_info` in the provider's answer. For a provider
+//! that sends neither, [`SignInEvent::account`] says whose sign-in it is. A later answer without
+//! them belongs to the request's account, or to the only one that the program has there. Tokens are
+//! told apart by client id, account, scopes, and the authority's host and first path segment, as in
+//! MSAL.
+//!
+//! # Where there may be no vault
+//!
+//! Nothing falls back by itself. [`KeySource`] has the choices, and a program lists its own:
+//!
+//! ```no_run
+//! use tokenkeep::{KeySource, Passphrase, PersistedTokenCache};
+//!
+//! // The best first; what a cache was sealed with, it keeps.
+//! let cache = PersistedTokenCache::builder("com.example.mytool")
+//!     .key_sources([KeySource::OsVault, KeySource::Passphrase(Passphrase::new("several words"))])
+//!     .open()?;
+//! for account in cache.accounts()? {
+//!     cache.sign_out_everywhere(&account)?;
+//! }
+//! // … or memory, with the reason to show.
+//! let (_cache, _reason) = PersistedTokenCache::open_or_memory("com.example.mytool");
+//! # Ok::<(), tokenkeep::Error>(())
+//! ```
+//!
+//! In a debug build a passphrase takes seconds. `[profile.dev.package.argon2] opt-level = 3` in your
+//! Cargo.toml changes that.
+//!
+//! # Asynchronous programs
+//!
+//! The feature `tokio` adds `open_async`, `find_access_token_async`, `transaction_async` and others.
+//! They work on threads that no runtime waits for, so a runtime can end while a vault is stuck. The
+//! synchronous calls may stand in a task, too: none needs or starts a runtime. A wait for the vault,
+//! for the lock or for another thread ends at its deadline. Reads and writes of files, and a
+//! callback or question of yours, have none.
+//!
+//! # A sign-in that is shared with Python
+//!
+//! [`build_encrypted_persistence`] opens what the function of that name in Python's msal-extensions
+//! opens at a location.
+//!
+//! ```no_run
+//! use tokenkeep::{PersistedTokenCache, build_encrypted_persistence};
+//!
+//! let persistence = build_encrypted_persistence("/home/ada/.mytool/token_cache.bin")?;
+//! let cache = PersistedTokenCache::with_persistence(persistence, None);
+//! for account in cache.accounts()? {
+//!     println!("{}", account.username());
+//! }
+//! # Ok::<(), tokenkeep::Error>(())
+//! ```
+//!
+//! Use it where programs in other languages keep their sign-ins. A program that shares with nobody,
+//! or with programs that use this crate, is better served by `open`: its file is replaced
+//! atomically, survives a power cut, and costs no call to the vault at each change.
 #![forbid(unsafe_code)]
 
 mod cache;
@@ -28,3 +119,8 @@ pub use persistence::{
 pub use seal::KeyId;
 pub use secret::Secret;
 pub use tokenkeep_platform::lock::{CrossProcessLock, Holder, LockError, LockGuard, Wait};
+
+// Its examples are tested, and it is not part of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct ReadMe;

@@ -31,6 +31,24 @@ use crate::{
 ///
 /// A cache remembers the kind of its key. Opening it with another kind is
 /// [`Error::OtherBackend`], never a silent change.
+///
+/// Nothing falls back by itself. A program that may run without a vault lists its sources with
+/// [`key_sources`](crate::PersistenceBuilder::key_sources), the best first. A new cache takes the
+/// first that exists. A vault that is locked or silent is an error and never a reason to take the
+/// next, because it would be back tomorrow.
+///
+/// | source | survives | who else can read the key |
+/// |---|---|---|
+/// | `OsVault` | reboots | programs that run as you while it is unlocked; on macOS those you allowed |
+/// | `Dpapi` | reboots, not a password reset by an administrator | programs that run as you |
+/// | `KernelKeyring` | logouts, or not even these; no reboot | programs that run as you |
+/// | `Callback` | as your source | as your source |
+/// | `CredentialStore` | as the store | as the store |
+/// | `Passphrase` | everything, as long as somebody knows it | nobody |
+/// | `KeyFile` | reboots | who can read the file |
+///
+/// [`PersistedTokenCache::protection`](crate::PersistedTokenCache::protection) says which one is in
+/// use.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum KeySource {
