@@ -76,7 +76,7 @@ impl PersistedTokenCache {
         Ok(Some(match loaded {
             Loaded::Absent | Loaded::Empty => State { loaded: true, ..State::default() },
             Loaded::Content(content, stamp) => State {
-                cache: Arc::new(TokenCache::from_json(&content).map_err(|e| self.located(e))?),
+                cache: Arc::new(self.parse(&content)?),
                 stamp: Some(stamp),
                 loaded: true,
                 confirmed: false,
@@ -84,6 +84,13 @@ impl PersistedTokenCache {
             Loaded::Unchanged(stamp) => State { stamp: Some(stamp), ..known },
             Loaded::NeedsPrepare => return Ok(None),
         }))
+    }
+
+    fn parse(&self, content: &[u8]) -> Result<TokenCache, Error> {
+        TokenCache::from_json(content).map_err(|error| {
+            let checked = self.0.persistence().check_unreadable(content);
+            checked.err().unwrap_or_else(|| self.located(error))
+        })
     }
 
     /// Does not wait for a reader that loads, which may be asking a vault: the store's lock is held

@@ -97,6 +97,16 @@ pub trait Persistence: fmt::Debug + Send + Sync {
     /// Whatever could not be removed; nothing is removed then, or the error says what is left.
     fn delete(&self, base: Option<&Stamp>, hold: &Hold) -> Result<(), Error>;
 
+    /// Looks at content of this place that no cache could be read from. Where it is another
+    /// program's, that is the error of the call, and not [`Error::Corrupt`].
+    ///
+    /// # Errors
+    /// [`Error::OtherBackend`].
+    fn check_unreadable(&self, content: &[u8]) -> Result<(), Error> {
+        let _ = content;
+        Ok(())
+    }
+
     /// A cheap mark of what is kept now; `None` if nothing is. Equal stamps mean that a reader need
     /// not load again.
     ///

@@ -11,7 +11,7 @@ use tokenkeep_platform::{
 use super::{
     DEFAULT_SIZE_LIMIT, Hold, Intent, Loaded, Persistence, Protection, Saved, Stamp,
     location::FilePlace,
-    recognise::{LARGEST_GIVEN_UP, refuse_another},
+    recognise::{Found, LARGEST_GIVEN_UP, refuse_another},
     set_aside::{all_set_aside, prefix_of, remove_all, set_aside},
 };
 use crate::Error;
@@ -102,7 +102,8 @@ impl Persistence for PlaintextPersistence {
             let what = format!("`{}`", shown_path(&self.path));
             return Err(Error::Corrupt { what, detail: "it is empty".into() });
         }
-        refuse_another(&content, &self.path, EXPECTED, |_| false)?;
+        // What is no JSON is looked at when it could not be read as a cache.
+        refuse_another(&content, &self.path, EXPECTED, |found| found == Found::Other)?;
         Ok(Loaded::Content(content, stamp))
     }
 
@@ -137,6 +138,10 @@ impl Persistence for PlaintextPersistence {
             remove_all(&folder, &files)?;
         }
         Ok(())
+    }
+
+    fn check_unreadable(&self, content: &[u8]) -> Result<(), Error> {
+        refuse_another(content, &self.path, EXPECTED, |_| false)
     }
 
     fn stamp(&self) -> Result<Option<Stamp>, Error> {

@@ -9,7 +9,7 @@ use crate::{CredentialType, Error, seal::Header};
 
 /// What bytes are, as far as it must be known before they are rewritten or removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Found {
+pub(super) enum Found {
     /// A token cache: an object without members, or one with a section of the schema in which an
     /// entry lies. An empty section proves it if there are only names of sections, or a second one.
     Cache,
@@ -22,17 +22,17 @@ enum Found {
     Other,
 }
 
-/// Refuses what is neither a cache, nor a damaged one, nor what `is_expected` knows: another program
-/// has a use for it.
+/// Refuses what is neither a cache, nor a damaged one, nor what `is_expected` says of it: another
+/// program has a use for it.
 pub(super) fn refuse_another(
     content: &[u8],
     path: &Path,
     expected: &'static str,
-    is_expected: impl FnOnce(&[u8]) -> bool,
+    is_expected: impl FnOnce(Found) -> bool,
 ) -> Result<(), Error> {
     let found = match recognise(content) {
-        _ if is_expected(content) => return Ok(()),
         _ if Header::parse(content).is_ok() => "a sealed cache",
+        found if is_expected(found) => return Ok(()),
         Found::Cache | Found::DamagedCache => return Ok(()),
         Found::OtherJson => "JSON of another kind",
         Found::Other => "no cache",

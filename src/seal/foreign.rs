@@ -8,7 +8,7 @@ pub(crate) fn describe(bytes: &[u8]) -> &'static str {
     if bytes.iter().all(|byte| *byte == 0) {
         return "only zero bytes";
     }
-    if is_dpapi_blob(bytes) {
+    if bytes.starts_with(&DPAPI_BLOB) {
         return "a DPAPI blob";
     }
     if bytes.starts_with(b"tokenkeep-key-file-") {
@@ -19,11 +19,6 @@ pub(crate) fn describe(bytes: &[u8]) -> &'static str {
         Some(b'{' | b'[') => "plaintext JSON",
         _ => "bytes of another format",
     }
-}
-
-/// Whether `CryptProtectData` may have made these bytes.
-pub(crate) fn is_dpapi_blob(bytes: &[u8]) -> bool {
-    bytes.starts_with(&DPAPI_BLOB)
 }
 
 /// Version 1 and the provider {df9d8cd0-1501-11d1-8c7a-00c04fc297eb}, as every blob of

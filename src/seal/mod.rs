@@ -21,7 +21,6 @@ pub use self::key::KeyId;
 pub(crate) use self::{
     authenticated::Authenticated,
     error::SealError,
-    foreign::is_dpapi_blob,
     header::{Header, KeyParameters, TAG_LEN},
     key::{Key, store_tag},
     key_file::KeyFile,

@@ -76,13 +76,12 @@ impl Holder {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 #[allow(clippy::unwrap_used, reason = "a test may")]
 mod tests {
     use super::*;
 
     // Not on Windows: no kernel that tells who has a lock
-    #[cfg(target_os = "linux")]
     #[test]
     fn a_process_that_has_the_id_of_another_program_by_now_is_not_named() {
         let file = tempfile::tempfile().unwrap();

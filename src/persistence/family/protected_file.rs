@@ -14,7 +14,6 @@ use crate::{
         location::FilePlace,
         recognise::{LARGEST_GIVEN_UP, refuse_another},
     },
-    seal::is_dpapi_blob,
 };
 
 #[derive(Debug)]
@@ -40,7 +39,7 @@ impl ProtectedFile {
         let Some(file) = file else { return Ok((Found::Absent, Stamp::unlike_any())) };
         let stamp = Stamp::of_file(file.stamp()).settled();
         let bytes = file.read_all(limit.saturating_add(OVERHEAD))?;
-        refuse_another(&bytes, &place.path, EXPECTED, is_dpapi_blob)?;
+        refuse_another(&bytes, &place.path, EXPECTED, |_| may_be_blob(&bytes))?;
         let content =
             unprotect(&bytes, self.entropy.as_deref()).map_err(|error| refused(error, place))?;
         Ok((Found::Content(content), stamp))
@@ -58,7 +57,7 @@ impl ProtectedFile {
     pub(super) fn check_given_up(folder: &Folder, place: &FilePlace) -> Result<bool, Error> {
         let Some(file) = folder.open_file(&place.name)? else { return Ok(false) };
         let bytes = file.read_all(LARGEST_GIVEN_UP)?;
-        refuse_another(&bytes, &place.path, EXPECTED, is_dpapi_blob)?;
+        refuse_another(&bytes, &place.path, EXPECTED, |_| may_be_blob(&bytes))?;
         Ok(true)
     }
 
@@ -93,5 +92,10 @@ fn refused(error: ProtectError, place: &FilePlace) -> Error {
 
 /// A blob is a few hundred bytes larger than what it protects.
 const OVERHEAD: u64 = 4096;
+
+/// Windows' blobs begin with their version, 1, and so do Wine's. No text does.
+fn may_be_blob(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[1, 0, 0, 0])
+}
 
 const EXPECTED: &str = "a token cache under DPAPI";
