@@ -15,8 +15,13 @@ use crate::stage::{self, Failure};
 /// Builds the tests with the standard library from its source and runs them in a Windows of their own.
 pub(crate) fn test() -> Result<(), Failure> {
     let prefix = prefix()?;
+    let sources = sources()?;
     let mut test = stage::cargo();
-    test.args(["test", "--no-fail-fast", "--lib", "--bins", "--tests", "--target", TARGET]);
+    test.args(["test", "--no-fail-fast", "--lib", "--bins", "--target", TARGET]);
+    // To build and start a program without a test takes seconds, too.
+    for program in programs(&sources) {
+        test.args(["--test", program]);
+    }
     test.args(["--package", "tokenkeep-platform"]);
     test.args(["--package", "tokenkeep", "--package", "tokenkeep-cli"]);
     test.args(["--features", "tokenkeep/tokio"]);
@@ -31,8 +36,8 @@ pub(crate) fn test() -> Result<(), Failure> {
     test.env_remove("CI").envs(wine(&prefix));
     let run = watch(&mut test)?;
     let mut unexplained = Vec::new();
-    for test in sources()?.into_iter().filter(|test| !run.names.contains(&test.name)) {
-        match test.reason {
+    for test in sources.iter().filter(|test| !run.names.contains(&test.name)) {
+        match &test.reason {
             Some(reason) => println!("not on Windows: {}: {}: {reason}", test.file, test.name),
             None => unexplained.push(format!("{}: {}", test.file, test.name)),
         }
@@ -187,6 +192,17 @@ fn sources() -> Result<Vec<Test>, Failure> {
     Ok(tests)
 }
 
+/// The test programs in which any test runs on Windows.
+fn programs(sources: &[Test]) -> BTreeSet<&str> {
+    let runs = sources.iter().filter(|test| test.reason.is_none());
+    runs.filter_map(|test| {
+        let folders = ["tests/", "cli/tests/", "platform/tests/"];
+        let file = folders.iter().find_map(|folder| test.file.strip_prefix(folder))?;
+        file.split(['/', '.']).next()
+    })
+    .collect()
+}
+
 /// The tests of one file. A reason stands above a test or a table of them, or above the `#![cfg]` of a whole file, or for a whole module
 /// in [`ELSEWHERE`].
 fn tests_in(file: &str, text: &str) -> Vec<Test> {
@@ -260,6 +276,22 @@ mod tests {
         run.hear("test another ... FAILED");
         run.hear("test one_that_panics - should panic ... ok");
         assert_eq!(Vec::from_iter(run.names), ["a_path", "another", "one_that_panics"]);
+    }
+
+    #[test]
+    fn only_programs_with_a_test_that_runs_are_built() {
+        let test = |file: &str, reason: Option<&str>| {
+            let (file, reason) = (file.to_owned(), reason.map(str::to_owned));
+            Test { file, name: "a".into(), reason }
+        };
+        let sources = [
+            test("src/seal/tests/decoder.rs", None),
+            test("tests/forked.rs", Some("no fork")),
+            test("tests/whose_token/app.rs", None),
+            test("cli/tests/bad_input.rs", Some("a mode")),
+            test("cli/tests/bad_input.rs", None),
+        ];
+        assert_eq!(Vec::from_iter(programs(&sources)), ["bad_input", "whose_token"]);
     }
 
     #[test]
