@@ -296,7 +296,6 @@ fn a_link_that_now_leads_to_a_copy_does_not_make_it_the_original() {
     }
 }
 
-// Not on Windows: the Secret Service
 #[cfg(target_os = "linux")]
 mod real_keyring {
     use ::secret_service::{EncryptionType, blocking::SecretService};
@@ -342,6 +341,7 @@ mod real_keyring {
         found.unlocked.iter().map(|item| item.get_secret().unwrap()).collect()
     }
 
+    // Not on Windows: the Secret Service
     #[test]
     fn in_a_real_keyring_only_the_owner_removes_a_key() {
         let name = "real_keyring::in_a_real_keyring_only_the_owner_removes_a_key";
@@ -352,6 +352,7 @@ mod real_keyring {
         });
     }
 
+    // Not on Windows: the Secret Service
     #[test]
     fn an_item_names_the_store_and_the_folder_behind_the_key() {
         let name = "real_keyring::an_item_names_the_store_and_the_folder_behind_the_key";
@@ -368,6 +369,7 @@ mod real_keyring {
         });
     }
 
+    // Not on Windows: the Secret Service
     #[test]
     fn several_items_by_one_name_are_told_apart_by_the_key_check() {
         let name = "real_keyring::several_items_by_one_name_are_told_apart_by_the_key_check";
@@ -391,6 +393,7 @@ mod real_keyring {
         });
     }
 
+    // Not on Windows: the Secret Service
     #[test]
     fn a_locked_item_of_the_key_is_found_before_the_cache_is_removed() {
         let name = "real_keyring::a_locked_item_of_the_key_is_found_before_the_cache_is_removed";
@@ -413,6 +416,7 @@ mod real_keyring {
         });
     }
 
+    // Not on Windows: the Secret Service
     #[test]
     fn an_item_without_the_key_among_several_is_a_wrong_key() {
         let name = "real_keyring::an_item_without_the_key_among_several_is_a_wrong_key";
@@ -433,6 +437,7 @@ mod real_keyring {
         });
     }
 
+    // Not on Windows: the Secret Service
     #[test]
     fn a_first_save_that_is_given_up_removes_the_key_that_it_made_and_no_other() {
         let name =
@@ -445,6 +450,7 @@ mod real_keyring {
             assert_eq!(items(), before);
         });
     }
+    // Not on Windows: the Secret Service
     #[test]
     fn after_a_fork_no_process_removes_the_key_that_the_other_one_saved_with() {
         let name =

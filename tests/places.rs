@@ -193,6 +193,7 @@ mod unix {
         }
     }
 
+    // Not on Windows: modes
     #[test]
     fn a_place_below_a_folder_that_others_may_change_is_refused_before_anything_is_made() {
         let outer = tempfile::tempdir().unwrap();

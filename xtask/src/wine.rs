@@ -246,6 +246,8 @@ const TABLE: &str = "backends! {";
 
 /// Modules that are not compiled for Windows, and why.
 const ELSEWHERE: &[(&str, &str)] = &[
+    ("platform/src/file/unix/", "the modes and owners of Unix"),
+    ("platform/src/lock/peer/linux", "the kernel of Linux"),
     ("platform/src/vault/kernel_keyring", "the kernel keyring of Linux"),
     ("platform/src/vault/secret_service", "the Secret Service"),
     ("tests/family_contention/", "the Secret Service"),
