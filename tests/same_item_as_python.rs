@@ -183,8 +183,10 @@ fn what_lies_in_a_locked_collection_is_locked_and_loses_nothing() {
         assert_eq!(shared.in_rust(), ["", ""]);
         let refused = shared.ours.clear();
         assert!(matches!(refused, Err(Error::VaultLocked { .. })), "{refused:?}");
-        assert_eq!(shared.items().map(|items| items.len()), [1, 1]);
+        // A search may miss the locked one: gnome-keyring may have read its file again.
+        assert_eq!(shared.items()[0].len(), 1);
         shared.collections.unlock(&second);
+        assert_eq!(shared.items()[0].len(), 2);
         shared.ours.clear().unwrap();
         shared.is_gone();
 

@@ -104,6 +104,10 @@ pub(super) fn to_delete(
             return Err(VaultError::Locked { source: None }.into());
         }
     }
+    // By names alone nothing tells a copy from the item that is meant: it would be back.
+    if is_ours.is_none() && hides_a_copy(link, asked)? {
+        return Err(VaultError::Locked { source: None }.into());
+    }
     let mut exact = Vec::new();
     for path in found.unlocked {
         if is_exactly(asked.item, &link.attributes(&path, asked.turn)?)
@@ -181,6 +185,37 @@ fn could_hide_an_item(
             // It was removed meanwhile.
             Ok(false) | Err(Fault::Gone(_)) => {}
             hides => return hides,
+        }
+    }
+    Ok(false)
+}
+
+/// Whether gnome-keyring has an item in a locked collection that may be exactly this one. A search
+/// misses it if the collection was never unlocked, or was read from its file again since.
+fn hides_a_copy(link: &Link, asked: Asked<'_>) -> Result<bool, Fault> {
+    if !link.is_gnome_keyring(asked.turn)? {
+        return Ok(false);
+    }
+    for collection in link.collections(asked.turn)? {
+        let items = match link.is_collection_locked(&collection, asked.turn) {
+            Ok(true) => link.items(&collection, asked.turn),
+            Ok(false) => continue,
+            Err(fault) => Err(fault),
+        };
+        let items = match items {
+            // It was removed meanwhile.
+            Err(Fault::Gone(_)) => continue,
+            items => items?,
+        };
+        for item in items {
+            let is_a_copy = link.attributes(&item, asked.turn).and_then(|theirs| {
+                let has_all = may_have(&theirs, &asked.item.attributes);
+                Ok(has_all && may_be_exactly(link, &item, asked)?)
+            });
+            match is_a_copy {
+                Ok(false) | Err(Fault::Gone(_)) => {}
+                is_a_copy => return is_a_copy,
+            }
         }
     }
     Ok(false)
