@@ -20,6 +20,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     test.args(["test", "--package", "tokenkeep", "--test", "interop"]);
     stage::finish("the tests", test.env("CI", "true").env("TOKENKEEP_EVIDENCE", &folder))?;
     linear()?;
+    contention()?;
     let document = workspace_root().join("docs/INTEROP.md");
     let text = fs::read_to_string(&document).map_err(|error| failed(&document, &error))?;
     let table = format!("{HEAD}{}", rows(&folder)?);
@@ -36,6 +37,14 @@ fn linear() -> Result<(), Failure> {
     test.env("TOKENKEEP_LINEAR_MEMORY", (16 << 20).to_string());
     test.env("TOKENKEEP_LINEAR_MILLISECONDS", "200").env("TOKENKEEP_LINEAR_RUNS", "5");
     stage::finish("the tests of what content costs", &mut test)
+}
+
+/// Our processes beside Pythons, for longer than every other test has room for.
+fn contention() -> Result<(), Failure> {
+    let mut test = stage::cargo();
+    test.args(["test", "--package", "tokenkeep", "--test", "family_contention"]);
+    test.args(["--", "--nocapture"]).env("TOKENKEEP_UPDATES", "2000");
+    stage::finish("the test of contention", &mut test)
 }
 
 fn rows(folder: &Path) -> Result<String, Failure> {

@@ -45,4 +45,5 @@ usage: cargo xtask COMMAND
                                 beside another crate's choice of runtime), wine (the tests, built for Windows);
                                 all without STAGE
   bench [BENCH…]                the benchmarks' rows, each a ratio against its floor; all without BENCH
-  evidence                      writes what the tests with the family's real programs find into docs/INTEROP.md";
+  evidence                      writes what the tests with the family's real programs find into docs/INTEROP.md,
+                                and runs what takes minutes at its full size";
