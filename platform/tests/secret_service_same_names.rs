@@ -199,7 +199,13 @@ fn a_locked_collection_may_hide_a_key_but_not_where_a_new_item_goes() {
         keyring.wait_for_daemon().unwrap();
         keyring.unlock().unwrap();
         let collections = Collections::connect();
-        assert!(is_locked(vault.read_all(&item(), &quiet())), "the key may lie there");
+        // It tells the hash of each value, too.
+        assert_eq!(vault.read_all(&item(), &quiet()).unwrap().len(), 0, "another key lies there");
+        let there =
+            Item::new("tests", "two").with_attributes([NAMES[0], NAMES[1], ("key-id", "two")]);
+        assert!(is_locked(vault.read_all(&there, &quiet())), "this key lies there");
+        assert!(is_locked(vault.read(&there, &quiet())));
+        assert!(is_locked(vault.delete(&there, &quiet(), None)));
         assert!(is_locked(vault.list(&item(), &quiet())));
         assert!(vault.read(&item(), &quiet()).unwrap().is_none(), "nobody opens it");
         vault.write(&item(), b"new", &quiet(), None).unwrap();

@@ -9,6 +9,7 @@
 
 use std::collections::HashMap;
 
+use md5::{Digest as _, Md5};
 use zbus::zvariant::OwnedObjectPath;
 
 use super::fault::Fault;
@@ -160,13 +161,17 @@ fn search(
     Ok(Matches::default())
 }
 
-/// Whether the collection is locked in which the item would be made. A person may well have others
-/// that are never opened.
+/// Whether the item may be there and not be found: the collection is locked in which it would be
+/// made, or a locked one of gnome-keyring has it. A user may well have others that are never opened.
 fn would_hide_a_new_item(
     link: &Link,
     asked: Asked<'_>,
     _: &[(String, String)],
 ) -> Result<bool, Fault> {
+    Ok(is_new_items_collection_locked(link, asked)? || hides_a_copy(link, asked)?)
+}
+
+fn is_new_items_collection_locked(link: &Link, asked: Asked<'_>) -> Result<bool, Fault> {
     let collection = link.collection(&asked.place.collection, asked.turn)?;
     link.is_collection_locked(&collection, asked.turn)
 }
@@ -177,7 +182,7 @@ fn could_hide_an_item(
     asked: Asked<'_>,
     attributes: &[(String, String)],
 ) -> Result<bool, Fault> {
-    if would_hide_a_new_item(link, asked, attributes)? {
+    if is_new_items_collection_locked(link, asked)? {
         return Ok(true);
     }
     for collection in link.collections(asked.turn)? {
@@ -250,7 +255,8 @@ fn hides(
 /// Whether an item that shows these attributes may have `ours`.
 fn may_have(theirs: &HashMap<String, String>, ours: &[(String, String)]) -> bool {
     ours.iter().all(|(name, value)| {
-        theirs.get(name) == Some(value) || theirs.contains_key(&format!("{HASHED}{name}"))
+        theirs.get(name) == Some(value)
+            || theirs.get(&format!("{HASHED}{name}")) == Some(&hashed(value))
     })
 }
 
@@ -259,7 +265,10 @@ fn may_have(theirs: &HashMap<String, String>, ours: &[(String, String)]) -> bool
 fn may_be_exactly(link: &Link, path: &OwnedObjectPath, asked: Asked<'_>) -> Result<bool, Fault> {
     match link.attributes(path, asked.turn) {
         Ok(theirs) => Ok(theirs.iter().all(|(name, value)| match name.strip_prefix(HASHED) {
-            Some(name) => is_added(name) || value_of(asked.item, name).is_some(),
+            Some(name) => {
+                is_added(name)
+                    || value_of(asked.item, name).is_some_and(|ours| hashed(ours) == *value)
+            }
             None => belongs_to(asked.item, (name, value)) || (&**name, &**value) == NO_SCHEMA,
         })),
         Err(Fault::Said(VaultError::Locked { .. })) => Ok(true),
@@ -305,7 +314,13 @@ pub(super) fn secret(
     Ok(secret)
 }
 
-/// Before the name of an attribute whose value gnome-keyring does not tell.
+/// An attribute's value as gnome-keyring tells it of an item in a locked collection: its MD5, as the
+/// collection's file has it in clear. It tells values apart, and protects nothing.
+fn hashed(value: &str) -> String {
+    Md5::digest(value).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Before the name of an attribute of whose value gnome-keyring tells the hash.
 const HASHED: &str = "gkr:compat:hashed:";
 /// What gnome-keyring shows in place of a schema that it was not given, or does not tell.
 const NO_SCHEMA: (&str, &str) = ("xdg:schema", "org.freedesktop.Secret.Generic");
