@@ -18,23 +18,36 @@ pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 /// [`is_retryable`](Self::is_retryable) and [`is_sign_in_needed`](Self::is_sign_in_needed) tell a
 /// program. What users meet most:
 ///
-/// | error | what happened | what to do |
-/// |---|---|---|
-/// | `VaultMissing` | this user or system has no such vault or collection | make one, or choose another key source |
-/// | `VaultServiceMissing` | the vault's service or bus does not run, or is another user's | start it (`gnome-keyring-daemon`, KWallet), or choose another key source |
-/// | `VaultDenied` | the vault refuses this program, as the Keychain does to another build of it | allow it in the vault's own program |
-/// | `VaultAmbiguous` | a store of keyring-core holds several items by the same names | remove all but one in that store's own program |
-/// | `VaultLocked` | a keyring that has the item, or may have a cache's key, is locked, and prompts are not allowed | unlock it, or allow prompts with [`Interaction::Allow`](crate::Interaction::Allow) |
-/// | `VaultTimeout`, `OutcomeUnknown` | the vault did not answer in time | look for an open prompt; try again |
-/// | `KeyGone` | the key was removed, or the keyring is another one | bring the keyring back, or `reset` and sign in again |
-/// | `WrongKey` | wrong passphrase, key file or callback | check it; nothing was changed |
-/// | `Corrupt`, `OtherBackend`, `OtherStore`, `UnsupportedVersion` | the file is not what it should be | `quarantine` sets a damaged file aside, `reset` starts over; another program's file is left alone by both |
-/// | `UnsafePath` | a link, a second hard link, a foreign owner, or rights of others | the error says what; a command only where the place was made for a cache alone and is yours |
-/// | `Mounted` | the file itself is a mount, as in a container | mount its folder as a whole |
-/// | `LockTimeout` | others held the lock for 60 s | the error names the file, and the process where that is known; let it go on, then try again |
-/// | `NoSpace`, `ReadOnly`, `PermissionDenied` | the save did not happen, the old content is intact | make room, remount, or correct the rights |
-/// | `PartlyRemoved` | the cache is gone, a file or a key of it is not | remove what the error names |
-/// | `RolledBack` | the file is older than what this process has seen, or of a store that had ended | find out who restored it; `reset` starts over |
+/// - `VaultMissing`: this user or system has no such vault or collection. Make one, or choose
+///   another key source.
+/// - `VaultServiceMissing`: the vault's service or bus does not run, or is another user's. Start
+///   it (`gnome-keyring-daemon`, KWallet), or choose another key source.
+/// - `VaultDenied`: the vault refuses this program, as the Keychain does to another build of it.
+///   Allow it in the vault's own program.
+/// - `VaultAmbiguous`: a store of keyring-core holds several items by the same names. Remove all
+///   but one in that store's own program.
+/// - `VaultLocked`: a keyring that has the item, or may have a cache's key, is locked, and prompts
+///   are not allowed. Unlock it, or allow prompts with
+///   [`Interaction::Allow`](crate::Interaction::Allow).
+/// - `VaultTimeout`, `OutcomeUnknown`: the vault did not answer in time. Look for an open prompt;
+///   try again.
+/// - `KeyGone`: the key was removed, or the keyring is another one. Bring the keyring back, or
+///   `reset` and sign in again.
+/// - `WrongKey`: wrong passphrase, key file or callback. Check it; nothing was changed.
+/// - `Corrupt`, `OtherBackend`, `OtherStore`, `UnsupportedVersion`: the file is not what it should
+///   be. `quarantine` sets a damaged file aside, `reset` starts over; another program's file is
+///   left alone by both.
+/// - `UnsafePath`: a link, a second hard link, a foreign owner, or rights of others. The error
+///   says what; a command only where the place was made for a cache alone and is yours.
+/// - `Mounted`: the file itself is a mount, as in a container. Mount its folder as a whole.
+/// - `LockTimeout`: others held the lock for 60 s. The error names the file, and the process where
+///   that is known; let it go on, then try again.
+/// - `NoSpace`, `ReadOnly`, `PermissionDenied`: the save did not happen, the old content is
+///   intact. Make room, remount, or correct the rights.
+/// - `PartlyRemoved`: the cache is gone, a file or a key of it is not. Remove what the error
+///   names.
+/// - `RolledBack`: the file is older than what this process has seen, or of a store that had
+///   ended. Find out who restored it; `reset` starts over.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -110,7 +110,7 @@ impl Vault {
     ///
     /// On the Secret Service several items may have the same names, in one collection or in
     /// several. An item that is empty is left out beside one that is not. A locked collection of
-    /// gnome-keyring tells the names of its items, and hides none if no item has these.
+    /// gnome-keyring tells hashes of what its items have, and hides none if no item has these.
     ///
     /// # Errors
     /// `Locked` if none was found and one is locked, or a collection that could hide one;
