@@ -39,9 +39,9 @@ use crate::{
 ///
 /// | source | survives | who else can read the key |
 /// |---|---|---|
-/// | `OsVault` | reboots | programs that run as you while it is unlocked; on macOS those you allowed |
-/// | `Dpapi` | reboots, not a password reset by an administrator | programs that run as you |
-/// | `KernelKeyring` | logouts, or not even these; no reboot | programs that run as you |
+/// | `OsVault` | reboots | your programs while it is unlocked; on macOS those you allowed |
+/// | `Dpapi` | reboots, not a password reset by an administrator | your programs |
+/// | `KernelKeyring` | logouts, or not even these; no reboot | your programs |
 /// | `Callback` | as your source | as your source |
 /// | `CredentialStore` | as the store | as the store |
 /// | `Passphrase` | everything, as long as somebody knows it | nobody |
