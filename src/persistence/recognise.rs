@@ -35,7 +35,7 @@ pub(super) fn refuse_another(
         found if is_expected(found) => return Ok(()),
         Found::Cache | Found::DamagedCache => return Ok(()),
         Found::OtherJson => "JSON of another kind",
-        Found::Other => "no cache",
+        Found::Other => "bytes of another format",
     };
     Err(Error::OtherBackend { path: path.to_owned(), found: found.into(), expected })
 }

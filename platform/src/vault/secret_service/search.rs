@@ -227,7 +227,7 @@ fn hides_a_copy(link: &Link, asked: Asked<'_>) -> Result<bool, Fault> {
 }
 
 /// Whether the collection is locked and may hide such an item. gnome-keyring names each item of a
-/// locked one, and its attributes or their names. A search does not find by its schema what lies in
+/// locked one, and its attributes or their hashes. A search does not find by its schema what lies in
 /// one that was never unlocked. Of another service nothing is known.
 fn hides(
     link: &Link,
