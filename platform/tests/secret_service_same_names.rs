@@ -207,6 +207,18 @@ fn a_locked_collection_may_hide_a_key_but_not_where_a_new_item_goes() {
         assert!(is_locked(vault.read(&there, &quiet())));
         assert!(is_locked(vault.delete(&there, &quiet(), None)));
         assert!(is_locked(vault.list(&item(), &quiet())));
+        assert!(is_locked(vault.unlock_for(&there, &quiet())));
+        // What a search does find is neither taken in its place nor deleted without it.
+        let more = [NAMES[0], NAMES[1], ("key-id", "two"), ("more", "1")];
+        let theirs = collections.add(Collections::LOGIN, &more, b"another's");
+        assert!(is_locked(vault.read(&there, &quiet())));
+        assert!(is_locked(vault.write(&there, b"new", &quiet(), None)));
+        assert!(is_locked(vault.unlock_for(&there, &quiet())));
+        collections.add(Collections::LOGIN, &more[..3], b"open");
+        assert_eq!(*vault.read(&there, &quiet()).unwrap().unwrap(), b"open");
+        assert!(is_locked(vault.delete_if(&there, &quiet(), None, |_| true)));
+        assert!(is_locked(vault.would_delete_if(&there, &quiet(), |_| true)));
+        assert_eq!(collections.secret(&theirs), b"another's");
         assert!(vault.read(&item(), &quiet()).unwrap().is_none(), "nobody opens it");
         vault.write(&item(), b"new", &quiet(), None).unwrap();
         assert_eq!(read_all(), [b"new"]);

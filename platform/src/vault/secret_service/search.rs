@@ -62,17 +62,18 @@ pub(super) fn meant(
     asked: Asked<'_>,
     found: &Matches,
 ) -> Result<Option<Meant>, Fault> {
-    if found.unlocked.len() + found.locked.len() > 1 {
-        for path in &found.unlocked {
-            if is_exactly(asked.item, &link.attributes(path, asked.turn)?) {
-                return Ok(Some(Meant::Unlocked(path.clone())));
-            }
+    for path in &found.unlocked {
+        if is_exactly(asked.item, &link.attributes(path, asked.turn)?) {
+            return Ok(Some(Meant::Unlocked(path.clone())));
         }
-        for path in &found.locked {
-            if may_be_exactly(link, path, asked)? {
-                return Ok(Some(Meant::Locked(path.clone())));
-            }
+    }
+    for path in &found.locked {
+        if may_be_exactly(link, path, asked)? {
+            return Ok(Some(Meant::Locked(path.clone())));
         }
+    }
+    if let Some(path) = hidden_copy(link, asked)? {
+        return Ok(Some(Meant::Locked(path)));
     }
     let unlocked = found.unlocked.first().cloned().map(Meant::Unlocked);
     Ok(unlocked.or_else(|| found.locked.first().cloned().map(Meant::Locked)))
@@ -105,8 +106,9 @@ pub(super) fn to_delete(
             return Err(VaultError::Locked { source: None }.into());
         }
     }
-    // By names alone nothing tells a copy from the item that is meant: it would be back.
-    if is_ours.is_none() && hides_a_copy(link, asked)? {
+    // gnome-keyring reads a collection's file again whenever it changed, and a search misses a
+    // locked item from then on.
+    if hidden_copy(link, asked)?.is_some() {
         return Err(VaultError::Locked { source: None }.into());
     }
     let mut exact = Vec::new();
@@ -168,7 +170,7 @@ fn would_hide_a_new_item(
     asked: Asked<'_>,
     _: &[(String, String)],
 ) -> Result<bool, Fault> {
-    Ok(is_new_items_collection_locked(link, asked)? || hides_a_copy(link, asked)?)
+    Ok(is_new_items_collection_locked(link, asked)? || hidden_copy(link, asked)?.is_some())
 }
 
 fn is_new_items_collection_locked(link: &Link, asked: Asked<'_>) -> Result<bool, Fault> {
@@ -195,11 +197,11 @@ fn could_hide_an_item(
     Ok(false)
 }
 
-/// Whether gnome-keyring has an item in a locked collection that may be exactly this one. A search
-/// misses it if the collection was never unlocked, or was read from its file again since.
-fn hides_a_copy(link: &Link, asked: Asked<'_>) -> Result<bool, Fault> {
+/// The item in a locked collection of gnome-keyring that may be exactly this one. A search misses
+/// it if the collection was never unlocked, or was read from its file again since.
+fn hidden_copy(link: &Link, asked: Asked<'_>) -> Result<Option<OwnedObjectPath>, Fault> {
     if !link.is_gnome_keyring(asked.turn)? {
-        return Ok(false);
+        return Ok(None);
     }
     for collection in link.collections(asked.turn)? {
         let items = match link.is_collection_locked(&collection, asked.turn) {
@@ -218,12 +220,13 @@ fn hides_a_copy(link: &Link, asked: Asked<'_>) -> Result<bool, Fault> {
                 Ok(has_all && may_be_exactly(link, &item, asked)?)
             });
             match is_a_copy {
+                Ok(true) => return Ok(Some(item)),
                 Ok(false) | Err(Fault::Gone(_)) => {}
-                is_a_copy => return is_a_copy,
+                Err(fault) => return Err(fault),
             }
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
 /// Whether the collection is locked and may hide such an item. gnome-keyring names each item of a
