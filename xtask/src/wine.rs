@@ -248,22 +248,7 @@ fn tests_in(file: &str, text: &str) -> Vec<Test> {
 
 /// The test programs about a cache in memory, which ask no system for anything. They run on a real
 /// Windows as well.
-const IN_MEMORY: &[&str] = &[
-    "accounts",
-    "addresses",
-    "answer_differences",
-    "cache_differences",
-    "cache_rules",
-    "differential",
-    "expiry",
-    "layout",
-    "linear",
-    "mutated_answers",
-    "named_accounts",
-    "provider_answers",
-    "scopes",
-    "whose_token",
-];
+const IN_MEMORY: &[&str] = &["cache", "linear"];
 
 const TARGET: &str = "x86_64-pc-windows-gnu";
 const MARK: &str = "// Not on Windows: ";
@@ -317,7 +302,7 @@ mod tests {
             test("src/seal/tests/decoder.rs", None),
             test("tests/forked.rs", Some("no fork")),
             test("tests/contract/checks.rs", None),
-            test("tests/whose_token/app.rs", None),
+            test("tests/cache/whose_token/app.rs", None),
             test("cli/tests/bad_input.rs", Some("a mode")),
             test("cli/tests/bad_input.rs", None),
         ];

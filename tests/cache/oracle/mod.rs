@@ -1,6 +1,5 @@
 //! The reference, msal 1.39.0 for Python, as a process that answers questions.
 
-#[allow(dead_code, reason = "only random sequences need it")]
 pub(crate) mod random;
 
 use std::{
@@ -24,7 +23,7 @@ impl Oracle {
             return None;
         }
         let mut process = Command::new(python().expect("it was there a moment ago"))
-            .arg(workspace_root().join("tests/oracle/oracle.py"))
+            .arg(workspace_root().join("tests/cache/oracle/oracle.py"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -50,7 +49,6 @@ impl Oracle {
     }
 
     /// What the reference prints of its cache.
-    #[allow(dead_code, reason = "not every test asks for it")]
     pub(crate) fn text(&mut self) -> String {
         let state = self.ask(&json!({"op": "state"})).expect("a cache prints");
         state[1].as_str().expect("its text").to_owned()

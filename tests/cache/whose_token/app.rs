@@ -3,7 +3,7 @@
 use serde_json::json;
 use tokenkeep::{CredentialType, Query, TokenCache, TokenRequest};
 
-use crate::answers::{
+use super::answers::{
     ELSEWHERE, MICROSOFT, add_event, answer, find, of, refresh_tokens, request,
     tokens as tokens_left,
 };

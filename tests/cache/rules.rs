@@ -1,5 +1,4 @@
 //! What the cache writes, keeps and finds.
-#![allow(missing_docs, clippy::unwrap_used, reason = "it is a test")]
 
 use tokenkeep::{
     CredentialType, Entry, Error, Query, SerializableTokenCache, SignInEvent, TokenCache,

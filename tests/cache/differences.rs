@@ -1,11 +1,8 @@
 //! Where the cache differs from the reference on purpose: both results side by side.
 //!
 //! Each of these has a line in docs/COMPATIBILITY.md.
-#![allow(missing_docs, clippy::print_stderr, clippy::unwrap_used, reason = "it is a test")]
 
-mod oracle;
-
-use oracle::Oracle;
+use crate::oracle::Oracle;
 use serde_json::{Value, json};
 use tokenkeep::{
     CredentialType, Error, Query, SerializableTokenCache, SignInEvent, TokenCache, TokenRequest,

@@ -1,5 +1,4 @@
 //! How nested values are printed: as peers print them, and never many times as large as they are.
-#![allow(clippy::unwrap_used, missing_docs, reason = "it is a test")]
 
 use serde::Serialize as _;
 use serde_json::{Serializer, Value, ser::PrettyFormatter};

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tokenkeep::{CredentialType, Error, PersistedTokenCache, Query, TokenCache, TokenRequest};
 
-use crate::answers::{
+use super::answers::{
     ELSEWHERE, MICROSOFT, add, answer, find, id_token, of, refresh_tokens, request, secret,
     segment, text,
 };

@@ -1,12 +1,8 @@
 //! Which request finds a token: by the scopes that were granted, and by those that were asked for.
-#![allow(missing_docs, clippy::print_stderr, clippy::unwrap_used, reason = "it is a test")]
-
-#[allow(dead_code, reason = "each test binary uses its part")]
-mod oracle;
 
 use std::collections::{HashMap, HashSet};
 
-use oracle::Oracle;
+use crate::oracle::Oracle;
 use serde_json::json;
 use tokenkeep::{CredentialType, Query, SignInEvent, TokenCache, TokenRequest};
 

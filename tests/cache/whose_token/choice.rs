@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tokenkeep::{Error, TokenCache, TokenRequest};
 
-use crate::answers::{
+use super::answers::{
     ELSEWHERE, MICROSOFT, add, ambiguous, answer, find, id_token, of, refresh_tokens, request,
     secret,
 };

@@ -1,12 +1,9 @@
 //! What becomes of a provider's answer here and in the reference: both results side by side.
 //!
 //! Where they differ on purpose there is a line in docs/COMPATIBILITY.md.
-#![allow(missing_docs, clippy::print_stderr, clippy::unwrap_used, reason = "it is a test")]
 
-mod oracle;
-
+use crate::oracle::Oracle;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use oracle::Oracle;
 use serde_json::json;
 use tokenkeep::{CredentialType, SignInEvent, TokenCache, TokenRequest};
 

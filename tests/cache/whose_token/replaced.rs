@@ -3,7 +3,7 @@
 use serde_json::json;
 use tokenkeep::{CredentialType, Error, TokenCache};
 
-use crate::answers::{ELSEWHERE, add, id_token, of, refresh_tokens, request, text};
+use super::answers::{ELSEWHERE, add, id_token, of, refresh_tokens, request, text};
 
 #[test]
 fn a_token_that_was_replaced_is_gone_already() {

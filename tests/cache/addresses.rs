@@ -1,5 +1,4 @@
 //! Which addresses name an authority, and which authorities are told apart.
-#![allow(missing_docs, clippy::unwrap_used, reason = "it is a test")]
 
 use serde_json::Value;
 use tokenkeep::{Error, SignInEvent, TokenCache, TokenRequest};

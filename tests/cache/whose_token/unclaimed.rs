@@ -3,7 +3,7 @@
 use serde_json::json;
 use tokenkeep::{CredentialType, Entry, Query, TokenCache};
 
-use crate::answers::{
+use super::answers::{
     ELSEWHERE, MICROSOFT, add, add_event, ambiguous, answer, find, of, refresh_tokens, request,
     secret, text, tokens,
 };

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tokenkeep::{CredentialType, TokenCache, TokenRequest};
 
-use crate::answers::{
+use super::answers::{
     ELSEWHERE, MICROSOFT, add, add_event, answer, find, id_token, of, refresh_tokens, request,
     secret, segment, tokens,
 };

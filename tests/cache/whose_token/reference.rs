@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tokenkeep::{CredentialType, Entry, Query, TokenCache, TokenRequest};
 
-use crate::answers::{
+use super::answers::{
     ELSEWHERE, MICROSOFT, add_event, answer, find, of, request, secret, text, tokens,
 };
 use crate::oracle::Oracle;

@@ -1,13 +1,9 @@
 //! Until when a token is found: how much of its life is left over as a margin, and what a clock
 //! that was set back does to it.
-#![allow(missing_docs, clippy::print_stderr, clippy::unwrap_used, reason = "it is a test")]
-
-#[allow(dead_code, reason = "each test binary uses its part")]
-mod oracle;
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use oracle::Oracle;
+use crate::oracle::Oracle;
 use serde_json::json;
 use tokenkeep::{Entry, SignInEvent, TokenCache, TokenRequest};
 

@@ -1,5 +1,4 @@
 //! Whose sign-in it is where the provider's answer does not say, and the program does.
-#![allow(missing_docs, clippy::unwrap_used, reason = "it is a test")]
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use tokenkeep::{SignInEvent, TokenCache, TokenRequest};

@@ -1,19 +1,10 @@
 //! The cache against the reference: the same random steps in both, compared after each.
 //!
 //! `TOKENKEEP_SEQUENCES` says how many sequences, `TOKENKEEP_SEED` where they start.
-#![allow(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    clippy::unwrap_used,
-    missing_docs,
-    reason = "it is a test"
-)]
-
-mod oracle;
 
 use std::env;
 
-use oracle::{
+use crate::oracle::{
     Oracle,
     random::{Random, Step},
 };

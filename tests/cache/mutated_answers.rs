@@ -2,16 +2,11 @@
 //! changes nothing.
 //!
 //! `TOKENKEEP_MUTATIONS` says how many of each, `TOKENKEEP_SEED` where they start.
-#![allow(missing_docs, clippy::print_stderr, clippy::unwrap_used, reason = "it is a test")]
-
-#[allow(dead_code, reason = "only its random numbers are needed")]
-#[path = "oracle/random.rs"]
-mod random;
 
 use std::env;
 
+use crate::oracle::random::Random;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use random::Random;
 use tokenkeep::{CredentialType, Error, SignInEvent, TokenCache, TokenRequest};
 
 const NOW: u64 = 1_700_000_000;

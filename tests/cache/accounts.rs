@@ -1,5 +1,4 @@
 //! Whose an entry is: an account is one home account id in one cloud.
-#![allow(missing_docs, clippy::unwrap_used, reason = "it is a test")]
 
 use tokenkeep::{Account, CredentialType, SignInEvent, TokenCache};
 

@@ -1,0 +1,23 @@
+//! The cache in memory: what it keeps, finds and writes, by itself and beside the reference.
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    missing_docs,
+    reason = "it is a test"
+)]
+
+mod accounts;
+mod addresses;
+mod answer_differences;
+mod differences;
+mod differential;
+mod expiry;
+mod layout;
+mod mutated_answers;
+mod named_accounts;
+mod oracle;
+mod provider_answers;
+mod rules;
+mod scopes;
+mod whose_token;
