@@ -50,14 +50,10 @@ const STAGES: &[Stage] = &[
     Stage { name: "msrv", needs: None, check: msrv::check },
     Stage { name: "clippy", needs: None, check: clippy },
     Stage { name: "docs", needs: None, check: docs },
-    Stage { name: "windows", needs: OTHER, check: || other_system("x86_64-pc-windows-msvc") },
-    Stage { name: "macos-arm", needs: OTHER, check: || other_system("aarch64-apple-darwin") },
-    Stage { name: "macos-intel", needs: OTHER, check: || other_system("x86_64-apple-darwin") },
+    Stage { name: "macos", needs: Some(Tool::OtherTargets), check: macos },
     Stage { name: "zbus-tokio", needs: Some(Tool::SecretService), check: zbus_tokio },
     Stage { name: "wine", needs: Some(Tool::Wine), check: wine::test },
 ];
-
-const OTHER: Option<Tool> = Some(Tool::OtherTargets);
 
 /// The library as most people build it, and with everything it can have.
 const FEATURES: [&[&str]; 2] = [&[], &["--features", "tokenkeep/tokio"]];
@@ -78,46 +74,39 @@ fn docs() -> Result<(), Failure> {
     })
 }
 
-/// The tests that reach a vault, in a program where another crate has turned on zbus's feature `tokio`: its blocking calls
-/// panic on a worker of tokio then.
+/// Tests that reach a vault, in a program where another crate has turned on zbus's feature `tokio`:
+/// its blocking calls panic on a worker of tokio then.
 fn zbus_tokio() -> Result<(), Failure> {
+    zbus_tokio_with(&["vault_in_tokio"])
+}
+
+/// The same for each of these test programs.
+pub(crate) fn zbus_tokio_with(programs: &[&str]) -> Result<(), Failure> {
     let mut test = stage::cargo();
     test.args(["test", "--quiet", "--package", "tokenkeep-platform", "--package", "tokenkeep"]);
     test.args(["--features", "tokenkeep-lab/zbus-tokio,tokenkeep/tokio"]);
-    for suite in ["secret_service", "secret_service_mock", "vault", "vault_in_tokio"] {
-        test.args(["--test", suite]);
+    for program in programs {
+        test.args(["--test", program]);
     }
     stage::finish("zbus-tokio", test.env("TOKENKEEP_FIRST_RUNS", "20"))
 }
 
-/// Type-checks what people run on `target`, with the standard library built from its source, because that of the other
-/// systems is not part of a Linux installation. For Windows the MSVC flavour: checking it asks for no import library,
-/// and so for no foreign linker's tools.
-fn other_system(target: &str) -> Result<(), Failure> {
-    FEATURES.iter().try_for_each(|features| other_system_with(target, features))
-}
-
-fn other_system_with(target: &str, features: &[&str]) -> Result<(), Failure> {
-    let mut check: Command = stage::cargo();
-    check
-        .args(["check", "--quiet", "--lib", "--bins", "--examples", "--target", target])
-        .args(features);
-    check.args([
-        "--package",
-        "tokenkeep",
-        "--package",
-        "tokenkeep-platform",
-        "--package",
-        "tokenkeep-cli",
-    ]);
-    check
-        .args(["-Zbuild-std=std,panic_unwind", "-Zwarnings", "--target-dir"])
-        .arg(target_dir().join("other"));
-    check
-        .env("RUSTC", DEBIAN_RUSTC)
-        .env("RUSTC_BOOTSTRAP", "1")
-        .env("CARGO_BUILD_WARNINGS", "deny");
-    stage::finish(target, &mut check)
+/// Type-checks what people run on macOS, with the standard library built from its source, because
+/// that of the other systems is not part of a Linux installation.
+fn macos() -> Result<(), Failure> {
+    FEATURES.iter().try_for_each(|features| {
+        let mut check: Command = stage::cargo();
+        check.args(["check", "--quiet", "--lib", "--bins", "--examples", "--target"]);
+        check.arg("aarch64-apple-darwin").args(*features);
+        for package in ["tokenkeep", "tokenkeep-platform", "tokenkeep-cli"] {
+            check.args(["--package", package]);
+        }
+        check.args(["-Zbuild-std=std,panic_unwind", "-Zwarnings", "--target-dir"]);
+        check.arg(target_dir().join("other"));
+        check.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
+        check.env("CARGO_BUILD_WARNINGS", "deny");
+        stage::finish("macos", &mut check)
+    })
 }
 
 fn cargo(name: &str, arguments: &[&str]) -> Result<(), Failure> {

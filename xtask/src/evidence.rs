@@ -6,7 +6,7 @@ use std::path::Path;
 use tokenkeep_lab::{Tool, target_dir, workspace_root};
 
 use crate::stage::{self, Failure};
-use crate::tools;
+use crate::{check, tools};
 
 /// Each test leaves its rows in a file, and the files in their order are the table. A test that is skipped would be missing in
 /// it, so here a missing tool is a failure.
@@ -21,6 +21,8 @@ pub(crate) fn run() -> Result<(), Failure> {
     stage::finish("the tests", test.env("CI", "true").env("TOKENKEEP_EVIDENCE", &folder))?;
     linear()?;
     contention()?;
+    let programs = ["secret_service", "secret_service_mock", "vault", "vault_in_tokio"];
+    check::zbus_tokio_with(&programs)?;
     let document = workspace_root().join("docs/INTEROP.md");
     let text = fs::read_to_string(&document).map_err(|error| failed(&document, &error))?;
     let table = format!("{HEAD}{}", rows(&folder)?);

@@ -41,9 +41,8 @@ usage: cargo xtask COMMAND
 
   test [CARGO TEST ARGUMENTS]   every test of the workspace. As root, or with CI set, installs what they need;
                                 else prints the line that does and skips what cannot run
-  check [STAGE…]                fmt, msrv, clippy, docs, windows, macos-arm, macos-intel, zbus-tokio (the vault's tests
-                                beside another crate's choice of runtime), wine (the tests, built for Windows);
-                                all without STAGE
+  check [STAGE…]                fmt, msrv, clippy, docs, macos (a type-check), zbus-tokio (tests of a vault beside another
+                                crate's choice of runtime), wine (the tests, built for Windows); all without STAGE
   bench [BENCH…]                the benchmarks' rows, each a ratio against its floor; all without BENCH
   evidence                      writes what the tests with the family's real programs find into docs/INTEROP.md,
                                 and runs what takes minutes at its full size";

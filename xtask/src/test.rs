@@ -5,7 +5,7 @@ use tokenkeep_lab::Tool;
 use crate::stage::{self, Failure};
 use crate::tools;
 
-/// Without `arguments`, what needs a feature comes first. The runner's own summary closes the output, so that a script or a person finds the verdict there.
+/// The runner's own summary closes the output, so that a script or a user finds the verdict there.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
     tools::provide(&[
         Tool::SecretService,
@@ -15,16 +15,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         Tool::Python,
         Tool::PythonLibsecret,
     ])?;
-    if arguments.is_empty() {
-        let with_twins = || {
-            let mut test = stage::cargo();
-            test.args(["test", "--workspace", "--features", "tokenkeep/tokio"]);
-            test
-        };
-        let mut twins = with_twins();
-        twins.args(["--test", "twins", "--test", "vault_in_tokio"]);
-        stage::finish("cargo test with the feature tokio", &mut twins)?;
-        stage::finish("its documentation", with_twins().arg("--doc"))?;
-    }
-    stage::finish("cargo test", stage::cargo().args(["test", "--workspace"]).args(arguments))
+    let mut test = stage::cargo();
+    test.args(["test", "--workspace", "--features", "tokenkeep/tokio"]).args(arguments);
+    stage::finish("cargo test", &mut test)
 }
