@@ -92,7 +92,7 @@ impl Mock {
                 if message.message_type() != Kind::MethodCall {
                     continue;
                 }
-                let member = message.header().member().unwrap().to_string();
+                let member = member(&message);
                 theirs.calls.lock().unwrap().push(member.clone());
                 if !theirs.serve(&message, &member, act(&member)) {
                     theirs.bus.clone().close().unwrap();
@@ -103,7 +103,7 @@ impl Mock {
         Self { shared }
     }
 
-    /// The methods called so far.
+    /// The methods called so far; a property that was read goes by its own name.
     pub fn calls(&self) -> Vec<String> {
         self.shared.calls.lock().unwrap().clone()
     }
@@ -168,7 +168,7 @@ impl Shared {
                 }
                 self.changed.notify_all();
             }
-            Act::Locked if member != "Get" => self.refuse(call, "IsLocked", "locked"),
+            Act::Locked if member != LOCKED => self.refuse(call, "IsLocked", "locked"),
             Act::Gone => self.refuse(call, "NoSuchObject", "no such object"),
             Act::Nothing => bus.reply(&call.header(), &found(Vec::new())).unwrap(),
             Act::Invalid => {
@@ -198,7 +198,9 @@ impl Shared {
         match member {
             "OpenSession" => self.bus.reply(&header, &(Value::from("x".repeat(size)), nothing)),
             "ReadAlias" => self.bus.reply(&header, &path(size)),
-            "Get" => self.bus.reply(&header, &Value::from("x".repeat(size))),
+            LOCKED | "Attributes" | "Collections" => {
+                self.bus.reply(&header, &Value::from("x".repeat(size)))
+            }
             "SearchItems" => self.bus.reply(&header, &found(list())),
             "CreateItem" => self.bus.reply(&header, &(path(size), nothing)),
             "Unlock" => self.bus.reply(&header, &(list(), nothing)),
@@ -210,7 +212,7 @@ impl Shared {
     fn answer(&self, call: &Message, act: Act) {
         let bus = &self.bus;
         let header = call.header();
-        let member = header.member().unwrap().as_str();
+        let member = &*member(call);
         let path = |path: &'static str| ObjectPath::from_static_str(path).unwrap();
         let (nothing, prompt) = (path("/"), path("/prompt"));
         let wanted = if act == Act::Prompt { prompt } else { nothing.clone() };
@@ -222,15 +224,11 @@ impl Shared {
             }
             "OpenSession" => bus.reply(&header, &(Value::from(""), path("/session"))),
             "ReadAlias" => bus.reply(&header, &path("/collection")),
-            "Get" => {
-                let (_, name): (String, String) = call.body().deserialize().unwrap();
-                let value = match &*name {
-                    "Attributes" => Value::from(self.attributes.lock().unwrap().clone()),
-                    "Collections" => Value::from(vec![path("/collection")]),
-                    _ => Value::from(act == Act::Locked),
-                };
-                bus.reply(&header, &value)
+            "Attributes" => {
+                bus.reply(&header, &Value::from(self.attributes.lock().unwrap().clone()))
             }
+            "Collections" => bus.reply(&header, &Value::from(vec![path("/collection")])),
+            LOCKED => bus.reply(&header, &Value::from(act == Act::Locked)),
             "SearchItems" => {
                 *self.attributes.lock().unwrap() = call.body().deserialize().unwrap();
                 bus.reply(&header, &found(stored.iter().map(|_| path("/item")).collect()))
@@ -282,6 +280,18 @@ impl Shared {
         .unwrap();
     }
 }
+
+/// The method that is called, or the property that is read.
+fn member(call: &Message) -> String {
+    let name = call.header().member().unwrap().to_string();
+    match &*name {
+        "Get" => call.body().deserialize::<(String, String)>().unwrap().1,
+        _ => name,
+    }
+}
+
+/// The property that says whether something is locked.
+const LOCKED: &str = "Locked";
 
 /// The answer to a search: what is not locked, and what is.
 fn found(unlocked: Vec<ObjectPath<'_>>) -> (Vec<ObjectPath<'_>>, Vec<ObjectPath<'_>>) {

@@ -15,28 +15,48 @@ use tokenkeep_lab::mock::Act;
 
 /// The steps of each operation; those that change something are marked.
 const STEPS: [(Operation, &[(&str, bool)]); 6] = [
-    (Read, &[("OpenSession", false), ("SearchItems", false), ("GetSecret", false)]),
-    (ReadAbsent, &[("SearchItems", false), ("ReadAlias", false), ("Get", false)]),
+    (
+        Read,
+        &[
+            ("OpenSession", false),
+            ("SearchItems", false),
+            ("Attributes", false),
+            ("GetSecret", false),
+        ],
+    ),
+    (ReadAbsent, &[("SearchItems", false), ("ReadAlias", false), ("Locked", false)]),
     (
         Create,
         &[
             ("OpenSession", false),
             ("ReadAlias", false),
-            ("Get", false),
+            ("Locked", false),
             ("SearchItems", false),
             ("CreateItem", true),
             ("SetSecret", true),
             ("GetSecret", true),
         ],
     ),
-    (Write, &[("OpenSession", false), ("SearchItems", false), ("SetSecret", true), ("Get", true)]),
-    (Delete, &[("OpenSession", false), ("SearchItems", false), ("Get", false), ("Delete", true)]),
+    (
+        Write,
+        &[
+            ("OpenSession", false),
+            ("SearchItems", false),
+            ("Attributes", false),
+            ("SetSecret", true),
+            ("Locked", true),
+        ],
+    ),
+    (
+        Delete,
+        &[("OpenSession", false), ("SearchItems", false), ("Attributes", false), ("Delete", true)],
+    ),
     (
         Unlock,
         &[
             ("OpenSession", false),
             ("ReadAlias", false),
-            ("Get", false),
+            ("Locked", false),
             ("Unlock", false),
             ("Prompt", false),
         ],
@@ -126,13 +146,13 @@ fn what_wants_a_prompt_is_locked_and_only_unlock_shows_it() {
     };
     let cells = [
         cell(Read, "GetSecret", locked),
-        cell(ReadAbsent, "Get", locked),
-        cell(Create, "Get", locked),
+        cell(ReadAbsent, "Locked", locked),
+        cell(Create, "Locked", locked),
         cell(Create, "CreateItem", prompt),
         cell(Create, "CreateItem", locked),
         cell(Create, "SetSecret", locked),
         cell(Write, "SetSecret", locked),
-        cell(WriteAbsent, "Get", locked),
+        cell(WriteAbsent, "Locked", locked),
         cell(WriteAbsent, "CreateItem", prompt),
         cell(Delete, "Delete", prompt),
         cell(Delete, "Delete", locked),

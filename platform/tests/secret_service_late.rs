@@ -35,14 +35,15 @@ fn an_answer_that_comes_too_late_harms_no_later_call() {
         /// What is called, what is there before, which step is late, whether it writes, what is there at the end.
         type Cell<'a> = (Ask<'a>, Option<&'a [u8]>, &'static str, bool, Option<&'a [u8]>);
         let old = Some(&b"old"[..]);
-        let cells: [Cell<'_>; 15] = [
+        let cells: [Cell<'_>; 16] = [
             (&read, None, "ReadAlias", false, None),
             (&read, old, "SearchItems", false, old),
+            (&read, old, "Attributes", false, old),
             (&read, old, "GetSecret", false, old),
-            (&read, None, "Get", false, None),
+            (&read, None, "Locked", false, None),
             (&write, old, "SearchItems", false, old),
             (&write, old, "SetSecret", true, Some(b"new")),
-            (&write, None, "Get", false, None),
+            (&write, None, "Locked", false, None),
             // Removed again, because there is no time left for its secret.
             (&write, None, "CreateItem", true, None),
             (&create, None, "SearchItems", false, None),
@@ -50,7 +51,7 @@ fn an_answer_that_comes_too_late_harms_no_later_call() {
             (&create, None, "SetSecret", true, Some(b"new")),
             (&create, None, "GetSecret", true, Some(b"new")),
             (&delete, old, "SearchItems", false, old),
-            (&delete, old, "Get", false, old),
+            (&delete, old, "Attributes", false, old),
             (&delete, old, "Delete", true, None),
         ];
         for (ask, before, step, writes, after) in cells {

@@ -134,7 +134,7 @@ fn an_empty_secret_of_a_locked_collection_is_locked_and_not_unfinished() {
         let locked = Arc::new(AtomicBool::new(true));
         let theirs = Arc::clone(&locked);
         let _mock = Mock::start(Some(b""), move |member| match member {
-            "Get" if theirs.load(Ordering::SeqCst) => Act::Locked,
+            "Locked" if theirs.load(Ordering::SeqCst) => Act::Locked,
             _ => Act::Answer,
         });
         let read = || vault().read(&item(), &patient());
@@ -171,7 +171,7 @@ fn a_deletion_that_wants_a_prompt_is_locked_and_deletes_nothing() {
 fn unlocking_prompts_only_when_the_call_allows_it() {
     inside("unlocking_prompts_only_when_the_call_allows_it", State::Absent, |_| {
         let mock = Mock::start(None, |member| match member {
-            "Get" => Act::Locked,
+            "Locked" => Act::Locked,
             "Unlock" => Act::Prompt,
             _ => Act::Answer,
         });

@@ -32,7 +32,7 @@ fn replaced_at(
         let mut there = theirs.lock().expect("nobody panics with it");
         if member == step && there.is_none() {
             *there = Some(Mock::start(second, move |member| match member {
-                "Get" if locked => Act::Locked,
+                "Locked" if locked => Act::Locked,
                 _ => Act::Answer,
             }));
         }
@@ -44,7 +44,7 @@ fn replaced_at(
 #[test]
 fn a_read_is_answered_by_one_service_alone() {
     inside("a_read_is_answered_by_one_service_alone", State::Absent, |_| {
-        for step in ["OpenSession", "SearchItems", "GetSecret"] {
+        for step in ["OpenSession", "SearchItems", "Attributes", "GetSecret"] {
             let (_first, _second) = replaced_at(step, Some(b"old"), Some(b"new"), false);
             let found = vault().read(&item(), &Call::quiet()).unwrap();
             assert_eq!(found.as_ref().map(|found| &found[..]), Some(&b"new"[..]), "{step}");
@@ -55,7 +55,7 @@ fn a_read_is_answered_by_one_service_alone() {
 #[test]
 fn a_locked_service_that_replaces_an_empty_one_is_not_empty() {
     inside("a_locked_service_that_replaces_an_empty_one_is_not_empty", State::Absent, |_| {
-        for step in ["ReadAlias", "SearchItems", "Get"] {
+        for step in ["ReadAlias", "SearchItems", "Locked"] {
             let (_first, _second) = replaced_at(step, None, None, true);
             let found = vault().read(&item(), &Call::quiet());
             assert!(matches!(found, Err(VaultError::Locked { .. })), "{step}: {found:?}");
@@ -118,7 +118,7 @@ fn what_wrote_to_a_service_that_was_replaced_meanwhile_is_unknown() {
 #[test]
 fn a_deletion_in_the_service_that_has_come_is_no_absence() {
     inside("a_deletion_in_the_service_that_has_come_is_no_absence", State::Absent, |_| {
-        for step in ["SearchItems", "Get"] {
+        for step in ["SearchItems", "Attributes"] {
             let (first, second) = replaced_at(step, Some(b"old"), Some(b"new"), false);
             assert!(vault().delete(&item(), &Call::quiet(), None).unwrap(), "{step}");
             assert_eq!(first.secret().as_deref(), Some(&b"old"[..]), "{step}");
@@ -146,7 +146,7 @@ fn a_prompt_whose_service_goes_ends_at_once() {
         let shown = Arc::new(Mutex::new(None));
         let theirs = Arc::clone(&shown);
         let _first = Mock::start(None, move |member| match member {
-            "Get" => Act::Locked,
+            "Locked" => Act::Locked,
             "Unlock" => Act::Prompt,
             "Prompt" => {
                 *theirs.lock().unwrap() = Some(Mock::start(None, |_| Act::Answer));

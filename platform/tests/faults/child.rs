@@ -21,7 +21,7 @@ pub(crate) fn serve(cell: Cell) {
             Act::Silence
         }
         (Fault::Does(act), member) if member == cell.at => act,
-        (_, "Get") if matches!(cell.operation, Unlock | UnlockQuietly) => Act::Locked,
+        (_, "Locked") if matches!(cell.operation, Unlock | UnlockQuietly) => Act::Locked,
         (_, "Unlock") => Act::Prompt,
         _ => Act::Answer,
     });
