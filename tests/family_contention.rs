@@ -133,7 +133,7 @@ impl Run {
 /// 8 processes of ours and 2 of each kind of Python, that many updates in all.
 fn beside_python(test: impl Fn() + Copy, reads: &str, pause: Duration) -> Option<Run> {
     let mut scene = Scene::new(test)?;
-    let updates = updates(1000);
+    let updates = updates(600);
     let each_python = updates / 50;
     let each = (updates - 4 * each_python).div_ceil(8);
     scene.start_ours(8, each, Reads::Always, pause);

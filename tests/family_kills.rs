@@ -4,6 +4,8 @@
 //! each thread is watched alone, and the connection to the vault is there. Once more the vault is first called within the
 //! update, and all threads are watched together; which calls that leaves out is printed.
 //!
+//! Of the vault's thread one call in four is killed, or one in `TOKENKEEP_STEP`.
+//!
 //! After each fault the cache is the old one or the new one, whole and once; the next update succeeds, soon, and leaves
 //! nothing but the cache.
 // Not on Windows: strace and the Secret Service

@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fmt,
+    env, fmt,
     os::unix::process::ExitStatusExt as _,
     process::Command,
     sync::{
@@ -38,8 +38,9 @@ struct Series {
     part: Part,
     call: String,
     fault: Fault,
-    /// Which times are struck; `None` for all until there is no such call any more.
+    /// Which times are struck; `None` for one in `step` until there is no such call any more.
     times: Option<Vec<usize>>,
+    step: usize,
 }
 
 #[derive(Default)]
@@ -125,6 +126,7 @@ fn all_series(
                 call: call.to_owned(),
                 fault,
                 times,
+                step: step(*part),
             };
             for name in &names {
                 all.push(series(name, Fault::Kill, None));
@@ -191,7 +193,7 @@ impl Series {
     ) {
         let mut place = Place::new(self.start);
         let mut times = self.times.clone().map(Vec::into_iter);
-        for next in 1.. {
+        for next in (1..).step_by(self.step) {
             let Some(time) = times.as_mut().map_or(Some(next), Iterator::next) else { return };
             let what = || {
                 let Self { start, part, call, fault, .. } = self;
@@ -274,7 +276,10 @@ impl Series {
 impl Tally {
     /// The runs of kills that struck far fewer calls than an undisturbed update makes; a futex more or less is chance.
     pub(crate) fn cut_short(&self) -> Vec<String> {
-        let short = self.rows.iter().filter(|(_, row)| row.runs * 5 < row.calls * 4);
+        let short = self
+            .rows
+            .iter()
+            .filter(|((_, part, _), row)| row.runs * step(*part) * 5 < row.calls * 4);
         short.map(|((start, part, _), row)| format!("{start}, {part:?}: {}", row.runs)).collect()
     }
 
@@ -321,6 +326,16 @@ impl fmt::Display for Tally {
         )?;
         let left_out = &self.left_out;
         write!(f, "measured: {} calls could not be struck: {}", left_out.len(), left_out.join("; "))
+    }
+}
+
+/// One in how many calls is struck. The calls of the vault's thread are many and much alike.
+fn step(part: Part) -> usize {
+    match part {
+        Part::Caller => 1,
+        Part::Vault | Part::Connecting => {
+            env::var("TOKENKEEP_STEP").map_or(4, |text| text.parse().unwrap())
+        }
     }
 }
 

@@ -21,6 +21,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     stage::finish("the tests", test.env("CI", "true").env("TOKENKEEP_EVIDENCE", &folder))?;
     linear()?;
     contention()?;
+    kills()?;
     let programs = ["secret_service", "secret_service_mock", "vault", "vault_in_tokio"];
     check::zbus_tokio_with(&programs)?;
     let document = workspace_root().join("docs/INTEROP.md");
@@ -47,6 +48,14 @@ fn contention() -> Result<(), Failure> {
     test.args(["test", "--package", "tokenkeep", "--test", "family_contention"]);
     test.args(["--", "--nocapture"]).env("TOKENKEEP_UPDATES", "2000");
     stage::finish("the test of contention", &mut test)
+}
+
+/// A kill at every call of the vault's thread, too.
+fn kills() -> Result<(), Failure> {
+    let mut test = stage::cargo();
+    test.args(["test", "--package", "tokenkeep", "--test", "family_kills"]);
+    test.args(["--", "--nocapture"]).env("TOKENKEEP_STEP", "1");
+    stage::finish("the test of kills", &mut test)
 }
 
 fn rows(folder: &Path) -> Result<String, Failure> {
