@@ -16,8 +16,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokenkeep::persistence::SealedPersistence;
 use tokenkeep::{KeySource, PersistedTokenCache, SignInEvent};
-use tokenkeep_lab::{Tool, need, python};
+use tokenkeep_test_support::{Tool, need, python};
 
 const PROCESSES: usize = 64;
 const UPDATES: usize = 100;
@@ -195,12 +196,11 @@ fn run_peer(python: &Path, folder: &Path) -> (f64, usize) {
 }
 
 fn open(folder: &Path) -> PersistedTokenCache {
-    PersistedTokenCache::builder("com.example.bench")
+    let builder = SealedPersistence::builder("com.example.bench")
         .folder(folder)
-        .key_source(KeySource::KeyFile(folder.with_extension("key").join("bench.key")))
-        .lock_timeout(Duration::from_secs(300))
-        .open()
-        .expect("the cache opens")
+        .key_source(KeySource::KeyFile(folder.with_extension("key").join("bench.key")));
+    let persistence = builder.open().expect("the cache opens");
+    PersistedTokenCache::new(persistence).lock_timeout(Duration::from_secs(300))
 }
 
 fn event(number: usize, count: usize) -> SignInEvent {

@@ -7,6 +7,7 @@ mod measure;
 use std::{fs, hint::black_box, path::Path};
 
 use chacha20poly1305::{AeadInOut, KeyInit, XChaCha20Poly1305};
+use tokenkeep::persistence::SealedPersistence;
 use tokenkeep::{KeySource, PersistedTokenCache, SignInEvent, TokenRequest};
 
 const AUTHORITY: &str = "https://login.example.com/contoso";
@@ -25,11 +26,10 @@ fn main() {
 }
 
 fn open(folder: &Path) -> PersistedTokenCache {
-    PersistedTokenCache::builder("com.example.bench")
+    let builder = SealedPersistence::builder("com.example.bench")
         .folder(folder)
-        .key_source(KeySource::KeyFile(folder.with_extension("key").join("bench.key")))
-        .open()
-        .expect("the cache opens")
+        .key_source(KeySource::KeyFile(folder.with_extension("key").join("bench.key")));
+    PersistedTokenCache::new(builder.open().expect("the cache opens"))
 }
 
 fn event(client: &str, secret: &str) -> SignInEvent {
@@ -93,7 +93,7 @@ fn update(place: &Path, what: &str, size: usize, rounds: usize, aim: f64, bound:
     let (ours, bare) = measure::alternate(rounds, |round| update(&cache, round), &mut floor);
     measure::row(&format!("{what} ({bytes} bytes)"), ours, floor_name, bare, aim, bound);
 
-    // The same after another process has changed the cache: it is read anew first.
+    // The same after another process has changed the cache: it is read again first.
     let other = open(&folder);
     let mut times = (Vec::new(), Vec::new());
     for round in 0..rounds {

@@ -7,7 +7,9 @@ use std::{
 };
 
 use tokenkeep::{
-    Error, Hold, Loaded, PersistedTokenCache, Persistence, Saved, Stamp, TokenRequest,
+    Error, PersistedTokenCache, TokenRequest,
+    lock::LockGuard,
+    persistence::{Loaded, Persistence, Saved, Stamp},
 };
 
 /// The program's table; each value comes with the number of its version.
@@ -33,7 +35,12 @@ impl Persistence for TablePersistence {
         })
     }
 
-    fn save(&self, content: &[u8], _base: Option<&Stamp>, _hold: &Hold) -> Result<Saved, Error> {
+    fn save(
+        &self,
+        content: &[u8],
+        _base: Option<&Stamp>,
+        _guard: &LockGuard,
+    ) -> Result<Saved, Error> {
         let version = self.with_table(|table| {
             let row = table.entry(self.row.clone()).or_default();
             *row = (row.0 + 1, content.to_vec());
@@ -42,7 +49,7 @@ impl Persistence for TablePersistence {
         Ok(Saved::Done(stamp(version)))
     }
 
-    fn delete(&self, _base: Option<&Stamp>, _hold: &Hold) -> Result<(), Error> {
+    fn delete(&self, _base: Option<&Stamp>, _guard: &LockGuard) -> Result<(), Error> {
         self.with_table(|table| table.remove(&self.row));
         Ok(())
     }
@@ -60,7 +67,7 @@ fn main() -> Result<(), Error> {
     let table = Table::default();
     let open = || {
         let persistence = TablePersistence { table: Arc::clone(&table), row: "sign-ins".into() };
-        PersistedTokenCache::with_persistence(persistence, None)
+        PersistedTokenCache::new(persistence)
     };
     let request = TokenRequest::new("client", "https://login.example.com/tenant", ["read"]);
     let answer = br#"{"access_token": "kept", "expires_in": 3600}"#;

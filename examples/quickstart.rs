@@ -5,6 +5,7 @@
 
 use std::{env, error::Error, path::PathBuf, process::Command};
 
+use tokenkeep::persistence::SealedPersistence;
 use tokenkeep::{KeySource, PersistedTokenCache, TokenRequest};
 
 const STORE: &str = "io.github.tokenkeep.quickstart";
@@ -58,7 +59,8 @@ fn open(announce: bool) -> Result<PersistedTokenCache, Box<dyn Error>> {
         println!("Chosen instead: a key file in {}", place.join("key").display());
     }
     let key = KeySource::KeyFile(place.join("key/quickstart.key"));
-    Ok(PersistedTokenCache::builder(STORE).folder(place.join("cache")).key_source(key).open()?)
+    let builder = SealedPersistence::builder(STORE).folder(place.join("cache")).key_source(key);
+    Ok(PersistedTokenCache::new(builder.open()?))
 }
 
 fn fallback_place() -> Result<PathBuf, Box<dyn Error>> {

@@ -13,7 +13,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Err("usage: share_with_python LOCATION CLIENT_ID AUTHORITY SCOPE".into());
     };
     let persistence = build_encrypted_persistence(location)?;
-    let cache = PersistedTokenCache::with_persistence(persistence, None);
+    let cache = PersistedTokenCache::new(persistence);
     for account in cache.accounts()? {
         let request =
             TokenRequest::new(client_id, authority, [scope.as_str()]).for_account(&account);

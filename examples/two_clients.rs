@@ -1,15 +1,18 @@
 //! Two client ids share one sealed cache; signing out everywhere ends both.
 #![allow(clippy::print_stdout, reason = "it is a program for people to read")]
 
-use tokenkeep::{KeySource, Passphrase, PersistedTokenCache, SignInEvent, TokenRequest};
+use tokenkeep::{
+    KeySource, PersistedTokenCache, SignInEvent, TokenRequest,
+    persistence::{Passphrase, SealedPersistence},
+};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let place = tempfile::tempdir()?;
     let open = || {
-        PersistedTokenCache::builder("com.example.suite")
+        let builder = SealedPersistence::builder("com.example.suite")
             .folder(place.path().join("cache"))
-            .key_source(KeySource::Passphrase(Passphrase::new("correct horse battery staple")))
-            .open()
+            .key_source(KeySource::Passphrase(Passphrase::new("correct horse battery staple")));
+        builder.open().map(PersistedTokenCache::new)
     };
 
     let editor = open()?;

@@ -5,20 +5,25 @@
 
 use std::io::{self, BufRead, Write};
 
-use tokenkeep::{KernelKeyring, KeySource, Passphrase, PersistedTokenCache, Secret};
+use tokenkeep::{
+    KeySource, PersistedTokenCache, Secret,
+    persistence::{KernelKeyring, Passphrase, SealedPersistence},
+};
 
 fn main() {
-    let (cache, why_not_kept) = PersistedTokenCache::builder("io.github.tokenkeep.without-a-vault")
-        .key_sources([
-            KeySource::OsVault,
-            KeySource::KernelKeyring(KernelKeyring::User),
-            KeySource::Passphrase(Passphrase::asked(ask)),
-        ])
-        .open_or_memory();
+    let builder = SealedPersistence::builder("io.github.tokenkeep.without-a-vault").key_sources([
+        KeySource::OsVault,
+        KeySource::KernelKeyring(KernelKeyring::User),
+        KeySource::Passphrase(Passphrase::asked(ask)),
+    ]);
+    let cache = match builder.open() {
+        Ok(persistence) => PersistedTokenCache::new(persistence),
+        Err(reason) => {
+            println!("The next run asks you to sign in again: {reason}; {}", reason.next_step());
+            PersistedTokenCache::in_memory()
+        }
+    };
     println!("Protection: {}", cache.protection());
-    if let Some(reason) = why_not_kept {
-        println!("The next run asks you to sign in again: {reason}; {}", reason.next_step());
-    }
 }
 
 /// Called once, and only if neither the vault nor the kernel keyring exists. A real program hides what is typed.

@@ -1,6 +1,8 @@
-//! The one error of this crate: what failed and what a person can do about it.
+//! The one error of this crate: what failed and what a user can do about it.
 
-use std::{error::Error as StdError, path::PathBuf, time::Duration};
+mod from_platform;
+
+use std::{borrow::Cow, error::Error as StdError, fmt, path::PathBuf, time::Duration};
 
 use tokenkeep_platform::text::{shown, shown_path};
 
@@ -9,12 +11,12 @@ pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 
 /// Everything that can go wrong, by what the caller can do about it.
 ///
-/// Absence is not an error. No variant carries a secret. The text says what failed; what the
-/// operating system said is [`source`](StdError::source) and is not repeated in the text.
-/// Paths, names and whatever else comes from outside are escaped in the text where a terminal
-/// would obey them; the fields have them as they are.
+/// Absence is not an error. No variant carries a secret. The text says what failed;
+/// [`next_step`](Self::next_step) says what to do, in one line for a user. What the operating system
+/// said is [`source`](StdError::source) and is repeated in neither. `Debug` prints all three, so an
+/// error that `main` returns is readable. Paths, names and whatever else comes from outside are
+/// escaped in these texts where a terminal would obey them; the fields have them as they are.
 ///
-/// [`next_step`](Self::next_step) says what to do, in one line for a user.
 /// [`is_retryable`](Self::is_retryable) and [`is_sign_in_needed`](Self::is_sign_in_needed) tell a
 /// program. What users meet most:
 ///
@@ -48,12 +50,12 @@ pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 ///   names.
 /// - `RolledBack`: the file is older than what this process has seen, or of a store that had
 ///   ended. Find out who restored it; `reset` starts over.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Several accounts have a token for the request; name one of them.
     #[error(
-        "{} accounts have a token for this request, name one of them: {}",
+        "{} accounts have a token for this request: {}",
         usernames.len(),
         listed(usernames)
     )]
@@ -79,7 +81,7 @@ pub enum Error {
     },
     /// The new content is visible, but the operating system could not promise that it survives a
     /// power cut. Saving again is safe.
-    #[error("`{}` was written, but the disk did not confirm it; save again", shown_path(path))]
+    #[error("`{}` was written, but the disk did not confirm it", shown_path(path))]
     DurabilityUnknown {
         /// The file that was replaced.
         path: PathBuf,
@@ -126,8 +128,19 @@ pub enum Error {
         /// Where the key was kept.
         vault: &'static str,
     },
+    /// Other processes removed the store, or gave it another key, at each attempt to open it.
+    #[error(
+        "`{}` was removed or re-keyed by others at each of {attempts} attempts",
+        shown_path(path)
+    )]
+    KeptChanging {
+        /// The file that locks the store.
+        path: PathBuf,
+        /// How many attempts there were.
+        attempts: usize,
+    },
     /// Others held the lock for the whole time, or another thread of this program was at work.
-    #[error("`{}` was still locked after {waited:?} by {}; try again when that is done", shown_path(path), shown(holder.as_deref().unwrap_or("a process that is not known, or that has ended")))]
+    #[error("`{}` was still locked after {waited:?} by {}", shown_path(path), shown(holder.as_deref().unwrap_or("a process that is not known, or that has ended")))]
     LockTimeout {
         /// The file that was locked: the lock, or the queue in front of it while the lock was free.
         path: PathBuf,
@@ -139,17 +152,14 @@ pub enum Error {
         holder: Option<String>,
     },
     /// A folder that the caller named lies in a folder that does not exist.
-    #[error("`{}` does not exist; create it, or name another place", shown_path(path))]
+    #[error("`{}` does not exist", shown_path(path))]
     MissingParent {
         /// The folder that is missing.
         path: PathBuf,
     },
     /// Something is mounted at the file itself, as where a container is given a single file. It can
     /// be read, but neither replaced nor removed; the old content is intact.
-    #[error(
-        "could not {operation} `{}`, for something is mounted there; mount the folder that it lies in as a whole instead",
-        shown_path(path)
-    )]
+    #[error("could not {operation} `{}`, because something is mounted there", shown_path(path))]
     Mounted {
         /// What was tried.
         operation: &'static str,
@@ -161,7 +171,7 @@ pub enum Error {
     /// A change was begun inside a transaction of the same cache, or a callback that serves a cache
     /// (a key source, a persistence, a lock notice) used it. It would have waited for itself.
     #[error(
-        "the cache was used inside its own transaction or callback, which would wait for itself; in a transaction use the cache that its closure was given"
+        "the cache was used inside its own transaction or callback, which would wait for itself"
     )]
     Nested,
     /// The disk is full, or a quota is used up. The old content is intact.
@@ -174,17 +184,13 @@ pub enum Error {
     },
     /// There was no thread for an asynchronous call: the operating system gave none, or other calls
     /// had all that there may be. Nothing was begun.
-    #[error("there was no thread for the call; let others end, and try again")]
+    #[error("there was no thread for the call")]
     NoThread {
         /// What the operating system said, or how long others had them.
         source: Source,
     },
     /// Another kind of persistence wrote what lies here. It was left as it is.
-    #[error(
-        "`{}` holds {}, not {expected}; open it as what it is, or name another place",
-        shown_path(path),
-        shown(found)
-    )]
+    #[error("`{}` holds {}, not {expected}", shown_path(path), shown(found))]
     OtherBackend {
         /// The file.
         path: PathBuf,
@@ -194,11 +200,7 @@ pub enum Error {
         expected: &'static str,
     },
     /// The cache was sealed for a store of another name.
-    #[error(
-        "`{}` belongs to a store of another name than `{}`; open it under its own name",
-        shown_path(path),
-        shown(name)
-    )]
+    #[error("`{}` belongs to a store of another name than `{}`", shown_path(path), shown(name))]
     OtherStore {
         /// The cache file.
         path: PathBuf,
@@ -206,9 +208,7 @@ pub enum Error {
         name: String,
     },
     /// A write to the vault was begun and its answer did not come in time. The next load decides.
-    #[error(
-        "the {vault} did not confirm a write within {waited:?}; look again before you repeat it"
-    )]
+    #[error("the {vault} did not confirm a write within {waited:?}")]
     OutcomeUnknown {
         /// The vault.
         vault: &'static str,
@@ -234,8 +234,8 @@ pub enum Error {
         /// What the operating system said.
         source: Source,
     },
-    /// The person closed the vault's prompt.
-    #[error("the {vault}'s prompt was dismissed; unlock it and try again")]
+    /// The user closed the vault's prompt.
+    #[error("the {vault}'s prompt was dismissed")]
     PromptDismissed {
         /// The vault.
         vault: &'static str,
@@ -266,11 +266,16 @@ pub enum Error {
         /// The generation found now; not below `seen` if the store had ended.
         found: u64,
     },
+    /// The operating system, or something that it provides, failed outside any file and vault.
+    #[error("{what} failed")]
+    System {
+        /// What failed.
+        what: &'static str,
+        /// What the operating system said.
+        source: Source,
+    },
     /// The data does not fit. Nothing was written.
-    #[error(
-        "{} has {size} bytes, the limit is {limit}; remove sign-ins, or raise the limit",
-        shown(what)
-    )]
+    #[error("{} has {size} bytes, the limit is {limit}", shown(what))]
     TooLarge {
         /// The file or the secret.
         what: String,
@@ -280,7 +285,7 @@ pub enum Error {
         limit: u64,
     },
     /// A file or folder is not safe to use. It was left as it is.
-    #[error("`{}` {}; {}", shown_path(path), shown(found), shown(fix))]
+    #[error("`{}` {}", shown_path(path), shown(found))]
     UnsafePath {
         /// The file or folder.
         path: PathBuf,
@@ -290,11 +295,14 @@ pub enum Error {
         /// a cache alone and belongs to this user; it never changes what somebody else uses.
         fix: String,
     },
+    /// This persistence, or this system, cannot do what was asked. Nothing was changed.
+    #[error("{}", shown(detail))]
+    Unsupported {
+        /// What cannot be done, and where.
+        detail: String,
+    },
     /// A newer tokenkeep wrote the file.
-    #[error(
-        "`{}` has format version {version}, this program reads version 1; update it",
-        shown_path(path)
-    )]
+    #[error("`{}` has format version {version}, this program reads version 1", shown_path(path))]
     UnsupportedVersion {
         /// The cache file.
         path: PathBuf,
@@ -303,15 +311,13 @@ pub enum Error {
     },
     /// Several items of a store of keyring-core have the names of the one asked for. None is chosen,
     /// and none is removed. The Secret Service never gives this.
-    #[error(
-        "the {vault} holds several items by the same names; remove all but one in the vault's own program"
-    )]
+    #[error("the {vault} holds several items by the same names")]
     VaultAmbiguous {
         /// The vault.
         vault: &'static str,
     },
-    /// The vault is there and refuses this program or this person.
-    #[error("the {vault} refused access to this program; allow it in the vault's own program")]
+    /// The vault is there and refuses this program or this user.
+    #[error("the {vault} refused access to this program")]
     VaultDenied {
         /// The vault.
         vault: &'static str,
@@ -319,7 +325,7 @@ pub enum Error {
         source: Source,
     },
     /// The vault failed in a way that has no name of its own.
-    #[error("the {vault} failed; `tokenkeep doctor` shows what works here")]
+    #[error("the {vault} failed")]
     VaultFailed {
         /// The vault.
         vault: &'static str,
@@ -327,14 +333,14 @@ pub enum Error {
         source: Source,
     },
     /// The vault exists but is locked.
-    #[error("the {vault} is locked; unlock it, or allow a prompt, and try again")]
+    #[error("the {vault} is locked")]
     VaultLocked {
         /// The vault.
         vault: &'static str,
         /// What it said, where it said anything.
         source: Option<Source>,
     },
-    /// There is no such vault, or no such collection in it, for this person.
+    /// There is no such vault, or no such collection in it, for this user.
     #[error("there is no {vault} here: {}", shown(reason))]
     VaultMissing {
         /// The vault.
@@ -356,9 +362,7 @@ pub enum Error {
         source: Option<Source>,
     },
     /// The vault did not answer within the deadline.
-    #[error(
-        "the {vault} did not answer within {waited:?}; is a prompt open, or its service stuck?"
-    )]
+    #[error("the {vault} did not answer within {waited:?}")]
     VaultTimeout {
         /// The vault.
         vault: &'static str,
@@ -366,14 +370,110 @@ pub enum Error {
         waited: Duration,
     },
     /// The key is not the one that sealed the cache: a wrong passphrase, key file or callback.
-    #[error(
-        "`{}` was sealed with another key; check the passphrase or the key source",
-        shown_path(path)
-    )]
+    #[error("`{}` was sealed with another key", shown_path(path))]
     WrongKey {
         /// The cache file.
         path: PathBuf,
     },
+}
+
+impl Error {
+    /// What to do next, for a program to show its user beside the error.
+    pub fn next_step(&self) -> Cow<'_, str> {
+        Cow::Borrowed(match self {
+            Self::AccountAmbiguous { .. } => "name one of these accounts",
+            Self::Callback { .. } | Self::Io { .. } | Self::System { .. } => {
+                "correct the cause, then try again"
+            }
+            Self::Corrupt { .. } => "set the damaged cache aside or remove it, then sign in again",
+            Self::DurabilityUnknown { .. } => "save again",
+            Self::Invalid { .. } => "correct the input",
+            Self::InvalidKeyFile { .. } => {
+                "restore the key file from a copy, or name the right one"
+            }
+            Self::KeptChanging { .. } => "try again",
+            Self::KeyGone { .. } => {
+                "bring the key file or the keyring back, or remove the cache and sign in again"
+            }
+            Self::LockTimeout { .. } => {
+                "let the program that holds the lock go on or end by itself, then try again"
+            }
+            Self::MissingParent { .. } => "create the folder, or name another one",
+            Self::Mounted { .. } => "mount the file's folder as a whole, or name another file",
+            Self::Nested => {
+                "in a transaction, use the cache that its closure was given; in a callback, use none"
+            }
+            Self::NoSpace { .. } => "make room, then save again",
+            Self::NoThread { .. } => "let other calls end, then try again",
+            Self::OtherBackend { .. } => "open it as what it is, or name another file",
+            Self::OtherStore { .. } => "open it under its own store name",
+            Self::OutcomeUnknown { .. } => "look again before you repeat the write",
+            Self::PartlyRemoved { .. } => "remove what is left by hand",
+            Self::PermissionDenied { .. } => "allow this user or this program, then try again",
+            Self::PromptDismissed { .. } => "try again and answer the prompt",
+            Self::ReadOnly { .. } => "make the file system writable, or name another folder",
+            Self::RolledBack { .. } => {
+                "find out who restored an old copy, or remove the cache and sign in again"
+            }
+            Self::TooLarge { .. } => "remove sign-ins, or raise the limit",
+            Self::UnsafePath { fix, .. } => return shown(fix),
+            Self::Unsupported { .. } => "choose another way or another place",
+            Self::UnsupportedVersion { .. } => "update the program",
+            Self::VaultAmbiguous { .. } => "remove all but one of them in the vault's own program",
+            Self::VaultDenied { .. } => "allow this program in the vault's own program",
+            Self::VaultFailed { .. } => "find out with `tokenkeep doctor` what works here",
+            Self::VaultLocked { .. } => "unlock it, or allow prompts",
+            Self::VaultMissing { .. } => {
+                "make the vault, or choose a passphrase, a key file, a callback or memory"
+            }
+            Self::VaultServiceMissing { .. } => {
+                "start the vault's service, or choose a passphrase, a key file, a callback or memory"
+            }
+            Self::VaultTimeout { .. } => "look for an open prompt, or restart the vault's service",
+            Self::WrongKey { .. } => "check the passphrase, the key file or the callback",
+        })
+    }
+
+    /// Whether a user has to sign in again: nothing else fixes this.
+    pub fn is_sign_in_needed(&self) -> bool {
+        matches!(self, Self::KeyGone { .. })
+    }
+
+    /// Whether the same call may succeed a little later with nothing else done.
+    pub fn is_retryable(&self) -> bool {
+        matches!(
+            self,
+            Self::DurabilityUnknown { .. }
+                | Self::KeptChanging { .. }
+                | Self::LockTimeout { .. }
+                | Self::NoThread { .. }
+                | Self::OutcomeUnknown { .. }
+                | Self::VaultTimeout { .. }
+        )
+    }
+
+    pub(crate) fn is_not_found(&self) -> bool {
+        match self {
+            Self::MissingParent { .. } => true,
+            Self::Io { source, .. } => source
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound),
+            _ => false,
+        }
+    }
+}
+
+/// What `main` prints of an error that it returns: the text, its causes, and what to do.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut source = self.source();
+        while let Some(error) = source {
+            write!(f, ": {}", shown(error.to_string().trim_end()))?;
+            source = error.source();
+        }
+        write!(f, " ({})", self.next_step())
+    }
 }
 
 fn way_back(seen: u64, found: u64) -> String {

@@ -1,8 +1,8 @@
-//! Whether a person may be asked.
+//! Whether a user may be asked.
 
 use std::time::Duration;
 
-/// Whether a vault may ask the person something, such as the keyring's password.
+/// Whether a vault may ask the user something, such as the keyring's password.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Interaction {

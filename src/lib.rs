@@ -46,7 +46,7 @@
 //! Nothing falls back by itself. [`KeySource`] has the choices, and a program lists its own:
 //!
 //! ```no_run
-//! use tokenkeep::{KeySource, Passphrase, PersistedTokenCache};
+//! use tokenkeep::{KeySource, PersistedTokenCache, persistence::{Passphrase}};
 //!
 //! // The best first; what a cache was sealed with, it keeps.
 //! let cache = PersistedTokenCache::builder("com.example.mytool")
@@ -94,31 +94,23 @@
 
 mod cache;
 mod error;
-mod failure;
 mod interaction;
-mod next_step;
+pub mod lock;
 mod persisted;
-mod persistence;
+pub mod persistence;
 mod seal;
 mod secret;
 
 pub use cache::{
-    AccessToken, AccessTokenRef, Account, AuthorityType, CredentialType, Entry, Merged,
+    AccessToken, AccessTokenRef, Account, AuthorityType, CredentialType, Entry, MergeReport,
     MergedEntries, MergedSections, Query, SerializableTokenCache, SignInEvent, TokenCache,
     TokenRequest, TokenSource, ext_cache_key,
 };
 pub use error::Error;
 pub use interaction::Interaction;
 pub use persisted::PersistedTokenCache;
-pub use persistence::{
-    CredentialStore, FamilyIdentity, FamilyItem, FamilyPersistence, Hold, Intent, ItemEncoding,
-    KernelKeyring, KeyCallback, KeyRequest, KeySource, LeftOverKey, Loaded, MemoryPersistence,
-    Passphrase, Persistence, PersistenceBuilder, PlaintextPersistence, Protection, Saved,
-    SealedPersistence, Stamp, build_encrypted_persistence,
-};
-pub use seal::KeyId;
+pub use persistence::{KeySource, Protection, build_encrypted_persistence};
 pub use secret::Secret;
-pub use tokenkeep_platform::lock::{CrossProcessLock, Holder, LockError, LockGuard, Wait};
 
 // Its examples are tested, and it is not part of the documentation.
 #[cfg(doctest)]

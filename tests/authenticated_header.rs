@@ -14,7 +14,7 @@ use std::{
 
 use support::{Place, event, request};
 use tokenkeep::{Error, PersistedTokenCache};
-use tokenkeep_lab::say;
+use tokenkeep_test_support::say;
 
 /// Where the store's identity and its generation stand in the file.
 const IDENTITY: u64 = 64;

@@ -14,20 +14,21 @@ mod support;
 
 use std::{error::Error as StdError, fmt::Debug, fs, path::Path};
 
-use support::{Place, request};
+use support::{OpenCache, Place, request};
 use tokenkeep::{
-    CredentialType, Entry, Error, Hold, KeyCallback, KeySource, Loaded, MemoryPersistence,
-    PersistedTokenCache, Persistence, PlaintextPersistence, Query, Secret, SerializableTokenCache,
-    SignInEvent, TokenCache, TokenRequest,
+    CredentialType, Entry, Error, KeySource, PersistedTokenCache, Query, Secret,
+    SerializableTokenCache, SignInEvent, TokenCache, TokenRequest,
+    lock::LockGuard,
+    persistence::{KeyCallback, Loaded, MemoryPersistence, Persistence, PlaintextPersistence},
 };
-use tokenkeep_lab::{again, sign_in, started, task};
+use tokenkeep_test_support::{again, sign_in, started, task};
 
 #[test]
 fn no_debug_text_of_any_type_has_a_secret() {
     let (event, cache) = (event(), filled());
     let (place, plain) = (Place::new(), Place::new());
     let builder = || place.builder().key_source(KeySource::Callback(callback(sign_in::KEY)));
-    let persisted = builder().open().unwrap();
+    let persisted = builder().cache().unwrap();
     persisted.add(&event).unwrap();
     let request = TokenRequest::new("client", support::AUTHORITY, ["s1"]);
     let found = persisted.find_access_token(&request).unwrap().unwrap();
@@ -36,9 +37,9 @@ fn no_debug_text_of_any_type_has_a_secret() {
     let mut serializable = SerializableTokenCache::new();
     serializable.deserialize(cache.to_json().expose()).unwrap();
     let memory = MemoryPersistence::new();
-    memory.save(cache.to_json().expose(), None, &Hold::default()).unwrap();
+    memory.save(cache.to_json().expose(), None, &LockGuard::none()).unwrap();
     let text = PlaintextPersistence::new(plain.path().join("plain.json")).unwrap();
-    let saved = text.save(cache.to_json().expose(), None, &Hold::default()).unwrap();
+    let saved = text.save(cache.to_json().expose(), None, &LockGuard::none()).unwrap();
     let loaded = text.load(None).unwrap();
     assert!(matches!(loaded, Loaded::Content(..)));
     let secret = || Secret::new(sign_in::ACCESS_TOKEN);
@@ -70,7 +71,7 @@ fn no_debug_text_of_any_type_has_a_secret() {
     let passphrase = place.builder().key_source(KeySource::Passphrase(secret().into()));
     clean("secret", format!("{:?} {:#?}", secret(), secret()));
     clean("passphrase", format!("{passphrase:?} {passphrase:#?}"));
-    clean("callback", format!("{:?} {:?}", builder(), builder().sealed().unwrap()));
+    clean("callback", format!("{:?} {:?}", builder(), builder().build().unwrap()));
     clean("protection", format!("{:?} {}", persisted.protection(), persisted.protection()));
 }
 
@@ -168,8 +169,8 @@ fn no_error_of_a_store_or_a_key_has_a_secret() {
     let place = Place::new();
     place.open().add(&event()).unwrap();
     let builder = |key: KeySource| place.builder().key_source(key);
-    let fails = |builder: tokenkeep::PersistenceBuilder| {
-        let cache = builder.open();
+    let fails = |builder: tokenkeep::persistence::SealedPersistenceBuilder| {
+        let cache = builder.cache();
         let error = match cache {
             Ok(cache) => cache.add(&event()).unwrap_err(),
             Err(error) => error,
@@ -196,7 +197,7 @@ fn no_error_of_a_store_or_a_key_has_a_secret() {
     let supplied = Place::new();
     let with =
         |key: &[u8]| supplied.builder().key_source(KeySource::Callback(callback(key.to_vec())));
-    with(&sign_in::KEY).open().unwrap().add(&event()).unwrap();
+    with(&sign_in::KEY).cache().unwrap().add(&event()).unwrap();
     fails(with(&sign_in::KEY[..31]));
     fails(with(sign_in::ACCESS_TOKEN.as_bytes()));
     let mut wrong = sign_in::KEY;
@@ -213,8 +214,7 @@ fn no_error_of_a_store_or_a_key_has_a_secret() {
     fails(with(&sign_in::KEY));
 
     let plain = supplied.path().join("plain.json");
-    let open =
-        || PersistedTokenCache::with_persistence(PlaintextPersistence::new(&plain).unwrap(), None);
+    let open = || PersistedTokenCache::new(PlaintextPersistence::new(&plain).unwrap());
     open().add(&event()).unwrap();
     let text = fs::read(&plain).unwrap();
     for at in 0..text.len() {
@@ -252,7 +252,7 @@ fn a_panic_while_tokens_are_held_shows_none_of_them() {
 fn no_file_has_a_secret_while_and_after_it_is_written() {
     let place = Place::new();
     let cache =
-        place.builder().key_source(KeySource::Callback(callback(sign_in::KEY))).open().unwrap();
+        place.builder().key_source(KeySource::Callback(callback(sign_in::KEY))).cache().unwrap();
     cache.add(&event()).unwrap();
     cache
         .transaction(|held| {
@@ -271,13 +271,13 @@ fn no_file_has_a_secret_while_and_after_it_is_written() {
 #[cfg(target_os = "linux")]
 #[test]
 fn no_log_of_the_vaults_messages_has_a_secret_and_none_leaves_in_plain_text() {
-    use tokenkeep_lab::keyring::{State, inside};
+    use tokenkeep_test_support::keyring::{State, inside};
 
     let name = "no_log_of_the_vaults_messages_has_a_secret_and_none_leaves_in_plain_text";
     inside(name, State::Unlocked, |keyring| {
         let log = log::catch();
         let place = Place::new();
-        let open = || place.builder().key_source(KeySource::OsVault).open();
+        let open = || place.builder().key_source(KeySource::OsVault).cache();
         open().unwrap().add(&event()).unwrap();
         let listed = keyring.command("secret-tool");
         let key = vault_key(listed);

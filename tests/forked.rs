@@ -16,10 +16,14 @@ use std::{
     time::Duration,
 };
 
-use support::{Forked, Place, child_says_yes, event, token};
+use support::{Forked, OpenCache, Place, child_says_yes, event, token};
 use tokenkeep::{
-    Error, Hold, Intent, KeyCallback, KeySource, Loaded, MemoryPersistence, PersistedTokenCache,
-    Persistence, Saved, SealedPersistence, Secret, Stamp,
+    Error, KeySource, PersistedTokenCache, Secret,
+    lock::LockGuard,
+    persistence::{
+        Intent, KeyCallback, Loaded, MemoryPersistence, Persistence, Saved, SealedPersistence,
+        Stamp,
+    },
 };
 
 /// A time at which what is added is still valid now.
@@ -76,19 +80,24 @@ impl Persistence for Slow {
         self.0.load(known)
     }
 
-    fn save(&self, content: &[u8], base: Option<&Stamp>, hold: &Hold) -> Result<Saved, Error> {
-        self.0.save(content, base, hold)
+    fn save(
+        &self,
+        content: &[u8],
+        base: Option<&Stamp>,
+        guard: &LockGuard,
+    ) -> Result<Saved, Error> {
+        self.0.save(content, base, guard)
     }
 
-    fn delete(&self, base: Option<&Stamp>, hold: &Hold) -> Result<(), Error> {
-        self.0.delete(base, hold)
+    fn delete(&self, base: Option<&Stamp>, guard: &LockGuard) -> Result<(), Error> {
+        self.0.delete(base, guard)
     }
 
     fn stamp(&self) -> Result<Option<Stamp>, Error> {
         self.0.stamp()
     }
 
-    fn lock(&self) -> Option<tokenkeep::CrossProcessLock> {
+    fn lock(&self) -> Option<tokenkeep::lock::CrossProcessLock> {
         self.0.lock()
     }
 }
@@ -123,8 +132,8 @@ fn while_a_thread_of_the_parent_loads() {
     let place = Place::new();
     place.open().add(&event("client", "kept")).unwrap();
     let gate = Gate::new();
-    let slow = Slow(place.builder().sealed().unwrap(), gate.0.clone());
-    let cache = PersistedTokenCache::with_persistence(slow, None);
+    let slow = Slow(place.builder().build().unwrap(), gate.0.clone());
+    let cache = PersistedTokenCache::new(slow);
     let reader = cache.clone();
     let child = cache.clone();
     assert!(asked_while(&gate, move || drop(reader.accounts()), move || use_it(child)));
@@ -135,7 +144,8 @@ fn while_a_thread_of_the_parent_loads() {
 fn while_a_thread_of_the_parent_asks_for_the_key() {
     let place = Place::new();
     let key = || Ok(Secret::new([7; 32]));
-    let open = |callback| place.builder().key_source(KeySource::Callback(callback)).open().unwrap();
+    let open =
+        |callback| place.builder().key_source(KeySource::Callback(callback)).cache().unwrap();
     open(KeyCallback::new(move |_| key())).add(&event("client", "kept")).unwrap();
     for changes in [false, true] {
         let gate = Gate::new();
@@ -203,7 +213,7 @@ fn inside_a_change_of_the_parent() {
 
 #[test]
 fn while_a_thread_of_the_parent_changes_a_cache_in_memory() {
-    let cache = PersistedTokenCache::with_persistence(MemoryPersistence::new(), None);
+    let cache = PersistedTokenCache::new(MemoryPersistence::new());
     cache.add(&event("client", "kept")).unwrap();
     let gate = Gate::new();
     let (theirs, parent, child) = (gate.0.clone(), cache.clone(), cache.clone());

@@ -14,13 +14,14 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use support::{AUTHORITY, Place, event};
+use support::{AUTHORITY, OpenCache, Place, event, plaintext};
 use tokenkeep::{
-    AccessToken, CrossProcessLock, Error, KeyCallback, KeySource, Passphrase, PersistedTokenCache,
-    Secret, TokenRequest, TokenSource, Wait,
+    AccessToken, Error, KeySource, PersistedTokenCache, Secret, TokenRequest, TokenSource,
+    lock::{CrossProcessLock, Wait},
+    persistence::{KeyCallback, Passphrase},
 };
 #[cfg(target_os = "linux")]
-use tokenkeep_lab::keyring::{State, inside};
+use tokenkeep_test_support::keyring::{State, inside};
 
 const ANSWER: &[u8] = br#"{"access_token": "issued", "expires_in": 3600}"#;
 
@@ -46,7 +47,7 @@ fn a_new_cache_asks_for_its_passphrase_before_the_sign_in_and_only_then() {
         count.fetch_add(1, Ordering::SeqCst);
         Ok(Secret::new("several words"))
     });
-    let cache = place.builder().key_source(KeySource::Passphrase(passphrase)).open().unwrap();
+    let cache = place.builder().key_source(KeySource::Passphrase(passphrase)).cache().unwrap();
     cache.prepare().unwrap();
     assert_eq!(asked.load(Ordering::SeqCst), 1, "it asks");
     assert!(!place.file().exists(), "nothing is kept yet");
@@ -59,7 +60,7 @@ fn a_new_cache_asks_for_its_passphrase_before_the_sign_in_and_only_then() {
 #[test]
 fn an_answer_that_gives_no_key_is_found_before_the_sign_in() {
     let place = Place::new();
-    let open = |source| place.builder().key_source(source).open().unwrap();
+    let open = |source| place.builder().key_source(source).cache().unwrap();
     let empty = open(KeySource::Passphrase(Passphrase::asked(|_| Ok(Secret::new("")))));
     assert!(matches!(empty.prepare(), Err(Error::Invalid { .. })));
     let refusing = open(KeySource::Callback(KeyCallback::new(|_| Err("no key today".into()))));
@@ -114,7 +115,7 @@ fn may_write(folder: &std::path::Path) -> bool {
 fn a_locked_vault_is_found_before_the_sign_in() {
     inside("a_locked_vault_is_found_before_the_sign_in", State::Locked, |keyring| {
         let place = Place::new();
-        let open = || place.builder().key_source(KeySource::OsVault).open();
+        let open = || place.builder().key_source(KeySource::OsVault).cache();
         assert!(matches!(open(), Err(Error::VaultLocked { .. })));
         keyring.unlock().unwrap();
         let cache = open().unwrap();
@@ -135,7 +136,7 @@ fn a_locked_vault_is_found_before_the_sign_in() {
 fn a_key_that_was_only_prepared_goes_with_the_value() {
     inside("a_key_that_was_only_prepared_goes_with_the_value", State::Unlocked, |keyring| {
         let place = Place::new();
-        let cache = place.builder().key_source(KeySource::OsVault).open().unwrap();
+        let cache = place.builder().key_source(KeySource::OsVault).cache().unwrap();
         let keys = || {
             let search = ["search", "--all", "application", "tokenkeep"];
             let found = keyring.command("secret-tool").args(search).output().unwrap();
@@ -154,16 +155,16 @@ fn the_token_of_an_answer_outlives_a_lock_that_is_held_and_a_section_that_is_dam
     place.open().add(&event("client", "kept")).unwrap();
     let lock = CrossProcessLock::new(place.folder(), "cache");
     let held = lock.acquire(&Wait::at_most(Duration::from_secs(5))).unwrap();
-    let waiting = place.builder().lock_timeout(Duration::from_millis(50)).open().unwrap();
+    let waiting = place.builder().cache().unwrap().lock_timeout(Duration::from_millis(50));
     let token = unstored(&waiting);
     assert!(matches!(token.unstored_because(), Some(Error::LockTimeout { .. })), "{token:?}");
     drop(held);
 
     let path = place.path().join("plain.json");
     let content = br#"{"AccessToken": "no section", "Account": {}}"#;
-    tokenkeep_lab::create_private(&path);
+    tokenkeep_test_support::create_private(&path);
     fs::write(&path, content).unwrap();
-    let plain = place.builder().open_plaintext(&path).unwrap();
+    let plain = plaintext(&path).unwrap();
     let token = unstored(&plain);
     assert!(matches!(token.unstored_because(), Some(Error::Corrupt { .. })), "{token:?}");
     assert_eq!(fs::read(&path).unwrap(), content);
@@ -185,7 +186,7 @@ fn the_token_of_a_renewal_is_not_refused_for_a_cache_that_cannot_be_read() {
         format!(r#"{{"access_token": "issued", "expires_in": 3600, "id_token": "{id_token}"}}"#);
     let lock = CrossProcessLock::new(place.folder(), "cache");
     let held = lock.acquire(&Wait::at_most(Duration::from_secs(5))).unwrap();
-    let waiting = place.builder().lock_timeout(Duration::from_millis(50)).open().unwrap();
+    let waiting = place.builder().cache().unwrap().lock_timeout(Duration::from_millis(50));
     let token = waiting.add_renewal(&request(), &spent, renewed.as_bytes()).unwrap();
     assert_eq!((token.secret(), token.is_stored()), ("issued", false));
     assert_eq!(token.home_account_id().unwrap(), "o1.t1");

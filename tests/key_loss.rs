@@ -18,9 +18,10 @@ use std::{
     thread,
 };
 
-use support::{Place, STORE, event, request, token};
+use support::{OpenCache, Place, STORE, event, request, token};
+use tokenkeep::persistence::SealedPersistence;
 use tokenkeep::{Error, KeySource, PersistedTokenCache};
-use tokenkeep_lab::{
+use tokenkeep_test_support::{
     Tool, again,
     collections::Collections,
     keyring::{Keyring, Provider, State, inside},
@@ -28,7 +29,7 @@ use tokenkeep_lab::{
 };
 
 fn open(folder: &Path) -> Result<PersistedTokenCache, Error> {
-    PersistedTokenCache::builder(STORE).folder(folder).key_source(KeySource::OsVault).open()
+    SealedPersistence::builder(STORE).folder(folder).key_source(KeySource::OsVault).cache()
 }
 
 #[test]
@@ -62,9 +63,9 @@ fn a_key_that_is_gone_is_said_to_be_while_a_collection_of_others_stays_locked() 
         assert!(keyring.command("secret-tool").args(clear).status().unwrap().success());
         let read = open(&place.folder()).and_then(|cache| cache.accounts());
         assert!(matches!(read, Err(Error::KeyGone { .. })), "{read:?}");
-        let unopened = PersistedTokenCache::builder(STORE).folder(place.folder());
-        let sealed = unopened.key_source(KeySource::OsVault).sealed().unwrap();
-        PersistedTokenCache::with_persistence(sealed, None).quarantine().unwrap().unwrap();
+        let unopened = SealedPersistence::builder(STORE).folder(place.folder());
+        let sealed = unopened.key_source(KeySource::OsVault).build().unwrap();
+        PersistedTokenCache::new(sealed).quarantine().unwrap().unwrap();
         let cache = open(&place.folder()).unwrap();
         cache.add(&event("client", "again")).unwrap();
         cache.clear().unwrap();

@@ -12,12 +12,13 @@ use std::{
 };
 
 use keyring::mock;
-use support::{Place, STORE, event, token};
+use support::{OpenCache, Place, STORE, event, token};
+use tokenkeep::persistence::SealedPersistence;
 use tokenkeep::{
-    CredentialStore, Error, KernelKeyring, KeyCallback, KeySource, Passphrase, PersistedTokenCache,
-    Secret,
+    Error, KeySource, PersistedTokenCache, Secret,
+    persistence::{CredentialStore, KernelKeyring, KeyCallback, Passphrase},
 };
-use tokenkeep_lab::create_private;
+use tokenkeep_test_support::create_private;
 
 /// A way to keys, and what it takes to open a cache with it.
 struct Source<'a> {
@@ -31,14 +32,14 @@ impl Source<'_> {
     }
 
     fn open(&self, folder: &Path) -> Result<PersistedTokenCache, Error> {
-        PersistedTokenCache::builder(STORE).folder(folder).key_source((self.key)(folder)).open()
+        SealedPersistence::builder(STORE).folder(folder).key_source((self.key)(folder)).cache()
     }
 
     /// A cache that can be given up while its key is out of reach.
     fn unreached(&self, folder: &Path) -> PersistedTokenCache {
-        let builder = PersistedTokenCache::builder(STORE).folder(folder);
-        let sealed = builder.key_source((self.key)(folder)).sealed().unwrap();
-        PersistedTokenCache::with_persistence(sealed, None)
+        let builder = SealedPersistence::builder(STORE).folder(folder);
+        let sealed = builder.key_source((self.key)(folder)).build().unwrap();
+        PersistedTokenCache::new(sealed)
     }
 
     fn signed_in(&self, folder: &Path, secret: &str) {
@@ -73,7 +74,9 @@ fn sources<'a>() -> Vec<Source<'a>> {
         let kernel = KeySource::KernelKeyring(KernelKeyring::User);
         match kernel.verify(STORE, tokenkeep::Interaction::Never) {
             Ok(()) => sources.push(Source::of("kernel keyring", kernel)),
-            Err(error) => tokenkeep_lab::say(&format!("skipped: the kernel keyring: {error}")),
+            Err(error) => {
+                tokenkeep_test_support::say(&format!("skipped: the kernel keyring: {error}"))
+            }
         }
     }
     sources
@@ -299,8 +302,8 @@ fn a_link_that_now_leads_to_a_copy_does_not_make_it_the_original() {
 #[cfg(target_os = "linux")]
 mod real_keyring {
     use ::secret_service::{EncryptionType, blocking::SecretService};
-    use tokenkeep_lab::collections::Collections;
-    use tokenkeep_lab::keyring::{State, inside};
+    use tokenkeep_test_support::collections::Collections;
+    use tokenkeep_test_support::keyring::{State, inside};
 
     use super::{
         support::{Forked, child_says_yes},

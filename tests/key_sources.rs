@@ -13,12 +13,12 @@ use std::{
 };
 
 use keyring::mock;
-use support::{Place, event, token};
+use support::{OpenCache, Place, event, token};
 use tokenkeep::{
-    CredentialStore, Error, KernelKeyring, KeyCallback, KeySource, Passphrase, PersistedTokenCache,
-    Protection, Secret,
+    Error, KeySource, PersistedTokenCache, Protection, Secret,
+    persistence::{CredentialStore, KernelKeyring, KeyCallback, Passphrase},
 };
-use tokenkeep_lab::create_private;
+use tokenkeep_test_support::create_private;
 
 /// A source that does not exist on the system that runs the tests.
 fn missing() -> KeySource {
@@ -37,7 +37,7 @@ fn open<const N: usize>(
     place: &Place,
     sources: [KeySource; N],
 ) -> Result<PersistedTokenCache, Error> {
-    place.builder().key_sources(sources).open()
+    place.builder().key_sources(sources).cache()
 }
 
 fn key_in_use(cache: &PersistedTokenCache) -> &'static str {
@@ -109,18 +109,14 @@ fn a_list_in_which_nothing_exists_says_what_is_missing_or_keeps_it_in_memory() {
     let place = Place::new();
     let error = open(&place, [missing()]).unwrap_err();
     assert!(matches!(error, Error::VaultMissing { .. }), "{error}");
-    let (memory, why) = place.builder().key_sources([missing()]).open_or_memory();
-    assert!(matches!(why, Some(Error::VaultMissing { .. })));
-    memory.add(&event("client", "brief")).unwrap();
-    assert_eq!(memory.protection(), Protection::Memory);
     assert!(!place.folder().exists());
 }
 
 #[test]
 fn verify_proves_and_names_the_source_in_use_and_no_other() {
     let place = Place::new();
-    let sealed = || place.builder().key_sources([missing(), file(&place), callback()]).sealed();
-    let unopened = || PersistedTokenCache::with_persistence(sealed().unwrap(), None);
+    let sealed = || place.builder().key_sources([missing(), file(&place), callback()]).build();
+    let unopened = || PersistedTokenCache::new(sealed().unwrap());
     assert_eq!(sealed().unwrap().key_source_in_use().unwrap(), None);
     let new = unopened().verify().unwrap();
     assert!(matches!(new, Protection::Sealed { key: "key file", .. }), "{new:?}");
@@ -129,7 +125,7 @@ fn verify_proves_and_names_the_source_in_use_and_no_other() {
     assert_eq!(sealed().unwrap().key_source_in_use().unwrap(), Some("callback"));
     let verified = unopened().verify().unwrap();
     assert!(matches!(verified, Protection::Sealed { key: "callback", .. }), "{verified:?}");
-    let error = place.builder().key_source(file(&place)).sealed().unwrap().key_source_in_use();
+    let error = place.builder().key_source(file(&place)).build().unwrap().key_source_in_use();
     assert!(matches!(error, Err(Error::OtherBackend { .. })), "{error:?}");
 }
 
@@ -137,7 +133,7 @@ fn verify_proves_and_names_the_source_in_use_and_no_other() {
 fn a_list_that_is_empty_or_names_a_source_twice_is_refused() {
     let place = Place::new();
     for sources in [vec![], vec![callback(), callback()]] {
-        let error = place.builder().key_sources(sources).open().unwrap_err();
+        let error = place.builder().key_sources(sources).cache().unwrap_err();
         assert!(matches!(error, Error::Invalid { .. }), "{error}");
     }
 }
@@ -146,7 +142,7 @@ fn a_list_that_is_empty_or_names_a_source_twice_is_refused() {
 fn a_store_of_keyring_core_keeps_the_key_until_the_cache_is_cleared() {
     let place = Place::new();
     let store = CredentialStore::new(mock::Store::new().unwrap());
-    let open = || place.builder().key_source(KeySource::CredentialStore(store.clone())).open();
+    let open = || place.builder().key_source(KeySource::CredentialStore(store.clone())).cache();
     open().unwrap().add(&event("client", "kept")).unwrap();
     let cache = open().unwrap();
     assert_eq!(token(&cache, "client").as_deref(), Some("kept"));
@@ -202,7 +198,7 @@ fn a_wrong_passphrase_beside_a_busy_writer_is_told_after_one_question() {
     let writer = place
         .builder()
         .key_source(KeySource::Passphrase(Passphrase::new("several words")))
-        .open()
+        .cache()
         .unwrap();
     writer.add(&event("client", "kept")).unwrap();
     let asked = Arc::new(AtomicUsize::new(0));
@@ -228,7 +224,7 @@ fn each_cache_that_comes_into_the_place_is_asked_for_once() {
     let words = || KeySource::Passphrase(Passphrase::new("several words"));
     let mut files = Vec::new();
     for _ in 0..2 {
-        let cache = place.builder().key_source(words()).open().unwrap();
+        let cache = place.builder().key_source(words()).cache().unwrap();
         cache.add(&event("client", "kept")).unwrap();
         files.push(fs::read(place.file()).unwrap());
         fs::remove_file(place.file()).unwrap();
@@ -269,12 +265,12 @@ fn a_key_file_in_the_caches_folder_is_refused_whatever_leads_there() {
     }
     fs::create_dir(place.path().join("x")).unwrap();
     for key in beside {
-        let refused = place.builder().key_source(KeySource::KeyFile(key.clone())).open();
+        let refused = place.builder().key_source(KeySource::KeyFile(key.clone())).cache();
         assert!(matches!(refused, Err(Error::Invalid { .. })), "{}: {refused:?}", key.display());
     }
     for elsewhere in ["cache-key/key", "cache/../elsewhere/key"] {
         let key = place.path().join(elsewhere);
-        let opened = place.builder().key_source(KeySource::KeyFile(key)).open();
+        let opened = place.builder().key_source(KeySource::KeyFile(key)).cache();
         assert!(opened.is_ok(), "{elsewhere}: {opened:?}");
     }
 }
@@ -296,14 +292,14 @@ fn a_key_in_the_kernel_keyring_opens_the_cache_and_goes_with_it() {
     let of_the_session = KeySource::KernelKeyring(KernelKeyring::Session);
     let cache = match open() {
         Err(Error::VaultMissing { reason, .. }) => {
-            return tokenkeep_lab::say(&format!("skipped: the kernel keyring: {reason}"));
+            return tokenkeep_test_support::say(&format!("skipped: the kernel keyring: {reason}"));
         }
         cache => cache.unwrap(),
     };
     cache.add(&event("client", "kept")).unwrap();
     assert_eq!(token(&open().unwrap(), "client").as_deref(), Some("kept"));
     assert_eq!(key_in_use(&cache), "kernel keyring");
-    let other = place.builder().key_source(of_the_session).open().unwrap();
+    let other = place.builder().key_source(of_the_session).cache().unwrap();
     assert_eq!(token(&other, "client").as_deref(), Some("kept"), "whichever keyring was named");
     cache.verify().unwrap();
     cache.clear().unwrap();
@@ -338,8 +334,8 @@ fn a_key_that_dpapi_does_not_decrypt_any_more_goes_with_the_cache_that_is_given_
     fs::remove_file(&key_file).unwrap();
     create_private(&key_file).write_all(&wrapped[..wrapped.len() / 2]).unwrap();
     assert!(matches!(open(), Err(Error::InvalidKeyFile { .. })));
-    let unreached = place.builder().key_source(KeySource::Dpapi).sealed().unwrap();
-    PersistedTokenCache::with_persistence(unreached, None).reset().unwrap();
+    let unreached = place.builder().key_source(KeySource::Dpapi).build().unwrap();
+    PersistedTokenCache::new(unreached).reset().unwrap();
     open().unwrap().add(&event("client", "new")).unwrap();
     assert_eq!(token(&open().unwrap(), "client").as_deref(), Some("new"));
 }
@@ -348,7 +344,7 @@ fn a_key_that_dpapi_does_not_decrypt_any_more_goes_with_the_cache_that_is_given_
 #[test]
 fn credential_manager_comes_first_and_keeps_the_key() {
     let place = Place::new();
-    let open = || place.builder().key_sources(KeySource::defaults()).open();
+    let open = || place.builder().key_sources(KeySource::defaults()).cache();
     let cache = open().unwrap();
     cache.add(&event("client", "kept")).unwrap();
     assert_eq!(key_in_use(&cache), "Credential Manager");

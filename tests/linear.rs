@@ -16,7 +16,7 @@ use std::{env, fs, thread};
 
 use shapes::{SHAPES, Shape};
 use tokenkeep::{Error, SignInEvent, TokenCache};
-use tokenkeep_lab::{again, task};
+use tokenkeep_test_support::{again, task};
 use work::Work;
 
 #[test]

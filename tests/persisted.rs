@@ -10,10 +10,12 @@ use std::{
     time::Duration,
 };
 
-use support::{Place, STORE, event, token};
+use support::{OpenCache, Place, STORE, event, plaintext, token};
+use tokenkeep::persistence::SealedPersistence;
 use tokenkeep::{
-    CredentialType, CrossProcessLock, Error, KeyCallback, KeyRequest, KeySource, MemoryPersistence,
-    PersistedTokenCache, PlaintextPersistence, Protection, Query, Secret,
+    CredentialType, Error, KeySource, PersistedTokenCache, Protection, Query, Secret,
+    lock::CrossProcessLock,
+    persistence::{KeyCallback, KeyRequest, MemoryPersistence, PlaintextPersistence},
 };
 
 #[test]
@@ -130,7 +132,7 @@ fn a_callback_supplies_the_key_and_says_why_it_cannot() {
     let place = Place::new();
     type Function = fn(&KeyRequest) -> Result<Secret, Box<dyn std::error::Error + Send + Sync>>;
     let open = |callback: Function| {
-        place.builder().key_source(KeySource::Callback(KeyCallback::new(callback))).open().unwrap()
+        place.builder().key_source(KeySource::Callback(KeyCallback::new(callback))).cache().unwrap()
     };
     open(|_| Ok(Secret::new([7; 32]))).add(&event("client", "kept")).unwrap();
     assert_eq!(token(&open(|_| Ok(Secret::new([7; 32]))), "client").as_deref(), Some("kept"));
@@ -145,11 +147,11 @@ fn the_size_limit_holds_on_read_and_on_save() {
     let place = Place::new();
     place.open().add(&event("client", &"x".repeat(10_000))).unwrap();
     let before = fs::read(place.file()).unwrap();
-    let small = place.builder().size_limit(4096).open().unwrap();
+    let small = place.builder().size_limit(4096).cache().unwrap();
     assert!(matches!(small.accounts(), Err(Error::TooLarge { limit: 4096, .. })));
 
     let fresh = Place::new();
-    let small = fresh.builder().size_limit(4096).open().unwrap();
+    let small = fresh.builder().size_limit(4096).cache().unwrap();
     small.add(&event("client", "fits")).unwrap();
     let refused = small.add(&event("client", &"x".repeat(10_000)));
     assert!(matches!(refused, Err(Error::TooLarge { limit: 4096, .. })), "{refused:?}");
@@ -163,7 +165,7 @@ fn the_protection_is_told() {
     let sealed = place.open().protection();
     assert!(matches!(&sealed, Protection::Sealed { key: "key file", .. }) && sealed.is_encrypted());
     let plain = PlaintextPersistence::new(place.path().join("plain.json")).unwrap();
-    let plain = PersistedTokenCache::with_persistence(plain, None).protection();
+    let plain = PersistedTokenCache::new(plain).protection();
     assert!(plain.to_string().contains("PLAIN TEXT") && !plain.is_encrypted());
     assert_eq!(PersistedTokenCache::in_memory().protection(), Protection::Memory);
 }
@@ -172,7 +174,7 @@ fn the_protection_is_told() {
 fn plain_text_is_msal_json_and_shared_like_any_other() {
     let place = Place::new();
     let file = place.path().join("plain.json");
-    let open = || place.builder().open_plaintext(&file).unwrap();
+    let open = || plaintext(&file).unwrap();
     open().add(&event("client", "visible")).unwrap();
     assert_eq!(token(&open(), "client").as_deref(), Some("visible"));
     let json = fs::read_to_string(&file).unwrap();
@@ -186,7 +188,7 @@ fn plain_text_is_msal_json_and_shared_like_any_other() {
 fn a_key_file_beside_the_cache_is_refused() {
     let place = Place::new();
     let key = place.folder().join("tests.key");
-    let beside = place.builder().key_source(KeySource::KeyFile(key)).open();
+    let beside = place.builder().key_source(KeySource::KeyFile(key)).cache();
     assert!(matches!(beside, Err(Error::Invalid { .. })), "{beside:?}");
 }
 
@@ -196,7 +198,7 @@ fn a_lock_that_is_held_too_long_names_its_holder() {
     place.open().add(&event("client", "kept")).unwrap();
     let lock = CrossProcessLock::new(place.folder(), "cache");
     let guard = lock.acquire(&Default::default()).unwrap();
-    let waiting = place.builder().lock_timeout(Duration::from_millis(50)).open().unwrap();
+    let waiting = place.builder().cache().unwrap().lock_timeout(Duration::from_millis(50));
     let timed_out = waiting.add(&event("client", "late")).unwrap_err();
     assert!(matches!(&timed_out, Error::LockTimeout { holder: Some(_), .. }), "{timed_out:?}");
     assert!(timed_out.to_string().contains(&std::process::id().to_string()), "{timed_out}");
@@ -232,7 +234,7 @@ fn steps_are_transactions_of_one_entry() {
 
 #[test]
 fn a_cache_in_memory_is_shared_by_its_threads_alone() {
-    let cache = PersistedTokenCache::with_persistence(MemoryPersistence::new(), None);
+    let cache = PersistedTokenCache::new(MemoryPersistence::new());
     cache.add(&event("client", "here")).unwrap();
     assert_eq!(token(&cache, "client").as_deref(), Some("here"));
     assert_eq!(token(&PersistedTokenCache::in_memory(), "client"), None);
@@ -247,7 +249,7 @@ fn a_cache_lies_in_a_folder_of_any_name() {
     let open = || {
         let key = KeySource::KeyFile(place.path().join("Schlüssel 🔑").join("der Schlüssel"));
         fs::create_dir_all(folder.parent().unwrap()).unwrap();
-        PersistedTokenCache::builder(STORE).folder(&folder).key_source(key).open().unwrap()
+        SealedPersistence::builder(STORE).folder(&folder).key_source(key).cache().unwrap()
     };
     let (one, two) = (open(), open());
     for secret in ["first", "second"] {

@@ -6,23 +6,27 @@ mod support;
 
 use std::{fs, path::Path};
 
-use support::{Place, event};
-use tokenkeep::{Error, KeyCallback, KeySource, PersistedTokenCache, PlaintextPersistence, Secret};
+use support::{OpenCache, Place, event, plaintext};
+use tokenkeep::persistence::SealedPersistence;
+use tokenkeep::{
+    Error, KeySource, Secret,
+    persistence::{KeyCallback, PlaintextPersistence},
+};
 
 #[test]
 fn a_tilde_that_nobody_replaced_is_refused_in_every_path() {
     let callback = || KeySource::Callback(KeyCallback::new(|_| Ok(Secret::new([7; 32]))));
     let place = Place::new();
-    let builder = || PersistedTokenCache::builder("com.example.mytool");
+    let builder = || SealedPersistence::builder("com.example.mytool");
     for path in ["~", "~/cache", "~ada/cache", "~cache"] {
         for refused in [
-            builder().folder(path).key_source(callback()).open().err(),
-            builder().open_plaintext(path).err(),
+            builder().folder(path).key_source(callback()).cache().err(),
+            plaintext(path).err(),
             PlaintextPersistence::new(path).err(),
             builder()
                 .folder(place.folder())
                 .key_source(KeySource::KeyFile(path.into()))
-                .open()
+                .cache()
                 .err(),
         ] {
             let text = refused.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -38,7 +42,7 @@ fn a_tilde_that_nobody_replaced_is_refused_in_every_path() {
 fn a_plain_text_file_of_another_kind_is_left_whatever_is_asked() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("settings.json");
-    let open = || PersistedTokenCache::builder("x").open_plaintext(&file).unwrap();
+    let open = || plaintext(&file).unwrap();
     for content in [
         r#"{"name": "x", "dependencies": {}}"#,
         r#"{"AccessToken": "text"}"#,
@@ -65,7 +69,7 @@ fn a_plain_text_file_of_another_kind_is_left_whatever_is_asked() {
 fn a_damaged_plain_text_cache_is_set_aside_or_reset_as_before() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("cache.json");
-    let open = || PersistedTokenCache::builder("x").open_plaintext(&file).unwrap();
+    let open = || plaintext(&file).unwrap();
     for damaged in ["", "{\"Account\": {\"k", "{\"AccessToken\": {}} tail", "\0\0"] {
         write_private(&file, damaged);
         assert!(open().clear().is_err(), "{damaged}");
@@ -89,7 +93,7 @@ fn a_sealed_cache_named_as_plain_text_is_left_with_its_key() {
     let place = Place::new();
     place.open().add(&event("client", "kept")).unwrap();
     let before = fs::read(place.file()).unwrap();
-    let plain = || PersistedTokenCache::builder("x").open_plaintext(place.file()).unwrap();
+    let plain = || plaintext(place.file()).unwrap();
     for refused in [plain().clear().err(), plain().reset().err(), plain().quarantine().err()] {
         assert!(matches!(refused, Some(Error::OtherBackend { .. })), "{refused:?}");
     }
@@ -102,13 +106,13 @@ fn a_sealed_cache_named_as_plain_text_is_left_with_its_key() {
 fn a_path_in_a_text_ends_no_line_and_moves_no_cursor() {
     let outer = tempfile::tempdir().unwrap();
     let odd = outer.path().join("a\nb\u{1b}[2J\u{202e}c");
-    let open = |path: &Path| PersistedTokenCache::builder("x").open_plaintext(path).unwrap();
+    let open = |path: &Path| plaintext(path).unwrap();
     let missing = open(&odd.join("below/x.json")).add(&event("client", "no"));
     write_private(&odd, "[]");
     let corrupt = open(&odd).accounts().map(drop);
     write_private(&odd, r#"{"other": 1}"#);
     let other = open(&odd).clear();
-    let below = PersistedTokenCache::builder("x").open_plaintext(odd.join("x.json")).map(drop);
+    let below = plaintext(odd.join("x.json")).map(drop);
     for error in
         [missing.unwrap_err(), corrupt.unwrap_err(), other.unwrap_err(), below.unwrap_err()]
     {
@@ -121,8 +125,11 @@ fn a_path_in_a_text_ends_no_line_and_moves_no_cursor() {
 }
 
 fn write_private(file: &Path, content: &str) {
-    std::io::Write::write_all(&mut tokenkeep_lab::create_private(file), content.as_bytes())
-        .unwrap();
+    std::io::Write::write_all(
+        &mut tokenkeep_test_support::create_private(file),
+        content.as_bytes(),
+    )
+    .unwrap();
 }
 
 // Not on Windows: modes, links, a folder for the login session
@@ -134,7 +141,7 @@ mod unix {
         path::PathBuf,
     };
 
-    use tokenkeep_lab::{again, say, task};
+    use tokenkeep_test_support::{again, say, task};
 
     use super::*;
 
@@ -177,8 +184,8 @@ mod unix {
 
     fn open_for_the_session(expected: &str) {
         let key = KeySource::Callback(KeyCallback::new(|_| Ok(Secret::new([7; 32]))));
-        let builder = PersistedTokenCache::builder("com.example.mytool").key_source(key);
-        let opened = builder.for_login_session().open();
+        let builder = SealedPersistence::builder("com.example.mytool").key_source(key);
+        let opened = builder.for_login_session().cache();
         match opened {
             Ok(cache) => {
                 assert_eq!(expected, "kept");
@@ -204,13 +211,13 @@ mod unix {
         }
         let key = |folder: &Path| KeySource::KeyFile(folder.join("key/x.key"));
         let sealed = |folder: &Path, key| {
-            let builder = PersistedTokenCache::builder("com.example.mytool");
-            let cache = builder.folder(folder.join("cache")).key_source(key).open()?;
+            let builder = SealedPersistence::builder("com.example.mytool");
+            let cache = builder.folder(folder.join("cache")).key_source(key).cache()?;
             cache.add(&event("client", "kept"))
         };
         let plain = |folder: &Path| {
             let file = folder.join("plain/x.json");
-            PersistedTokenCache::builder("x").open_plaintext(file)?.add(&event("client", "kept"))
+            plaintext(file)?.add(&event("client", "kept"))
         };
         set_mode(&open, 0o777);
         for refused in

@@ -14,9 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use support::{Place, event, token};
-use tokenkeep::{Error, KeySource, PersistedTokenCache, TokenCache};
-use tokenkeep_lab::{again, say, started, task, under_wine};
+use support::{OpenCache, Place, event, token};
+use tokenkeep::persistence::SealedPersistence;
+use tokenkeep::{Error, KeySource, TokenCache};
+use tokenkeep_test_support::{again, say, started, task, under_wine};
 
 /// Of a worker, beside its number: the place, the rounds, and whether the cache may be cleared.
 const PLACE: &str = "TOKENKEEP_TEST_PLACE";
@@ -185,8 +186,8 @@ fn clear_by_one_process_while_another_adds_leaves_a_readable_cache() {
     worker.finish();
     let cache = place.open();
     cache.accounts().expect("readable afterwards");
-    cache.add(&event("client", "anew")).unwrap();
-    assert_eq!(token(&place.open(), "client").as_deref(), Some("anew"));
+    cache.add(&event("client", "again")).unwrap();
+    assert_eq!(token(&place.open(), "client").as_deref(), Some("again"));
 }
 
 /// The worker's side.
@@ -195,13 +196,13 @@ fn work(number: OsString) {
     let place = env::var(PLACE).unwrap();
     let rounds: usize = env::var(ROUNDS).unwrap().parse().unwrap();
     let may_be_cleared = env::var_os(CLEARED).is_some();
-    let cache = PersistedTokenCache::builder(support::STORE)
+    let cache = SealedPersistence::builder(support::STORE)
         .folder(format!("{place}/cache"))
         .key_source(KeySource::KeyFile(format!("{place}/key/tests.key").into()))
         // A disk that stands still for a minute is no loss and no unfairness.
-        .lock_timeout(Duration::from_secs(600))
-        .open()
-        .unwrap();
+        .cache()
+        .unwrap()
+        .lock_timeout(Duration::from_secs(600));
     println!("ready");
     io::stdin().lock().read_line(&mut String::new()).unwrap();
     let from = token(&cache, &client(number)).map_or(0, |last| last.parse::<usize>().unwrap() + 1);

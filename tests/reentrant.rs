@@ -16,10 +16,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use support::{Place, STORE, event, token};
+use support::{OpenCache, Place, STORE, event, token};
+use tokenkeep::persistence::SealedPersistence;
 use tokenkeep::{
-    CrossProcessLock, Error, Hold, Intent, KeyCallback, KeySource, Loaded, MemoryPersistence,
-    Passphrase, PersistedTokenCache, Persistence, Saved, Secret, Stamp,
+    Error, KeySource, PersistedTokenCache, Secret,
+    lock::{CrossProcessLock, LockGuard},
+    persistence::{
+        Intent, KeyCallback, Loaded, MemoryPersistence, Passphrase, Persistence, Saved, Stamp,
+    },
 };
 
 /// Everything that a callback might call.
@@ -83,7 +87,7 @@ fn other(
         "another value" => place.folder(),
         _ => spelled_otherwise(place),
     };
-    PersistedTokenCache::builder(STORE).folder(folder).key_source(source.clone()).open().unwrap()
+    SealedPersistence::builder(STORE).folder(folder).key_source(source.clone()).cache().unwrap()
 }
 
 fn spelled_otherwise(place: &Place) -> PathBuf {
@@ -108,7 +112,7 @@ fn a_key_source_that_uses_the_cache(source: impl Fn(Inner) -> KeySource) {
             let place = Place::new();
             let inner = Inner::default();
             let source = source(inner.clone());
-            let open = || place.builder().key_source(source.clone()).open().unwrap();
+            let open = || place.builder().key_source(source.clone()).cache().unwrap();
             open().add(&event("client", "kept")).unwrap();
             let cache = open();
             inner.arm(other(which, &place, &source, &cache));
@@ -147,7 +151,7 @@ fn a_question_for_the_passphrase_that_uses_its_cache_is_told_so_at_once() {
             Ok(Secret::new("several words"))
         }))
     };
-    let open = |source| place.builder().key_source(source).open().unwrap();
+    let open = |source| place.builder().key_source(source).cache().unwrap();
     open(source(Inner::default())).add(&event("client", "kept")).unwrap();
     let cache = open(source(inner.clone()));
     inner.arm(cache.clone());
@@ -188,14 +192,19 @@ impl Persistence for Own {
         self.inner.load(known)
     }
 
-    fn save(&self, content: &[u8], base: Option<&Stamp>, hold: &Hold) -> Result<Saved, Error> {
+    fn save(
+        &self,
+        content: &[u8],
+        base: Option<&Stamp>,
+        guard: &LockGuard,
+    ) -> Result<Saved, Error> {
         self.at("save");
-        self.inner.save(content, base, hold)
+        self.inner.save(content, base, guard)
     }
 
-    fn delete(&self, base: Option<&Stamp>, hold: &Hold) -> Result<(), Error> {
+    fn delete(&self, base: Option<&Stamp>, guard: &LockGuard) -> Result<(), Error> {
         self.at("delete");
-        self.inner.delete(base, hold)
+        self.inner.delete(base, guard)
     }
 
     fn stamp(&self) -> Result<Option<Stamp>, Error> {
@@ -215,9 +224,9 @@ fn a_persistence_of_ones_own_that_uses_its_cache_is_told_so_at_once() {
     for files in [false, true] {
         for call in ["prepare", "load", "save", "delete", "stamp"] {
             let uses = Inner::default();
-            let lock = files.then(|| CrossProcessLock::family(place.folder().join("own")));
+            let lock = files.then(|| CrossProcessLock::msal_extensions(place.folder().join("own")));
             let own = Own { inner: MemoryPersistence::new(), uses: uses.clone(), call, lock };
-            let cache = PersistedTokenCache::with_persistence(own, None);
+            let cache = PersistedTokenCache::new(own);
             cache.add(&event("client", "kept")).unwrap();
             uses.arm(cache.clone());
             match call {
@@ -239,11 +248,10 @@ fn a_lock_notice_that_uses_its_cache_is_told_so_at_once() {
     let inner = Inner::default();
     let (told, is_told) = mpsc::channel();
     let theirs = inner.clone();
-    let cache = place.builder().on_lock_wait(move |_, _| {
+    let cache = place.open().on_lock_wait(move |_, _| {
         theirs.run();
         told.send(()).ok();
     });
-    let cache = cache.open().unwrap();
     inner.arm(cache.clone());
     let held = CrossProcessLock::new(place.folder(), "cache").acquire(&Default::default()).unwrap();
     thread::scope(|scope| {
@@ -270,7 +278,7 @@ fn a_callback_that_waits_for_another_thread_which_uses_its_cache_ends() {
     }));
     let open = || {
         let builder = place.builder().key_source(source.clone());
-        builder.lock_timeout(Duration::from_millis(10)).open().unwrap()
+        builder.cache().unwrap().lock_timeout(Duration::from_millis(10))
     };
     open().add(&event("client", "kept")).unwrap();
     let cache = open();
@@ -295,7 +303,7 @@ fn asked_by_three(place: &Place, answer: bool, of: Use) -> (usize, Vec<Result<()
         may_answer.lock().unwrap().recv().unwrap();
         if answer { Ok(Secret::new([7; 32])) } else { Err("nobody answers".into()) }
     });
-    let cache = place.builder().key_source(KeySource::Callback(callback)).open().unwrap();
+    let cache = place.builder().key_source(KeySource::Callback(callback)).cache().unwrap();
     let results = thread::scope(|scope| {
         let first = scope.spawn(|| of(&cache));
         is_asked.recv().unwrap();
@@ -314,7 +322,7 @@ fn one_question_serves_all_who_wait_for_its_answer_or_its_failure() {
     for (name, of) in [USES[0], USES[2], USES[5]] {
         for answer in [true, false] {
             let place = Place::new();
-            let first = place.builder().key_source(key()).open().unwrap();
+            let first = place.builder().key_source(key()).cache().unwrap();
             first.add(&event("client", "kept")).unwrap();
             let (asked, results) = asked_by_three(&place, answer, of);
             assert_eq!(asked, 1, "{name}, answered: {answer}");

@@ -6,14 +6,15 @@ mod support;
 
 use std::{fs, path::Path, process::Command};
 
-use support::{Place, STORE, event, request, token};
-use tokenkeep::{Error, KeySource, PersistedTokenCache};
-use tokenkeep_lab::{again, task};
+use support::{OpenCache, Place, STORE, event, request, token};
+use tokenkeep::persistence::SealedPersistence;
+use tokenkeep::{Error, KeySource};
+use tokenkeep_test_support::{again, task};
 
 /// Puts `bytes` in the place of the cache by a rename, as a restore does.
 fn restore(place: &Place, bytes: &[u8]) {
     let aside = place.path().join("restored");
-    std::io::Write::write_all(&mut tokenkeep_lab::create_private(&aside), bytes).unwrap();
+    std::io::Write::write_all(&mut tokenkeep_test_support::create_private(&aside), bytes).unwrap();
     fs::rename(aside, place.file()).unwrap();
 }
 
@@ -34,10 +35,10 @@ fn is_rolled_back<T: std::fmt::Debug>(result: Result<T, Error>) -> bool {
 /// What other programs do with the cache in the folder that they are given.
 fn other(work: &str, folder: &str) {
     let place = Path::new(folder);
-    let cache = PersistedTokenCache::builder(STORE)
+    let cache = SealedPersistence::builder(STORE)
         .folder(place.join("cache"))
         .key_source(KeySource::KeyFile(place.join("key/tests.key")))
-        .open()
+        .cache()
         .unwrap();
     match work {
         "add" => cache.add(&event("client", "theirs")).unwrap(),
@@ -122,8 +123,11 @@ fn a_store_that_was_seen_to_be_gone_does_not_come_back() {
     let its_key = fs::read(place.key_file()).unwrap();
     cache.clear().unwrap();
     restore(&place, &old);
-    std::io::Write::write_all(&mut tokenkeep_lab::create_private(&place.key_file()), &its_key)
-        .unwrap();
+    std::io::Write::write_all(
+        &mut tokenkeep_test_support::create_private(&place.key_file()),
+        &its_key,
+    )
+    .unwrap();
     assert!(is_rolled_back(cache.find_access_token(&request("client"))), "after `clear`");
     drop(key);
 }
@@ -140,7 +144,7 @@ fn what_one_value_has_seen_another_over_the_same_folder_knows() {
     {
         let link = place.path().join("link");
         std::os::unix::fs::symlink(place.path(), &link).unwrap();
-        let linked = place.builder().folder(link.join("cache")).open().unwrap();
+        let linked = place.builder().folder(link.join("cache")).cache().unwrap();
         assert!(is_rolled_back(linked.find_access_token(&request("client"))), "by another path");
     }
     let elsewhere = Place::new();

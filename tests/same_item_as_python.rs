@@ -5,16 +5,16 @@
 
 mod support;
 
-#[path = "family/python.rs"]
+#[path = "msal_extensions/python.rs"]
 mod python;
 
 use std::path::{Path, PathBuf};
 
 use tokenkeep::{
-    Error, FamilyIdentity, FamilyItem, FamilyPersistence, PersistedTokenCache,
-    build_encrypted_persistence,
+    Error, PersistedTokenCache, build_encrypted_persistence,
+    persistence::{MsalExtensionsItem, MsalExtensionsLocation, MsalExtensionsPersistence},
 };
-use tokenkeep_lab::collections::Collections;
+use tokenkeep_test_support::collections::Collections;
 
 use python::{peer, python, with_python};
 use support::{AUTHORITY, event, token};
@@ -32,7 +32,8 @@ impl Shared {
     fn new(folder: &Path) -> Self {
         let location = folder.join("cache");
         let persistence = build_encrypted_persistence(&location).unwrap();
-        let FamilyItem::SecretService { schema, attributes, .. } = persistence.item() else {
+        let MsalExtensionsItem::SecretService { schema, attributes, .. } = persistence.item()
+        else {
             panic!("{:?}", persistence.item())
         };
         assert_eq!(*attributes, [], "a location has none");
@@ -122,7 +123,7 @@ impl Shared {
 
 fn open(location: &Path) -> PersistedTokenCache {
     let persistence = build_encrypted_persistence(location).unwrap();
-    PersistedTokenCache::with_persistence(persistence, None)
+    PersistedTokenCache::new(persistence)
 }
 
 fn line(text: &str) -> String {
@@ -266,9 +267,9 @@ fn without_a_default_collection_it_says_so_and_another_one_can_be_chosen() {
             assert!(said.contains("no default collection"), "{said}");
         }
         let text = location.to_str().unwrap();
-        let identity = FamilyIdentity::python(text).collection("session");
-        let persistence = FamilyPersistence::new(&location, &identity).unwrap();
-        let session = PersistedTokenCache::with_persistence(persistence, None);
+        let identity = MsalExtensionsLocation::python(text).collection("session");
+        let persistence = MsalExtensionsPersistence::new(&location, &identity).unwrap();
+        let session = PersistedTokenCache::new(persistence);
         session.add(&event("from-rust", "kept")).unwrap();
         assert_eq!(token(&cache, "from-rust").as_deref(), Some("kept"));
     });

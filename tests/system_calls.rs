@@ -7,9 +7,10 @@ mod support;
 
 use std::fs;
 
-use support::{Place, event, token};
+use support::{OpenCache, Place, event, token};
+use tokenkeep::persistence::SealedPersistence;
 use tokenkeep::{KeySource, PersistedTokenCache};
-use tokenkeep_lab::{Tool, again, need, say, strace, task};
+use tokenkeep_test_support::{Tool, again, need, say, strace, task};
 
 const READS: usize = 100;
 
@@ -99,9 +100,9 @@ fn run(test: impl Fn(), place: &Place) -> strace::Traced {
 }
 
 fn open(place: &str) -> PersistedTokenCache {
-    PersistedTokenCache::builder(support::STORE)
+    SealedPersistence::builder(support::STORE)
         .folder(format!("{place}/cache"))
         .key_source(KeySource::KeyFile(format!("{place}/key/tests.key").into()))
-        .open()
+        .cache()
         .unwrap()
 }

@@ -12,16 +12,17 @@ use std::{
     process::{Child, Stdio},
 };
 
-use support::{Place, STORE, event, token};
+use support::{OpenCache, Place, STORE, event, token};
+use tokenkeep::persistence::SealedPersistence;
 use tokenkeep::{Error, KeySource, PersistedTokenCache};
-use tokenkeep_lab::{
+use tokenkeep_test_support::{
     again,
     keyring::{Keyring, State, inside},
     task,
 };
 
 fn open(place: &Place) -> Result<PersistedTokenCache, Error> {
-    place.builder().key_source(KeySource::OsVault).open()
+    place.builder().key_source(KeySource::OsVault).cache()
 }
 
 #[test]
@@ -90,7 +91,7 @@ fn without_a_vault_the_error_says_what_is_missing_and_what_the_choices_are() {
 #[test]
 fn a_cache_for_the_login_session_lies_in_its_folder() {
     inside("a_cache_for_the_login_session_lies_in_its_folder", State::Unlocked, |_| {
-        let open = || PersistedTokenCache::builder(STORE).for_login_session().open().unwrap();
+        let open = || SealedPersistence::builder(STORE).for_login_session().cache().unwrap();
         open().add(&event("client", "until logout")).unwrap();
         assert_eq!(token(&open(), "client").as_deref(), Some("until logout"));
         let runtime = env::var("XDG_RUNTIME_DIR").unwrap();
@@ -167,15 +168,15 @@ fn two_first_runs_at_once_keep_both_sign_ins_under_one_key() {
     });
 }
 
-/// For each folder that it is given, begins a program's work anew.
+/// For each folder that it is given, begins a program's work again.
 fn first_runs(client: &str) {
     println!("ready");
     for place in std::io::stdin().lock().lines() {
         let place = place.unwrap();
-        let cache = PersistedTokenCache::builder(STORE)
+        let cache = SealedPersistence::builder(STORE)
             .folder(Path::new(&place).join("cache"))
             .key_source(KeySource::OsVault)
-            .open()
+            .cache()
             .unwrap();
         match cache.add(&event(client, "secret")) {
             Ok(()) => println!("kept"),

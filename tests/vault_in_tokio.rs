@@ -13,9 +13,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use support::{Place, STORE, event, token};
-use tokenkeep::{Interaction, KeySource, PersistedTokenCache, PersistenceBuilder};
-use tokenkeep_lab::{
+use support::{OpenCache, Place, STORE, event, token};
+use tokenkeep::persistence::SealedPersistence;
+use tokenkeep::{
+    Interaction, KeySource, PersistedTokenCache, persistence::SealedPersistenceBuilder,
+};
+use tokenkeep_test_support::{
     again,
     keyring::{State, inside},
     mock::{Act, Mock},
@@ -23,12 +26,12 @@ use tokenkeep_lab::{
 };
 use tokio::runtime::{Builder, Runtime};
 
-fn at(place: &Path) -> PersistenceBuilder {
-    PersistedTokenCache::builder(STORE).folder(place.join("cache")).key_source(KeySource::OsVault)
+fn at(place: &Path) -> SealedPersistenceBuilder {
+    SealedPersistence::builder(STORE).folder(place.join("cache")).key_source(KeySource::OsVault)
 }
 
 /// Waits for the vault much longer than a test lasts.
-fn patient(place: &Path) -> PersistenceBuilder {
+fn patient(place: &Path) -> SealedPersistenceBuilder {
     at(place).interaction(Interaction::Allow { deadline: Duration::from_secs(100) })
 }
 
@@ -41,11 +44,11 @@ fn runtimes() -> [Runtime; 2] {
 fn a_vault_answers_a_plain_thread_a_task_and_the_blocking_pool() {
     let name = "a_vault_answers_a_plain_thread_a_task_and_the_blocking_pool";
     inside(name, State::Unlocked, |_| {
-        // Each opens anew: what another has opened holds the key already.
+        // Each opens again: what another has opened holds the key already.
         let keep_and_find = |secret: &str| {
             let place = Place::new();
-            at(place.path()).open().unwrap().add(&event("client", secret)).unwrap();
-            let found = token(&at(place.path()).open().unwrap(), "client");
+            at(place.path()).cache().unwrap().add(&event("client", secret)).unwrap();
+            let found = token(&at(place.path()).cache().unwrap(), "client");
             assert_eq!(found.as_deref(), Some(secret));
         };
         thread::spawn(move || keep_and_find("a plain thread")).join().unwrap();
@@ -59,16 +62,17 @@ fn a_vault_answers_a_plain_thread_a_task_and_the_blocking_pool() {
     });
 }
 
-#[cfg(feature = "tokio")]
 #[test]
-fn twins_reach_a_vault() {
-    inside("twins_reach_a_vault", State::Unlocked, |_| {
+fn asynchronous_calls_reach_a_vault() {
+    inside("asynchronous_calls_reach_a_vault", State::Unlocked, |_| {
         for runtime in runtimes() {
             let place = Place::new();
             runtime.block_on(async {
-                let cache = at(place.path()).open_async().await.unwrap();
-                cache.add_async(event("client", "kept")).await.unwrap();
-                let again = at(place.path()).open_async().await.unwrap();
+                let open = || async { at(place.path()).open_async().await.unwrap() };
+                let kept = event("client", "kept");
+                let cache = PersistedTokenCache::new(open().await);
+                cache.call_async(move |cache| cache.add(&kept)).await.unwrap();
+                let again = PersistedTokenCache::new(open().await);
                 let found = again.find_access_token_async(&support::request("client")).await;
                 assert_eq!(found.unwrap().unwrap().secret(), "kept");
             });
@@ -76,7 +80,6 @@ fn twins_reach_a_vault() {
     });
 }
 
-#[cfg(feature = "tokio")]
 #[test]
 fn a_runtime_ends_at_once_while_a_vault_is_stuck() {
     inside("a_runtime_ends_at_once_while_a_vault_is_stuck", State::Absent, |_| {
@@ -143,8 +146,7 @@ fn leave_while_stuck(who: &str) {
             wait();
             println!("leaving");
         }
-        #[cfg(feature = "tokio")]
-        "a twin" => {
+        "an asynchronous call" => {
             let runtime = Runtime::new().unwrap();
             runtime.spawn(builder.open_async());
             wait();
@@ -155,5 +157,4 @@ fn leave_while_stuck(who: &str) {
     }
 }
 
-const WHO: &[&str] =
-    if cfg!(feature = "tokio") { &["a plain thread", "a twin"] } else { &["a plain thread"] };
+const WHO: &[&str] = &["a plain thread", "an asynchronous call"];

@@ -20,9 +20,9 @@ use keyring::{
     api::{CredentialApi, CredentialStoreApi},
     mock,
 };
-use support::{Place, event, token};
-use tokenkeep::{CredentialStore, Error, KeySource, PersistedTokenCache};
-use tokenkeep_lab::create_private;
+use support::{OpenCache, Place, event, plaintext, token};
+use tokenkeep::{Error, KeySource, PersistedTokenCache, persistence::CredentialStore};
+use tokenkeep_test_support::create_private;
 
 /// A store that refuses when it is told to, and looks whether a file is there while it deletes.
 #[derive(Debug, Clone)]
@@ -44,7 +44,7 @@ impl Refusing {
 
     fn open(&self, place: &Place) -> Result<PersistedTokenCache, Error> {
         let store: Arc<Store> = Arc::new(self.clone());
-        place.builder().key_source(KeySource::CredentialStore(CredentialStore::new(store))).open()
+        place.builder().key_source(KeySource::CredentialStore(CredentialStore::new(store))).cache()
     }
 }
 
@@ -187,7 +187,7 @@ fn a_key_that_stays_behind_is_named() {
 fn what_another_store_left_in_the_folder_stays() {
     let place = Place::new();
     let other = place.builder().folder(place.path().join("other"));
-    let other = other.key_source(KeySource::KeyFile(place.path().join("key2/k"))).open().unwrap();
+    let other = other.key_source(KeySource::KeyFile(place.path().join("key2/k"))).cache().unwrap();
     other.add(&event("client", "theirs")).unwrap();
     let cache = place.open();
     cache.add(&event("client", "ours")).unwrap();
@@ -215,7 +215,7 @@ fn what_was_set_aside_goes_with_a_plain_text_cache_and_nothing_else_does() {
     for end in [PersistedTokenCache::clear, PersistedTokenCache::reset] {
         let place = Place::new();
         let file = place.path().join("plain.json");
-        let cache = place.builder().open_plaintext(&file).unwrap();
+        let cache = plaintext(&file).unwrap();
         for _ in 0..2 {
             create_private(&file).write_all(b"{\"AccessToken\": {").unwrap();
             cache.quarantine().unwrap().expect("it was there");

@@ -23,7 +23,7 @@ mod linux {
     use std::{env, process::Command};
 
     use secret_service::{EncryptionType, blocking::SecretService};
-    use tokenkeep_lab::{
+    use tokenkeep_test_support::{
         Tool,
         keyring::{Session, State},
         need,

@@ -54,19 +54,19 @@ pub(crate) fn parse() -> Arguments {
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Store {
     /// The store's name
-    #[arg(long, global = true, value_name = "STORE", default_value = NAME)]
+    #[arg(long, global = true, value_name = "NAME", default_value = NAME)]
     pub(crate) name: String,
 
-    /// Where the cache is: a folder of its own for a sealed cache, a file for a plain text one, and for a
-    /// family's the location that its other programs use
+    /// Path of the cache: a folder (sealed), a file (plaintext), or the location passed to
+    /// msal-extensions
     ///
-    /// The location of a family's cache is the text that is given to build_encrypted_persistence of
-    /// msal-extensions for Python. Give it letter by letter, for it names the vault's item.
+    /// The location of an msal-extensions cache is the text that Python gives to
+    /// build_encrypted_persistence. Give it letter by letter: it names the vault's item.
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) cache: Option<PathBuf>,
 
     /// How the cache is kept
-    #[arg(long = "store", global = true, value_name = "LAYOUT", default_value = "sealed")]
+    #[arg(long = "store", global = true, value_name = "KIND", default_value = "sealed")]
     pub(crate) layout: Layout,
 
     /// Where the key of a sealed cache is: vault, kernel, dpapi, env:NAME, fd:N, passphrase or file:PATH
@@ -105,7 +105,7 @@ impl Store {
         match self.layout {
             Layout::Sealed => {}
             Layout::Plaintext => line.push_str(" --store plaintext"),
-            Layout::Family => line.push_str(" --store family"),
+            Layout::MsalExtensions => line.push_str(" --store msal-extensions"),
         }
         format!("{line} {words}")
     }
@@ -122,7 +122,7 @@ pub(crate) enum Layout {
     Plaintext,
     /// Shared with programs in other languages, such as Python's msal-extensions: the cache itself is in the
     /// vault, on Windows in a file that Windows encrypts. It needs --cache and takes no --key
-    Family,
+    MsalExtensions,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -417,8 +417,8 @@ With --json:
 const DOCTOR: &str = r#"With --json:
   cache          name, place, state (works, new, not_asked, fails), protection, encrypted, accounts,
                  key_in_use, key_of_a_new_cache, order (as typed after --key), problem;
-                 of a family's or plain text cache also lock_file (path, there, holder, left_behind,
-                 stopped), of a family's also vault (name, works), signal_file (path, there) and
+                 of an msal-extensions or plain text cache also lock_file (path, there, holder, left_behind,
+                 stopped), of an msal-extensions cache also vault (name, works), signal_file (path, there) and
                  item (kind, there, and collection, schema, attributes, label; or service, account;
                  or path)
   key_sources    kind, source (as typed after --key), state (works, fails, silent, asks, not_named,

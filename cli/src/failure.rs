@@ -1,4 +1,4 @@
-//! How a command can end, and what the person reads then.
+//! How a command can end, and what the user reads then.
 
 use std::{error::Error as StdError, fmt, io};
 
@@ -126,7 +126,7 @@ fn exit_code(error: &Error) -> u8 {
 
 /// The failure, everything that led to it, and what to do, one line each.
 ///
-/// Whoever prints them escapes each line, so that no text of others can end one.
+/// The caller escapes each line, so that no text of others can end one.
 pub(crate) fn explain(failure: &Failure, store: &Store) -> Vec<String> {
     let mut lines = vec![format!("tokenkeep: {failure}")];
     let mut source = failure.source();
@@ -139,37 +139,34 @@ pub(crate) fn explain(failure: &Failure, store: &Store) -> Vec<String> {
             lines.extend(choices.iter().map(|choice| format!("  {choice}")));
         }
         Failure::Cache(error) => {
-            lines.extend(next_step(error, store).map(|step| format!("  {step}")));
+            lines.push(format!("  {}", next_step(error, store)));
         }
         _ => {}
     }
     lines
 }
 
-/// What to do about an error of which the library speaks in words for developers.
-pub(crate) fn next_step(error: &Error, store: &Store) -> Option<String> {
+/// What to do about an error: the library's words, or the command that does it.
+pub(crate) fn next_step(error: &Error, store: &Store) -> String {
     let give_up = || {
         format!("`{}` gives every sign-in up and starts over", store.command("clear --unreadable"))
     };
     match error {
-        Error::Corrupt { .. } | Error::RolledBack { .. } => Some(give_up()),
+        Error::Corrupt { .. } | Error::RolledBack { .. } => give_up(),
         Error::InvalidKeyFile { source: Some(_), .. } => {
-            Some(format!("restore the key file; {}", give_up()))
+            format!("restore the key file; {}", give_up())
         }
-        Error::KeyGone { .. } => {
-            Some(format!("bring the key file or the vault back; {}", give_up()))
-        }
-        Error::VaultMissing { .. } | Error::VaultServiceMissing { .. } => {
-            Some(match store.layout {
-                Layout::Sealed => {
-                    "or choose another key with --key, such as passphrase or file:PATH".into()
-                }
-                Layout::Family | Layout::Plaintext => {
-                    "or keep the sign-ins elsewhere, with --store sealed".into()
-                }
-            })
-        }
-        _ => None,
+        Error::KeyGone { .. } => format!("bring the key file or the vault back; {}", give_up()),
+        Error::VaultLocked { .. } => "unlock it, or allow prompts with --allow-prompt".into(),
+        Error::VaultMissing { .. } | Error::VaultServiceMissing { .. } => match store.layout {
+            Layout::Sealed => {
+                "or choose another key with --key, such as passphrase or file:PATH".into()
+            }
+            Layout::MsalExtensions | Layout::Plaintext => {
+                "or keep the sign-ins elsewhere, with --store sealed".into()
+            }
+        },
+        error => error.next_step().into_owned(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Keys that the person hands to the program.
+//! Keys that the user hands to the program.
 
 use std::{
     env::{self, VarError},
@@ -10,7 +10,10 @@ use base64::{
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use inquire::{InquireError, Password};
-use tokenkeep::{KernelKeyring, KeyCallback, KeySource, Passphrase, Secret};
+use tokenkeep::{
+    KeySource, Secret,
+    persistence::{KernelKeyring, KeyCallback, Passphrase},
+};
 use zeroize::Zeroizing;
 
 use crate::{args::KeyChoice, descriptor::Descriptor};

@@ -11,7 +11,7 @@ mod output;
 
 use std::process::ExitCode;
 
-use tokenkeep_platform::{WipingAllocator, process};
+use tokenkeep_platform::{WipingAllocator, wipe};
 
 use self::failure::Failure;
 
@@ -20,8 +20,8 @@ use self::failure::Failure;
 static ALLOCATOR: WipingAllocator = WipingAllocator::new();
 
 fn main() -> ExitCode {
-    process::refuse_dumps();
-    process::leave_no_traces(run)
+    wipe::refuse_dumps();
+    wipe::leave_no_traces(run)
 }
 
 fn run() -> ExitCode {

@@ -7,8 +7,11 @@ use std::{
 };
 
 use tokenkeep::{
-    Error, FamilyPersistence, Interaction, PersistedTokenCache, PersistenceBuilder, Protection,
-    build_encrypted_persistence,
+    Error, Interaction, PersistedTokenCache, Protection, build_encrypted_persistence,
+    persistence::{
+        MsalExtensionsPersistence, Persistence, PlaintextPersistence, SealedPersistence,
+        SealedPersistenceBuilder,
+    },
 };
 use tokenkeep_platform::text::shown_path;
 
@@ -18,7 +21,7 @@ use crate::{
     key, output,
 };
 
-/// The store that is meant by what was typed, before anything is read or asked. A family's location
+/// The store that is meant by what was typed, before anything is read or asked. An msal-extensions location
 /// stays letter by letter, for it names the vault's item; the library knows what a `~` in it means
 /// there.
 pub(crate) fn meant(typed: &Store, command: &Command) -> Result<Store, Failure> {
@@ -31,10 +34,10 @@ pub(crate) fn meant(typed: &Store, command: &Command) -> Result<Store, Failure> 
         ));
     }
     let mut store = typed.clone();
-    if store.layout == Layout::Family {
+    if store.layout == Layout::MsalExtensions {
         if !store.keys.is_empty() {
             return Err(Failure::Usage(
-                "a family's cache has no key of its own, for the vault keeps the cache itself; leave --key out".into(),
+                "an msal-extensions cache has no key of its own: the vault stores the cache itself; leave --key out".into(),
             ));
         }
         location(&store)?;
@@ -66,9 +69,9 @@ fn below_home(path: &Path) -> Result<PathBuf, Failure> {
 
 pub(crate) fn open(store: &Store) -> Result<PersistedTokenCache, Failure> {
     match store.layout {
-        Layout::Family => Ok(builder(store).open_over(family(store)?)),
+        Layout::MsalExtensions => Ok(cache(msal_extensions(store)?)),
         Layout::Plaintext => open_plaintext(store),
-        Layout::Sealed => builder(store).open().map_err(typed),
+        Layout::Sealed => Ok(cache(builder(store).open().map_err(typed)?)),
     }
 }
 
@@ -83,18 +86,15 @@ pub(crate) fn typed(error: Error) -> Failure {
 /// Opens a cache to be given up: no key is reached and no passphrase asked for.
 pub(crate) fn open_unreached(store: &Store) -> Result<PersistedTokenCache, Failure> {
     match store.layout {
-        Layout::Family | Layout::Plaintext => open(store),
-        Layout::Sealed => {
-            let sealed = builder(store).sealed().map_err(typed)?;
-            Ok(PersistedTokenCache::with_persistence(sealed, None))
-        }
+        Layout::MsalExtensions | Layout::Plaintext => open(store),
+        Layout::Sealed => Ok(cache(builder(store).build().map_err(typed)?)),
     }
 }
 
 /// Where the cache that is shared with other programs lies.
-pub(crate) fn family(store: &Store) -> Result<FamilyPersistence, Failure> {
-    let family = build_encrypted_persistence(location(store)?).map_err(typed)?;
-    Ok(family.interaction(interaction(store)))
+pub(crate) fn msal_extensions(store: &Store) -> Result<MsalExtensionsPersistence, Failure> {
+    let persistence = build_encrypted_persistence(location(store)?).map_err(typed)?;
+    Ok(persistence.interaction(interaction(store)))
 }
 
 pub(crate) fn open_plaintext(store: &Store) -> Result<PersistedTokenCache, Failure> {
@@ -103,7 +103,7 @@ pub(crate) fn open_plaintext(store: &Store) -> Result<PersistedTokenCache, Failu
             "a plain text cache has no place of its own; name its file with --cache PATH".into(),
         ));
     };
-    let cache = builder(store).open_plaintext(path).map_err(typed)?;
+    let cache = cache(PlaintextPersistence::open(path).map_err(typed)?);
     let protection = cache.protection();
     if matches!(protection, Protection::Plaintext { exposed: true, .. }) {
         output::note(&format!("warning: {protection}"));
@@ -129,15 +129,19 @@ pub(crate) fn interaction(store: &Store) -> Interaction {
     }
 }
 
-/// The cache that was meant, not opened yet.
-pub(crate) fn builder(store: &Store) -> PersistenceBuilder {
-    let builder = PersistedTokenCache::builder(&store.name)
-        .key_sources(key::sources(&store.keys))
-        .interaction(interaction(store));
-    let builder = builder.on_lock_wait(|holder, waited| {
+/// A cache that says whom it waits for.
+pub(crate) fn cache(persistence: impl Persistence + 'static) -> PersistedTokenCache {
+    PersistedTokenCache::new(persistence).on_lock_wait(|holder, waited| {
         let holder = holder.unwrap_or("another program");
         output::note_aside(format!("waiting for {holder} since {} s", waited.as_secs()));
-    });
+    })
+}
+
+/// The sealed cache that was meant, not opened yet.
+pub(crate) fn builder(store: &Store) -> SealedPersistenceBuilder {
+    let builder = SealedPersistence::builder(&store.name)
+        .key_sources(key::sources(&store.keys))
+        .interaction(interaction(store));
     match (&store.cache, store.layout) {
         (Some(folder), Layout::Sealed) => builder.folder(folder),
         _ => builder,
@@ -147,7 +151,7 @@ pub(crate) fn builder(store: &Store) -> PersistenceBuilder {
 fn location(store: &Store) -> Result<&Path, Failure> {
     store.cache.as_deref().ok_or_else(|| {
         Failure::Usage(
-            "a family's cache has no place of its own; give its location with --cache LOCATION, as its other \
+            "an msal-extensions cache has no default location; give it with --cache LOCATION, as its other \
              programs have it"
                 .into(),
         )

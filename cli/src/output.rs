@@ -41,11 +41,11 @@ pub(crate) fn note(text: &str) {
 /// As [`note`], while the work at hand goes on: where nobody reads standard error, a write to it
 /// may never return.
 pub(crate) fn note_aside(text: String) {
-    // Without a thread the person is not told, and the work goes on all the same.
+    // Without a thread the user is not told, and the work goes on all the same.
     drop(thread::Builder::new().spawn(move || note(&text)));
 }
 
-/// Whether a table is laid out anew to fit the terminal.
+/// Whether a table is laid out again to fit the terminal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Width {
     /// Long cells are cut into lines on a terminal.

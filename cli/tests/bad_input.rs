@@ -6,7 +6,7 @@ mod support;
 use std::{fs, time::Instant};
 
 use support::{EVENT, Place, TOKEN, exists, program, refusal, run, text};
-use tokenkeep_lab::say;
+use tokenkeep_test_support::say;
 
 #[test]
 fn text_that_is_no_event_is_refused_with_its_reason() {

@@ -11,7 +11,7 @@ use std::{
 };
 
 use support::{EVENT, Place, TOKEN, exists, program, refusal, run, text};
-use tokenkeep_lab::{Others, give_away, let_others, say};
+use tokenkeep_test_support::{Others, give_away, let_others, say};
 
 // Not on Windows: no variable moves the data folder
 #[cfg(unix)]

@@ -19,7 +19,7 @@ use std::{
 
 use serde_json::Value;
 use support::{EVENT, Place, program, run, text};
-use tokenkeep_lab::{
+use tokenkeep_test_support::{
     keyring::{Keyring, Provider, State, inside},
     mock::{Act, Mock},
     say,
@@ -194,7 +194,7 @@ fn without_a_bus_the_line_starts_one_with_a_keyring_in_it() {
         let line = report["cache"]["problem"]["next_step"].as_str().unwrap();
         assert!(line.ends_with("; exec bash'"), "{line}");
 
-        // Instead of a person's shell: one that asks the doctor and ends the keyring.
+        // Instead of a user's shell: one that asks the doctor and ends the keyring.
         let asks = r#"; "$PROGRAM" --cache "$CACHE" doctor --json; code=$?
             kill $(dbus-send --session --print-reply=literal --dest=org.freedesktop.DBus / org.freedesktop.DBus.GetConnectionUnixProcessID string:org.freedesktop.secrets | grep -o "[0-9]*$"); exit $code'"#;
         let line = line.replace("; exec bash'", asks);

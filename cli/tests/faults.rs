@@ -28,7 +28,7 @@ mod operation;
 #[path = "faults/verdict.rs"]
 mod verdict;
 
-use tokenkeep_lab::{Tool, need};
+use tokenkeep_test_support::{Tool, need};
 
 use self::{campaign::Tally, operation::Operation};
 

@@ -158,7 +158,7 @@ fn what_stands_in_an_event_and_in_the_names_of_files_is_shown_escaped() {
     for json in [&[][..], &["--json"]] {
         harmless(place.command().arg("add").args(json), &event.to_string());
         for command in ["accounts", "doctor", "clear"] {
-            for layout in ["plaintext", "sealed", "family"] {
+            for layout in ["plaintext", "sealed", "msal-extensions"] {
                 for name in ["damaged.json", "cache.json", "", "none/at/all"] {
                     let mut program = program();
                     program.args(["--store", layout, "--cache"]).arg(cache(name));
@@ -204,7 +204,7 @@ fn a_token_that_is_none_is_not_printed() {
 #[cfg(target_os = "linux")]
 #[test]
 fn what_the_session_bus_and_a_vault_say_is_shown_escaped() {
-    use tokenkeep_lab::{
+    use tokenkeep_test_support::{
         keyring::{State, inside},
         mock::{Act, Mock},
     };

@@ -12,7 +12,7 @@ use std::{
 
 use serde_json::{Value, json};
 use support::{EVENT, Place, TOKEN, program, refusal, run, text};
-use tokenkeep::{CrossProcessLock, Wait};
+use tokenkeep::lock::{CrossProcessLock, Wait};
 
 fn import(place: &Place, input: &str) -> Value {
     let output = place.run_with(&["import", "--json"], input);
@@ -36,9 +36,12 @@ fn an_export_comes_whole_into_another_cache_and_a_second_import_changes_nothing(
     let (from, to) = (Place::signed_in(), Place::new());
     let exported = export(&from).replacen('{', "{\"customized\": [1e400],", 1);
     let first = import(&to, &exported);
-    assert_eq!(first["imported"]["AccessToken"], json!({ "came": 1, "newer": 0, "same": 0 }));
-    assert_eq!(first["imported"]["AppMetadata"]["came"], 1);
-    assert_eq!(first["sections"], json!({ "came": 1, "left": 0 }));
+    assert_eq!(
+        first["imported"]["AccessToken"],
+        json!({ "imported": 1, "outdated": 0, "unchanged": 0 })
+    );
+    assert_eq!(first["imported"]["AppMetadata"]["imported"], 1);
+    assert_eq!(first["sections"], json!({ "imported": 1, "skipped": 0 }));
     assert_eq!(first["changed"], true);
     assert!(first["protection"].as_str().unwrap().contains("key file"), "{first}");
     assert_eq!(text(&to.run(&TOKEN).stdout), "an-access-token\n");
@@ -46,12 +49,15 @@ fn an_export_comes_whole_into_another_cache_and_a_second_import_changes_nothing(
 
     let before = to.sealed();
     let second = import(&to, &exported);
-    assert_eq!(second["imported"]["RefreshToken"], json!({ "came": 0, "newer": 0, "same": 1 }));
+    assert_eq!(
+        second["imported"]["RefreshToken"],
+        json!({ "imported": 0, "outdated": 0, "unchanged": 1 })
+    );
     assert_eq!(second["changed"], false);
     assert_eq!(to.sealed(), before, "nothing was written");
 
     let said = to.run_with(&["import"], &exported);
-    assert!(text(&said.stderr).contains("was not here already"), "{}", text(&said.stderr));
+    assert!(text(&said.stderr).contains("is here already"), "{}", text(&said.stderr));
     assert!(text(&said.stdout).contains("RefreshToken"), "{}", text(&said.stdout));
     refusal(&said);
 }
@@ -68,11 +74,15 @@ fn an_old_export_loses_no_newer_sign_in() {
     }
     let merged = import(&place, &old.to_string());
     for kind in ["AccessToken", "RefreshToken"] {
-        assert_eq!(merged["imported"][kind], json!({ "came": 0, "newer": 1, "same": 0 }), "{kind}");
+        assert_eq!(
+            merged["imported"][kind],
+            json!({ "imported": 0, "outdated": 1, "unchanged": 0 }),
+            "{kind}"
+        );
     }
     assert_eq!(export(&place), now);
     place.run(&["sign-out", "--everywhere"]);
-    assert_eq!(import(&place, &now)["imported"]["AccessToken"]["came"], 1);
+    assert_eq!(import(&place, &now)["imported"]["AccessToken"]["imported"], 1);
 }
 
 #[test]
@@ -167,7 +177,7 @@ fn a_file_that_its_program_is_writing_is_read_when_that_is_done() {
     let (file, mut command) = plain(&place);
     let whole = fs::read(&file).unwrap();
     for part in [0, whole.len() / 2] {
-        let peer = CrossProcessLock::family(&file).acquire(&Wait::default()).unwrap();
+        let peer = CrossProcessLock::msal_extensions(&file).acquire(&Wait::default()).unwrap();
         fs::write(&file, &whole[..part]).unwrap();
         let mut child = command
             .stdin(Stdio::null())
@@ -198,15 +208,15 @@ fn a_cache_that_cannot_be_read_takes_nothing_and_stays_as_it_is() {
 }
 
 #[test]
-fn a_familys_cache_needs_its_place_and_has_no_key() {
+fn an_msal_extensions_cache_needs_its_location_and_has_no_key() {
     for command in [&["accounts"][..], &["add"], &["clear"], &["doctor"], &["import"]] {
-        let mut family = program();
-        family.args(["--store", "family"]).args(command);
-        let (code, said) = refusal(&run(&mut family, ""));
+        let mut theirs = program();
+        theirs.args(["--store", "msal-extensions"]).args(command);
+        let (code, said) = refusal(&run(&mut theirs, ""));
         assert!(code == 2 && said.contains("--cache"), "{command:?}: {said}");
     }
     let mut command = program();
-    command.args(["--store", "family", "--cache", "x", "--key", "vault", "doctor"]);
+    command.args(["--store", "msal-extensions", "--cache", "x", "--key", "vault", "doctor"]);
     let (code, said) = refusal(&run(&mut command, ""));
     assert!(code == 2 && said.contains("--key"), "{said}");
 }

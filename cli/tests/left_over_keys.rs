@@ -15,7 +15,7 @@ use std::{
 
 use serde_json::Value;
 use support::{EVENT, TOKEN, program, run, text};
-use tokenkeep_lab::{
+use tokenkeep_test_support::{
     create_private,
     keyring::{Keyring, State, inside},
 };

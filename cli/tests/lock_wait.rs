@@ -18,7 +18,7 @@ use tokenkeep_platform::lock::{CrossProcessLock, LockGuard};
 /// How long anybody may be kept by somebody who stands still.
 const FEW_SECONDS: Duration = Duration::from_secs(5);
 
-fn hold(place: &Place) -> LockGuard {
+fn guard(place: &Place) -> LockGuard {
     CrossProcessLock::new(place.folder(), "cache").acquire(&Default::default()).unwrap()
 }
 
@@ -72,7 +72,7 @@ fn full_pipe() -> (io::PipeReader, io::PipeWriter) {
 #[test]
 fn a_waiter_whose_standard_error_is_full_keeps_nobody_and_saves_all_the_same() {
     let place = Place::signed_in();
-    let held = hold(&place);
+    let held = guard(&place);
     let (reader, writer) = full_pipe();
     let mut waiter = adding(&place, writer.into());
     is_at_head(&place, &waiter);
@@ -96,7 +96,7 @@ fn a_waiter_whose_standard_error_is_full_keeps_nobody_and_saves_all_the_same() {
 #[test]
 fn a_waiter_that_was_stopped_keeps_nobody_and_a_stopped_holder_is_named() {
     let place = Place::signed_in();
-    let held = hold(&place);
+    let held = guard(&place);
     let mut waiter = adding(&place, Stdio::null());
     is_at_head(&place, &waiter);
     let pid = waiter.id().to_string();

@@ -18,7 +18,7 @@ use std::{
 };
 
 use support::{Place, TOKEN, run, text};
-use tokenkeep_lab::{
+use tokenkeep_test_support::{
     Canaries, Tool,
     core_dump::{Stop, dump, may_read_all},
     keyring::{State, inside},

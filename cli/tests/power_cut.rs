@@ -35,7 +35,7 @@ mod mutant;
 #[path = "power_cut/recording.rs"]
 mod recording;
 
-use tokenkeep_lab::{Tool, need};
+use tokenkeep_test_support::{Tool, need};
 
 use self::{check::Report, keep::Request, mutant::Mutant, recording::Recording};
 

@@ -17,7 +17,7 @@ use std::{
 };
 
 use support::{EVENT, program, text};
-use tokenkeep_lab::{Tool, need, python, say};
+use tokenkeep_test_support::{Tool, need, python, say};
 
 #[test]
 fn a_cache_that_pythons_msal_extensions_made_under_umask_002_is_used() {

@@ -7,7 +7,7 @@ use std::{
     process::{Output, Stdio},
 };
 
-use tokenkeep_lab::started;
+use tokenkeep_test_support::started;
 
 use support::{EVENT, Place, TOKEN, program, refusal, run, text};
 
@@ -94,7 +94,7 @@ fn export_asks_for_the_word_that_reveals() {
 
 #[test]
 fn pythons_msal_finds_the_token_in_an_export() {
-    if !tokenkeep_lab::need(tokenkeep_lab::Tool::Python) {
+    if !tokenkeep_test_support::need(tokenkeep_test_support::Tool::Python) {
         return;
     }
     let place = Place::signed_in();
@@ -104,7 +104,7 @@ fn pythons_msal_finds_the_token_in_an_export() {
         cache.deserialize(sys.stdin.read())\n\
         found = list(cache.search('AccessToken', ['s1'], {'client_id': 'client'}))\n\
         print(found[0]['secret'])";
-    let python = tokenkeep_lab::python().expect("it was there a moment ago");
+    let python = tokenkeep_test_support::python().expect("it was there a moment ago");
     let mut command = std::process::Command::new(python);
     let loaded = run(command.args(["-c", script]), &text(&exported.stdout));
     assert_eq!(text(&loaded.stdout), "an-access-token\n", "{}", text(&loaded.stderr));

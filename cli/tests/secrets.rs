@@ -6,7 +6,7 @@ mod support;
 use std::{fs, process::Command};
 
 use support::{Place, TOKEN};
-use tokenkeep_lab::sign_in;
+use tokenkeep_test_support::sign_in;
 
 #[test]
 fn no_command_says_a_secret_however_it_ends_and_whatever_is_asked_to_be_logged() {
@@ -75,7 +75,7 @@ fn no_command_says_a_secret_however_it_ends_and_whatever_is_asked_to_be_logged()
 #[cfg(target_os = "linux")]
 #[test]
 fn no_system_call_takes_a_secret_but_those_that_print_it() {
-    use tokenkeep_lab::{Tool, need, strace};
+    use tokenkeep_test_support::{Tool, need, strace};
 
     if !need(Tool::Strace) {
         return;

@@ -4,17 +4,16 @@
 
 pub mod clock;
 pub mod descriptor;
+pub mod environment;
 pub mod file;
 pub mod lock;
-pub mod process;
 pub mod protect;
 pub mod random;
-pub mod surroundings;
 pub mod sync;
 pub mod text;
 #[cfg(unix)]
 mod user;
 pub mod vault;
-mod wiping_allocator;
+pub mod wipe;
 
-pub use wiping_allocator::WipingAllocator;
+pub use wipe::allocator::WipingAllocator;

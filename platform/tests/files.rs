@@ -16,11 +16,11 @@ use std::{
 };
 
 use store::Store;
-use tokenkeep_lab::{Others, give_away, let_others, say, wine_cannot};
 use tokenkeep_platform::{
     file::{FileError, Folder, Parents, stamp},
     lock::{CrossProcessLock, LockError, Wait},
 };
+use tokenkeep_test_support::{Others, give_away, let_others, say, wine_cannot};
 
 #[test]
 fn a_replaced_file_has_the_new_bytes_whole_and_leaves_nothing_beside_it() {

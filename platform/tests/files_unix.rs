@@ -14,11 +14,11 @@ use std::{
 };
 
 use store::Store;
-use tokenkeep_lab::{again, say, task};
 use tokenkeep_platform::{
     file::{FileError, Folder, Parents, stamp},
     lock::{CrossProcessLock, LockError, Wait},
 };
+use tokenkeep_test_support::{again, say, task};
 
 #[test]
 fn folders_above_a_new_one_are_private_too() {

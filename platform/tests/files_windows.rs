@@ -15,11 +15,11 @@ use std::{
 };
 
 use store::Store;
-use tokenkeep_lab::wine_cannot;
 use tokenkeep_platform::{
     file::{FileError, Folder, stamp},
     lock::{CrossProcessLock, LockError, Wait},
 };
+use tokenkeep_test_support::wine_cannot;
 
 #[test]
 fn links_and_junctions_in_place_of_the_folder_and_of_its_files_are_refused() {

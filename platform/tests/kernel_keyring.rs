@@ -5,8 +5,8 @@
 use std::process::Command;
 
 use linux_keyutils::{KeyRing, KeyRingIdentifier};
-use tokenkeep_lab::{Tool, again, need, python, say, task};
 use tokenkeep_platform::vault::{Call, Collection, Item, Vault, VaultError};
+use tokenkeep_test_support::{Tool, again, need, python, say, task};
 
 fn item() -> Item {
     let mut random = [0_u8; 16];

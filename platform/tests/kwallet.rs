@@ -2,8 +2,8 @@
 // Not on Windows: the Secret Service
 #![cfg(target_os = "linux")]
 
-use tokenkeep_lab::keyring::{Keyring, Provider, State, inside};
 use tokenkeep_platform::vault::{Call, Collection, Item, Place, Session, Vault, VaultError};
+use tokenkeep_test_support::keyring::{Keyring, Provider, State, inside};
 
 /// No UTF-8: what a vault of texts would damage.
 const SECRET: [u8; 32] =
@@ -99,7 +99,7 @@ fn a_killed_daemon_is_missing_and_the_next_one_has_what_was_written() {
             let result = vault.read(&key, &quiet());
             assert!(matches!(result, Err(VaultError::ServiceMissing { .. })), "{result:?}");
         }
-        // It numbers its items anew: a path from before may mean another item now.
+        // It numbers its items again: a path from before may mean another item now.
         keyring.start_daemon().unwrap();
         assert_eq!(*vault.read(&key, &quiet()).unwrap().unwrap(), SECRET);
     });

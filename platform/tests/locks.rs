@@ -12,11 +12,11 @@ use std::{
 };
 
 use tempfile::TempDir;
-use tokenkeep_lab::{again, say, started, task};
 use tokenkeep_platform::{
     file::{FileError, Folder, Parents},
     lock::{CrossProcessLock, LockError, LockGuard, Wait},
 };
+use tokenkeep_test_support::{again, say, started, task};
 
 fn folder() -> (TempDir, PathBuf) {
     let outer = tempfile::tempdir().unwrap();

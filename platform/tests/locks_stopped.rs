@@ -15,11 +15,11 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
-use tokenkeep_lab::{again, say, task};
 use tokenkeep_platform::{
     file::{Folder, Parents},
     lock::{CrossProcessLock, LockError, LockGuard, Wait},
 };
+use tokenkeep_test_support::{again, say, task};
 
 /// Longer than any promise here, and shorter than a wait of its own accord.
 const FEW_SECONDS: Duration = Duration::from_secs(5);
@@ -257,12 +257,12 @@ fn a_waiter_for_the_lock_of_other_libraries_whose_notice_never_returns_stops_nob
             rest()
         };
         let wait = Wait::default().notify(Duration::from_millis(100), &tell);
-        drop(CrossProcessLock::family(location).acquire(&wait));
+        drop(CrossProcessLock::msal_extensions(location).acquire(&wait));
         return;
     }
     let (_outer, path) = folder();
     let location = path.join("cache.bin");
-    let lock = CrossProcessLock::family(&location);
+    let lock = CrossProcessLock::msal_extensions(&location);
     let guard = within(&lock, FEW_SECONDS);
     let test = a_waiter_for_the_lock_of_other_libraries_whose_notice_never_returns_stops_nobody;
     let waiter = Other::start(test, &location, "told");
@@ -322,7 +322,7 @@ fn a_holder_that_ended_is_not_named_though_a_child_of_it_keeps_the_lock() {
 #[test]
 fn the_lock_shared_with_other_libraries_names_who_holds_it_and_says_if_that_is_stopped() {
     if let Some(path) = task() {
-        let _guard = CrossProcessLock::family(path).acquire(&Wait::default()).unwrap();
+        let _guard = CrossProcessLock::msal_extensions(path).acquire(&Wait::default()).unwrap();
         println!("held");
         rest()
     }
@@ -330,7 +330,7 @@ fn the_lock_shared_with_other_libraries_names_who_holds_it_and_says_if_that_is_s
     let location = path.join("cache.bin");
     let test = the_lock_shared_with_other_libraries_names_who_holds_it_and_says_if_that_is_stopped;
     let holder = Other::start(test, &location, "held");
-    let lock = CrossProcessLock::family(&location);
+    let lock = CrossProcessLock::msal_extensions(&location);
     holder.assert_named_by(refused(&lock).1.as_deref(), false);
     holder.stop();
     holder.assert_named_by(refused(&lock).1.as_deref(), true);
@@ -342,7 +342,7 @@ fn the_lock_shared_with_other_libraries_names_who_holds_it_and_says_if_that_is_s
 fn the_lock_shared_with_other_libraries_names_nobody_who_is_another_program_by_now() {
     let (_outer, path) = folder();
     let location = path.join("cache.bin");
-    let lock = CrossProcessLock::family(&location);
+    let lock = CrossProcessLock::msal_extensions(&location);
     let ended = std::process::Command::new("true").spawn().and_then(|mut child| {
         let id = child.id();
         child.wait().map(|_| id)

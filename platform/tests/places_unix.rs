@@ -14,8 +14,8 @@ use std::{
 };
 
 use tempfile::TempDir;
-use tokenkeep_lab::{again, give_away, say, task};
 use tokenkeep_platform::file::{FileError, Folder, Parents, check_above};
+use tokenkeep_test_support::{again, give_away, say, task};
 
 #[test]
 fn nothing_is_made_below_a_folder_of_somebody_else() {

@@ -1,16 +1,16 @@
 //! The Secret Service vault against a real gnome-keyring.
 // Not on Windows: the Secret Service
 #![cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))]
-#![expect(clippy::print_stdout, reason = "figures are for the person who runs the tests")]
+#![expect(clippy::print_stdout, reason = "figures are for the user who runs the tests")]
 
 use std::io::{BufRead, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use tokenkeep_lab::keyring::{State, inside};
-use tokenkeep_lab::{again, task};
 use tokenkeep_platform::vault::{Call, Collection, Item, Place, Session, Vault, VaultError};
+use tokenkeep_test_support::keyring::{State, inside};
+use tokenkeep_test_support::{again, task};
 
 /// Every byte value class a text-only vault would damage.
 const SECRET: [u8; 32] =

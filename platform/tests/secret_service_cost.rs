@@ -1,16 +1,16 @@
 //! How much a vault read and a save cost beside the bare calls they are made of.
 // Not on Windows: the Secret Service
 #![cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))]
-#![expect(clippy::print_stdout, reason = "figures are for the person who runs the tests")]
+#![expect(clippy::print_stdout, reason = "figures are for the user who runs the tests")]
 
 use std::time::{Duration, Instant};
 
 use secret_service::EncryptionType;
 use secret_service::blocking::SecretService;
-use tokenkeep_lab::again;
-use tokenkeep_lab::keyring::{State, inside};
-use tokenkeep_lab::task;
 use tokenkeep_platform::vault::{Call, Item, Place, Session, Vault};
+use tokenkeep_test_support::again;
+use tokenkeep_test_support::keyring::{State, inside};
+use tokenkeep_test_support::task;
 
 #[test]
 fn reads_and_saves_are_measured_against_bare_calls_of_the_same_kind() {

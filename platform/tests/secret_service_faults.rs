@@ -11,7 +11,7 @@ use faults::Operation::{
     self, Create, Delete, Read, ReadAbsent, Unlock, UnlockQuietly, Write, WriteAbsent,
 };
 use faults::{Cell, Fault, run};
-use tokenkeep_lab::mock::Act;
+use tokenkeep_test_support::mock::Act;
 
 /// The steps of each operation; those that change something are marked.
 const STEPS: [(Operation, &[(&str, bool)]); 6] = [

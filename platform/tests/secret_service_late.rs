@@ -1,7 +1,7 @@
 //! What a Secret Service answers after nobody waits any more.
 // Not on Windows: the Secret Service
 #![cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))]
-#![expect(clippy::print_stdout, reason = "figures are for the person who runs the tests")]
+#![expect(clippy::print_stdout, reason = "figures are for the user who runs the tests")]
 
 mod late;
 mod plain;
@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 use late::Random;
 use late::round::{Later, Round};
 use plain::{item, vault};
-use tokenkeep_lab::keyring::{State, inside};
-use tokenkeep_lab::mock::{Act, Mock};
-use tokenkeep_lab::task;
 use tokenkeep_platform::vault::{Call, VaultError};
+use tokenkeep_test_support::keyring::{State, inside};
+use tokenkeep_test_support::mock::{Act, Mock};
+use tokenkeep_test_support::task;
 
 #[test]
 fn an_answer_that_comes_too_late_harms_no_later_call() {

@@ -1,7 +1,7 @@
 //! The Secret Service vault against a service that is silent, wants prompts, or dies.
 // Not on Windows: the Secret Service
 #![cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))]
-#![expect(clippy::print_stdout, reason = "figures are for the person who runs the tests")]
+#![expect(clippy::print_stdout, reason = "figures are for the user who runs the tests")]
 
 mod plain;
 
@@ -11,10 +11,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use plain::{item, vault};
-use tokenkeep_lab::keyring::{Keyring, State, inside};
-use tokenkeep_lab::mock::{Act, Mock};
-use tokenkeep_lab::{again, task};
 use tokenkeep_platform::vault::{Call, Vault, VaultError};
+use tokenkeep_test_support::keyring::{Keyring, State, inside};
+use tokenkeep_test_support::mock::{Act, Mock};
+use tokenkeep_test_support::{again, task};
 
 fn soon() -> Call {
     Call::quiet().within(Duration::from_millis(400))

@@ -4,7 +4,7 @@
 //! keeps apart what two services said.
 // Not on Windows: the Secret Service
 #![cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))]
-#![expect(clippy::print_stdout, reason = "figures are for the person who runs the tests")]
+#![expect(clippy::print_stdout, reason = "figures are for the user who runs the tests")]
 
 mod plain;
 
@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use plain::{item, vault};
-use tokenkeep_lab::keyring::{State, inside};
-use tokenkeep_lab::mock::{Act, Mock};
 use tokenkeep_platform::vault::{Call, VaultError};
+use tokenkeep_test_support::keyring::{State, inside};
+use tokenkeep_test_support::mock::{Act, Mock};
 
 /// A second service, once it is there.
 type Second = Arc<Mutex<Option<Mock>>>;

@@ -4,9 +4,9 @@
 #![cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))]
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
-use tokenkeep_lab::collections::Collections;
-use tokenkeep_lab::keyring::{State, inside};
 use tokenkeep_platform::vault::{Call, Collection, Item, Place, Vault, VaultError};
+use tokenkeep_test_support::collections::Collections;
+use tokenkeep_test_support::keyring::{State, inside};
 
 const NAMES: [(&str, &str); 3] = [("xdg:schema", "tests"), ("application", "a"), ("key-id", "one")];
 

@@ -14,9 +14,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bus::{Bus, GUID, HELLO, Then};
-use tokenkeep_lab::keyring::{State, inside};
-use tokenkeep_lab::{again, task};
 use tokenkeep_platform::vault::{Call, Item, Vault, VaultError};
+use tokenkeep_test_support::keyring::{State, inside};
+use tokenkeep_test_support::{again, task};
 
 const ADDRESS: &str = "DBUS_SESSION_BUS_ADDRESS";
 

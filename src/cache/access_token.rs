@@ -6,10 +6,10 @@ use crate::{
     Account, Error,
     cache::{
         TokenCache,
-        credential::CredentialType,
         entry::Entry,
         json::decode,
         owner::{NOBODY, in_cloud_of, owner},
+        schema::CredentialType,
     },
 };
 

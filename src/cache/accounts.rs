@@ -7,13 +7,13 @@ use crate::{
     cache::{
         TokenCache,
         authority::{Authority, aliases},
-        credential::{AuthorityType, CredentialType},
         entry::Entry,
         json::quoted,
+        schema::{AuthorityType, CredentialType},
     },
 };
 
-/// A person, or another identity, that is signed in.
+/// A user, or another identity, that is signed in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Account {
     home_account_id: String,
@@ -41,7 +41,7 @@ impl Account {
         &self.username
     }
 
-    /// How the person signed in: the grant type.
+    /// How the user signed in: the grant type.
     pub fn account_source(&self) -> Option<&str> {
         self.account_source.as_deref()
     }

@@ -8,9 +8,9 @@ use crate::{
     Error, Secret,
     cache::{
         Content, Member, TokenCache,
-        credential::CredentialType,
         entry::{DEPTH, Entry, check_size, inside},
         json::{Printer, Sink, printed},
+        schema::CredentialType,
         section::Section,
         unknown::{Arriving, keep_last},
     },

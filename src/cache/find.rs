@@ -7,11 +7,11 @@ use crate::{
     cache::{
         TokenCache,
         access_token::{AccessTokenRef, Place},
-        credential::CredentialType,
         entry::{EXTENSION_FIELDS, Entry, KEY_FIELDS},
         json::decode,
         owner::{self, NOBODY, accounts_in, is_apps, owner},
         request::{Lookup, TokenRequest},
+        schema::CredentialType,
         section::Section,
     },
 };

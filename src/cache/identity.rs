@@ -7,13 +7,13 @@ use crate::cache::{
     TokenCache,
     accounts::TOKENS,
     authority::is_microsoft,
-    claims::Subject,
-    credential::CredentialType,
     entry::{Entry, inside},
     event::SignInEvent,
+    event::claims::Subject,
     json::quoted,
     owner::{Place, owner},
     request::Lookup,
+    schema::CredentialType,
     section::lookup_token,
 };
 

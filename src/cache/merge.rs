@@ -6,11 +6,11 @@ use crate::{
     Error,
     cache::{
         Content, Member, TokenCache,
-        claims::issued_at,
-        credential::CredentialType,
+        entry::key,
         entry::{Entry, inside},
+        event::claims::issued_at,
         json::{Names, quoted},
-        key,
+        schema::CredentialType,
         section::Section,
         time,
         unknown::{AllUnknown, Arriving, Unknown},
@@ -20,7 +20,7 @@ use crate::{
 /// What [`TokenCache::merge`] took over, and what it left.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Merged {
+pub struct MergeReport {
     entries: [MergedEntries; CredentialType::ALL.len()],
     sections: MergedSections,
 }
@@ -30,11 +30,11 @@ pub struct Merged {
 #[non_exhaustive]
 pub struct MergedEntries {
     /// Taken over: they are new here, or took the place of an older one.
-    pub came: usize,
+    pub imported: usize,
     /// Left out, because a newer one was here or came from the other cache itself.
-    pub newer: usize,
+    pub outdated: usize,
     /// Here already, with the same fields.
-    pub same: usize,
+    pub unchanged: usize,
 }
 
 /// How many sections that the schema does not know the other cache had, by what became of them.
@@ -42,13 +42,13 @@ pub struct MergedEntries {
 #[non_exhaustive]
 pub struct MergedSections {
     /// Taken over: this cache had none of that name.
-    pub came: usize,
+    pub imported: usize,
     /// Left out, because this cache has another one of that name, or because a section that the
     /// schema knows is no JSON object there.
-    pub left: usize,
+    pub skipped: usize,
 }
 
-impl Merged {
+impl MergeReport {
     /// What became of the entries of a kind.
     pub fn entries(&self, kind: CredentialType) -> MergedEntries {
         self.entries[kind as usize]
@@ -61,13 +61,12 @@ impl Merged {
 
     /// Something was taken over.
     pub fn is_change(&self) -> bool {
-        self.sections.came > 0 || self.entries.iter().any(|entries| entries.came > 0)
+        self.sections.imported > 0 || self.entries.iter().any(|entries| entries.imported > 0)
     }
 }
 
 impl TokenCache {
-    /// Takes over what `other` has and this cache has not, or has in an older state. Twice is as
-    /// good as once.
+    /// Takes over what `other` has and this cache has not, or has in an older state. It is idempotent.
     ///
     /// Entries are taken as they stand, token by token. One whose fields make the same key as
     /// others here, whatever key they stand under, takes the place of all of them, unless one of
@@ -94,9 +93,9 @@ impl TokenCache {
     /// token cache;
     /// [`Error::Corrupt`] if a section that entries belong to is not a JSON object here. Nothing is
     /// changed then.
-    pub fn merge(&mut self, other: &Self) -> Result<Merged, Error> {
+    pub fn merge(&mut self, other: &Self) -> Result<MergeReport, Error> {
         self.check(other)?;
-        let mut merged = Merged::default();
+        let mut merged = MergeReport::default();
         for member in &other.members {
             match member {
                 Member::Known(kind, Content::Entries(section)) => {
@@ -104,7 +103,7 @@ impl TokenCache {
                 }
                 Member::Known(kind, theirs) => {
                     let is_here = self.content(*kind).is_some_and(|ours| ours.is_same(theirs));
-                    merged.sections.left += usize::from(!is_here);
+                    merged.sections.skipped += usize::from(!is_here);
                 }
                 Member::Unknown(theirs) => self.merge_unknown(theirs, &mut merged.sections)?,
             }
@@ -140,14 +139,14 @@ impl TokenCache {
             let spelling = key.as_ref().map(|key| quoted(key));
             let spelling = spelling.as_deref().map_or(entry.spelled_key(), inside);
             if key.as_ref().is_some_and(|key| newest.among(key, spelling, slot) != slot) {
-                count.newer += 1;
+                count.outdated += 1;
                 continue;
             }
             match self.section(kind).map(|ours| standing(entry, key.as_deref(), spelling, ours)) {
-                Some(Standing::Same) => count.same += 1,
-                Some(Standing::Older) => count.newer += 1,
+                Some(Standing::Same) => count.unchanged += 1,
+                Some(Standing::Older) => count.outdated += 1,
                 Some(Standing::Newer) | None => {
-                    count.came += 1;
+                    count.imported += 1;
                     let ours = self.section_mut(kind)?;
                     match &key {
                         Some(key) => ours.replace(None, entry.respelled(key)),
@@ -167,10 +166,10 @@ impl TokenCache {
         for (their_name, value) in theirs.members() {
             match names.find(their_name, name).map(|nth| ours.member(nth).1) {
                 Some(ours) if ours == value => {}
-                Some(_) => count.left += 1,
+                Some(_) => count.skipped += 1,
                 None => {
                     came.push(their_name, value)?;
-                    count.came += 1;
+                    count.imported += 1;
                     self.touched = true;
                 }
             }

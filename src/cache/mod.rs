@@ -7,28 +7,22 @@ mod access_token;
 mod accounts;
 mod address;
 mod authority;
-mod claims;
-mod credential;
 mod document;
-mod draft;
 mod entry;
 mod event;
-mod event_json;
 mod expiry;
-mod ext_key;
-mod fields;
 mod find;
 mod identity;
 mod index;
 mod json;
-mod key;
 mod merge;
 mod owner;
 mod programs;
 mod query;
-mod refresh;
+mod refresh_token;
 mod request;
 mod response;
+mod schema;
 mod scope;
 mod section;
 mod serializable;
@@ -36,7 +30,7 @@ mod sign_out;
 mod span;
 mod time;
 mod unknown;
-mod write;
+mod update;
 
 use std::{fmt, sync::Arc};
 
@@ -44,13 +38,12 @@ use zeroize::Zeroizing;
 
 pub use access_token::{AccessToken, AccessTokenRef, TokenSource};
 pub use accounts::Account;
-pub use credential::{AuthorityType, CredentialType};
 pub use entry::Entry;
-pub use event::SignInEvent;
-pub use ext_key::ext_cache_key;
-pub use merge::{Merged, MergedEntries, MergedSections};
+pub use event::{SignInEvent, ext_cache_key::ext_cache_key};
+pub use merge::{MergeReport, MergedEntries, MergedSections};
 pub use query::Query;
 pub use request::TokenRequest;
+pub use schema::{AuthorityType, CredentialType};
 pub use serializable::SerializableTokenCache;
 
 use crate::{

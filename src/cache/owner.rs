@@ -12,11 +12,11 @@ use crate::{
     cache::{
         TokenCache,
         authority::{aliases, is_microsoft},
-        credential::CredentialType,
         entry::{Entry, inside, scopes_in},
         json::decode,
         programs::Program,
         request::Lookup,
+        schema::CredentialType,
         section::lookup_token,
     },
 };

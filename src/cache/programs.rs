@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use crate::cache::{
     TokenCache,
-    credential::CredentialType,
     entry::Entry,
     owner::{NOBODY, Place, owner},
+    schema::CredentialType,
     section::lookup_token,
 };
 

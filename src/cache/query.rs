@@ -4,10 +4,10 @@ use std::fmt;
 
 use crate::cache::{
     TokenCache,
-    credential::CredentialType,
+    entry::key,
     entry::{Entry, scopes_in},
     json::{decode, quoted},
-    key,
+    schema::CredentialType,
     scope::ScopeRule,
     section::{Reach, Section},
 };

@@ -13,7 +13,7 @@ use crate::{
         accounts::Account,
         authority::{Authority, aliases},
         entry::scopes_in,
-        ext_key::ext_cache_key,
+        event::ext_cache_key::ext_cache_key,
         json::quoted,
         scope::ScopeRule,
         section::{Reach, lookup_token},

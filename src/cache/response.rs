@@ -7,13 +7,13 @@ use crate::{
     cache::{
         TokenCache,
         access_token::{AccessToken, AccessTokenRef, Place as At},
-        credential::CredentialType,
         entry::Entry,
         event::{Identity, SignInEvent},
         identity::Stated,
         json::{decode, quoted},
         owner::{NOBODY, Place, owner},
         request::{Lookup, TokenRequest},
+        schema::CredentialType,
         section::lookup_token,
     },
 };
@@ -170,7 +170,7 @@ impl TokenCache {
     /// Writes into the event whose it is, and for want of a name in the answer the known one.
     fn name_owner(&self, event: &mut SignInEvent, home: Option<&str>, lookup: &Lookup) {
         let home = home.and_then(decode).map(|home| home.into_owned());
-        event.identity.is_person = Stated::of(event).is_some();
+        event.identity.is_user = Stated::of(event).is_some();
         if event.username.is_none() {
             let known = home.as_deref().and_then(|home| self.username(&quoted(home), lookup));
             event.username = known.as_deref().map(quoted);
@@ -196,7 +196,7 @@ fn spent_secret(
     request: &TokenRequest,
     lookup: &Lookup,
 ) -> Result<Zeroizing<String>, Error> {
-    super::write::check_type(spent, CredentialType::RefreshToken)?;
+    crate::cache::update::check_type(spent, CredentialType::RefreshToken)?;
     let host = lookup_token(spent.token("environment"));
     let is_there = lookup.environments.iter().any(|name| name.eq_ignore_ascii_case(host));
     match spent.secret().filter(|_| is_there && !request.is_app_only()) {

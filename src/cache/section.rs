@@ -1,11 +1,11 @@
 //! The entries of one kind, in order, with their index.
 
 use crate::cache::{
-    credential::CredentialType,
+    entry::key,
     entry::{Entry, scopes_in},
     index::{Context, Index, Name},
     json::decode,
-    key,
+    schema::CredentialType,
     scope::ScopeRule,
 };
 
@@ -18,7 +18,7 @@ pub(crate) struct Section {
     /// Access tokens by account, place and all scopes, granted or asked for: what a find looks at
     /// first. The note is [`Entry::good_until`] of one that was granted them.
     exact: Index,
-    /// From this time on, in Unix seconds, the notes hold: no token was kept in its future.
+    /// From this time on, in Unix seconds, the notes guard: no token was kept in its future.
     fresh_from: i64,
     /// How many entries say what was asked for.
     asked: usize,
@@ -322,7 +322,7 @@ impl Section {
         }
     }
 
-    /// Numbers the slots anew when most of them are empty.
+    /// Numbers the slots again when most of them are empty.
     fn compact(&mut self) {
         if self.slots.len() > 64 && self.live * 2 < self.slots.len() {
             let kept: Vec<Entry> = self.slots.drain(..).flatten().collect();

@@ -7,10 +7,10 @@ use crate::{
     cache::{
         TokenCache,
         accounts::{Account, TOKENS, cloud, names_nobody},
-        credential::CredentialType,
         entry::Entry,
         json::quoted,
         owner::{NOBODY, Unclaimed},
+        schema::CredentialType,
     },
 };
 

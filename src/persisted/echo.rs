@@ -10,6 +10,7 @@ impl Error {
         Some(match self {
             Self::Callback { what, source } => Self::Callback { what, source: said(source) },
             Self::Invalid { detail } => Self::Invalid { detail: detail.clone() },
+            Self::System { what, source } => Self::System { what, source: said(source) },
             Self::PromptDismissed { vault, source } => {
                 Self::PromptDismissed { vault, source: source.as_ref().map(said) }
             }

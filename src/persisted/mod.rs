@@ -1,31 +1,32 @@
 //! The cache that outlives the program: reads that notice every change, writes that lose none.
 
-mod care;
+#[cfg(feature = "tokio")]
+mod asynchronous;
+mod clock;
 mod echo;
 mod exclusive;
 mod lock;
+mod maintenance;
 mod nesting;
 mod read;
-mod steps;
 mod transaction;
 #[cfg(feature = "tokio")]
 mod turns;
-#[cfg(feature = "tokio")]
-mod twins;
+mod update;
 
 use std::{fmt, sync::Arc, time::Duration};
 
-use tokenkeep_platform::{lock::CrossProcessLock, sync::ForkLock};
+use tokenkeep_platform::sync::ForkLock;
 
-pub(crate) use self::lock::{DEFAULT_LOCK_TIMEOUT, LockNotice, StoreLock};
 use self::{
+    clock::Clock,
     exclusive::{Exclusive, Refused, Turn},
-    lock::Held,
+    lock::{Held, LockWait, StoreLock},
     nesting::{Called, Served, Store},
 };
 use crate::{
-    Error, MemoryPersistence, PersistenceBuilder, Stamp, TokenCache,
-    persistence::{Intent, Persistence},
+    Error, TokenCache,
+    persistence::{Intent, MemoryPersistence, Persistence, SealedPersistence, Stamp},
 };
 
 /// A token cache that is kept, and shared with every other process that opens the same store.
@@ -54,7 +55,12 @@ use crate::{
 /// # Ok::<(), tokenkeep::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct PersistedTokenCache(Arc<Shared>);
+#[must_use]
+pub struct PersistedTokenCache {
+    shared: Arc<Shared>,
+    wait: LockWait,
+    clock: Clock,
+}
 
 /// What all clones of a value share.
 struct Shared {
@@ -87,77 +93,107 @@ impl PersistedTokenCache {
     /// Nothing prompts. Nothing is created before the first save.
     ///
     /// # Errors
-    /// As [`PersistenceBuilder::open`].
+    /// As [`SealedPersistenceBuilder::open`](crate::persistence::SealedPersistenceBuilder::open).
     ///
     /// # Platform differences
     /// The vault is the Secret Service on Linux and the BSDs and the Keychain on macOS. On Windows it
     /// is Credential Manager, and for a new cache in a session without one (SSH, a service) DPAPI.
     pub fn open(name: &str) -> Result<Self, Error> {
-        Self::builder(name).open()
+        Ok(Self::new(SealedPersistence::builder(name).open()?))
     }
 
     /// Like [`open`](Self::open), but where that fails the cache is kept in memory alone, and the
     /// reason comes with it for the program to show.
     pub fn open_or_memory(name: &str) -> (Self, Option<Error>) {
-        Self::builder(name).open_or_memory()
+        match Self::open(name) {
+            Ok(cache) => (cache, None),
+            Err(reason) => (Self::in_memory(), Some(reason)),
+        }
     }
 
     /// A cache that ends with this value. Nothing is written anywhere.
     pub fn in_memory() -> Self {
-        Self::with_persistence(MemoryPersistence::new(), None)
+        Self::new(MemoryPersistence::new())
     }
 
-    /// Begins to open a cache with other choices than the defaults.
-    pub fn builder(name: impl Into<String>) -> PersistenceBuilder {
-        PersistenceBuilder::new(name)
-    }
-
-    /// A cache over a persistence of your own. `lock` keeps processes apart that write the same
-    /// place. `None` takes the place's own lock, which the persistences of this crate that write
-    /// files have; where there is none, only this value may write the place.
-    pub fn with_persistence(
-        persistence: impl Persistence + 'static,
-        lock: Option<CrossProcessLock>,
-    ) -> Self {
-        let lock = lock.or_else(|| persistence.lock());
-        Self::new(persistence, StoreLock::new(lock, DEFAULT_LOCK_TIMEOUT, None))
-    }
-
-    pub(crate) fn new(persistence: impl Persistence + 'static, lock: StoreLock) -> Self {
+    /// A cache over `persistence`: one of this crate's, or your own.
+    ///
+    /// [`Persistence::lock`] keeps the processes apart that write the same store. Where there is
+    /// none, only this value and its clones may write it.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use tokenkeep::{KeySource, PersistedTokenCache, persistence::SealedPersistence};
+    ///
+    /// let persistence = SealedPersistence::builder("com.example.mytool")
+    ///     .folder("/srv/mytool/sign-ins")
+    ///     .key_source(KeySource::KeyFile("/srv/mytool/key/mytool.key".into()))
+    ///     .open()?;
+    /// let cache = PersistedTokenCache::new(persistence).lock_timeout(Duration::from_secs(10));
+    /// # Ok::<(), tokenkeep::Error>(())
+    /// ```
+    pub fn new(persistence: impl Persistence + 'static) -> Self {
+        let lock = StoreLock::new(persistence.lock());
         let store = Store::new(lock.files().cloned());
         let persistence = Served::new(Box::new(persistence), &store);
         let (state, loading, preparing) = Default::default();
-        Self(Arc::new(Shared { persistence, lock, store, state, loading, preparing }))
+        let shared = Shared { persistence, lock, store, state, loading, preparing };
+        Self { shared: Arc::new(shared), wait: LockWait::default(), clock: Clock::default() }
     }
-}
 
-impl Shared {
+    /// How long to wait for other processes before [`Error::LockTimeout`]: 60 s unless this says
+    /// otherwise. For another thread of this process that loads the cache or asks for its key, a
+    /// call waits as long, and 5 s at least. Clones that are made later have the same limit.
+    pub fn lock_timeout(mut self, timeout: Duration) -> Self {
+        self.wait.timeout = timeout;
+        self
+    }
+
+    /// Calls `notice` once a wait for other processes has lasted a second, with what is known of the
+    /// process that holds the lock and how long the wait has lasted.
+    ///
+    /// It runs on the thread that waits, which goes on when it returns; nobody else waits for it.
+    /// It must not use the cache: every call there is [`Error::Nested`].
+    pub fn on_lock_wait(
+        mut self,
+        notice: impl Fn(Option<&str>, Duration) + Send + Sync + 'static,
+    ) -> Self {
+        self.wait.notice = Some(Arc::new(notice));
+        self
+    }
+
+    /// Takes the time from `now`, in Unix seconds, and not from the system's clock. For tests.
+    pub fn clock(mut self, now: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        self.clock = Clock::of(now);
+        self
+    }
+
     /// The persistence, for one call. It may be the program's own, and must not use this cache.
     fn persistence(&self) -> Called<'_> {
-        self.persistence.call()
+        self.shared.persistence.call()
     }
 
     /// Does everything that may prompt before a change, for one thread at a time: one answer serves
     /// all who are about to change something. Readers ask in their own turn, so that a question of
     /// theirs keeps no change waiting.
-    fn prepare(&self, intent: Intent) -> Result<(), Error> {
-        let turn = self.turn(&self.preparing)?;
+    fn prepare_for(&self, intent: Intent) -> Result<(), Error> {
+        let turn = self.turn(&self.shared.preparing)?;
         turn.share(self.persistence().prepare(intent))
     }
 
     /// The store's lock. The notice of a wait is the program's own.
     fn acquire(&self) -> Result<Held<'_>, Error> {
-        let _call = self.store.call();
-        self.lock.acquire()
+        let _call = self.shared.store.call();
+        self.shared.lock.acquire(&self.wait)
     }
 
     fn turn<'a>(&self, work: &'a Exclusive) -> Result<Turn<'a>, Error> {
-        let timeout = self.lock.timeout().max(SHORTEST_WAIT);
+        let timeout = self.wait.timeout.max(SHORTEST_WAIT);
         work.acquire(timeout).map_err(|refused| match refused {
             Refused::Failed(error) => error,
             Refused::Own => Error::Nested,
             Refused::TimedOut(waited) => {
-                self.lock.timed_out(waited, "loads it or asks for its key")
+                self.shared.lock.timed_out(waited, "loads it or asks for its key")
             }
         })
     }
@@ -170,7 +206,7 @@ const SHORTEST_WAIT: Duration = Duration::from_secs(5);
 impl fmt::Debug for PersistedTokenCache {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PersistedTokenCache")
-            .field("persistence", &self.0.persistence)
+            .field("persistence", &self.shared.persistence)
             .finish_non_exhaustive()
     }
 }

@@ -3,9 +3,7 @@
 
 use std::{cell::RefCell, fmt, marker::PhantomData, ops::Deref, process, sync::Arc};
 
-use tokenkeep_platform::lock::CrossProcessLock;
-
-use crate::{Error, persistence::Persistence};
+use crate::{Error, lock::CrossProcessLock, persistence::Persistence};
 
 thread_local! {
     static OPEN: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use tokenkeep_platform::clock;
-
 use super::{PersistedTokenCache, State, transaction::ATTEMPTS};
 use crate::{
     AccessToken, Account, CredentialType, Entry, Error, Query, TokenCache, TokenRequest,
@@ -19,18 +17,7 @@ impl PersistedTokenCache {
     /// token for it, or a refresh token that the program may spend; whatever keeps the store from
     /// being read.
     pub fn find_access_token(&self, request: &TokenRequest) -> Result<Option<AccessToken>, Error> {
-        self.find_access_token_at(request, clock::unix_seconds())
-    }
-
-    /// [`find_access_token`](Self::find_access_token) at the time `now`, in Unix seconds.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn find_access_token_at(
-        &self,
-        request: &TokenRequest,
-        now: u64,
-    ) -> Result<Option<AccessToken>, Error> {
+        let now = self.clock.now();
         let cache = self.current()?;
         Ok(cache.find_access_token(request, now)?.map(|token| token.to_owned()))
     }
@@ -41,19 +28,7 @@ impl PersistedTokenCache {
     /// # Errors
     /// Whatever keeps the store from being read.
     pub fn search(&self, kind: CredentialType, query: &Query) -> Result<Vec<Entry>, Error> {
-        self.search_at(kind, query, clock::unix_seconds())
-    }
-
-    /// [`search`](Self::search) at the time `now`, in Unix seconds.
-    ///
-    /// # Errors
-    /// As there.
-    pub fn search_at(
-        &self,
-        kind: CredentialType,
-        query: &Query,
-        now: u64,
-    ) -> Result<Vec<Entry>, Error> {
+        let now = self.clock.now();
         Ok(self.current()?.find(kind, query, now))
     }
 
@@ -99,17 +74,17 @@ impl PersistedTokenCache {
 
     /// The newest saved state.
     pub(super) fn current(&self) -> Result<Arc<TokenCache>, Error> {
-        self.0.store.check_read()?;
+        self.shared.store.check_read()?;
         if let Some(cache) = self.unchanged()? {
             return Ok(cache);
         }
         for _ in 0..ATTEMPTS {
-            let loading = self.0.turn(&self.0.loading)?;
+            let loading = self.turn(&self.shared.loading)?;
             if let Some(cache) = self.unchanged()? {
                 return Ok(cache);
             }
-            loading.share(self.0.persistence().prepare(Intent::Read))?;
-            let known = self.0.state.read().clone();
+            loading.share(self.persistence().prepare(Intent::Read))?;
+            let known = self.shared.state.read().clone();
             let loaded = match self.load_after(known) {
                 Err(torn) if self.may_be_torn(&torn) => {
                     // Whoever has the lock may be about to read.
@@ -124,19 +99,19 @@ impl PersistedTokenCache {
                 return Ok(cache);
             }
         }
-        Err(self.restless())
+        Err(self.kept_changing())
     }
 
     /// Whether a look without the lock may have met a peer that was writing.
     fn may_be_torn(&self, error: &Error) -> bool {
         matches!(error, Error::Corrupt { .. } | Error::WrongKey { .. })
-            && self.0.persistence().is_written_in_place()
+            && self.persistence().is_written_in_place()
     }
 
     /// The state as it is with the lock held, after a look without it that said `torn`.
     fn load_again(&self, torn: Error) -> Result<Option<State>, Error> {
-        let Ok(_nesting) = self.0.store.change() else { return Err(torn) };
-        match self.0.acquire() {
+        let Ok(_nesting) = self.shared.store.change() else { return Err(torn) };
+        match self.acquire() {
             Ok(_held) => self.load_locked(),
             // Without a place for a lock nobody holds one, and a reader makes no place.
             Err(Error::PermissionDenied { .. } | Error::ReadOnly { .. }) => self.load_locked(),
@@ -146,11 +121,11 @@ impl PersistedTokenCache {
     }
 
     fn unchanged(&self) -> Result<Option<Arc<TokenCache>>, Error> {
-        if !self.0.state.read().loaded {
+        if !self.shared.state.read().loaded {
             return Ok(None);
         }
-        let now = self.0.persistence().stamp()?;
-        let State { cache, stamp, loaded, .. } = &*self.0.state.read();
+        let now = self.persistence().stamp()?;
+        let State { cache, stamp, loaded, .. } = &*self.shared.state.read();
         Ok((*loaded && *stamp == now).then(|| Arc::clone(cache)))
     }
 }

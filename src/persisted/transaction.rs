@@ -26,16 +26,16 @@ impl PersistedTokenCache {
         &self,
         mut change: impl FnMut(&mut TokenCache) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let _nesting = self.0.store.change()?;
+        let _nesting = self.shared.store.change()?;
         for _ in 0..ATTEMPTS {
-            self.0.prepare(Intent::Write)?;
-            let held = self.0.acquire()?;
+            self.prepare_for(Intent::Write)?;
+            let held = self.acquire()?;
             let Some(base) = self.load_locked()? else { continue };
             let mut cache = TokenCache::clone(&base.cache);
             let value = change(&mut cache)?;
             if cache.has_same_content(&base.cache) {
                 if base.stamp.is_some() && !base.confirmed {
-                    self.0.persistence().confirm()?;
+                    self.persistence().confirm()?;
                 }
                 self.publish(State { confirmed: true, ..base });
                 return Ok(value);
@@ -45,26 +45,26 @@ impl PersistedTokenCache {
             }
             let content = cache.to_json();
             let saved =
-                self.0.persistence().save(content.expose(), base.stamp.as_ref(), held.hold())?;
+                self.persistence().save(content.expose(), base.stamp.as_ref(), held.guard())?;
             if let Saved::Done(stamp) = saved {
                 let cache = Arc::new(cache);
                 self.publish(State { cache, stamp: Some(stamp), loaded: true, confirmed: true });
                 return Ok(value);
             }
         }
-        Err(self.restless())
+        Err(self.kept_changing())
     }
 
     /// The newest state, read with the lock held; `None` if that needs another `prepare`.
     pub(super) fn load_locked(&self) -> Result<Option<State>, Error> {
-        let known = self.0.state.read().clone();
-        self.state_of(self.0.persistence().load(known.stamp.as_ref())?, known)
+        let known = self.shared.state.read().clone();
+        self.state_of(self.persistence().load(known.stamp.as_ref())?, known)
     }
 
     /// The state that the store holds now, given what is known of it.
     pub(super) fn load_after(&self, known: State) -> Result<Option<State>, Error> {
-        match self.0.persistence().load(known.stamp.as_ref())? {
-            Loaded::Empty if self.0.persistence().is_written_in_place() => {
+        match self.persistence().load(known.stamp.as_ref())? {
+            Loaded::Empty if self.persistence().is_written_in_place() => {
                 let (what, detail) = ("the token cache".into(), "it is empty".into());
                 Err(self.located(Error::Corrupt { what, detail }))
             }
@@ -88,7 +88,7 @@ impl PersistedTokenCache {
 
     fn parse(&self, content: &[u8]) -> Result<TokenCache, Error> {
         TokenCache::from_json(content).map_err(|error| {
-            let checked = self.0.persistence().check_unreadable(content);
+            let checked = self.persistence().check_unreadable(content);
             checked.err().unwrap_or_else(|| self.located(error))
         })
     }
@@ -96,7 +96,7 @@ impl PersistedTokenCache {
     /// Does not wait for a reader that loads, which may be asking a vault: the store's lock is held
     /// here. Should that reader put an older state back, the next read sees that the stamp moved.
     pub(super) fn publish(&self, state: State) {
-        *self.0.state.write() = state;
+        *self.shared.state.write() = state;
     }
 
     pub(super) fn forget(&self) {
@@ -113,13 +113,8 @@ impl PersistedTokenCache {
         }
     }
 
-    pub(super) fn restless(&self) -> Error {
-        Error::Invalid {
-            detail: format!(
-                "{} was removed and made again {ATTEMPTS} times while it was being opened; try again",
-                self.0.lock.place().display()
-            ),
-        }
+    pub(super) fn kept_changing(&self) -> Error {
+        Error::KeptChanging { path: self.shared.lock.place().into(), attempts: ATTEMPTS }
     }
 }
 

@@ -7,7 +7,7 @@ use tokenkeep_platform::{file::Folder, text::shown_path};
 
 use crate::Error;
 
-/// A file that a person named, by its absolute path and its folder.
+/// A file that a user named, by its absolute path and its folder.
 #[derive(Debug)]
 pub(super) struct FilePlace {
     pub(super) path: PathBuf,
@@ -49,12 +49,12 @@ pub(super) fn refuse_tilde(path: &Path) -> Result<(), Error> {
     Err(Error::Invalid { detail })
 }
 
-/// The path with a leading `~` as the person's home folder, as Python's `os.path.expanduser` has it.
+/// The path with a leading `~` as the user's home folder, as Python's `os.path.expanduser` has it.
 pub(super) fn expand_home(path: &str) -> Result<PathBuf, Error> {
     let Some(rest) = path.strip_prefix('~') else { return Ok(path.into()) };
     let below = rest.trim_start_matches(std::path::is_separator);
     if below.len() == rest.len() && !rest.is_empty() {
-        let detail = format!("`{path}` begins with another person's home; give its full path");
+        let detail = format!("`{path}` begins with another user's home; give its full path");
         return Err(Error::Invalid { detail });
     }
     let home = full(base()?.home_dir())?.to_owned();
@@ -97,7 +97,7 @@ pub(super) fn data_folder(name: &str) -> Result<PathBuf, Error> {
 pub(super) fn login_session_folder(name: &str) -> Result<PathBuf, Error> {
     let base = base()?;
     let Some(runtime) = base.runtime_dir() else {
-        return Err(Error::Invalid {
+        return Err(Error::Unsupported {
             detail: "there is no folder for the login session (XDG_RUNTIME_DIR is not set to a full path); \
                      name a folder, or keep the cache in memory"
                 .into(),
@@ -116,7 +116,7 @@ pub(super) fn login_session_folder(name: &str) -> Result<PathBuf, Error> {
     }
     };
     if Folder::open(runtime).map_err(Error::from).map_err(refused)?.is_none() {
-        return Err(Error::Invalid {
+        return Err(Error::Unsupported {
             detail: format!(
                 "`{}`, which XDG_RUNTIME_DIR names, does not exist; log in again, or name a folder for \
                  the cache",
@@ -130,7 +130,7 @@ pub(super) fn login_session_folder(name: &str) -> Result<PathBuf, Error> {
 }
 
 fn base() -> Result<BaseDirs, Error> {
-    BaseDirs::new().ok_or_else(|| Error::Invalid {
+    BaseDirs::new().ok_or_else(|| Error::Unsupported {
         detail: format!("this user has no home folder; {NAME_A_FOLDER}"),
     })
 }
@@ -148,7 +148,8 @@ fn full(folder: &Path) -> Result<&Path, Error> {
     Err(Error::Invalid { detail })
 }
 
-const NAME_A_FOLDER: &str = "name a folder for the cache, in a program with `builder(…).folder(…)`, in a command with `--cache PATH`";
+const NAME_A_FOLDER: &str =
+    "name a folder for the cache, in a program with `folder(…)`, in a command with `--cache PATH`";
 
 /// <https://learn.microsoft.com/windows/win32/fileio/naming-a-file>
 fn is_windows_device(name: &str) -> bool {

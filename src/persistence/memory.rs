@@ -8,8 +8,8 @@ use std::{
 use tokenkeep_platform::sync::lock_within;
 use zeroize::Zeroizing;
 
-use super::{Hold, Loaded, Persistence, Protection, Saved, Stamp};
-use crate::Error;
+use super::{Loaded, Persistence, Protection, Saved, Stamp};
+use crate::{Error, lock::LockGuard};
 
 /// Keeps the cache in this value alone. Nothing is written anywhere.
 #[derive(Default)]
@@ -62,7 +62,12 @@ impl Persistence for MemoryPersistence {
         })
     }
 
-    fn save(&self, content: &[u8], _base: Option<&Stamp>, _hold: &Hold) -> Result<Saved, Error> {
+    fn save(
+        &self,
+        content: &[u8],
+        _base: Option<&Stamp>,
+        _guard: &LockGuard,
+    ) -> Result<Saved, Error> {
         let content = Arc::new(Zeroizing::new(content.to_vec()));
         let mut kept = self.kept()?;
         kept.content = Some(content);
@@ -70,7 +75,7 @@ impl Persistence for MemoryPersistence {
         Ok(Saved::Done(kept.stamp()))
     }
 
-    fn delete(&self, _base: Option<&Stamp>, _hold: &Hold) -> Result<(), Error> {
+    fn delete(&self, _base: Option<&Stamp>, _guard: &LockGuard) -> Result<(), Error> {
         let mut kept = self.kept()?;
         kept.content = None;
         kept.version += 1;

@@ -1,10 +1,10 @@
-//! Where the bytes of a cache live: sealed, where a family of programs has them, in plain text, in memory, or in a place of your own.
+//! Where the bytes of a cache are stored: sealed, where msal-extensions has them, in plain text, in
+//! memory, or in a store of your own.
 
-mod builder;
-mod family;
-mod key;
+mod key_source;
 mod location;
 mod memory;
+mod msal_extensions;
 mod plaintext;
 mod protection;
 mod recognise;
@@ -12,25 +12,27 @@ mod sealed;
 mod set_aside;
 mod stamp;
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
-use tokenkeep_platform::lock::{CrossProcessLock, LockGuard};
 use zeroize::Zeroizing;
 
-pub use builder::PersistenceBuilder;
-pub use family::{
-    FamilyIdentity, FamilyItem, FamilyPersistence, ItemEncoding, build_encrypted_persistence,
-};
-pub use key::{
+pub use key_source::{
     CredentialStore, KernelKeyring, KeyCallback, KeyRequest, KeySource, LeftOverKey, Passphrase,
 };
 pub use memory::MemoryPersistence;
+pub use msal_extensions::{
+    ItemEncoding, MsalExtensionsItem, MsalExtensionsLocation, MsalExtensionsPersistence,
+    build_encrypted_persistence,
+};
 pub use plaintext::PlaintextPersistence;
 pub use protection::Protection;
-pub use sealed::SealedPersistence;
+pub use sealed::{SealedPersistence, SealedPersistenceBuilder};
 pub use stamp::Stamp;
 
-use crate::Error;
+use crate::{
+    Error,
+    lock::{CrossProcessLock, LockGuard},
+};
 
 /// The largest cache that is read or written unless the program says otherwise: 16 MiB.
 pub(crate) const DEFAULT_SIZE_LIMIT: u64 = 16 * 1024 * 1024;
@@ -45,7 +47,7 @@ pub(crate) const DEFAULT_SIZE_LIMIT: u64 = 16 * 1024 * 1024;
 /// What an implementation must hold to:
 /// - `save` is atomic: a reader sees the old content or the new, never a part.
 /// - What cannot be read is an error, never [`Loaded::Absent`].
-/// - No call but `prepare` may ask a person for anything or wait for one.
+/// - No call but `prepare` may ask a user for anything or wait for one.
 /// - No call uses the cache that it serves, which is [`Error::Nested`] at once, or waits for
 ///   another thread that does.
 pub trait Persistence: fmt::Debug + Send + Sync {
@@ -68,11 +70,12 @@ pub trait Persistence: fmt::Debug + Send + Sync {
 
     /// Replaces what is kept by `content`, atomically. The caller holds the lock; `base` is what
     /// its `load` under that lock found, `None` if nothing. A write that is handed to another
-    /// thread keeps a clone of `hold`, so that the lock outlives the write.
+    /// thread keeps a clone of `guard`, so that the lock outlives the write.
     ///
     /// # Errors
     /// Whatever kept the content from being written; the old content is intact.
-    fn save(&self, content: &[u8], base: Option<&Stamp>, hold: &Hold) -> Result<Saved, Error>;
+    fn save(&self, content: &[u8], base: Option<&Stamp>, guard: &LockGuard)
+    -> Result<Saved, Error>;
 
     /// Whether other programs write here in place, so that a `load` without the lock may find nothing yet or a part. What
     /// cannot be parsed is then loaded once more under the lock before a reader is told.
@@ -95,7 +98,7 @@ pub trait Persistence: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// Whatever could not be removed; nothing is removed then, or the error says what is left.
-    fn delete(&self, base: Option<&Stamp>, hold: &Hold) -> Result<(), Error>;
+    fn delete(&self, base: Option<&Stamp>, guard: &LockGuard) -> Result<(), Error>;
 
     /// Looks at content of this place that no cache could be read from. Where it is another
     /// program's, that is the error of the call, and not [`Error::Corrupt`].
@@ -138,17 +141,18 @@ pub trait Persistence: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// Whatever could not be removed.
-    fn reset(&self, hold: &Hold) -> Result<(), Error> {
-        self.delete(None, hold)
+    fn reset(&self, guard: &LockGuard) -> Result<(), Error> {
+        self.delete(None, guard)
     }
 
     /// Sets what is kept aside under another name, and says which. The caller holds the lock.
     ///
     /// # Errors
     /// [`Error::Invalid`] where the place cannot do that.
-    fn quarantine(&self, hold: &Hold) -> Result<Option<std::path::PathBuf>, Error> {
-        let _ = hold;
-        Err(Error::Invalid { detail: "this persistence cannot set a cache aside".into() })
+    fn quarantine(&self, guard: &LockGuard) -> Result<Option<std::path::PathBuf>, Error> {
+        #[expect(clippy::let_underscore_must_use, reason = "nothing is done")]
+        let _ = guard;
+        Err(Error::Unsupported { detail: "this persistence cannot set a cache aside".into() })
     }
 }
 
@@ -202,18 +206,4 @@ pub enum Saved {
     Done(Stamp),
     /// Nothing was written: `prepare` has to be repeated without the lock.
     NeedsPrepare,
-}
-
-/// Keeps the store's lock for as long as a clone of it lives.
-#[derive(Clone, Debug, Default)]
-pub struct Hold(Option<Arc<LockGuard>>);
-
-impl Hold {
-    pub(crate) fn new(guard: LockGuard) -> Self {
-        Self(Some(Arc::new(guard)))
-    }
-
-    pub(crate) fn is_intact(&self) -> Result<bool, Error> {
-        Ok(self.0.as_ref().map_or(Ok(true), |guard| guard.is_intact())?)
-    }
 }

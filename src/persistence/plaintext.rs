@@ -4,17 +4,19 @@ use std::path::{Path, PathBuf};
 
 use tokenkeep_platform::{
     file::{self, Folder, OpenFile, Parents},
-    lock::CrossProcessLock,
     text::shown_path,
 };
 
 use super::{
-    DEFAULT_SIZE_LIMIT, Hold, Intent, Loaded, Persistence, Protection, Saved, Stamp,
+    DEFAULT_SIZE_LIMIT, Intent, Loaded, Persistence, Protection, Saved, Stamp,
     location::FilePlace,
     recognise::{Found, LARGEST_GIVEN_UP, refuse_another},
     set_aside::{all_set_aside, prefix_of, remove_all, set_aside},
 };
-use crate::Error;
+use crate::{
+    Error,
+    lock::{CrossProcessLock, LockGuard},
+};
 
 /// A cache in PLAIN TEXT: anyone who reads the file can use the sign-ins.
 ///
@@ -30,7 +32,7 @@ use crate::Error;
 /// [`quarantine`](crate::PersistedTokenCache::quarantine) alone give it up.
 ///
 /// Programs in other languages may use the file, too: it is locked as they lock it, by
-/// [`CrossProcessLock::family`].
+/// [`CrossProcessLock::msal_extensions`].
 #[derive(Debug)]
 pub struct PlaintextPersistence {
     folder: PathBuf,
@@ -50,6 +52,18 @@ impl PlaintextPersistence {
         Ok(Self { folder, name, path, size_limit: DEFAULT_SIZE_LIMIT })
     }
 
+    /// The same, with a look at the file and the folders above it.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new); [`Error::UnsafePath`] if others can write the file, or change a folder
+    /// above it.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let persistence = Self::new(path)?;
+        persistence.check_place()?;
+        persistence.stamp()?;
+        Ok(persistence)
+    }
+
     /// Reads and writes at most `bytes` bytes.
     #[must_use]
     pub fn size_limit(mut self, bytes: u64) -> Self {
@@ -63,7 +77,7 @@ impl PlaintextPersistence {
     }
 
     /// Refuses a place below a folder that others may change.
-    pub(super) fn check_place(&self) -> Result<(), Error> {
+    fn check_place(&self) -> Result<(), Error> {
         Ok(file::check_above(&self.folder)?)
     }
 
@@ -107,7 +121,12 @@ impl Persistence for PlaintextPersistence {
         Ok(Loaded::Content(content, stamp))
     }
 
-    fn save(&self, content: &[u8], _base: Option<&Stamp>, _hold: &Hold) -> Result<Saved, Error> {
+    fn save(
+        &self,
+        content: &[u8],
+        _base: Option<&Stamp>,
+        _guard: &LockGuard,
+    ) -> Result<Saved, Error> {
         let size = content.len() as u64;
         if size > self.size_limit {
             let what = format!("`{}`", shown_path(&self.path));
@@ -131,7 +150,7 @@ impl Persistence for PlaintextPersistence {
         Ok(Folder::open_shared(&self.folder)?.map_or(Ok(()), |folder| folder.confirm())?)
     }
 
-    fn delete(&self, _base: Option<&Stamp>, _hold: &Hold) -> Result<(), Error> {
+    fn delete(&self, _base: Option<&Stamp>, _guard: &LockGuard) -> Result<(), Error> {
         if let Some(folder) = Folder::open_shared(&self.folder)? {
             let mut files = vec![self.name.clone()];
             files.extend(all_set_aside(&folder, &prefix_of(&self.name))?);
@@ -154,7 +173,7 @@ impl Persistence for PlaintextPersistence {
     }
 
     fn lock(&self) -> Option<CrossProcessLock> {
-        Some(CrossProcessLock::family(&self.path))
+        Some(CrossProcessLock::msal_extensions(&self.path))
     }
 
     fn verify(&self) -> Result<(), Error> {
@@ -162,12 +181,12 @@ impl Persistence for PlaintextPersistence {
         Ok(folder.probe(&self.name)?)
     }
 
-    fn reset(&self, hold: &Hold) -> Result<(), Error> {
+    fn reset(&self, guard: &LockGuard) -> Result<(), Error> {
         self.check_given_up()?;
-        self.delete(None, hold)
+        self.delete(None, guard)
     }
 
-    fn quarantine(&self, _hold: &Hold) -> Result<Option<PathBuf>, Error> {
+    fn quarantine(&self, _guard: &LockGuard) -> Result<Option<PathBuf>, Error> {
         let Some(folder) = Folder::open_shared(&self.folder)? else { return Ok(None) };
         if !self.check_given_up()? {
             return Ok(None);

@@ -13,8 +13,8 @@ use tokenkeep_platform::text::shown_path;
 pub enum Protection {
     /// Nothing is kept: the sign-ins end with the process.
     Memory,
-    /// The operating system keeps or encrypts it for this person, where programs in other languages look for it.
-    Family {
+    /// The operating system keeps or encrypts it for this user, where programs in other languages look for it.
+    MsalExtensions {
         /// The file that stands for the cache: the encrypted cache itself, or the one that is touched at each change.
         location: PathBuf,
         /// What guards it: "Secret Service", "Keychain", "DPAPI".
@@ -42,13 +42,16 @@ pub enum Protection {
 impl Protection {
     /// Whether bytes at rest are encrypted.
     pub fn is_encrypted(&self) -> bool {
-        matches!(self, Self::Family { .. } | Self::Sealed { .. })
+        matches!(self, Self::MsalExtensions { .. } | Self::Sealed { .. })
     }
 
-    /// The file of a plain text cache, the folder of a sealed one, the location of a family's.
+    /// The file of a plain text cache, the folder of a sealed one, the location of an msal-extensions
+    /// cache.
     pub fn path(&self) -> Option<&Path> {
         match self {
-            Self::Plaintext { path, .. } | Self::Family { location: path, .. } => Some(path),
+            Self::Plaintext { path, .. } | Self::MsalExtensions { location: path, .. } => {
+                Some(path)
+            }
             Self::Sealed { folder, .. } => Some(folder),
             Self::Memory | Self::Other => None,
         }
@@ -60,7 +63,7 @@ impl fmt::Display for Protection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => f.write_str("in memory only, gone when the program ends"),
-            Self::Family { location, guard } => {
+            Self::MsalExtensions { location, guard } => {
                 write!(f, "encrypted by the {guard}, shared at {}", shown_path(location))
             }
             Self::Other => f.write_str("kept by the program's own persistence"),

@@ -7,7 +7,7 @@ use tokenkeep_platform::{
     text::shown_path,
 };
 
-use super::key::random_key_id;
+use super::key_source::random_key_id;
 use crate::{Error, seal::KeyId};
 
 /// How the names begin of what is set aside of a file that a user named.

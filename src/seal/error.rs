@@ -45,18 +45,14 @@ impl SealError {
             Self::Corrupt { detail } => {
                 Error::Corrupt { what: format!("`{}`", shown_path(&path)), detail }
             }
-            Self::InvalidKeyFile { detail } => Error::InvalidKeyFile {
-                path,
-                detail: format!("{detail}; restore it from a copy, or name the right one"),
-                source: None,
-            },
+            Self::InvalidKeyFile { detail } => Error::InvalidKeyFile { path, detail, source: None },
             Self::NotSealed { found } => {
                 Error::OtherBackend { path, found: found.into(), expected: SEALED }
             }
             Self::OtherStore => Error::OtherStore { path, name: name.into() },
             Self::Parameters { detail } => Error::Invalid { detail },
             Self::Random { source } => {
-                Error::Callback { what: "the system's random number generator", source }
+                Error::System { what: "the operating system's random generator", source }
             }
             Self::TooLarge { size, limit } => {
                 Error::TooLarge { what: format!("`{}`", shown_path(&path)), size, limit }

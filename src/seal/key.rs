@@ -13,22 +13,22 @@ use crate::error::Source;
 /// `Display` prints 32 lower-case hexadecimal digits, the form that vault items, key files and
 /// error texts use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct KeyId([u8; 16]);
+pub(crate) struct KeyId([u8; 16]);
 
 impl KeyId {
     /// The name with these bytes.
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+    pub(crate) const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
     /// Reads what `Display` prints; anything else is `None`.
-    pub fn from_hex(text: &str) -> Option<Self> {
+    pub(crate) fn from_hex(text: &str) -> Option<Self> {
         let mut bytes = [0; 16];
         decode_hex(text.as_bytes(), &mut bytes).then_some(Self(bytes))
     }
 
     /// The 16 bytes.
-    pub const fn as_bytes(&self) -> &[u8; 16] {
+    pub(crate) const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
 

@@ -35,7 +35,7 @@ impl KeyFile {
         let mut rest = bytes;
         let first = line(&mut rest, 1)?;
         if first != FIRST_LINE {
-            return Err(invalid(if first.starts_with(FAMILY) {
+            return Err(invalid(if first.starts_with(ANY_VERSION) {
                 "its version is not 1; update this program"
             } else {
                 "line 1 is not `tokenkeep-key-file-v1`"
@@ -129,7 +129,7 @@ fn invalid(detail: impl Into<String>) -> SealError {
     SealError::InvalidKeyFile { detail: detail.into() }
 }
 
-const FAMILY: &[u8] = b"tokenkeep-key-file-v";
+const ANY_VERSION: &[u8] = b"tokenkeep-key-file-v";
 const FIRST_LINE: &[u8] = b"tokenkeep-key-file-v1";
 const STORE: &[u8] = b"store: ";
 const PLACE: &[u8] = b"place: ";

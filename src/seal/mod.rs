@@ -17,7 +17,7 @@ mod tests;
 use chacha20poly1305::{AeadInOut, KeyInit, Tag, XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
-pub use self::key::KeyId;
+pub(crate) use self::key::KeyId;
 pub(crate) use self::{
     authenticated::Authenticated,
     error::SealError,

@@ -16,7 +16,7 @@ fn random_sequences_leave_the_same_bytes_as_in_the_reference() {
     let Some(mut oracle) = Oracle::start() else { return };
     let number = |name, default| env::var(name).map_or(default, |text| text.parse().unwrap());
     let (first, sequences) = (number("TOKENKEEP_SEED", 1u64), number("TOKENKEEP_SEQUENCES", 2_000));
-    tokenkeep_lab::say(&format!("{sequences} sequences from TOKENKEEP_SEED={first}"));
+    tokenkeep_test_support::say(&format!("{sequences} sequences from TOKENKEEP_SEED={first}"));
     for seed in first..first + sequences {
         let mut random = Random(seed);
         let steps: Vec<Step> = (0..4 + random.below(20)).map(|_| random.step()).collect();

@@ -3,8 +3,12 @@
 use std::{collections::HashMap, fs, path::Path, sync::Arc, sync::Mutex, time::Duration};
 
 use tokenkeep::{
-    FamilyIdentity, FamilyPersistence, Hold, Intent, ItemEncoding, KeySource, Loaded, LockGuard,
-    MemoryPersistence, Persistence, PersistenceBuilder, PlaintextPersistence, Saved, Wait,
+    KeySource,
+    lock::{LockGuard, Wait},
+    persistence::{
+        Intent, ItemEncoding, Loaded, MemoryPersistence, MsalExtensionsLocation,
+        MsalExtensionsPersistence, Persistence, PlaintextPersistence, Saved, SealedPersistence,
+    },
 };
 use tokenkeep_platform::vault::{Call, Item, Vault};
 
@@ -27,11 +31,11 @@ pub(crate) fn sealed(source: impl Fn(&Path) -> KeySource + Send + Sync + 'static
         let around = place.join(&name.account);
         fs::create_dir_all(&around).unwrap();
         let folder = around.join(&name.service);
-        let builder = PersistenceBuilder::new(&name.service)
+        let builder = SealedPersistence::builder(&name.service)
             .key_source(source(&folder))
             .folder(folder)
             .size_limit(LIMIT);
-        Arc::new(builder.sealed().unwrap())
+        Arc::new(builder.build().unwrap())
     })
     .up_to(LIMIT as usize)
     .lying(AtRest::Encrypted(|place| vec![place.to_owned()]))
@@ -48,18 +52,18 @@ pub(crate) fn plaintext() -> Backend {
 }
 
 /// In base64, for any bytes are to be kept.
-pub(crate) fn family() -> Backend {
+pub(crate) fn msal_extensions() -> Backend {
     persisted(|place, name| {
-        let identity = FamilyIdentity::python("never used")
+        let identity = MsalExtensionsLocation::python("never used")
             .schema("io.github.tokenkeep.Tests")
             .label("tests")
             .attributes([("service", &*name.service), ("account", &*name.account)])
             .encoding(ItemEncoding::Base64);
         let location = place.join(&name.account).join(&name.service);
-        let family = FamilyPersistence::new(location, &identity).unwrap();
-        Arc::new(family.size_limit(FAMILY_LIMIT))
+        let persistence = MsalExtensionsPersistence::new(location, &identity).unwrap();
+        Arc::new(persistence.size_limit(MSAL_EXTENSIONS_LIMIT))
     })
-    .up_to(FAMILY_LIMIT as usize)
+    .up_to(MSAL_EXTENSIONS_LIMIT as usize)
     .lying(AtRest::Encrypted(|place| vec![place.to_owned()]))
 }
 
@@ -135,7 +139,7 @@ impl Slot for Persisted {
                 other => return Err(Refusal::new(Kind::Other, format!("it said {other:?}"))),
             }
         }
-        Err(restless())
+        Err(kept_changing())
     }
 
     fn save(&self, payload: &[u8]) -> Result<(), Refusal> {
@@ -148,11 +152,11 @@ impl Slot for Persisted {
                 Loaded::NeedsPrepare => continue,
                 other => return Err(Refusal::new(Kind::Other, format!("it said {other:?}"))),
             };
-            if matches!(self.0.save(payload, base.as_ref(), &Hold::default())?, Saved::Done(_)) {
+            if matches!(self.0.save(payload, base.as_ref(), &LockGuard::none())?, Saved::Done(_)) {
                 return Ok(());
             }
         }
-        Err(restless())
+        Err(kept_changing())
     }
 
     fn create(&self, _: &[u8]) -> Result<(), Refusal> {
@@ -171,15 +175,15 @@ impl Slot for Persisted {
                 Loaded::Content(_, stamp) => Some(stamp),
                 _ => None,
             };
-            self.0.delete(base.as_ref(), &Hold::default())?;
+            self.0.delete(base.as_ref(), &LockGuard::none())?;
             return Ok(true);
         }
-        Err(restless())
+        Err(kept_changing())
     }
 }
 
-fn restless() -> Refusal {
-    Refusal::new(Kind::Other, format!("it wanted to be prepared anew {ATTEMPTS} times"))
+fn kept_changing() -> Refusal {
+    Refusal::new(Kind::Other, format!("it wanted to be prepared again {ATTEMPTS} times"))
 }
 
 const ATTEMPTS: usize = 100;
@@ -188,7 +192,7 @@ const ATTEMPTS: usize = 100;
 const LIMIT: u64 = 2 << 20;
 
 /// Small, for a build without optimisation takes its time to encrypt a session.
-const FAMILY_LIMIT: u64 = 256 << 10;
+const MSAL_EXTENSIONS_LIMIT: u64 = 256 << 10;
 
 /// Names that are folders' names everywhere; the second part is the folder around.
 const FOLDERS: &[(&str, &str)] = &[

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use tokenkeep_lab::under_wine;
+use tokenkeep_test_support::under_wine;
 
 use super::slot::{Name, Slot};
 

@@ -4,17 +4,20 @@ use std::path::{Path, PathBuf};
 
 use keyring::mock;
 #[cfg(target_os = "linux")]
-use tokenkeep::KernelKeyring;
-use tokenkeep::{CredentialStore, KeyCallback, KeySource, Passphrase, Secret};
-use tokenkeep_lab::again;
-#[cfg(target_os = "linux")]
-use tokenkeep_lab::keyring::Provider;
+use tokenkeep::persistence::KernelKeyring;
+use tokenkeep::{
+    KeySource, Secret,
+    persistence::{CredentialStore, KeyCallback, Passphrase},
+};
 use tokenkeep_platform::vault::Vault;
 #[cfg(target_os = "linux")]
 use tokenkeep_platform::vault::{Call, Collection, VaultError};
+use tokenkeep_test_support::again;
+#[cfg(target_os = "linux")]
+use tokenkeep_test_support::keyring::Provider;
 
 use super::{
-    adapter::{family, memory, plaintext, sealed, vault},
+    adapter::{memory, msal_extensions, plaintext, sealed, vault},
     suite::hold_to_the_contract,
 };
 
@@ -45,8 +48,8 @@ backends! {
 backends! {
     gnome_keyring: vault(Vault::os()).in_session(Provider::GnomeKeyring);
     kwallet: vault(Vault::os()).in_session(Provider::KWallet);
-    family_in_gnome_keyring: family().in_session(Provider::GnomeKeyring);
-    family_in_kwallet: family().in_session(Provider::KWallet);
+    msal_extensions_in_gnome_keyring: msal_extensions().in_session(Provider::GnomeKeyring);
+    msal_extensions_in_kwallet: msal_extensions().in_session(Provider::KWallet);
     sealed_with_gnome_keyring: sealed(|_| KeySource::OsVault).keyed_in_session(Provider::GnomeKeyring);
     sealed_with_kwallet: sealed(|_| KeySource::OsVault).keyed_in_session(Provider::KWallet);
 }
@@ -71,7 +74,7 @@ backends! {
 backends! {
     credential_manager: vault(Vault::os()).up_to(2_560).folding_case().broken_by_wine(BESIDE_WRITERS);
     sealed_with_credential_manager: sealed(|_| KeySource::OsVault);
-    family_under_dpapi: family().filling_its_folder();
+    msal_extensions_under_dpapi: msal_extensions().filling_its_folder();
     sealed_with_dpapi: sealed(|_| KeySource::Dpapi).filling_its_folder();
 }
 

@@ -9,7 +9,7 @@ use std::{
 };
 
 use tempfile::TempDir;
-use tokenkeep_lab::hexadecimal;
+use tokenkeep_test_support::hexadecimal;
 
 use super::{
     backend::Backend,
@@ -44,7 +44,7 @@ impl<'a> Bench<'a> {
 
     /// A new handle to the place that most checks need alone.
     pub(crate) fn slot(&self) -> Box<dyn Slot> {
-        self.named("one", "person")
+        self.named("one", "user")
     }
 
     /// A new handle to the place of another name.

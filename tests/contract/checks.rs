@@ -7,7 +7,7 @@ use std::{
     thread,
 };
 
-use tokenkeep_lab::hexadecimal;
+use tokenkeep_test_support::hexadecimal;
 
 use super::{
     backend::{AtRest, Backend},
@@ -112,13 +112,13 @@ pub(crate) const CHECKS: &[Row] = &[
         }
     }),
     ("what another process wrote is seen", PROCESSES, |bench| {
-        let theirs = bench.named("theirs", "person");
+        let theirs = bench.named("theirs", "user");
         // So that a handle that remembers shows it.
         drop(theirs.load());
-        bench.elsewhere("theirs", "person", Deed::Save(1)).finish();
+        bench.elsewhere("theirs", "user", Deed::Save(1)).finish();
         assert_eq!(theirs.load().unwrap(), Some(payload(1)));
-        bench.named("mine", "person").save(&payload(2)).unwrap();
-        bench.elsewhere("mine", "person", Deed::Find(2)).finish();
+        bench.named("mine", "user").save(&payload(2)).unwrap();
+        bench.elsewhere("mine", "user", Deed::Find(2)).finish();
     }),
     ("delete is idempotent", EVERY, |bench| {
         let slot = bench.slot();
@@ -166,17 +166,17 @@ pub(crate) const CHECKS: &[Row] = &[
         assert_whole(bench.slot().load());
     }),
     ("saves by processes at once leave one whole payload", PROCESSES, |bench| {
-        bench.named("all", "person").save(&payload(0)).unwrap();
+        bench.named("all", "user").save(&payload(0)).unwrap();
         let mut others: Vec<_> =
-            (1..=3).map(|writer| bench.elsewhere("all", "person", Deed::Hammer(writer))).collect();
+            (1..=3).map(|writer| bench.elsewhere("all", "user", Deed::Hammer(writer))).collect();
         others.iter_mut().for_each(|child| child.wait_until_ready());
         others.iter_mut().for_each(|child| child.begin());
-        let reader = bench.named("all", "person");
+        let reader = bench.named("all", "user");
         while others.iter_mut().any(|child| child.is_running()) {
             assert_whole(reader.load());
         }
         others.into_iter().for_each(|child| child.finish());
-        assert_whole(bench.named("all", "person").load());
+        assert_whole(bench.named("all", "user").load());
     }),
     ("locked is not absent and nothing changes", LOCKABLE, |bench| {
         bench.slot().save(b"before").unwrap();
@@ -190,10 +190,10 @@ pub(crate) const CHECKS: &[Row] = &[
             refused("save", bench.slot().save(b"meanwhile"));
             refused("delete", bench.slot().delete().map(drop));
             if bench.backend.lock.as_ref().is_some_and(|lock| lock.hides_absence) {
-                refused("load of nothing", bench.named("nothing", "person").load().map(drop));
+                refused("load of nothing", bench.named("nothing", "user").load().map(drop));
             }
             if bench.backend.creates {
-                refused("create", bench.named("nothing", "person").create(b"meanwhile"));
+                refused("create", bench.named("nothing", "user").create(b"meanwhile"));
             }
             drop(locked);
             assert_eq!(bench.slot().load().unwrap().as_deref(), Some(&b"before"[..]));

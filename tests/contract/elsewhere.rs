@@ -6,7 +6,7 @@ use std::{
     process::{self, ChildStdout, Stdio},
 };
 
-use tokenkeep_lab::started;
+use tokenkeep_test_support::started;
 
 use super::{backend::Backend, bench::Again, slot::Name};
 

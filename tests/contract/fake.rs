@@ -14,7 +14,7 @@ use std::{
 };
 
 use tempfile::NamedTempFile;
-use tokenkeep_lab::{again, hexadecimal, task};
+use tokenkeep_test_support::{again, hexadecimal, task};
 
 use super::{
     backend::{AtRest, Backend, Lock},

@@ -1,6 +1,6 @@
 //! Private sessions with a real Secret Service, and how it is locked there.
 
-use tokenkeep_lab::keyring::{Keyring, Provider, State, inside};
+use tokenkeep_test_support::keyring::{Keyring, Provider, State, inside};
 
 use super::backend::{AtRest, Backend, Lock};
 

@@ -91,9 +91,3 @@ impl From<tokenkeep::Error> for Refusal {
         Self::new(kind, error)
     }
 }
-
-impl From<tokenkeep::LockError> for Refusal {
-    fn from(error: tokenkeep::LockError) -> Self {
-        Self::new(Kind::Other, error)
-    }
-}

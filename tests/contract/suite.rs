@@ -6,7 +6,7 @@ use std::{
     time::Instant,
 };
 
-use tokenkeep_lab::{say, task};
+use tokenkeep_test_support::{say, task};
 
 use super::{
     backend::Backend,
@@ -23,7 +23,7 @@ pub(crate) struct Broken {
 
 /// Holds `backend` to every promise that it makes; fails by the names of those that it breaks.
 ///
-/// `test` is the test's full name, `again` starts it anew.
+/// `test` is the test's full name, `again` starts it again.
 pub(crate) fn hold_to_the_contract(test: &str, backend: &Backend, again: Again<'_>) {
     if let Some(task) = task() {
         return elsewhere::work(backend, task.to_str().expect("a task is text"));

@@ -3,7 +3,10 @@
 use std::{fs, path::PathBuf};
 
 use serde_json::json;
-use tokenkeep::{FamilyIdentity, FamilyPersistence, PersistedTokenCache, PlaintextPersistence};
+use tokenkeep::{
+    PersistedTokenCache,
+    persistence::{MsalExtensionsLocation, MsalExtensionsPersistence, PlaintextPersistence},
+};
 
 use crate::{
     client::{Client, refresh_tokens},
@@ -46,7 +49,7 @@ impl Azure {
     }
 
     fn ours(self) -> PersistedTokenCache {
-        let identity = FamilyIdentity::python("not used")
+        let identity = MsalExtensionsLocation::python("not used")
             .service("Microsoft.Developer.IdentityService")
             .account(if self.file_name() == "msal.cache.nocae" {
                 "MSALCache".to_owned()
@@ -56,8 +59,8 @@ impl Azure {
             .schema(self.file_name())
             .attributes([("MsalClientID", "Microsoft.Developer.IdentityService")])
             .label("MSALCache");
-        let persistence = FamilyPersistence::new(self.location(), &identity).unwrap();
-        PersistedTokenCache::with_persistence(persistence, None)
+        let persistence = MsalExtensionsPersistence::new(self.location(), &identity).unwrap();
+        PersistedTokenCache::new(persistence)
     }
 
     /// A Python program that knows who signed in. It keeps plain text where it may and has to.
@@ -181,7 +184,7 @@ fn its_plain_text_opens_under_the_plain_text_type_and_is_left_by_what_is_encrypt
         let mut without = azure.python(session, "plain", true);
         without.ask("sign_in", []);
         let opened = PlaintextPersistence::new(azure.location()).unwrap();
-        let opened = PersistedTokenCache::with_persistence(opened, None);
+        let opened = PersistedTokenCache::new(opened);
         assert_eq!(CLIENT.token(&opened).as_deref(), Some("plain-access-1"));
         CLIENT.add_answer(&opened, &mut without, 3600);
         assert_eq!(without.ask("silent", []), json!(["plain-access-2", "cache"]));

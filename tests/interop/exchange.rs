@@ -4,8 +4,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use tokenkeep::{
-    CredentialType, Entry, FamilyIdentity, FamilyPersistence, PersistedTokenCache,
-    PlaintextPersistence, Query, build_encrypted_persistence,
+    CredentialType, Entry, PersistedTokenCache, Query, build_encrypted_persistence,
+    persistence::{MsalExtensionsLocation, MsalExtensionsPersistence, PlaintextPersistence},
 };
 
 use crate::{
@@ -59,26 +59,24 @@ impl Identity {
     }
 
     fn ours(self, location: &Path) -> PersistedTokenCache {
-        let of_family = |identity: FamilyIdentity| {
-            let persistence = FamilyPersistence::new(location, &identity).unwrap();
-            PersistedTokenCache::with_persistence(persistence, None)
+        let of_msal_extensions = |identity: MsalExtensionsLocation| {
+            let persistence = MsalExtensionsPersistence::new(location, &identity).unwrap();
+            PersistedTokenCache::new(persistence)
         };
-        let custom = FamilyIdentity::python("not used");
+        let custom = MsalExtensionsLocation::python("not used");
         match self {
-            Self::Default => PersistedTokenCache::with_persistence(
-                build_encrypted_persistence(location).unwrap(),
-                None,
-            ),
-            Self::File => PersistedTokenCache::with_persistence(
-                PlaintextPersistence::new(location).unwrap(),
-                None,
-            ),
-            Self::Attributes => {
-                of_family(custom.schema("com.example.shared").label("Sign-ins of Ada").attributes(
-                    [("app", "shared"), ("tenant", "contoso"), ("an attribute", "wïth ünicode")],
-                ))
+            Self::Default => {
+                PersistedTokenCache::new(build_encrypted_persistence(location).unwrap())
             }
-            Self::OfTheSession => of_family(
+            Self::File => PersistedTokenCache::new(PlaintextPersistence::new(location).unwrap()),
+            Self::Attributes => of_msal_extensions(
+                custom.schema("com.example.shared").label("Sign-ins of Ada").attributes([
+                    ("app", "shared"),
+                    ("tenant", "contoso"),
+                    ("an attribute", "wïth ünicode"),
+                ]),
+            ),
+            Self::OfTheSession => of_msal_extensions(
                 custom
                     .schema("com.example.session")
                     .label("Sign-ins for now")
@@ -182,10 +180,10 @@ fn python_and_we_change_one_cache_in_turns_and_nothing_foreign_is_lost() {
             assert_eq!(both.python_finds("AccessToken", "p"), ["python's"]);
             both.nothing_foreign_is_lost();
 
-            both.python.ask("add", [sign_in("o", "anew by Python")]);
-            assert_eq!(token(&both.ours, "o").as_deref(), Some("anew by Python"));
-            both.ours.add(&event("p", "anew by us")).unwrap();
-            assert_eq!(both.python_finds("AccessToken", "p"), ["anew by us"]);
+            both.python.ask("add", [sign_in("o", "again by Python")]);
+            assert_eq!(token(&both.ours, "o").as_deref(), Some("again by Python"));
+            both.ours.add(&event("p", "again by us")).unwrap();
+            assert_eq!(both.python_finds("AccessToken", "p"), ["again by us"]);
             both.nothing_foreign_is_lost();
 
             both.python.ask("update_rt", ["p".into(), "renewed by Python".into()]);
@@ -214,7 +212,7 @@ fn python_and_we_change_one_cache_in_turns_and_nothing_foreign_is_lost() {
             assert_eq!(both.python_finds("RefreshToken", "theirs"), ["kept"]);
             session.found(
                 &identity.name(),
-                "Python saves what neither knows; then each in turn adds, adds anew, `update_rt`, `remove_rt`, `remove_at`",
+                "Python saves what neither knows; then each in turn adds, adds again, `update_rt`, `remove_rt`, `remove_at`",
                 "each sees every change of the other; unknown fields, sections, odd entries and numbers are kept after each",
             );
         });

@@ -1,4 +1,4 @@
-"""Real programs of the family at work: a line of JSON asks, a line of JSON answers.
+"""Real programs of the MSAL family at work: a line of JSON asks, a line of JSON answers.
 
 Usage: peer.py NAME LOCK. NAME is part of the tokens that its provider issues. LOCK is `portalocker`, or `created` as where
 portalocker is not installed.
@@ -79,7 +79,7 @@ class Application:
 
 
 class Azure:
-    """A program with azure-identity. It knows who signed in, and asks a person only when it is told to."""
+    """A program with azure-identity. It knows who signed in, and asks a user only when it is told to."""
 
     def __init__(self, cache, cae, unencrypted, tenant, client_id):
         from azure.core.pipeline.transport import RequestsTransport

@@ -1,4 +1,4 @@
-//! A running Python program of the family, and what it answers.
+//! A running Python program with msal-extensions or azure-identity, and what it answers.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::{
@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde_json::Value;
-use tokenkeep_lab::{python_with_libsecret, workspace_root};
+use tokenkeep_test_support::{python_with_libsecret, workspace_root};
 
 /// The kinds of lock that msal-extensions has: as installed, and with portalocker.
 pub(crate) const LOCKS: [&str; 2] = ["created", "portalocker"];

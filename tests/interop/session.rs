@@ -1,8 +1,8 @@
-//! A test of the family: a keyring and a home folder of its own, and each kind of Python lock in turn.
+//! A test with peers: a keyring and a home folder of its own, and each kind of Python lock in turn.
 
 use std::{any, path::Path};
 
-use tokenkeep_lab::{
+use tokenkeep_test_support::{
     Tool,
     keyring::{Keyring, State, inside},
     need,

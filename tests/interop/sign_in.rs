@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use tokenkeep::{PersistedTokenCache, PlaintextPersistence, build_encrypted_persistence};
+use tokenkeep::{
+    PersistedTokenCache, build_encrypted_persistence, persistence::PlaintextPersistence,
+};
 
 use crate::{
     client::{Client, refresh_tokens},
@@ -33,14 +35,12 @@ impl Kept {
 
     fn ours(self, location: &Path) -> PersistedTokenCache {
         match self {
-            Self::Encrypted => PersistedTokenCache::with_persistence(
-                build_encrypted_persistence(location).unwrap(),
-                None,
-            ),
-            Self::InPlainText => PersistedTokenCache::with_persistence(
-                PlaintextPersistence::new(location).unwrap(),
-                None,
-            ),
+            Self::Encrypted => {
+                PersistedTokenCache::new(build_encrypted_persistence(location).unwrap())
+            }
+            Self::InPlainText => {
+                PersistedTokenCache::new(PlaintextPersistence::new(location).unwrap())
+            }
         }
     }
 
@@ -148,7 +148,7 @@ fn whoever_renews_a_sign_in_the_other_one_goes_on_with_it() {
             assert_eq!(refresh_tokens(&ours), ["first-refresh-4"]);
             session.found(
                 kept.name(),
-                "our token expires; Python renews it with our refresh token; we sign in anew; the same again",
+                "our token expires; Python renews it with our refresh token; we sign in again; the same again",
                 "each finds the other's refresh token and access token; no spent refresh token is left",
             );
         });

@@ -12,7 +12,10 @@ use std::{
 };
 
 use tempfile::TempDir;
-use tokenkeep::{KeySource, PersistedTokenCache, PersistenceBuilder, SignInEvent, TokenRequest};
+use tokenkeep::{
+    Error, KeySource, PersistedTokenCache, SignInEvent, TokenRequest,
+    persistence::{PlaintextPersistence, SealedPersistence, SealedPersistenceBuilder},
+};
 
 pub(crate) const STORE: &str = "com.example.tests";
 pub(crate) const AUTHORITY: &str = "https://login.example.com/contoso";
@@ -49,14 +52,14 @@ impl Place {
         self.path().join("key").join("tests.key")
     }
 
-    pub(crate) fn builder(&self) -> PersistenceBuilder {
-        PersistedTokenCache::builder(STORE)
+    pub(crate) fn builder(&self) -> SealedPersistenceBuilder {
+        SealedPersistence::builder(STORE)
             .folder(self.folder())
             .key_source(KeySource::KeyFile(self.key_file()))
     }
 
     pub(crate) fn open(&self) -> PersistedTokenCache {
-        self.builder().open().expect("the cache opens")
+        self.builder().cache().expect("the cache opens")
     }
 
     /// The names in the cache's folder, sorted.
@@ -73,6 +76,22 @@ impl Place {
         names.sort();
         names
     }
+}
+
+/// Opens what was chosen as a cache.
+pub(crate) trait OpenCache {
+    fn cache(self) -> Result<PersistedTokenCache, Error>;
+}
+
+impl OpenCache for SealedPersistenceBuilder {
+    fn cache(self) -> Result<PersistedTokenCache, Error> {
+        self.open().map(PersistedTokenCache::new)
+    }
+}
+
+/// A cache in plain text.
+pub(crate) fn plaintext(path: impl AsRef<Path>) -> Result<PersistedTokenCache, Error> {
+    PlaintextPersistence::open(path).map(PersistedTokenCache::new)
 }
 
 /// A sign-in of `client_id` whose access token is `secret`.

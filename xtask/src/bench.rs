@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::{fs, io};
 
-use tokenkeep_lab::{Tool, workspace_root};
+use tokenkeep_test_support::{Tool, workspace_root};
 
 use crate::stage::{self, Failure};
 use crate::tools;

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use tokenkeep_lab::{DEBIAN_RUSTC, Tool, target_dir};
+use tokenkeep_test_support::{DEBIAN_RUSTC, Tool, target_dir};
 
 use crate::stage::{self, Failure};
 use crate::{msrv, tools, wine};
@@ -84,7 +84,7 @@ fn zbus_tokio() -> Result<(), Failure> {
 pub(crate) fn zbus_tokio_with(programs: &[&str]) -> Result<(), Failure> {
     let mut test = stage::cargo();
     test.args(["test", "--quiet", "--package", "tokenkeep-platform", "--package", "tokenkeep"]);
-    test.args(["--features", "tokenkeep-lab/zbus-tokio,tokenkeep/tokio"]);
+    test.args(["--features", "tokenkeep-test-support/zbus-tokio,tokenkeep/tokio"]);
     for program in programs {
         test.args(["--test", program]);
     }

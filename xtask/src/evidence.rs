@@ -1,9 +1,9 @@
-//! `cargo xtask evidence`: writes what the tests with the family's real programs find into docs/INTEROP.md.
+//! `cargo xtask evidence`: writes what the tests with real programs of MSAL find into docs/INTEROP.md.
 
 use std::fs;
 use std::path::Path;
 
-use tokenkeep_lab::{Tool, target_dir, workspace_root};
+use tokenkeep_test_support::{Tool, target_dir, workspace_root};
 
 use crate::stage::{self, Failure};
 use crate::{check, tools};
@@ -13,7 +13,7 @@ use crate::{check, tools};
 #[expect(clippy::disallowed_methods, reason = "version control has the old document")]
 pub(crate) fn run() -> Result<(), Failure> {
     tools::provide(&[Tool::SecretService, Tool::PythonLibsecret])?;
-    let folder = target_dir().join("lab").join("evidence");
+    let folder = target_dir().join("test-support").join("evidence");
     fs::remove_dir_all(&folder).ok();
     fs::create_dir_all(&folder).map_err(|error| failed(&folder, &error))?;
     let mut test = stage::cargo();
@@ -45,7 +45,7 @@ fn linear() -> Result<(), Failure> {
 /// Our processes beside Pythons, for longer than every other test has room for.
 fn contention() -> Result<(), Failure> {
     let mut test = stage::cargo();
-    test.args(["test", "--package", "tokenkeep", "--test", "family_contention"]);
+    test.args(["test", "--package", "tokenkeep", "--test", "msal_extensions_contention"]);
     test.args(["--", "--nocapture"]).env("TOKENKEEP_UPDATES", "2000");
     stage::finish("the test of contention", &mut test)
 }

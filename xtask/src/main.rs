@@ -44,5 +44,5 @@ usage: cargo xtask COMMAND
   check [STAGE…]                fmt, msrv, clippy, docs, macos (a type-check), zbus-tokio (tests of a vault beside another
                                 crate's choice of runtime), wine (the tests, built for Windows); all without STAGE
   bench [BENCH…]                the benchmarks' rows, each a ratio against its floor; all without BENCH
-  evidence                      writes what the tests with the family's real programs find into docs/INTEROP.md,
+  evidence                      writes what the tests with real programs of MSAL find into docs/INTEROP.md,
                                 and runs what takes minutes at its full size";

@@ -55,7 +55,7 @@ pub(crate) fn finish(name: &str, command: &mut Command) -> Result<(), Failure> {
 /// The cargo that runs this task, in the workspace.
 pub(crate) fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.current_dir(tokenkeep_lab::workspace_root());
+    command.current_dir(tokenkeep_test_support::workspace_root());
     command
 }
 

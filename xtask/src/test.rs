@@ -1,6 +1,6 @@
 //! `cargo xtask test`: what the tests need, then every test of the workspace.
 
-use tokenkeep_lab::Tool;
+use tokenkeep_test_support::Tool;
 
 use crate::stage::{self, Failure};
 use crate::tools;

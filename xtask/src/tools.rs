@@ -1,8 +1,8 @@
-//! Installs what the lab's table lists, where that is allowed; elsewhere says what a person would run.
+//! Installs what the table of prerequisites lists, where that is allowed; elsewhere says what a user would run.
 
 use std::process::{Command, Stdio};
 
-use tokenkeep_lab::{Tool, in_ci, install_line, venv, venv_python};
+use tokenkeep_test_support::{Tool, in_ci, install_line, venv, venv_python};
 
 use crate::stage::{self, Failure};
 

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::thread;
 
-use tokenkeep_lab::{DEBIAN_RUSTC, MINGW_GCC, UNDER_WINE, target_dir, workspace_root};
+use tokenkeep_test_support::{DEBIAN_RUSTC, MINGW_GCC, UNDER_WINE, target_dir, workspace_root};
 
 use crate::stage::{self, Failure};
 
@@ -66,7 +66,7 @@ pub(crate) fn test() -> Result<(), Failure> {
 
 /// A Windows of this project's own, made once.
 fn prefix() -> Result<PathBuf, Failure> {
-    let prefix = target_dir().join("lab").join("wine");
+    let prefix = target_dir().join("test-support").join("wine");
     let system = prefix.join("drive_c/windows/system32");
     let shim = system.join("bcryptprimitives.dll");
     if shim.is_file() {
@@ -262,7 +262,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("platform/src/lock/peer/linux", "the kernel of Linux"),
     ("platform/src/vault/kernel_keyring", "the kernel keyring of Linux"),
     ("platform/src/vault/secret_service", "the Secret Service"),
-    ("tests/family_contention/", "the Secret Service"),
+    ("tests/msal_extensions_contention/", "the Secret Service"),
     ("tests/interop/", "the Secret Service"),
 ];
 

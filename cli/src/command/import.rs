@@ -8,8 +8,8 @@ use std::{
 
 use serde_json::{Map, json};
 use tokenkeep::{
-    CredentialType, Error, Merged, Persistence, PlaintextPersistence, TokenCache,
-    build_encrypted_persistence,
+    CredentialType, Error, MergeReport, TokenCache, build_encrypted_persistence,
+    persistence::{Persistence, PlaintextPersistence},
 };
 use tokenkeep_platform::text::shown_path;
 use zeroize::Zeroizing;
@@ -18,14 +18,14 @@ use crate::{
     args::{Import, Store},
     failure::Failure,
     input,
-    open::{builder, interaction, open, protection},
+    open::{cache, interaction, open, protection},
     output::{self, Width},
 };
 
 /// The source is read and checked before the cache is opened, so that nothing is made or asked in vain.
 pub(super) fn run(store: &Store, import: &Import, json: bool) -> Result<(), Failure> {
     let source = match (&import.from_python, import.path()) {
-        (Some(location), _) if import.plaintext => plain_text(store, location)?,
+        (Some(location), _) if import.plaintext => plain_text(location)?,
         (Some(location), _) => from_python(store, location)?,
         (None, Some(file)) => {
             let failed = |source: io::Error| unreadable(file, source);
@@ -43,7 +43,7 @@ pub(super) fn run(store: &Store, import: &Import, json: bool) -> Result<(), Fail
     if json {
         return output::json(&json!({
             "imported": by_kind(&merged),
-            "sections": { "came": merged.sections().came, "left": merged.sections().left },
+            "sections": { "imported": merged.sections().imported, "skipped": merged.sections().skipped },
             "changed": merged.is_change(),
             "protection": protection.to_string(),
         }));
@@ -51,37 +51,37 @@ pub(super) fn run(store: &Store, import: &Import, json: bool) -> Result<(), Fail
     print(&merged)?;
     output::note(&match merged.is_change() {
         true => format!("kept, {protection}"),
-        false => "nothing came that was not here already".into(),
+        false => "nothing to import: all of it is here already".into(),
     });
     Ok(())
 }
 
-fn by_kind(merged: &Merged) -> Map<String, serde_json::Value> {
+fn by_kind(merged: &MergeReport) -> Map<String, serde_json::Value> {
     let kinds = CredentialType::ALL.into_iter();
     let counts = kinds.map(|kind| {
         let count = merged.entries(kind);
-        let count = json!({ "came": count.came, "newer": count.newer, "same": count.same });
+        let count = json!({ "imported": count.imported, "outdated": count.outdated, "unchanged": count.unchanged });
         (kind.to_string(), count)
     });
     counts.collect()
 }
 
-fn print(merged: &Merged) -> Result<(), Failure> {
+fn print(merged: &MergeReport) -> Result<(), Failure> {
     let rows = CredentialType::ALL.into_iter().filter_map(|kind| {
         let count = merged.entries(kind);
-        let counts = [count.came, count.newer, count.same];
-        let [came, newer, same] = counts.map(|count| count.to_string());
-        (counts != [0; 3]).then(|| [kind.to_string(), came, newer, same])
+        let counts = [count.imported, count.outdated, count.unchanged];
+        let [imported, outdated, unchanged] = counts.map(|count| count.to_string());
+        (counts != [0; 3]).then(|| [kind.to_string(), imported, outdated, unchanged])
     });
-    output::table(["TYPE", "CAME", "NEWER HERE", "THE SAME"], rows, Width::Fits)?;
+    output::table(["TYPE", "IMPORTED", "OUTDATED", "UNCHANGED"], rows, Width::Fits)?;
     let sections = merged.sections();
-    if sections.came > 0 {
-        output::note(&format!("unknown sections that came with it: {}", sections.came));
+    if sections.imported > 0 {
+        output::note(&format!("unknown sections that were imported: {}", sections.imported));
     }
-    if sections.left > 0 {
+    if sections.skipped > 0 {
         output::note(&format!(
             "sections that were left out, because another one of that name is here or they hold no entries: {}",
-            sections.left
+            sections.skipped
         ));
     }
     Ok(())
@@ -122,7 +122,7 @@ fn from_python(store: &Store, location: &Path) -> Result<TokenCache, Failure> {
     let theirs = build_encrypted_persistence(location)?.interaction(interaction(store));
     let file = theirs.location().to_owned();
     let is_plain = is_plain_text(&file);
-    let read = load(store, theirs);
+    let read = load(theirs);
     let is_there = match &read {
         Ok(cache) => TokenCache::new().merge(cache).is_ok_and(|merged| merged.is_change()),
         Err(Failure::Source(
@@ -146,16 +146,16 @@ fn from_python(store: &Store, location: &Path) -> Result<TokenCache, Failure> {
     read
 }
 
-fn plain_text(store: &Store, location: &Path) -> Result<TokenCache, Failure> {
+fn plain_text(location: &Path) -> Result<TokenCache, Failure> {
     // It knows what a leading `~` means to Python.
     let file = build_encrypted_persistence(location)?.location().to_owned();
-    load(store, PlaintextPersistence::new(file)?)
+    load(PlaintextPersistence::new(file)?)
 }
 
-/// Reads without a lock, and once more under the family's where that met a writer.
-fn load(store: &Store, theirs: impl Persistence + 'static) -> Result<TokenCache, Failure> {
-    let cache = builder(store).open_over(theirs);
-    Ok(TokenCache::clone(&*cache.snapshot().map_err(Failure::Source)?))
+/// Reads without a lock, and once more under msal-extensions's where that met a writer.
+fn load(theirs: impl Persistence + 'static) -> Result<TokenCache, Failure> {
+    let theirs = cache(theirs);
+    Ok(TokenCache::clone(&*theirs.snapshot().map_err(Failure::Source)?))
 }
 
 /// Whether it is a file that begins as JSON does. The signal file of an encrypted cache is empty, or `{}`.
@@ -168,7 +168,7 @@ fn is_plain_text(file: &Path) -> bool {
         && head.trim_ascii() != b"{}"
 }
 
-/// What a family's cache may have; the cache that it comes into has a limit of its own.
+/// What an msal-extensions cache may have; the cache that it comes into has a limit of its own.
 const MAX_CACHE: u64 = 32 * 1024 * 1024;
 
 const TOO_LARGE: &str = "is larger than a cache may be, 32 MiB";

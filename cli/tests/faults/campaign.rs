@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokenkeep_lab::strace::{self, Fault, Injection};
+use tokenkeep_test_support::strace::{self, Fault, Injection};
 
 use crate::{
     keep::temporary_folder,

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 use tempfile::TempDir;
-use tokenkeep_lab::strace::{self, Call};
+use tokenkeep_test_support::strace::{self, Call};
 
 use crate::keep::{Contents, Keep, Request, temporary_folder};
 

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokenkeep_lab::strace::{Call, Fault, Injection, Traced};
+use tokenkeep_test_support::strace::{Call, Fault, Injection, Traced};
 
 use crate::{
     keep::{KEY_FILE, Keep, text},

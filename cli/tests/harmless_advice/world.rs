@@ -11,7 +11,7 @@ use std::{
 };
 
 use tempfile::TempDir;
-use tokenkeep_lab::{say, started};
+use tokenkeep_test_support::{say, started};
 
 use crate::support::{EVENT, run, text};
 
@@ -114,7 +114,7 @@ impl World {
         [
             words(&["--key", "env:KEY", "--cache", &path]),
             words(&["--store", "plaintext", "--cache", &path]),
-            words(&["--store", "family", "--cache", &path]),
+            words(&["--store", "msal-extensions", "--cache", &path]),
             words(&["--key", &format!("file:{path}"), "--cache", &own]),
         ]
     }

@@ -55,7 +55,7 @@ impl Keep {
         command
     }
 
-    /// Runs the program as a person would.
+    /// Runs the program as a user would.
     pub(crate) fn run(&self, request: &Request) -> Output {
         let mut command = self.command(request);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

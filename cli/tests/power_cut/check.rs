@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use tokenkeep::persistence::SealedPersistence;
 use tokenkeep::{KeySource, PersistedTokenCache, SignInEvent};
 
 use crate::{
@@ -145,10 +146,9 @@ fn read(keep: &Keep) -> Result<Contents, String> {
 
 fn open(keep: &Keep) -> Result<PersistedTokenCache, tokenkeep::Error> {
     let key = KeySource::KeyFile(keep.root().join(KEY_FILE));
-    PersistedTokenCache::builder("tokenkeep")
-        .folder(keep.root().join("store"))
-        .key_source(key)
-        .open()
+    let builder =
+        SealedPersistence::builder("tokenkeep").folder(keep.root().join("store")).key_source(key);
+    builder.open().map(PersistedTokenCache::new)
 }
 
 fn lay_out(layout: &Layout, root: &Path) {

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tokenkeep_lab::strace::{self, Call, Fault, Injection};
+use tokenkeep_test_support::strace::{self, Call, Fault, Injection};
 
 use crate::{
     disk::{Node, ROOT, Step},

@@ -1,4 +1,4 @@
-//! Runs the program as a person would.
+//! Runs the program as a user would.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::{
@@ -8,7 +8,7 @@ use std::{
 };
 
 use tempfile::TempDir;
-use tokenkeep_lab::started;
+use tokenkeep_test_support::started;
 
 pub(crate) const EVENT: &str = r#"{"client_id": "client", "scope": ["s1"],
     "token_endpoint": "https://login.example.com/contoso/oauth2/v2.0/token",
@@ -67,7 +67,7 @@ impl Place {
     }
 }
 
-/// The program, without anything of the person's own environment that it would use.
+/// The program, without anything of the user's own environment that it would use.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tokenkeep"));
     command.env_remove("TOKENKEEP_PASSPHRASE").env_remove("DBUS_SESSION_BUS_ADDRESS");
@@ -86,7 +86,7 @@ pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// The exit code and what a person read, with the promise that no secret was in it.
+/// The exit code and what a user read, with the promise that no secret was in it.
 pub(crate) fn refusal(output: &Output) -> (i32, String) {
     let said = text(&output.stderr);
     for secret in ["an-access-token", "a-refresh-token"] {

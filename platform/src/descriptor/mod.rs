@@ -4,7 +4,7 @@ use std::{io, sync::mpsc, thread, time::Duration};
 
 use zeroize::Zeroizing;
 
-use crate::process::leave_no_traces;
+use crate::wipe::leave_no_traces;
 
 cfg_if::cfg_if! {
     if #[cfg(unix)] {

@@ -6,7 +6,7 @@
 pub enum Parents {
     /// Missing ones are created, for a place that the program chose.
     Create,
-    /// They must exist, for a place that a person named.
+    /// They must exist, for a place that a user named.
     Require,
 }
 

@@ -55,7 +55,7 @@ impl<'a> Content<'a> {
         self.pid
     }
 
-    /// Whom a person would look for.
+    /// Whom a user would look for.
     pub(super) fn holder(&self) -> Option<String> {
         Some(process_name(self.pid?, self.program))
     }

@@ -1,13 +1,26 @@
 //! The three files of a lock, opened by one process for one thread at a time.
 
-use std::{fs::File, io, path::Path, process};
+use std::{
+    fs::File,
+    io,
+    path::{Path, PathBuf},
+    process,
+};
 
 use super::{
-    Holder, kernel,
+    Holder, flock,
     notes::{Note, Notes},
-    own::Names,
 };
 use crate::file::{FileError, Folder, Identity};
+
+/// Where the files of one lock are.
+#[derive(Debug)]
+pub(super) struct Names {
+    pub(super) folder: PathBuf,
+    pub(super) lock: PathBuf,
+    pub(super) queue: PathBuf,
+    pub(super) name: String,
+}
 
 /// Descriptors of the process that opened them. A forked child opens its own.
 #[derive(Debug)]
@@ -31,6 +44,17 @@ pub(super) enum Attempt {
     Held,
     /// Locked, but the path leads to another file by now, so this lock means nothing.
     Replaced,
+}
+
+impl Names {
+    pub(super) fn new(folder: PathBuf, name: &str) -> Self {
+        Self {
+            lock: folder.join(format!("{name}.lock")),
+            queue: folder.join(format!("{name}.queue")),
+            name: name.to_owned(),
+            folder,
+        }
+    }
 }
 
 impl Files {
@@ -86,7 +110,7 @@ impl LockFile {
     }
 
     pub(super) fn attempt(&self, path: &Path) -> Result<Attempt, FileError> {
-        let locked = kernel::try_lock(&self.file);
+        let locked = flock::try_lock(&self.file);
         if !locked.map_err(|source| FileError::from_io("lock", path, source))? {
             return Ok(Attempt::Held);
         }
@@ -102,7 +126,7 @@ impl LockFile {
 
     /// Releases the lock at once, even if a forked child has the descriptor too.
     pub(super) fn unlock(&self) -> io::Result<()> {
-        kernel::unlock(&self.file)
+        flock::unlock(&self.file)
     }
 }
 

@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn a_process_that_has_the_id_of_another_program_by_now_is_not_named() {
         let file = tempfile::tempfile().unwrap();
-        assert!(super::super::kernel::try_lock(&file).unwrap());
+        assert!(super::super::flock::try_lock(&file).unwrap());
         let own = Here::find().content();
         let shown = |note: &str| Holder::of_locked(&file, note.as_bytes()).shown();
         assert!(shown(&own).unwrap().contains(&std::process::id().to_string()), "{own}");

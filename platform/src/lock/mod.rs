@@ -1,7 +1,7 @@
 //! Locks between processes, and between the threads of one.
 //!
 //! One type, two protocols. [`CrossProcessLock::new`] locks files of the program's own, which are never
-//! deleted, and gives everybody a turn. [`CrossProcessLock::family`] locks `LOCATION.lockfile` as the
+//! deleted, and gives everybody a turn. [`CrossProcessLock::msal_extensions`] locks `LOCATION.lockfile` as the
 //! MSAL libraries of other languages do, and excludes them.
 //!
 //! The kernel's locks are flock(2), on Windows `LockFileEx` and share modes: they vanish with their holder,
@@ -12,35 +12,31 @@
 //! The locks are advisory: they exclude those who ask for them. On NFS, Linux turns flock into a
 //! byte-range lock of the server.
 
+mod backoff;
 mod content;
-mod error;
-mod family;
+mod fair;
 mod files;
-mod guard;
+mod flock;
 mod holder;
-mod kernel;
+mod msal_extensions;
 mod notes;
-mod own;
-mod pace;
-mod patience;
 mod peer;
 mod same;
 mod standstill;
-mod turnstile;
-mod wait;
 
 use std::{
+    fmt,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
-pub use self::{
-    error::LockError,
-    guard::LockGuard,
-    holder::Holder,
-    wait::{Notify, Wait},
+pub use self::holder::Holder;
+use self::{fair::Fair, msal_extensions::MsalExtensions};
+use crate::{
+    file::FileError,
+    text::{shown, shown_path},
 };
-use self::{family::Family, guard::Held, own::Own};
 
 /// A lock that excludes every other thread and process that acquires it by the same path.
 ///
@@ -72,8 +68,8 @@ pub struct CrossProcessLock {
 
 #[derive(Clone, Debug)]
 enum Protocol {
-    Own(Arc<Own>),
-    Family(Arc<Family>),
+    Fair(Arc<Fair>),
+    MsalExtensions(Arc<MsalExtensions>),
 }
 
 impl CrossProcessLock {
@@ -84,7 +80,7 @@ impl CrossProcessLock {
     /// passed by within a few seconds.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>, name: &str) -> Self {
-        Self { protocol: Protocol::Own(Arc::new(Own::new(folder.into(), name))) }
+        Self { protocol: Protocol::Fair(Arc::new(Fair::new(folder.into(), name))) }
     }
 
     /// The lock that the MSAL libraries of other languages take before they use the cache at `location`:
@@ -102,16 +98,18 @@ impl CrossProcessLock {
     /// Other programs' names are known on Linux alone; elsewhere a process that is there counts as the
     /// holder. On Windows the lock is the open handle, and the system deletes the file with it.
     #[must_use]
-    pub fn family(location: impl AsRef<Path>) -> Self {
-        Self { protocol: Protocol::Family(Arc::new(Family::new(location.as_ref()))) }
+    pub fn msal_extensions(location: impl AsRef<Path>) -> Self {
+        Self {
+            protocol: Protocol::MsalExtensions(Arc::new(MsalExtensions::new(location.as_ref()))),
+        }
     }
 
     /// The file that is locked.
     #[must_use]
     pub fn path(&self) -> &Path {
         match &self.protocol {
-            Protocol::Own(own) => own.path(),
-            Protocol::Family(family) => family.path(),
+            Protocol::Fair(fair) => fair.path(),
+            Protocol::MsalExtensions(theirs) => theirs.path(),
         }
     }
 
@@ -120,14 +118,14 @@ impl CrossProcessLock {
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         let protocol = match (&self.protocol, &other.protocol) {
-            (Protocol::Own(one), Protocol::Own(two)) => Arc::ptr_eq(one, two),
-            (Protocol::Family(one), Protocol::Family(two)) => Arc::ptr_eq(one, two),
+            (Protocol::Fair(one), Protocol::Fair(two)) => Arc::ptr_eq(one, two),
+            (Protocol::MsalExtensions(one), Protocol::MsalExtensions(two)) => Arc::ptr_eq(one, two),
             _ => return false,
         };
         protocol || same::file(self.path(), other.path())
     }
 
-    /// Who says that it holds a lock of the [family](Self::family), from a look at its file alone: nobody is kept
+    /// Who says that it holds an [msal-extensions](Self::msal_extensions) lock, from a look at its file alone: nobody is kept
     /// from the lock meanwhile. `None` where the file is not there. A lock of [`new`](Self::new) always has its file,
     /// so that a look says nothing: `None`.
     ///
@@ -136,8 +134,8 @@ impl CrossProcessLock {
     /// [`LockError::File`] where the file cannot be read or is not safe.
     pub fn holder(&self) -> Result<Option<Holder>, LockError> {
         match &self.protocol {
-            Protocol::Own(_) => Ok(None),
-            Protocol::Family(family) => Ok(family.holder()?),
+            Protocol::Fair(_) => Ok(None),
+            Protocol::MsalExtensions(theirs) => Ok(theirs.holder()?),
         }
     }
 
@@ -152,9 +150,124 @@ impl CrossProcessLock {
     /// safe.
     pub fn acquire(&self, wait: &Wait<'_>) -> Result<LockGuard, LockError> {
         let held = match &self.protocol {
-            Protocol::Own(own) => Held::Own(own.acquire(wait)?),
-            Protocol::Family(family) => Held::Family(family.acquire(wait)?),
+            Protocol::Fair(fair) => Held::Fair(fair.acquire(wait)?),
+            Protocol::MsalExtensions(theirs) => Held::MsalExtensions(theirs.acquire(wait)?),
         };
         Ok(LockGuard::new(held))
     }
 }
+
+/// The lock, held until the last clone of this is dropped.
+///
+/// In a forked child, dropping it does nothing: the lock is its parent's.
+#[derive(Clone, Debug)]
+#[must_use = "the lock is released when the guard is dropped"]
+pub struct LockGuard {
+    held: Option<Arc<Held>>,
+}
+
+#[derive(Debug)]
+enum Held {
+    Fair(fair::Held),
+    MsalExtensions(msal_extensions::Held),
+}
+
+impl LockGuard {
+    fn new(held: Held) -> Self {
+        Self { held: Some(Arc::new(held)) }
+    }
+
+    /// A guard of no lock, for data that one thread alone uses.
+    pub const fn none() -> Self {
+        Self { held: None }
+    }
+
+    /// Whether the lock still excludes others: this process acquired it, and nobody has removed or
+    /// replaced its file. To be asked right before a write. A guard of [no lock](Self::none) is
+    /// intact.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::Io`] or [`FileError::PermissionDenied`] where the file cannot be looked at.
+    pub fn is_intact(&self) -> Result<bool, FileError> {
+        match self.held.as_deref() {
+            Some(Held::Fair(held)) => held.is_intact(),
+            Some(Held::MsalExtensions(held)) => held.is_intact(),
+            None => Ok(true),
+        }
+    }
+}
+
+/// How long to wait for a lock. Measured on the monotonic clock.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct Wait<'a> {
+    /// The longest time; zero tries once. 60 s by default.
+    pub timeout: Duration,
+    /// After which time `notify` is called, once. 1 s by default.
+    pub notify_after: Duration,
+    /// Told who holds the lock, where known, and how long this process has waited. It runs on the
+    /// thread that waits, which goes on when it returns; nobody else waits for it.
+    pub notify: Option<Notify<'a>>,
+}
+
+/// Told who holds the lock, where known, and how long this process has waited.
+pub type Notify<'a> = &'a dyn Fn(Option<&str>, Duration);
+
+impl<'a> Wait<'a> {
+    /// Waits at most for `timeout`.
+    #[must_use]
+    pub fn at_most(timeout: Duration) -> Self {
+        Self { timeout, ..Self::default() }
+    }
+
+    /// Calls `notify` once if the wait lasts longer than `after`.
+    #[must_use]
+    pub fn notify(self, after: Duration, notify: Notify<'a>) -> Self {
+        Self { notify_after: after, notify: Some(notify), ..self }
+    }
+}
+
+impl Default for Wait<'_> {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(60),
+            notify_after: Duration::from_secs(1),
+            notify: None,
+        }
+    }
+}
+
+impl fmt::Debug for Wait<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Wait")
+            .field("timeout", &self.timeout)
+            .field("notify_after", &self.notify_after)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A lock that was not acquired.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LockError {
+    /// A lock file could not be used.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Others held the lock the whole time.
+    #[error("`{}` was still locked after {waited:?} by {}", shown_path(path), shown(holder.as_deref().unwrap_or(NOBODY_KNOWN)))]
+    TimedOut {
+        /// The file that others had locked: the lock, or the queue in front of it while the lock
+        /// was free.
+        path: PathBuf,
+        /// How long this process waited.
+        waited: Duration,
+        /// Who holds it: process id and program name, and whether the process is stopped. Only one
+        /// that is there and has the name that it noted is named, and one that has ended and whose
+        /// lock file was left.
+        holder: Option<String>,
+    },
+}
+
+/// Who is not named.
+const NOBODY_KNOWN: &str = "a process that is not known, or that has ended";

@@ -1,6 +1,6 @@
 //! The file `NAME.holder`: who had the lock last, and who waits at the head of its queue.
 //!
-//! Two notes of one size, one after the other. They are hints for a person, so no failure to write
+//! Two notes of one size, one after the other. They are hints for a user, so no failure to write
 //! one changes anything.
 
 use std::fs::File;

@@ -18,10 +18,10 @@ pub enum ProtectError {
     /// This operating system has no such protection.
     #[error("data protection (DPAPI) exists on Windows alone; choose another key")]
     Missing,
-    /// The session has no key of the person (code 0x80090345): a network logon such as SSH or
+    /// The session has no key of the user (code 0x80090345): a network logon such as SSH or
     /// remote management, or a service.
     #[error(
-        "this session cannot reach the person's Windows key, as over the network or in a service; \
+        "this session cannot reach the user's Windows key, as over the network or in a service; \
          sign in at the machine, or choose another key"
     )]
     NetworkLogon {
@@ -36,11 +36,11 @@ pub enum ProtectError {
         /// What Windows said.
         source: io::Error,
     },
-    /// The key that protected them is not this person's here and now (code 0x8009000B): the
+    /// The key that protected them is not this user's here and now (code 0x8009000B): the
     /// password was reset, the profile was copied from elsewhere, or a shell runs as somebody else.
     #[error(
         "the bytes belong to another Windows key: the password was reset, the profile copied, or this \
-         shell runs as somebody else; run as the person who signed in, or sign in again"
+         shell runs as somebody else; run as the user who signed in, or sign in again"
     )]
     OtherKey {
         /// What Windows said.

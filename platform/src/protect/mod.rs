@@ -1,7 +1,7 @@
-//! The data protection of Windows (DPAPI): bytes that only this person on this machine can read again.
+//! The data protection of Windows (DPAPI): bytes that only this user on this machine can read again.
 //!
-//! The key belongs to the person's Windows sign-in, so there is nothing to name, to keep or to lock. It
-//! does not guard against other programs of the same person.
+//! The key belongs to the user's Windows sign-in, so there is nothing to name, to keep or to lock. It
+//! does not guard against other programs of the same user.
 //!
 //! # Platform differences
 //!
@@ -23,17 +23,17 @@ use zeroize::Zeroizing;
 
 pub use self::error::ProtectError;
 
-/// Whether this operating system has it. A session without the person's key has it too, and says so at each call.
+/// Whether this operating system has it. A session without the user's key has it too, and says so at each call.
 pub const IS_BUILT: bool = os::IS_BUILT;
 
-/// Protects `bytes` for the current person on this machine. Never asks the person.
+/// Protects `bytes` for the current user on this machine. Never asks the user.
 ///
 /// Who unprotects them has to give the same `entropy`, which is no secret: a program's own value keeps
 /// other programs from reading its data by mistake. Empty is the same as none.
 ///
 /// # Errors
 ///
-/// [`ProtectError::NetworkLogon`] in a session without the person's key, such as over SSH;
+/// [`ProtectError::NetworkLogon`] in a session without the user's key, such as over SSH;
 /// [`ProtectError::Missing`] elsewhere than on Windows; else [`ProtectError::Failed`].
 pub fn protect(bytes: &[u8], entropy: Option<&[u8]>) -> Result<Vec<u8>, ProtectError> {
     protect_described(bytes, "", entropy)
@@ -52,7 +52,7 @@ pub fn protect_described(
     os::protect(bytes, description, entropy.filter(|entropy| !entropy.is_empty()))
 }
 
-/// Gives back what was protected by the same person on the same machine. Never asks the person.
+/// Gives back what was protected by the same user on the same machine. Never asks the user.
 ///
 /// # Errors
 ///

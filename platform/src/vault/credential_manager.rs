@@ -1,7 +1,7 @@
 //! Windows' Credential Manager, through keyring-core's Windows store.
 //!
 //! A generic credential that does not roam: it stays on this machine, or for [`Collection::Session`] in this logon session.
-//! There is nothing to unlock and no prompt, and every program of the same person can read it. A secret has at most 2,560
+//! There is nothing to unlock and no prompt, and every program of the same user can read it. A secret has at most 2,560
 //! bytes. A network logon, such as SSH, and most services have no credentials at all.
 
 use std::collections::HashMap;

@@ -35,7 +35,7 @@ pub enum VaultError {
         /// What the vault said, if it said anything.
         source: Option<Source>,
     },
-    /// There is no such vault or collection for this person; `reason` says what is missing and what to do.
+    /// There is no such vault or collection for this user; `reason` says what is missing and what to do.
     #[error("{}", shown(reason))]
     Missing {
         /// What is missing, and what to do.
@@ -56,7 +56,7 @@ pub enum VaultError {
         /// What broke meanwhile; none if only time passed.
         source: Option<Source>,
     },
-    /// The person closed the vault's prompt.
+    /// The user closed the vault's prompt.
     #[error("the vault's prompt was dismissed; try again and answer it")]
     PromptDismissed {
         /// What the vault said, if it said anything.

@@ -14,7 +14,7 @@ use super::{
 };
 use super::{memory, os, probe, store};
 
-/// A vault: where the operating system keeps small secrets for this person.
+/// A vault: where the operating system keeps small secrets for this user.
 ///
 /// A handle is cheap, and making one does no I/O. All handles of a process share the vault's one worker thread and
 /// its connection; in a forked child the first call makes new ones. Every call returns within its deadline and
@@ -248,7 +248,7 @@ impl Vault {
     }
 
     /// Which program serves the operating system's vault now; `None` if none runs, or the vault is no program of the
-    /// person's. Starts nothing, and does not wait for the vault itself.
+    /// user's. Starts nothing, and does not wait for the vault itself.
     ///
     /// # Errors
     /// `ServiceMissing` if there is no bus to ask, `TimedOut` if it did not answer within `deadline`. This runs on the calling
@@ -269,7 +269,7 @@ impl Vault {
     /// The same vault behind a thread of its own, which ends with the last clone.
     ///
     /// On macOS it is this one: whether the system may ask is a switch of the process, so one call is made at a time.
-    pub(super) fn anew(&self) -> Self {
+    pub(super) fn again(&self) -> Self {
         if cfg!(target_os = "macos") {
             return self.clone();
         }

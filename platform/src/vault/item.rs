@@ -13,7 +13,7 @@ pub struct Item {
     pub service: String,
     /// Whose item it is, or which one of the service.
     pub account: String,
-    /// What a person sees in the vault's own program, where the vault keeps such a text. Plays no part in a search.
+    /// What a user sees in the vault's own program, where the vault keeps such a text. Plays no part in a search.
     pub label: String,
     /// Names and values, each name once: what the Secret Service stores and searches by, `xdg:schema` included.
     pub attributes: Vec<(String, String)>,
@@ -107,12 +107,12 @@ pub struct Place {
 /// A collection of a vault: where an item is created.
 ///
 /// On the Secret Service an item is found in whichever collection it lies, as libsecret finds it,
-/// and a person may choose another default one meanwhile. Elsewhere an item of another collection
+/// and a user may choose another default one meanwhile. Elsewhere an item of another collection
 /// is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Collection {
-    /// Where the person's items lie: the default collection of a Secret Service, the default keychain, the credentials of
+    /// Where the user's items lie: the default collection of a Secret Service, the default keychain, the credentials of
     /// this machine, the user's kernel keyring.
     #[default]
     Default,
@@ -130,7 +130,7 @@ pub enum Session {
     /// Agreed by Diffie-Hellman, so that who records the bus learns no secret.
     #[default]
     Encrypted,
-    /// In clear on the bus of the person's own session.
+    /// In clear on the bus of the user's own session.
     Plain,
 }
 

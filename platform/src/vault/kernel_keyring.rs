@@ -7,7 +7,7 @@
 //! | [`Collection::Default`], the user keyring | yes | until the last process of the user has ended, and the kernel has tidied up | no |
 //! | [`Collection::Session`], the session keyring | yes | no; every login has its own, so another terminal over SSH sees nothing | no |
 //!
-//! There is nothing to unlock and no prompt, and any program of the same person can read it. A user other than root may keep
+//! There is nothing to unlock and no prompt, and any program of the same user can read it. A user other than root may keep
 //! 20,000 bytes in 200 keys (`/proc/sys/kernel/keys/`). Containers usually forbid the calls.
 
 use std::sync::Arc;
@@ -98,7 +98,7 @@ fn meaning(error: KeyError) -> Option<VaultError> {
         },
         KeyError::AccessDenied => VaultError::AccessDenied { source: error.into() },
         KeyError::QuotaExceeded => VaultError::failed(
-            "the person's quota of kernel keys is used up; /proc/key-users tells how much is used",
+            "the user's quota of kernel keys is used up; /proc/key-users tells how much is used",
         ),
         error => VaultError::failed(error),
     })

@@ -3,7 +3,7 @@
 //!
 //! A new item is added by `SecKeychainAddGenericPassword`, which refuses to replace one, and gets its label by `SecItemUpdate`.
 //! The keychain's own access list admits the program that made an item; for another one, or another build of the same
-//! without a stable signature, macOS asks the person. Whether it may ask is a switch of the whole process
+//! without a stable signature, macOS asks the user. Whether it may ask is a switch of the whole process
 //! (`SecKeychainSetUserInteractionAllowed`): it is off during every call that allows no prompt, and one call is made at a time.
 //! Over SSH the login keychain is locked, and unlocking it needs `security unlock-keychain`.
 

@@ -15,15 +15,15 @@ pub(super) fn meaning(code: i32, source: Source) -> Option<VaultError> {
         }
         ERR_SEC_NO_DEFAULT_KEYCHAIN | ERR_SEC_NO_SUCH_KEYCHAIN => {
             VaultError::Missing {
-                reason: "this person has no usable default keychain; `security default-keychain` shows it, \
+                reason: "this user has no usable default keychain; `security default-keychain` shows it, \
                          Keychain Access makes or fixes one"
                     .into(),
                 source: Some(source),
             }
         }
         ERR_SEC_NOT_AVAILABLE => VaultError::ServiceMissing {
-            reason: "no keychain is available to this process, as in a daemon without a person; run it in a \
-                     person's login session"
+            reason: "no keychain is available to this process, as in a daemon without a user; run it in a \
+                     user's login session"
                 .into(),
             source: Some(source),
         },

@@ -39,7 +39,7 @@ mod worker;
 
 use zeroize::Zeroizing;
 
-pub use call::{Call, Interaction};
+pub use call::Call;
 pub use error::{Source, VaultError};
 pub use handle::{Listed, Provider, Vault};
 pub use item::{Collection, Item, Place, Session};

@@ -59,7 +59,7 @@ pub(super) fn round_trip(vault: &Vault, call: &Call) -> Result<Probe, VaultError
 fn remove(vault: &Vault, item: &Item, is_stuck: bool) -> Result<bool, VaultError> {
     let call = Call::quiet().within(CLEAN_UP);
     match is_stuck {
-        true => vault.anew().delete(item, &call, None),
+        true => vault.again().delete(item, &call, None),
         false => vault.delete(item, &call, None),
     }
 }

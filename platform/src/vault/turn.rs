@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{Call, Interaction, Source, VaultError};
+use super::{Call, Source, VaultError};
 
 /// One call's right to go on: checked before each step of its chain.
 pub(crate) struct Turn {
@@ -11,7 +11,7 @@ pub(crate) struct Turn {
     /// The moment after which no step may start.
     pub(super) until: Instant,
     pub(super) deadline: Duration,
-    interaction: Interaction,
+    may_prompt: bool,
     phase: AtomicU8,
     answered_late: AtomicBool,
 }
@@ -24,7 +24,7 @@ impl Turn {
             started,
             until: started + deadline,
             deadline,
-            interaction: call.interaction,
+            may_prompt: call.may_prompt,
             phase: AtomicU8::new(READING),
             answered_late: AtomicBool::new(false),
         }
@@ -33,7 +33,7 @@ impl Turn {
     /// Whether this call may prompt.
     #[cfg_attr(windows, expect(dead_code, reason = "nothing prompts there"))]
     pub(crate) fn may_prompt(&self) -> bool {
-        self.interaction == Interaction::Allow
+        self.may_prompt
     }
 
     pub(crate) fn waited(&self) -> Duration {

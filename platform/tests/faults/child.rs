@@ -3,8 +3,8 @@
 use std::io::Read as _;
 use std::time::{Duration, Instant};
 
-use tokenkeep_lab::mock::{Act, Mock};
 use tokenkeep_platform::vault::{Call, VaultError};
+use tokenkeep_test_support::mock::{Act, Mock};
 
 use super::Operation::{
     Create, Delete, Read, ReadAbsent, Unlock, UnlockQuietly, Write, WriteAbsent,

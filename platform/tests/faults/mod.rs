@@ -1,5 +1,5 @@
 //! A cell of the table of faults, and what must hold in each.
-#![expect(clippy::print_stdout, reason = "figures are for the person who runs the tests")]
+#![expect(clippy::print_stdout, reason = "figures are for the user who runs the tests")]
 #![expect(clippy::unwrap_used, reason = "only tests use it")]
 
 mod child;
@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use child::{call, serve};
-use tokenkeep_lab::keyring::{Session as Bus, State, inside};
-use tokenkeep_lab::mock::Act;
-use tokenkeep_lab::{again, task};
+use tokenkeep_test_support::keyring::{Session as Bus, State, inside};
+use tokenkeep_test_support::mock::Act;
+use tokenkeep_test_support::{again, task};
 
 /// What is called, what goes wrong at which of its steps, and what the first and the later calls must answer.
 #[derive(Clone, Copy, Debug)]

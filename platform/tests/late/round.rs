@@ -7,11 +7,11 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
-use tokenkeep_lab::again;
-use tokenkeep_lab::mock::{Act, Mock};
 use tokenkeep_platform::file::{Folder, Parents};
 use tokenkeep_platform::lock::{CrossProcessLock, LockGuard, Wait};
 use tokenkeep_platform::vault::{Call, VaultError};
+use tokenkeep_test_support::again;
+use tokenkeep_test_support::mock::{Act, Mock};
 
 use super::Random;
 use crate::plain::{item, vault};

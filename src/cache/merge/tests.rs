@@ -28,8 +28,8 @@ fn text(cache: &TokenCache) -> String {
     str::from_utf8(cache.to_json().expose()).unwrap().to_owned()
 }
 
-fn count(came: usize, newer: usize, same: usize) -> MergedEntries {
-    MergedEntries { came, newer, same }
+fn count(imported: usize, outdated: usize, unchanged: usize) -> MergedEntries {
+    MergedEntries { imported, outdated, unchanged }
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn a_merge_is_idempotent_and_says_what_came() {
     assert_eq!(merged.entries(CredentialType::AccessToken), count(1, 0, 0));
     assert_eq!(merged.entries(CredentialType::Account), count(1, 0, 0));
     assert_eq!(merged.entries(CredentialType::IdToken), count(0, 0, 0));
-    assert_eq!(merged.sections(), MergedSections { came: 1, left: 0 });
+    assert_eq!(merged.sections(), MergedSections { imported: 1, skipped: 0 });
     assert!(merged.is_change());
     let once = text(&ours);
     for part in ["1E5", "\\ud800", "1e400", "\"foo\": \"bar\"", "\"also\": 1"] {
@@ -182,7 +182,7 @@ fn sections_of_the_same_unknown_name_stay_and_those_that_are_no_objects_do_not_c
     let mut ours = cache("{'mine': 1, 'same': [2]}");
     let other = cache("{'mine': 2, 'same': [2], 'AccessToken': [3], 'Account': {}}");
     let merged = ours.merge(&other).unwrap();
-    assert_eq!(merged.sections(), MergedSections { came: 0, left: 2 });
+    assert_eq!(merged.sections(), MergedSections { imported: 0, skipped: 2 });
     assert!(!merged.is_change() && ours.has_same_content(&cache("{'mine': 1, 'same': [2]}")));
 }
 

@@ -4,7 +4,7 @@ use tokenkeep_platform::file::OpenFile;
 
 use crate::{
     Error,
-    persistence::{SealedPersistence, key::Fetched},
+    persistence::{SealedPersistence, key_source::Fetched},
     seal::{self, Authenticated, Header, Key, KeyId, KeyParameters},
 };
 

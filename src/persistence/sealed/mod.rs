@@ -1,5 +1,6 @@
 //! The sealed layout: ciphertext in a file, its key elsewhere.
 
+mod builder;
 mod header;
 mod history;
 mod naming;
@@ -15,18 +16,22 @@ use std::{
 
 use tokenkeep_platform::{
     file::{self, Folder, OpenFile, Parents, real_path},
-    lock::CrossProcessLock,
     sync::ForkLock,
 };
 
+pub use self::builder::SealedPersistenceBuilder;
 pub(super) use self::naming::file_naming;
 use self::{history::History, plan::Plan, state::State};
 use super::{
-    Hold, Intent, Loaded, Persistence, Protection, Saved, Stamp,
-    key::{Candidate, Ladder},
+    Intent, Loaded, Persistence, Protection, Saved, Stamp,
+    key_source::{KeySourceList, NewKey},
     set_aside::set_aside,
 };
-use crate::{Error, seal};
+use crate::{
+    Error,
+    lock::{CrossProcessLock, LockGuard},
+    seal,
+};
 
 /// A cache sealed with authenticated encryption, in a folder of its own.
 ///
@@ -39,18 +44,27 @@ pub struct SealedPersistence {
     folder: PathBuf,
     file: PathBuf,
     parents: Parents,
-    keys: Ladder,
+    keys: KeySourceList,
     size_limit: u64,
     state: ForkLock<State>,
     history: Arc<History>,
 }
 
 impl SealedPersistence {
-    pub(super) fn new(
+    /// Begins with the defaults: the user's data folder, a key in the operating system's vault, no
+    /// prompts, 16 MiB.
+    ///
+    /// `name` tells stores apart: letters, digits, `.`, `_` and `-`, at most 100. It is bound into
+    /// the ciphertext, so a cache does not open under another name.
+    pub fn builder(name: impl Into<String>) -> SealedPersistenceBuilder {
+        SealedPersistenceBuilder::new(name.into())
+    }
+
+    fn new(
         store: String,
         folder: PathBuf,
         parents: Parents,
-        keys: Ladder,
+        keys: KeySourceList,
         size_limit: u64,
     ) -> Self {
         let file = folder.join(FILE_NAME);
@@ -114,7 +128,7 @@ impl Persistence for SealedPersistence {
             Folder::create(&self.folder, self.parents)?;
         }
         if intent == Intent::Verify {
-            // Here and not under the lock, because a source may ask the person.
+            // Here and not under the lock, because a source may ask the user.
             match self.key_source_in_use()? {
                 Some(_) => self.keys.verify()?,
                 None => self.keys.verify_first()?,
@@ -125,10 +139,10 @@ impl Persistence for SealedPersistence {
             return Ok(());
         }
         let Some(file) = self.open_file()? else {
-            let needs_candidate = intent == Intent::Write && !self.state().has_candidate();
-            if needs_candidate {
-                let candidate = self.keys.candidate()?;
-                self.keep_candidate(candidate);
+            let needs_new_key = intent == Intent::Write && !self.state().has_new_key();
+            if needs_new_key {
+                let new_key = self.keys.new_key()?;
+                self.keep_new_key(new_key);
             }
             return Ok(());
         };
@@ -144,9 +158,9 @@ impl Persistence for SealedPersistence {
             if state.keys.iter().any(|(id, _)| *id == key_id) {
                 state.prepared = Some(stamp);
             }
-            state.take_candidate()
+            state.take_new_key()
         };
-        if let Some(unused) = unused.filter(|candidate| candidate.id != key_id) {
+        if let Some(unused) = unused.filter(|new_key| new_key.id != key_id) {
             self.discard(unused);
         }
         Ok(())
@@ -175,7 +189,12 @@ impl Persistence for SealedPersistence {
         Ok(Loaded::Content(content, Stamp::of_sealed(file.stamp(), header)))
     }
 
-    fn save(&self, content: &[u8], base: Option<&Stamp>, _hold: &Hold) -> Result<Saved, Error> {
+    fn save(
+        &self,
+        content: &[u8],
+        base: Option<&Stamp>,
+        _guard: &LockGuard,
+    ) -> Result<Saved, Error> {
         let plan = match base.and_then(Stamp::sealed) {
             Some(header) => self.plan_update(header)?,
             None => self.plan_creation()?,
@@ -188,7 +207,7 @@ impl Persistence for SealedPersistence {
             && !matches!(error, Error::DurabilityUnknown { .. })
         {
             let Plan { key, key_id: id, parameters, .. } = plan;
-            self.keep_candidate(Candidate { id, key, parameters });
+            self.keep_new_key(NewKey { id, key, parameters });
         }
         saved
     }
@@ -197,9 +216,9 @@ impl Persistence for SealedPersistence {
         Ok(Folder::open(&self.folder)?.map_or(Ok(()), |folder| folder.confirm())?)
     }
 
-    fn delete(&self, base: Option<&Stamp>, hold: &Hold) -> Result<(), Error> {
+    fn delete(&self, base: Option<&Stamp>, guard: &LockGuard) -> Result<(), Error> {
         match self.plan_clear(base.and_then(Stamp::sealed))? {
-            Some(removal) => self.carry_out(removal, hold),
+            Some(removal) => self.carry_out(removal, guard),
             None => Ok(()),
         }
     }
@@ -221,14 +240,14 @@ impl Persistence for SealedPersistence {
         Ok(folder.probe(FILE_NAME)?)
     }
 
-    fn reset(&self, hold: &Hold) -> Result<(), Error> {
+    fn reset(&self, guard: &LockGuard) -> Result<(), Error> {
         if let Some(removal) = self.plan_reset()? {
-            self.carry_out(removal, hold)?;
+            self.carry_out(removal, guard)?;
         }
         self.keys.abandon()
     }
 
-    fn quarantine(&self, _hold: &Hold) -> Result<Option<PathBuf>, Error> {
+    fn quarantine(&self, _guard: &LockGuard) -> Result<Option<PathBuf>, Error> {
         let Some(folder) = Folder::open(&self.folder)? else { return Ok(None) };
         if folder.open_file(FILE_NAME)?.is_none() {
             return Ok(None);
@@ -244,7 +263,7 @@ impl Persistence for SealedPersistence {
 impl Drop for SealedPersistence {
     /// Removes a key that was made for a new cache which was not saved after all.
     fn drop(&mut self) {
-        if let Some(unused) = self.state.get_mut().take_candidate() {
+        if let Some(unused) = self.state.get_mut().take_new_key() {
             self.discard(unused);
         }
     }

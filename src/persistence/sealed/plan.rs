@@ -7,7 +7,7 @@ use crate::{
     Error,
     persistence::{
         Saved, SealedPersistence, Stamp,
-        key::{Candidate, fill_random, random_key_id},
+        key_source::{NewKey, fill_random, random_key_id},
     },
     seal::{self, Authenticated, Key, KeyId, KeyParameters, Sealing},
 };
@@ -23,11 +23,9 @@ pub(super) struct Plan {
 
 impl SealedPersistence {
     pub(super) fn plan_update(&self, base: &Authenticated) -> Result<Option<Plan>, Error> {
-        let generation = base.generation.checked_add(1).ok_or_else(|| Error::Invalid {
-            detail: format!(
-                "`{}` cannot count another save; start over with `reset`",
-                shown_path(&self.file)
-            ),
+        let generation = base.generation.checked_add(1).ok_or_else(|| Error::Corrupt {
+            what: format!("`{}`", shown_path(&self.file)),
+            detail: "its count of saves is used up".into(),
         })?;
         Ok(self.state().key(&base.key_id).map(|key| Plan {
             key,
@@ -40,40 +38,40 @@ impl SealedPersistence {
 
     pub(super) fn plan_creation(&self) -> Result<Option<Plan>, Error> {
         // Taken out, so that no other thread can discard the key that a file is about to name.
-        let Some(candidate) = self.state().take_candidate() else { return Ok(None) };
-        match self.keys.confirm(&candidate) {
+        let Some(new_key) = self.state().take_new_key() else { return Ok(None) };
+        match self.keys.confirm(&new_key) {
             Ok(true) => {}
             Ok(false) => return Ok(None),
             Err(error) => {
-                self.keep_candidate(candidate);
+                self.keep_new_key(new_key);
                 return Err(error);
             }
         }
         Ok(Some(Plan {
-            key: candidate.key,
-            key_id: candidate.id,
-            parameters: candidate.parameters,
+            key: new_key.key,
+            key_id: new_key.id,
+            parameters: new_key.parameters,
             identity: *random_key_id()?.as_bytes(),
             generation: 1,
         }))
     }
 
     /// For the next try; one that is superfluous is removed.
-    pub(super) fn keep_candidate(&self, candidate: Candidate) {
-        let superfluous = self.state().keep_candidate(candidate);
-        if let Some(candidate) = superfluous {
-            self.discard(candidate);
+    pub(super) fn keep_new_key(&self, new_key: NewKey) {
+        let superfluous = self.state().keep_new_key(new_key);
+        if let Some(new_key) = superfluous {
+            self.discard(new_key);
         }
     }
 
     /// Removes a key that was made and not used. A save that was reported as failed may have
     /// happened, on a network file system for one; so a key that the cache names stays, and one of
     /// which that cannot be told.
-    pub(super) fn discard(&self, candidate: Candidate) {
+    pub(super) fn discard(&self, new_key: NewKey) {
         let named =
             self.open_file().and_then(|file| file.map(|file| self.header_of(&file)).transpose());
-        if named.is_ok_and(|header| header.is_none_or(|header| header.key_id != candidate.id)) {
-            self.keys.discard(candidate);
+        if named.is_ok_and(|header| header.is_none_or(|header| header.key_id != new_key.id)) {
+            self.keys.discard(new_key);
         }
     }
 

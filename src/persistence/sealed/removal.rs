@@ -5,9 +5,10 @@ use tokenkeep_platform::file::{Folder, OpenFile};
 use super::{FILE_NAME, SET_ASIDE, TEMPORARY};
 use crate::{
     Error,
+    lock::LockGuard,
     persistence::{
-        Hold, SealedPersistence,
-        key::Fetched,
+        SealedPersistence,
+        key_source::Fetched,
         set_aside::{self, all_set_aside},
     },
     seal::{self, Authenticated, Header, SealError},
@@ -90,12 +91,12 @@ impl SealedPersistence {
 
     /// Removes the files, and then the keys: a kill in between leaves a key without a cache and not
     /// a cache without its key.
-    pub(super) fn carry_out(&self, removal: Removal, hold: &Hold) -> Result<(), Error> {
+    pub(super) fn carry_out(&self, removal: Removal, guard: &LockGuard) -> Result<(), Error> {
         // What a killed writer left is nobody's cache; it need not be gone durably.
         removal.folder.sweep(FILE_NAME)?;
         self.remove_files(&removal)?;
         for (at, header) in removal.keys.iter().enumerate() {
-            if let Err(error) = self.keys.delete(header, hold) {
+            if let Err(error) = self.keys.delete(header, guard) {
                 return Err(self.partly(&removal, removal.files.len(), at, error));
             }
         }

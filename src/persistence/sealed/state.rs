@@ -5,7 +5,7 @@ use std::process;
 use tokenkeep_platform::file::FileStamp;
 
 use crate::{
-    persistence::key::Candidate,
+    persistence::key_source::NewKey,
     seal::{Key, KeyId},
 };
 
@@ -15,7 +15,7 @@ pub(super) struct State {
     pub(super) keys: Vec<(KeyId, Key)>,
     /// A key for the case that there is no cache yet, and the process that made it. In a forked
     /// child it is the parent's, whose next save may name it.
-    candidate: Option<(u32, Candidate)>,
+    new_key: Option<(u32, NewKey)>,
     /// The file as it was when `prepare` last found its key in `keys`.
     pub(super) prepared: Option<FileStamp>,
 }
@@ -25,21 +25,21 @@ impl State {
         self.keys.iter().find(|(known, _)| known == id).map(|(_, key)| key.clone())
     }
 
-    pub(super) fn has_candidate(&self) -> bool {
-        self.candidate.as_ref().is_some_and(|(maker, _)| *maker == process::id())
+    pub(super) fn has_new_key(&self) -> bool {
+        self.new_key.as_ref().is_some_and(|(maker, _)| *maker == process::id())
     }
 
-    pub(super) fn take_candidate(&mut self) -> Option<Candidate> {
-        let is_own = self.has_candidate();
-        self.candidate.take().filter(|_| is_own).map(|(_, candidate)| candidate)
+    pub(super) fn take_new_key(&mut self) -> Option<NewKey> {
+        let is_own = self.has_new_key();
+        self.new_key.take().filter(|_| is_own).map(|(_, new_key)| new_key)
     }
 
     /// Keeps one that this process made; gives it back where there is one already.
-    pub(super) fn keep_candidate(&mut self, candidate: Candidate) -> Option<Candidate> {
-        if self.has_candidate() {
-            return Some(candidate);
+    pub(super) fn keep_new_key(&mut self, new_key: NewKey) -> Option<NewKey> {
+        if self.has_new_key() {
+            return Some(new_key);
         }
-        self.candidate = Some((process::id(), candidate));
+        self.new_key = Some((process::id(), new_key));
         None
     }
 }

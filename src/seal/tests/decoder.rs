@@ -48,7 +48,7 @@ fn an_independent_decoder_reaches_the_same_verdicts_and_plaintexts() {
 pub(super) fn python() -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     env::var_os("TOKENKEEP_TEST_PYTHON")
-        .map_or_else(|| root.join("target/lab/venv/bin/python"), PathBuf::from)
+        .map_or_else(|| root.join("target/test-support/venv/bin/python"), PathBuf::from)
 }
 
 pub(super) fn skip(why: &str) {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tokenkeep_lab::{Tool, need, python, workspace_root};
+use tokenkeep_test_support::{Tool, need, python, workspace_root};
 
 pub(crate) struct Oracle {
     process: Child,

@@ -4,15 +4,15 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::Serialize;
 use tokenkeep::{
-    Error, Intent, KeySource, Loaded, Passphrase, PersistedTokenCache, Persistence,
-    PersistenceBuilder, Protection, Secret,
+    Error, KeySource, Protection, Secret,
+    persistence::{Intent, Loaded, Passphrase, Persistence, SealedPersistenceBuilder},
 };
 
 use crate::{
     args::{Layout, Store},
     failure::Failure,
     key,
-    open::{builder, family, open_plaintext, protection},
+    open::{builder, cache, msal_extensions, open_plaintext, protection},
 };
 
 /// What was found of the cache.
@@ -21,7 +21,7 @@ pub(super) struct Examination {
     pub(super) place: Option<PathBuf>,
     pub(super) protection: Option<Protection>,
     pub(super) accounts: Option<usize>,
-    /// Whether the item of a family's cache is there, as far as the vault said.
+    /// Whether the item of an msal-extensions cache is there, as far as the vault said.
     pub(super) is_there: Option<bool>,
     /// The library's names of the chosen key sources, in their order.
     pub(super) order: Vec<&'static str>,
@@ -67,7 +67,7 @@ impl Examination {
 pub(super) fn examine(store: &Store, passphrase: Option<&Secret>) -> Examination {
     let mut found = Examination::nothing();
     let looked = match store.layout {
-        Layout::Family => look_at_family(&mut found, store),
+        Layout::MsalExtensions => look_at_msal_extensions(&mut found, store),
         Layout::Plaintext => look_at_plaintext(&mut found, store),
         Layout::Sealed => look_at_sealed(&mut found, store, passphrase),
     };
@@ -91,8 +91,8 @@ fn look_at_plaintext(found: &mut Examination, store: &Store) -> Result<CacheStat
     Ok(CacheState::Works)
 }
 
-fn look_at_family(found: &mut Examination, store: &Store) -> Result<CacheState, Failure> {
-    let persistence = family(store)?;
+fn look_at_msal_extensions(found: &mut Examination, store: &Store) -> Result<CacheState, Failure> {
+    let persistence = msal_extensions(store)?;
     found.place = Some(persistence.location().to_owned());
     found.protection = Some(persistence.protection());
     persistence.prepare(Intent::Read)?;
@@ -106,7 +106,7 @@ fn look_at_family(found: &mut Examination, store: &Store) -> Result<CacheState, 
         loaded?;
         return Ok(CacheState::Fails);
     }
-    let cache = builder(store).lock_timeout(LOCK_TIMEOUT).open_over(persistence);
+    let cache = cache(persistence).lock_timeout(LOCK_TIMEOUT);
     found.accounts = Some(cache.accounts()?.len());
     if found.is_there == Some(false) {
         return Ok(CacheState::New);
@@ -121,7 +121,7 @@ fn look_at_sealed(
     passphrase: Option<&Secret>,
 ) -> Result<CacheState, Failure> {
     let choose = || chosen(store, passphrase);
-    let sealed = choose().sealed()?;
+    let sealed = choose().build()?;
     found.place = Some(sealed.folder().to_owned());
     found.order = sealed.key_sources();
     found.in_use = sealed.key_source_in_use()?;
@@ -129,7 +129,7 @@ fn look_at_sealed(
     if found.in_use == Some("passphrase") && passphrase.is_none() && !key::has_passphrase() {
         return Ok(CacheState::NotAsked);
     }
-    let cache: PersistedTokenCache = choose().open()?;
+    let cache = cache(choose().open()?).lock_timeout(LOCK_TIMEOUT);
     found.protection = Some(cache.protection());
     if found.in_use.is_none() {
         found.accounts = Some(0);
@@ -140,14 +140,14 @@ fn look_at_sealed(
     Ok(CacheState::Works)
 }
 
-fn chosen(store: &Store, passphrase: Option<&Secret>) -> PersistenceBuilder {
+fn chosen(store: &Store, passphrase: Option<&Secret>) -> SealedPersistenceBuilder {
     let sources = key::sources(&store.keys).into_iter().map(|source| match (source, passphrase) {
         (KeySource::Passphrase(_), Some(given)) => {
             KeySource::Passphrase(Passphrase::new(given.expose()))
         }
         (source, _) => source,
     });
-    builder(store).key_sources(sources).lock_timeout(LOCK_TIMEOUT)
+    builder(store).key_sources(sources)
 }
 
 /// Shorter than the time that a report may take.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 use serde_json::json;
-use tokenkeep::{Error, KernelKeyring, KeySource};
+use tokenkeep::{Error, KeySource, persistence::KernelKeyring};
 use tokenkeep_platform::text::shown;
 
 use crate::{failure::Failure, output};

@@ -16,7 +16,7 @@ use std::{
 };
 
 use tokenkeep::{Error, Secret};
-use tokenkeep_platform::process::leave_no_traces;
+use tokenkeep_platform::wipe::leave_no_traces;
 
 pub(super) use self::left_over::remove as remove_key;
 use self::{
@@ -136,7 +136,7 @@ fn asked_before(store: &Store) -> Result<Option<Secret>, Failure> {
         && store.keys.contains(&KeyChoice::Passphrase)
         && !key::has_passphrase();
     if !may_ask
-        || !matches!(open::builder(store).sealed()?.key_source_in_use(), Ok(Some("passphrase")))
+        || !matches!(open::builder(store).build()?.key_source_in_use(), Ok(Some("passphrase")))
     {
         return Ok(None);
     }

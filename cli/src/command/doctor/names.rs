@@ -5,13 +5,16 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tokenkeep::{
-    CrossProcessLock, FamilyItem, FamilyPersistence, Persistence, PlaintextPersistence,
+    lock::CrossProcessLock,
+    persistence::{
+        MsalExtensionsItem, MsalExtensionsPersistence, Persistence, PlaintextPersistence,
+    },
 };
 
 use crate::{
     args::{Layout, Store},
     failure::Failure,
-    open::family,
+    open::msal_extensions,
     output,
 };
 
@@ -71,7 +74,7 @@ impl Names {
     /// Of a sealed cache there are none, and none of a place that was not named.
     pub(super) fn of(store: &Store) -> Result<Self, Failure> {
         match (store.layout, &store.cache) {
-            (Layout::Family, _) => Ok(Self::of_family(&family(store)?)),
+            (Layout::MsalExtensions, _) => Ok(Self::of_msal_extensions(&msal_extensions(store)?)),
             (Layout::Plaintext, Some(path)) => {
                 let lock = PlaintextPersistence::new(path)?.lock();
                 Ok(Self { lock_file: lock.as_ref().map(LockFile::of), ..Self::default() })
@@ -80,7 +83,7 @@ impl Names {
         }
     }
 
-    fn of_family(persistence: &FamilyPersistence) -> Self {
+    fn of_msal_extensions(persistence: &MsalExtensionsPersistence) -> Self {
         let signal_file = persistence.signal_file();
         Self {
             item: ItemPlace::of(persistence.item()).map(|place| Item { place, there: None }),
@@ -118,13 +121,15 @@ impl Names {
 }
 
 impl ItemPlace {
-    fn of(item: &FamilyItem) -> Option<Self> {
+    fn of(item: &MsalExtensionsItem) -> Option<Self> {
         Some(match item {
-            FamilyItem::Keychain { service, account, .. } => {
+            MsalExtensionsItem::Keychain { service, account, .. } => {
                 Self::Keychain { service: service.clone(), account: account.clone() }
             }
-            FamilyItem::ProtectedFile { path, .. } => Self::DpapiFile { path: path.clone() },
-            FamilyItem::SecretService { collection, schema, attributes, label, .. } => {
+            MsalExtensionsItem::ProtectedFile { path, .. } => {
+                Self::DpapiFile { path: path.clone() }
+            }
+            MsalExtensionsItem::SecretService { collection, schema, attributes, label, .. } => {
                 let attributes = attributes.iter();
                 Self::SecretService {
                     collection: collection.clone(),

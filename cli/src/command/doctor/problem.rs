@@ -48,13 +48,8 @@ impl Problem {
     }
 }
 
-/// Where there is no line for this place: the program's own words before the library's.
 fn line(error: &Error, store: &Store, scene: &Scene) -> String {
-    let line = advice::line(error, scene);
-    match next_step(error, store) {
-        Some(words) if line == error.next_step() => words,
-        _ => line,
-    }
+    advice::line(error, scene).unwrap_or_else(|| next_step(error, store))
 }
 
 /// A call that fails at once after a silent one has waited for nothing itself.

@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::Serialize;
 use tokenkeep::Protection;
-use tokenkeep_platform::surroundings::System;
+use tokenkeep_platform::environment::System;
 
 use super::{
     cache::{CacheState, Examination},

@@ -3,7 +3,7 @@
 use std::{sync::mpsc, thread, time::Duration};
 
 use tokenkeep_platform::{
-    surroundings::{Surroundings, provider_name},
+    environment::{Surroundings, provider_name},
     vault::{Provider, Vault},
 };
 

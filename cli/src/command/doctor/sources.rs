@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tokenkeep::{Error, KernelKeyring, KeySource};
-use tokenkeep_platform::{protect, surroundings::System, vault::Vault};
+use tokenkeep::{Error, KeySource, persistence::KernelKeyring};
+use tokenkeep_platform::{environment::System, protect, vault::Vault};
 
 use super::names::Names;
 use crate::{
@@ -37,7 +37,7 @@ pub(super) struct Probed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum State {
-    /// It would have to ask the person, and was not allowed to.
+    /// It would have to ask the user, and was not allowed to.
     Asks,
     /// It does not work; the problem says why.
     Fails,

@@ -162,7 +162,7 @@ mod tests {
     /// everybody in and is handed down.
     fn created() -> [(Descriptor, Kind); 2] {
         let outer = tempfile::tempdir().unwrap();
-        tokenkeep_lab::let_others(outer.path(), tokenkeep_lab::Others::Write);
+        tokenkeep_test_support::let_others(outer.path(), tokenkeep_test_support::Others::Write);
         let (folder, file) = (outer.path().join("folder"), outer.path().join("file"));
         let opening = |access, disposition| Opening {
             access,
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn what_is_created_keeps_the_list_that_it_was_given() {
-        if tokenkeep_lab::wine_cannot("keep every entry of an access list") {
+        if tokenkeep_test_support::wine_cannot("keep every entry of an access list") {
             return;
         }
         for (found, kind) in created() {

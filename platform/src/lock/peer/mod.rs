@@ -124,9 +124,9 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         let own = std::process::id();
         assert_eq!(locker(&file, Some(own)), None);
-        assert!(super::super::kernel::try_lock(&file).unwrap());
+        assert!(super::super::flock::try_lock(&file).unwrap());
         assert_eq!(locker(&file, Some(own)), Some(own));
-        super::super::kernel::unlock(&file).unwrap();
+        super::super::flock::unlock(&file).unwrap();
         assert_eq!(locker(&file, Some(own)), None);
         assert!(!is_stopped(own));
         assert!(program(own).is_some());

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::fault::Fault;
+use super::error::Fault;
 use super::greeting;
 use super::owner;
 use crate::text::shown;

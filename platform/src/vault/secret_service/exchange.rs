@@ -7,9 +7,9 @@ use serde::Serialize;
 use zbus::message::Message;
 use zbus::zvariant::{DynamicDeserialize, DynamicType, ObjectPath, OwnedValue};
 
-use super::bus::{ANSWER_LIMIT, Bus};
-use super::fault::Fault;
-use super::link::{Link, NAME, PROPERTIES};
+use super::connection::{ANSWER_LIMIT, Bus};
+use super::error::Fault;
+use super::service::{Link, NAME, PROPERTIES};
 use crate::vault::Turn;
 
 impl Link {

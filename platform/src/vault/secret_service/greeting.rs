@@ -12,7 +12,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
-use super::fault::Fault;
+use super::error::Fault;
 use crate::text::shown;
 use crate::vault::VaultError;
 

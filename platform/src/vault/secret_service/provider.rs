@@ -1,8 +1,8 @@
 //! Which program has the service's name on the bus. The bus itself answers, so a silent service does not matter.
 
-use super::bus::Bus;
-use super::fault::Fault;
-use super::link::NAME;
+use super::connection::Bus;
+use super::error::Fault;
+use super::service::NAME;
 use crate::vault::{Provider, Turn, VaultError};
 
 /// Over a connection of its own; nothing is started.

@@ -12,8 +12,8 @@ use std::collections::HashMap;
 use md5::{Digest as _, Md5};
 use zbus::zvariant::OwnedObjectPath;
 
-use super::fault::Fault;
-use super::link::Link;
+use super::error::Fault;
+use super::service::Link;
 use crate::vault::{Asked, IsOurs, Item, Listed, Secret, Turn, VaultError};
 
 /// What a search found, in the service's order.

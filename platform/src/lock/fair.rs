@@ -1,0 +1,280 @@
+//! The fair lock on files that are never deleted.
+//!
+//! Three files: `NAME.lock` is the lock, `NAME.queue` a turnstile in front of it, `NAME.holder`
+//! says who had it last and who heads the queue. Whoever wants the lock first takes the queue, then
+//! waits for the lock, then lets the next one into the queue. So only one waiter watches the lock,
+//! and whoever releases it cannot take it again before somebody who waits has had a chance: with
+//! plain retrying some of 64 processes get no turn for seconds. A waiter that stands still at the
+//! head of the queue is passed by.
+//!
+//! Exclusion is by the lock alone. The queue only gives everybody a turn.
+
+use std::{
+    path::{Path, PathBuf},
+    process,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use super::{
+    Holder, LockError, Wait,
+    backoff::{Deadline, Obstacle},
+    files::{Attempt, Files, Names},
+    notes::Note,
+    standstill::Standstill,
+};
+use crate::file::FileError;
+
+#[derive(Debug)]
+pub(super) struct Fair {
+    names: Names,
+    idle: Mutex<Vec<Files>>,
+}
+
+/// The lock, held.
+#[derive(Debug)]
+pub(super) struct Held {
+    lock: Arc<Fair>,
+    files: Option<Files>,
+}
+
+impl Fair {
+    pub(super) fn new(folder: PathBuf, name: &str) -> Self {
+        Self { names: Names::new(folder, name), idle: Mutex::default() }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.names.lock
+    }
+
+    pub(super) fn acquire(self: &Arc<Self>, wait: &Wait<'_>) -> Result<Held, LockError> {
+        let files = pass(&self.names, self.take_idle(), wait)?;
+        Ok(Held { lock: Arc::clone(self), files: Some(files) })
+    }
+
+    /// Files that this very process opened and does not use now. A mutex that is held elsewhere may be
+    /// one that was held when this process was forked, so nobody waits for it.
+    fn take_idle(&self) -> Option<Files> {
+        let mut idle = self.idle.try_lock().ok()?;
+        let pid = process::id();
+        idle.retain(|files| files.pid() == pid);
+        idle.pop()
+    }
+
+    fn put_idle(&self, files: Files) {
+        if let Ok(mut idle) = self.idle.try_lock()
+            && idle.len() < MAX_IDLE
+        {
+            idle.push(files);
+        }
+    }
+}
+
+impl Held {
+    pub(super) fn is_intact(&self) -> Result<bool, FileError> {
+        match &self.files {
+            Some(files) if files.pid() == process::id() => files.lock.is_at(&self.lock.names.lock),
+            _ => Ok(false),
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let Some(files) = self.files.take() else { return };
+        // Files that could not be unlocked are closed instead, which unlocks them too.
+        if files.pid() == process::id() && files.lock.unlock().is_ok() {
+            self.lock.put_idle(files);
+        }
+    }
+}
+
+/// Threads of one process that use a lock at once and then keep their descriptors.
+const MAX_IDLE: usize = 4;
+
+/// Returns files whose lock is held and whose queue is free for the next.
+fn pass(names: &Names, idle: Option<Files>, wait: &Wait<'_>) -> Result<Files, LockError> {
+    let mut deadline = Deadline::new(wait);
+    let mut idle = idle;
+    loop {
+        let files = idle.take().map_or_else(|| Files::open(names), Ok)?;
+        match enter(names, &files, &mut deadline)? {
+            Entered::InTurn => {
+                files.notes.write(Note::Lock);
+                return Ok(files);
+            }
+            Entered::PastQueue => {
+                files.notes.write_past_queue();
+                return Ok(files);
+            }
+            Entered::Not => {}
+        }
+        // Releases what was locked of files that mean nothing any more.
+        drop(files);
+        let pause = deadline.backoff.in_queue();
+        let unknown = || Obstacle { path: names.lock.clone(), holder: Holder::default() };
+        deadline.pause(pause, unknown)?;
+    }
+}
+
+enum Entered {
+    InTurn,
+    PastQueue,
+    /// Somebody replaced one of the files, which must be opened again.
+    Not,
+}
+
+fn enter(names: &Names, files: &Files, deadline: &mut Deadline<'_>) -> Result<Entered, LockError> {
+    let mut standstill = Standstill::default();
+    loop {
+        match files.queue.attempt(&names.queue)? {
+            Attempt::Locked => match at_head(names, files, deadline)? {
+                Some(Attempt::Locked) if files.queue.unlock().is_ok() => {
+                    return Ok(Entered::InTurn);
+                }
+                Some(_) => return Ok(Entered::Not),
+                // Whom it tells may never come back: nobody is to wait behind that.
+                None if files.queue.unlock().is_err() => return Ok(Entered::Not),
+                None => deadline.tell(at_lock(names, files)),
+            },
+            Attempt::Replaced => return Ok(Entered::Not),
+            Attempt::Held => {
+                match pass_by(names, files, &mut standstill)? {
+                    Some(Attempt::Locked) => return Ok(Entered::PastQueue),
+                    Some(Attempt::Replaced) => return Ok(Entered::Not),
+                    _ => {}
+                }
+                if deadline.is_to_tell() {
+                    deadline.tell(in_the_way(names, files));
+                }
+                let pause = deadline.backoff.in_queue();
+                deadline.pause(pause, || in_the_way(names, files))?;
+            }
+        }
+    }
+}
+
+/// Waits for the lock with the queue held; `None` when somebody has to be told of the wait.
+fn at_head(
+    names: &Names,
+    files: &Files,
+    deadline: &mut Deadline<'_>,
+) -> Result<Option<Attempt>, LockError> {
+    let began = Instant::now();
+    let mut note = None;
+    loop {
+        match files.lock.attempt(&names.lock)? {
+            Attempt::Held if deadline.is_to_tell() => return Ok(None),
+            Attempt::Held => {}
+            done => return Ok(Some(done)),
+        }
+        if note.is_none() && began.elapsed() >= NOTED_AFTER {
+            note = Some(AtHead::noted(files));
+        }
+        let pause = deadline.backoff.at_head();
+        deadline.pause(pause, || at_lock(names, files))?;
+    }
+}
+
+/// The lock, past the head of the queue, if that stands still.
+fn pass_by(
+    names: &Names,
+    files: &Files,
+    standstill: &mut Standstill,
+) -> Result<Option<Attempt>, FileError> {
+    if !standstill.is_due(Instant::now()) {
+        return Ok(None);
+    }
+    standstill.saw(files.notes.last_holder());
+    let attempt = files.lock.attempt(&names.lock)?;
+    if matches!(attempt, Attempt::Locked) && !standstill.was_free(Instant::now()) {
+        let unlocked = files.lock.unlock();
+        unlocked.map_err(|source| FileError::from_io("unlock", &names.lock, source))?;
+        return Ok(None);
+    }
+    Ok(Some(attempt))
+}
+
+fn at_lock(names: &Names, files: &Files) -> Obstacle {
+    Obstacle { path: names.lock.clone(), holder: files.lock_holder() }
+}
+
+/// From behind the queue's head it is the lock that is in the way, or if that is free, the head.
+fn in_the_way(names: &Names, files: &Files) -> Obstacle {
+    match files.lock.attempt(&names.lock) {
+        Ok(Attempt::Locked | Attempt::Replaced) => {
+            // Closing would unlock it, too.
+            files.lock.unlock().ok();
+            Obstacle { path: names.queue.clone(), holder: files.queue_holder() }
+        }
+        _ => at_lock(names, files),
+    }
+}
+
+/// Notes who is at the head of the queue for as long as it is.
+struct AtHead<'a>(&'a Files);
+
+impl<'a> AtHead<'a> {
+    fn noted(files: &'a Files) -> Self {
+        files.notes.write(Note::Queue);
+        Self(files)
+    }
+}
+
+impl Drop for AtHead<'_> {
+    fn drop(&mut self) {
+        self.0.notes.erase(Note::Queue);
+    }
+}
+
+/// Most are through before; a note makes the next sync on this file system dearer.
+const NOTED_AFTER: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::file::{Folder, Parents};
+
+    fn lock() -> (tempfile::TempDir, Arc<Fair>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store");
+        Folder::create(&path, Parents::Require).unwrap();
+        (folder, Arc::new(Fair::new(path, "s")))
+    }
+
+    /// A second descriptor of a locked file is what a fork leaves behind.
+    #[test]
+    fn a_forked_child_does_not_release_its_parents_lock() {
+        let (_folder, lock) = lock();
+        let once = Wait::at_most(Duration::ZERO);
+        let mut child = lock.acquire(&once).unwrap();
+        let parent = child.files.as_ref().unwrap().lock.share().unwrap();
+        child.files.as_mut().unwrap().pretend_forked();
+        assert!(!child.is_intact().unwrap(), "the lock is not the child's");
+        drop(child);
+        assert!(lock.acquire(&once).is_err(), "the child released its parent's lock");
+        drop(parent);
+        drop(lock.acquire(&once).unwrap());
+    }
+
+    #[test]
+    fn a_parent_releases_its_lock_while_a_forked_child_has_its_descriptor() {
+        let (_folder, lock) = lock();
+        let once = Wait::at_most(Duration::ZERO);
+        let parent = lock.acquire(&once).unwrap();
+        let _child = parent.files.as_ref().unwrap().lock.share().unwrap();
+        drop(parent);
+        let other = Fair::new(lock.names.folder.clone(), "s");
+        drop(Arc::new(other).acquire(&once).unwrap());
+    }
+
+    #[test]
+    fn a_forked_child_opens_descriptors_of_its_own() {
+        let (_folder, lock) = lock();
+        drop(lock.acquire(&Wait::default()).unwrap());
+        lock.idle.lock().unwrap()[0].pretend_forked();
+        assert!(lock.take_idle().is_none(), "the parent's descriptors were used");
+    }
+}

@@ -1,0 +1,191 @@
+//! The lock that the MSAL libraries of several languages share: one file beside the cache.
+//!
+//! There are two kinds of peers. To some the lock is the file's existence, to others it is the kernel's
+//! lock on it. Whoever creates the file alone and locks it too excludes both.
+
+mod watch;
+mod yielding;
+
+use std::{
+    io::ErrorKind,
+    path::{Path, PathBuf},
+    process,
+    sync::{Arc, Mutex},
+    thread,
+    time::Instant,
+};
+
+use self::{
+    os::{Locked, Sight},
+    watch::Watch,
+    yielding::Yield,
+};
+use super::{
+    Holder, LockError, Wait,
+    backoff::{Deadline, Obstacle},
+    content::Here,
+};
+use crate::file::{FileError, Folder, Place};
+
+cfg_if::cfg_if! {
+    if #[cfg(unix)] {
+        #[path = "unix.rs"]
+        mod os;
+    } else if #[cfg(windows)] {
+        #[path = "windows.rs"]
+        mod os;
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct MsalExtensions {
+    folder: PathBuf,
+    name: String,
+    path: PathBuf,
+    yielding: Mutex<Yield>,
+}
+
+/// The lock, held.
+#[derive(Debug)]
+pub(super) struct Held {
+    lock: Arc<MsalExtensions>,
+    folder: Folder,
+    locked: Option<Locked>,
+    pid: u32,
+    began: Instant,
+    waited: bool,
+}
+
+/// What came of one look.
+enum Look {
+    Entered(Locked),
+    Held,
+    /// Whoever held it has just released it.
+    Released,
+}
+
+impl MsalExtensions {
+    pub(super) fn new(location: &Path) -> Self {
+        let mut path = location.as_os_str().to_owned();
+        path.push(".lockfile");
+        let path = PathBuf::from(path);
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let folder = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        Self { path, folder, name, yielding: Mutex::default() }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn holder(&self) -> Result<Option<Holder>, FileError> {
+        let Some(folder) = Folder::open_in(&self.folder, Place::Shared)? else { return Ok(None) };
+        let Some(sight) = Sight::open(&folder, &self.name)? else { return Ok(None) };
+        let content = sight.content();
+        let content = content.map_err(|source| FileError::from_io("read", &self.path, source))?;
+        Ok(Some(sight.holder(&content)))
+    }
+
+    pub(super) fn acquire(self: &Arc<Self>, wait: &Wait<'_>) -> Result<Held, LockError> {
+        if self.path.file_name() != Some(self.name.as_ref()) {
+            let source = ErrorKind::InvalidFilename.into();
+            let (operation, path) = ("use a name that is no Unicode", self.path.clone());
+            return Err(FileError::Io { operation, path, source }.into());
+        }
+        let missing = || FileError::MissingParent { path: self.folder.clone() };
+        let folder = Folder::open_in(&self.folder, Place::Shared)?.ok_or_else(missing)?;
+        let gap = self.yielding.try_lock().map(|yielding| yielding.gap(Instant::now()));
+        if let Ok(gap) = gap.map(|gap| gap.min(wait.timeout))
+            && !gap.is_zero()
+        {
+            thread::sleep(gap);
+        }
+        let here = Here::find();
+        let mut deadline = Deadline::new(wait);
+        let mut watch = None;
+        loop {
+            let pause = match self.look(&folder, &here, &mut watch, Instant::now())? {
+                Look::Entered(locked) => {
+                    locked.write(here.content().as_bytes());
+                    return Ok(Held {
+                        lock: Arc::clone(self),
+                        folder,
+                        locked: Some(locked),
+                        pid: process::id(),
+                        began: Instant::now(),
+                        waited: deadline.has_waited(),
+                    });
+                }
+                Look::Held => deadline.backoff.among_peers(),
+                Look::Released => deadline.backoff.for_peers(),
+            };
+            let obstacle = || Obstacle {
+                path: self.path.clone(),
+                holder: watch.as_ref().map(Watch::holder).unwrap_or_default(),
+            };
+            if deadline.is_to_tell() {
+                deadline.tell(obstacle());
+            }
+            deadline.pause(pause, obstacle)?;
+        }
+    }
+
+    /// Looks once. What lies at the path is watched from look to look; a lock that was released in between is
+    /// left to the peers for a moment.
+    fn look(
+        &self,
+        folder: &Folder,
+        here: &Here,
+        watch: &mut Option<Watch>,
+        now: Instant,
+    ) -> Result<Look, FileError> {
+        let Some(mut watched) = watch.take() else {
+            if let Some(locked) = Locked::create(folder, &self.name)? {
+                return Ok(Look::Entered(locked));
+            }
+            *watch = Sight::open(folder, &self.name)?.map(|sight| Watch::new(sight, now));
+            return Ok(Look::Held);
+        };
+        if !watched.is_there(folder, &self.name)? {
+            return Ok(Look::Released);
+        }
+        let stale = watched.is_stale(here, now);
+        if !stale.map_err(|source| FileError::from_io("lock", &self.path, source))? {
+            *watch = Some(watched);
+            return Ok(Look::Held);
+        }
+        // It is locked now, so what the path leads to cannot change under those who ask for the lock.
+        let there = watched.is_there(folder, &self.name)?;
+        Ok(watched.take_over().filter(|_| there).map_or(Look::Released, Look::Entered))
+    }
+}
+
+impl Held {
+    pub(super) fn is_intact(&self) -> Result<bool, FileError> {
+        match &self.locked {
+            Some(locked) if self.pid == process::id() => {
+                locked.is_at(&self.folder, &self.lock.name)
+            }
+            _ => Ok(false),
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let Some(locked) = self.locked.take() else { return };
+        if self.pid != process::id() {
+            return;
+        }
+        locked.release(&self.folder, &self.lock.name);
+        if let Ok(mut yielding) = self.lock.yielding.try_lock() {
+            yielding.released(self.began, Instant::now(), self.waited);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+//! Unix: the file is created alone and locked, and its inode stays the same while it is looked at.
+
+use std::{fs::File, io};
+
+use super::super::{Holder, flock};
+use crate::file::{FileError, Folder, Identity, read_at, write_at};
+
+/// The file, created or taken over, and locked.
+#[derive(Debug)]
+pub(super) struct Locked {
+    file: File,
+    identity: Identity,
+}
+
+/// Somebody else's file. Its descriptor stays open, so that no later file can have its identity.
+#[derive(Debug)]
+pub(super) struct Sight {
+    file: File,
+    identity: Identity,
+}
+
+impl Locked {
+    /// `None` where something has the name, or where somebody was quicker to lock what was created: then
+    /// it is theirs.
+    pub(super) fn create(folder: &Folder, name: &str) -> Result<Option<Self>, FileError> {
+        let Some(file) = folder.create_presence_file(name)? else { return Ok(None) };
+        let path = folder.path().join(name);
+        let failed = |operation| move |source| FileError::from_io(operation, &path, source);
+        match flock::try_lock(&file) {
+            Ok(true) => {}
+            Ok(false) => return Ok(None),
+            Err(error) => {
+                folder.remove_presence_file(name);
+                return Err(failed("lock")(error));
+            }
+        }
+        let identity = Identity::of(&file).map_err(failed("look at"))?;
+        let there = folder.identity_at(name)? == Some(identity);
+        Ok(there.then_some(Self { file, identity }))
+    }
+
+    /// Only a hint, so a failure changes nothing.
+    pub(super) fn write(&self, content: &[u8]) {
+        self.file.set_len(0).and_then(|()| write_at(&self.file, content, 0)).ok();
+    }
+
+    pub(super) fn is_at(&self, folder: &Folder, name: &str) -> Result<bool, FileError> {
+        Ok(folder.identity_at(name)? == Some(self.identity))
+    }
+
+    /// Removes the file while it is locked: whoever locks it next finds that its name is gone.
+    pub(super) fn release(self, folder: &Folder, name: &str) {
+        if self.is_at(folder, name).unwrap_or(false) {
+            folder.remove_presence_file(name);
+        }
+        flock::unlock(&self.file).ok();
+    }
+}
+
+#[cfg(test)]
+impl Locked {
+    pub(super) fn share(&self) -> File {
+        self.file.try_clone().expect("a descriptor is left")
+    }
+}
+
+impl Sight {
+    /// `None` where nothing lies there.
+    pub(super) fn open(folder: &Folder, name: &str) -> Result<Option<Self>, FileError> {
+        let Some(file) = folder.open_presence_file(name)? else { return Ok(None) };
+        let path = folder.path().join(name);
+        let identity =
+            Identity::of(&file).map_err(|source| FileError::from_io("look at", &path, source))?;
+        Ok(Some(Self { file, identity }))
+    }
+
+    pub(super) fn is_there(&self, folder: &Folder, name: &str) -> Result<bool, FileError> {
+        Ok(folder.identity_at(name)? == Some(self.identity))
+    }
+
+    pub(super) fn content(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; CONTENT_BYTES];
+        let read = read_at(&self.file, &mut bytes, 0)?;
+        bytes.truncate(read);
+        Ok(bytes)
+    }
+
+    /// Who says in `content` that it holds the lock, or else who has the file locked.
+    pub(super) fn holder(&self, content: &[u8]) -> Holder {
+        let noted = Holder::noted(content);
+        if !noted.is_gone {
+            return noted;
+        }
+        let locked = Holder::of_locked(&self.file, content);
+        if locked.is_gone { noted } else { locked }
+    }
+
+    pub(super) fn lock(&mut self) -> io::Result<bool> {
+        flock::try_lock(&self.file)
+    }
+
+    pub(super) fn unlock(&mut self) -> io::Result<()> {
+        flock::unlock(&self.file)
+    }
+
+    pub(super) fn into_locked(self) -> Option<Locked> {
+        Some(Locked { file: self.file, identity: self.identity })
+    }
+}
+
+/// More than any peer writes, but for a program with a long path.
+const CONTENT_BYTES: usize = 1024;

@@ -1,0 +1,203 @@
+//! The Secret Service of Linux and the BSDs: gnome-keyring, KWallet, KeePassXC and others.
+//!
+//! Specification: <https://specifications.freedesktop.org/secret-service/>. One connection and one session are kept, and the
+//! path of each item found, for as long as the service does not change: the bus tells when its name goes from its owner. So
+//! the answers of one call are never mixed from two services, and no write goes by a path that another service gave.
+//!
+//! An item is created empty and then given its secret: `CreateItem` must be called by hand, because the crate would run any
+//! prompt it returns, and only the crate's own session can encrypt. No secret crosses the bus in clear unless the
+//! place asks for a plain session.
+//!
+//! What holds for every service and not only for the one it was seen with: an encrypted session may fail by the numbers drawn
+//! for it (KWallet before 6.25 in one of a hundred), so another is opened, twice at most; and a locked service may answer
+//! `GetSecret` with nothing and `SetSecret` without setting anything (KWallet), so an empty secret and a write count only
+//! in an unlocked collection.
+
+mod address;
+mod connection;
+mod error;
+mod exchange;
+mod greeting;
+mod items;
+mod message;
+mod owner;
+mod provider;
+mod retry;
+mod search;
+mod service;
+mod socket;
+
+use std::collections::{HashMap, HashSet};
+
+use zbus::zvariant::OwnedObjectPath;
+
+use super::{Asked, Backend, IsOurs, Listed, Place, Secret, Turn, VaultError};
+use error::Fault;
+pub(super) use provider::provider;
+use search::Meant;
+use service::{Link, SECRET_LIMIT};
+
+pub(super) const NAME: &str = "Secret Service";
+pub(super) const FINDS_BY_ATTRIBUTES: bool = true;
+
+pub(super) fn open() -> Box<dyn Backend> {
+    Box::new(SecretService::default())
+}
+
+#[derive(Default)]
+struct SecretService {
+    link: Option<Link>,
+    /// Valid for the sessions of `link` only.
+    found: HashMap<Key, OwnedObjectPath>,
+    /// Items that the service of `link` told of and that no search found which was made since.
+    others: HashSet<OwnedObjectPath>,
+    /// Whether a secret came whole over the encrypted session of `link`.
+    proven: bool,
+}
+
+/// What finds an item: the attributes that are searched by, and those that tell it from others.
+type Key = [Vec<(String, String)>; 2];
+
+impl Backend for SecretService {
+    fn read(&mut self, asked: Asked<'_>) -> Result<Option<Secret>, VaultError> {
+        self.repeat(asked.turn, |vault| vault.try_read(asked))
+    }
+
+    fn create(&mut self, asked: Asked<'_>, secret: &[u8]) -> Result<(), VaultError> {
+        check_size(secret)?;
+        for _ in 0..SESSIONS {
+            let Some(path) = self.create_empty(asked)? else {
+                self.disconnect();
+                continue;
+            };
+            if self.fill(&path, asked, secret)? {
+                self.found.insert(key(asked), path);
+                return Ok(());
+            }
+            // A path of a service that is gone may be another item's in the next one.
+            if self.link.as_ref().is_none_or(Link::is_over) {
+                return Err(Fault::gone_away().into_write_error(asked.turn));
+            }
+            self.remove_unfinished(&path);
+            self.disconnect();
+        }
+        Err(VaultError::failed(NOT_KEPT))
+    }
+
+    fn write(&mut self, asked: Asked<'_>, secret: &[u8]) -> Result<(), VaultError> {
+        check_size(secret)?;
+        for _ in 0..SESSIONS {
+            // What is there is read over a session that is not proven, before it is given up.
+            let found = match self.is_proven(asked.place) {
+                true => self.repeat(asked.turn, |vault| vault.find(asked))?,
+                false => match self.repeat(asked.turn, |vault| vault.try_read(asked)) {
+                    Ok(None) => None,
+                    Ok(Some(_)) | Err(VaultError::Unfinished) => {
+                        self.repeat(asked.turn, |vault| vault.find(asked))?
+                    }
+                    Err(error) => return Err(error),
+                },
+            };
+            let Some(path) = found else { return self.create(asked, secret) };
+            let write = |link: &Link| link.set_secret(&path, asked, secret);
+            let kept = match self.write_or_gone(asked.turn, write)? {
+                None => false,
+                Some(()) if self.is_proven(asked.place) => true,
+                Some(()) => self.read_back(&path, asked, secret)?,
+            };
+            if kept {
+                self.found.insert(key(asked), path);
+                return Ok(());
+            }
+            self.disconnect();
+        }
+        Err(VaultError::failed(NOT_KEPT))
+    }
+
+    fn read_all(&mut self, asked: Asked<'_>) -> Result<Vec<Secret>, VaultError> {
+        let secrets = self.repeat(asked.turn, |vault| {
+            search::secrets(vault.link(asked.place, asked.turn)?, asked)
+        })?;
+        if secrets.iter().any(|secret| !secret.is_empty()) {
+            self.prove(asked.place);
+        }
+        Ok(secrets)
+    }
+
+    fn delete(&mut self, asked: Asked<'_>) -> Result<bool, VaultError> {
+        self.delete_all(asked, None)
+    }
+
+    fn delete_if(&mut self, asked: Asked<'_>, is_ours: IsOurs<'_>) -> Result<bool, VaultError> {
+        self.delete_all(asked, Some(is_ours))
+    }
+
+    fn would_delete_if(
+        &mut self,
+        asked: Asked<'_>,
+        is_ours: IsOurs<'_>,
+    ) -> Result<bool, VaultError> {
+        self.find_deletable(asked, Some(is_ours)).map(|paths| !paths.is_empty())
+    }
+
+    fn list(&mut self, asked: Asked<'_>) -> Result<Option<Vec<Listed>>, VaultError> {
+        self.repeat(asked.turn, |vault| search::list(vault.link(asked.place, asked.turn)?, asked))
+    }
+
+    fn unlock(&mut self, place: &Place, turn: &Turn) -> Result<(), VaultError> {
+        self.repeat(turn, |vault| {
+            let link = vault.link(place, turn)?;
+            let collection = link.collection(&place.collection, turn)?;
+            if !link.is_collection_locked(&collection, turn)? {
+                return Ok(());
+            }
+            if turn.may_prompt() {
+                link.unlock(&collection, place.session, turn)?;
+            }
+            locked_or_not(link.is_collection_locked(&collection, turn)?)
+        })
+    }
+
+    fn unlock_for(&mut self, asked: Asked<'_>) -> Result<(), VaultError> {
+        let Asked { place, item, turn } = asked;
+        let is_found = self.repeat(turn, |vault| {
+            let link = vault.link(place, turn)?;
+            let found = link.search(&item.attributes, turn)?;
+            match search::meant(link, asked, &found)? {
+                Some(Meant::Locked(path)) => {
+                    if turn.may_prompt() {
+                        link.unlock_item(&path, place.session, turn)?;
+                    }
+                    locked_or_not(link.is_item_locked(&path, turn)?).map(|()| true)
+                }
+                found => Ok(found.is_some()),
+            }
+        })?;
+        if is_found { Ok(()) } else { self.unlock(place, turn) }
+    }
+}
+
+fn locked_or_not(is_locked: bool) -> Result<(), Fault> {
+    match is_locked {
+        true => Err(VaultError::Locked { source: None }.into()),
+        false => Ok(()),
+    }
+}
+
+fn key(asked: Asked<'_>) -> Key {
+    [asked.item.attributes.clone(), asked.item.unsearched.clone()]
+}
+
+fn check_size(secret: &[u8]) -> Result<(), VaultError> {
+    match secret.len() {
+        size if size > SECRET_LIMIT => Err(VaultError::TooLarge { size, limit: SECRET_LIMIT }),
+        _ => Ok(()),
+    }
+}
+
+/// Items of others that are remembered.
+const MAX_OTHERS: usize = 1000;
+/// Sessions that are tried for one call.
+const SESSIONS: usize = 3;
+const NOT_KEPT: &str = "the vault did not keep the item, each time that it was tried";
+const GONE_AGAIN: &str = "the vault removed the item again and again during the call";

@@ -1,0 +1,310 @@
+//! The calls of the Secret Service, each one step with one deadline.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use futures_lite::future;
+use secret_service::{EncryptionType, SecretService};
+use zbus::zvariant::{OwnedObjectPath, OwnedValue, Value};
+use zeroize::Zeroizing;
+
+use super::connection::Bus;
+use super::error::Fault;
+use super::exchange::{read, read_up_to, write};
+use super::search::Matches;
+use crate::vault::{Asked, Collection, Item, Secret, Session, Turn, VaultError};
+
+/// A connection and the sessions opened on it.
+pub(super) struct Link {
+    encrypted: Option<SecretService<'static>>,
+    plain: Option<SecretService<'static>>,
+    /// A session that no secret is sent over: `CreateItem` wants one even for an empty secret.
+    bare: Option<OwnedObjectPath>,
+    pub(super) bus: Bus,
+}
+
+/// What a call that may want a prompt answered.
+pub(super) enum Prompt<T> {
+    NotNeeded(T),
+    Needed(OwnedObjectPath),
+}
+
+impl Link {
+    pub(super) fn connect(turn: &Turn) -> Result<Self, Fault> {
+        turn.remaining()?;
+        let bus = Bus::connect(turn.until)?;
+        bus.watch(turn, WATCH)?;
+        Ok(Self { encrypted: None, plain: None, bare: None, bus })
+    }
+
+    /// Whether the service that gave the sessions has gone. Makes no call.
+    pub(super) fn is_over(&self) -> bool {
+        self.bus.is_over()
+    }
+
+    /// Opens a session of this kind if there is none yet.
+    pub(super) fn open(&mut self, kind: Session, turn: &Turn) -> Result<(), Fault> {
+        let (session, encryption) = match kind {
+            Session::Encrypted => (&mut self.encrypted, EncryptionType::Dh),
+            Session::Plain => (&mut self.plain, EncryptionType::Plain),
+        };
+        if session.is_none() {
+            turn.remaining()?;
+            let connection = self.bus.connection().clone();
+            let open = SecretService::connect_with_existing(encryption, connection);
+            let open = async { open.await.map_err(Fault::of_opening) };
+            *session = Some(read(&self.bus, turn, open)?);
+        }
+        Ok(())
+    }
+
+    pub(super) fn collection(
+        &self,
+        collection: &Collection,
+        turn: &Turn,
+    ) -> Result<OwnedObjectPath, Fault> {
+        let alias = match collection {
+            Collection::Default => "default",
+            Collection::Session => "session",
+            Collection::Named(label) => return self.labelled(label, turn),
+        };
+        let path: OwnedObjectPath =
+            self.ask(turn, SERVICE, SERVICE_INTERFACE, "ReadAlias", &alias)?;
+        if path.as_str() != NOTHING {
+            return Ok(path);
+        }
+        let reason = format!(
+            "the secret service has no {alias} collection; create one in its own program, for instance \
+             Passwords and Keys, or log in once with a password"
+        );
+        Err(VaultError::Missing { reason, source: None }.into())
+    }
+
+    pub(super) fn collections(&self, turn: &Turn) -> Result<Vec<OwnedObjectPath>, Fault> {
+        self.property(turn, SERVICE, SERVICE_INTERFACE, "Collections")
+    }
+
+    pub(super) fn items(
+        &self,
+        collection: &OwnedObjectPath,
+        turn: &Turn,
+    ) -> Result<Vec<OwnedObjectPath>, Fault> {
+        self.property(turn, collection, COLLECTION_INTERFACE, "Items")
+    }
+
+    /// Whether the service is gnome-keyring, which has a second name on the bus.
+    pub(super) fn is_gnome_keyring(&self, turn: &Turn) -> Result<bool, Fault> {
+        let owner = |name: &str| match self.bus.ask::<String>(turn, "GetNameOwner", &name) {
+            Err(Fault::Said(VaultError::ServiceMissing { .. })) => Ok(None),
+            owner => owner.map(Some),
+        };
+        Ok(match owner("org.gnome.keyring")? {
+            Some(keyring) => owner(NAME)? == Some(keyring),
+            None => false,
+        })
+    }
+
+    /// The items with these attributes in every collection. gnome-keyring finds those of a locked
+    /// one too, but by no schema those of one that was never unlocked.
+    pub(super) fn search(
+        &self,
+        attributes: &[(String, String)],
+        turn: &Turn,
+    ) -> Result<Matches, Fault> {
+        let attributes = named(attributes);
+        let (unlocked, locked) =
+            self.ask(turn, SERVICE, SERVICE_INTERFACE, "SearchItems", &attributes)?;
+        Ok(Matches { unlocked, locked })
+    }
+
+    /// The attributes that an item has.
+    pub(super) fn attributes(
+        &self,
+        path: &OwnedObjectPath,
+        turn: &Turn,
+    ) -> Result<HashMap<String, String>, Fault> {
+        self.property(turn, path, ITEM_INTERFACE, "Attributes")
+    }
+
+    pub(super) fn is_collection_locked(
+        &self,
+        collection: &OwnedObjectPath,
+        turn: &Turn,
+    ) -> Result<bool, Fault> {
+        self.property(turn, collection, COLLECTION_INTERFACE, "Locked")
+    }
+
+    pub(super) fn is_item_locked(
+        &self,
+        path: &OwnedObjectPath,
+        turn: &Turn,
+    ) -> Result<bool, Fault> {
+        self.property(turn, path, ITEM_INTERFACE, "Locked")
+    }
+
+    /// Exactly one call over the bus.
+    pub(super) fn secret(
+        &self,
+        path: &OwnedObjectPath,
+        kind: Session,
+        turn: &Turn,
+    ) -> Result<Secret, Fault> {
+        turn.remaining()?;
+        let session = self.session(kind)?;
+        let secret = read_up_to(&self.bus, SECRET_LIMIT + 1024, turn, async {
+            session.get_item_by_path(path.clone()).await?.get_secret().await
+        })?;
+        Ok(Zeroizing::new(secret))
+    }
+
+    /// Asks the user to unlock the collection.
+    pub(super) fn unlock(
+        &self,
+        collection: &OwnedObjectPath,
+        kind: Session,
+        turn: &Turn,
+    ) -> Result<(), Fault> {
+        turn.remaining()?;
+        let session = self.session(kind)?;
+        read(&self.bus, turn, async {
+            session.get_collection_by_path(collection.clone()).await?.unlock().await
+        })
+    }
+
+    /// Asks the user to unlock the collection that the item is in.
+    pub(super) fn unlock_item(
+        &self,
+        path: &OwnedObjectPath,
+        kind: Session,
+        turn: &Turn,
+    ) -> Result<(), Fault> {
+        turn.remaining()?;
+        let session = self.session(kind)?;
+        read(&self.bus, turn, async {
+            session.get_item_by_path(path.clone()).await?.unlock().await
+        })
+    }
+
+    /// Makes [`create_empty`](Self::create_empty) possible.
+    pub(super) fn prepare_creation(&mut self, turn: &Turn) -> Result<(), Fault> {
+        if self.bare.is_none() {
+            let input = ("plain", Value::from(""));
+            let (_, session): (OwnedValue, OwnedObjectPath) =
+                self.ask(turn, SERVICE, SERVICE_INTERFACE, "OpenSession", &input)?;
+            self.bare = Some(session);
+        }
+        Ok(())
+    }
+
+    pub(super) fn create_empty(
+        &self,
+        collection: &OwnedObjectPath,
+        item: &Item,
+    ) -> Result<Prompt<OwnedObjectPath>, Fault> {
+        let session = self.bare.as_ref().ok_or_else(|| VaultError::failed("no session is open"))?;
+        let mut attributes = named(&item.unsearched);
+        attributes.extend(named(&item.attributes));
+        let properties: HashMap<&str, Value<'_>> = HashMap::from([
+            ("org.freedesktop.Secret.Item.Label", Value::from(item.label.as_str())),
+            ("org.freedesktop.Secret.Item.Attributes", Value::from(attributes)),
+        ]);
+        let nothing: &[u8] = &[];
+        let body = (properties, (session, nothing, nothing, &*item.content_type), false);
+        let (path, prompt): (OwnedObjectPath, OwnedObjectPath) =
+            self.call(None, collection, COLLECTION_INTERFACE, "CreateItem", &body)?;
+        Ok(match path.as_str() {
+            NOTHING => Prompt::Needed(prompt),
+            _ => Prompt::NotNeeded(path),
+        })
+    }
+
+    /// Two calls over the bus, and one wait: behind the secret goes the question whether the item is locked, because a locked
+    /// service may answer `SetSecret` as if it had set it. Asked after it, so that no lock can come between.
+    pub(super) fn set_secret(
+        &self,
+        path: &OwnedObjectPath,
+        asked: Asked<'_>,
+        secret: &[u8],
+    ) -> Result<Prompt<()>, Fault> {
+        let session = self.session(asked.place.session)?;
+        let kind = &asked.item.content_type;
+        let set =
+            async { session.get_item_by_path(path.clone()).await?.set_secret(secret, kind).await };
+        let locked = (ITEM_INTERFACE, "Locked");
+        let is_locked = self.request(path, PROPERTIES, "Get", &locked);
+        let is_locked = write(&self.bus, None, async {
+            let (set, is_locked) = future::zip(set, is_locked).await;
+            set.map_err(Fault::from)?;
+            Ok::<_, Fault>(is_locked?.body().deserialize::<OwnedValue>()?)
+        })?;
+        match bool::try_from(is_locked).map_err(zbus::Error::from)? {
+            false => Ok(Prompt::NotNeeded(())),
+            true => Err(VaultError::Locked { source: None }.into()),
+        }
+    }
+
+    pub(super) fn delete(&self, path: &OwnedObjectPath) -> Result<Prompt<()>, Fault> {
+        let prompt: OwnedObjectPath = self.call(None, path, ITEM_INTERFACE, "Delete", &())?;
+        Ok(match prompt.as_str() {
+            NOTHING => Prompt::NotNeeded(()),
+            _ => Prompt::Needed(prompt),
+        })
+    }
+
+    pub(super) fn dismiss(&self, prompt: &OwnedObjectPath, until: Instant) -> Result<(), Fault> {
+        self.call(Some(until), prompt, "org.freedesktop.Secret.Prompt", "Dismiss", &())
+    }
+
+    fn labelled(&self, label: &str, turn: &Turn) -> Result<OwnedObjectPath, Fault> {
+        let mut found = None;
+        for path in self.collections(turn)? {
+            let theirs: String = self.property(turn, &path, COLLECTION_INTERFACE, "Label")?;
+            if theirs == label && found.replace(path).is_some() {
+                let reason = format!(
+                    "the secret service has several collections labelled {label:?}; rename all but \
+                     one of them in its own program"
+                );
+                return Err(VaultError::Missing { reason, source: None }.into());
+            }
+        }
+        found.ok_or_else(|| {
+            let reason = format!(
+                "the secret service has no collection labelled {label:?}; create it in its own program"
+            );
+            VaultError::Missing { reason, source: None }.into()
+        })
+    }
+
+    fn session(&self, kind: Session) -> Result<&SecretService<'static>, Fault> {
+        let session = match kind {
+            Session::Encrypted => &self.encrypted,
+            Session::Plain => &self.plain,
+        };
+        session.as_ref().ok_or_else(|| VaultError::failed("no session is open").into())
+    }
+}
+
+fn named(attributes: &[(String, String)]) -> HashMap<&str, &str> {
+    attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
+
+/// The largest secret. D-Bus itself stops at 64 MiB:
+/// <https://dbus.freedesktop.org/doc/dbus-specification.html#container-types>.
+pub(super) const SECRET_LIMIT: usize = 32 << 20;
+pub(super) const NAME: &str = "org.freedesktop.secrets";
+/// The service's end, and what makes another item the one that is meant.
+const WATCH: [&str; 3] = [
+    "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',\
+     arg0='org.freedesktop.secrets'",
+    "type='signal',sender='org.freedesktop.secrets',\
+     interface='org.freedesktop.Secret.Collection'",
+    "type='signal',sender='org.freedesktop.secrets',\
+     interface='org.freedesktop.Secret.Service',member='CollectionChanged'",
+];
+const SERVICE: &str = "/org/freedesktop/secrets";
+const SERVICE_INTERFACE: &str = "org.freedesktop.Secret.Service";
+const COLLECTION_INTERFACE: &str = "org.freedesktop.Secret.Collection";
+pub(super) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+const ITEM_INTERFACE: &str = "org.freedesktop.Secret.Item";
+/// What the service answers in place of a path.
+const NOTHING: &str = "/";

@@ -1,0 +1,177 @@
+//! Reading sign-in events and provider responses from JSON.
+
+use std::borrow::Cow;
+
+use tokenkeep_platform::text::shown;
+
+use crate::{
+    Error,
+    cache::{
+        authority::Authority,
+        entry::scopes_in,
+        event::claims::identity,
+        event::fields::Fields,
+        event::{Asked, Response, SignInEvent},
+        json::{Document, Value, quoted},
+        request::TokenRequest,
+    },
+};
+
+impl SignInEvent {
+    /// Reads an event in the shape in which msal hands it to `TokenCache.add`: `client_id`, `scope`
+    /// (a list, or one text), `token_endpoint`, `response`, and perhaps `environment`, `data`,
+    /// `grant_type`, `username`, `account` (see [`SignInEvent::account`]), `authority_type`,
+    /// `skip_account_creation` and `_account_id`.
+    ///
+    /// What is read leniently in a response, see [`from_response`](Self::from_response), is so in
+    /// an event, too. A `null` is as if the member were not there.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if it is not such a JSON object; it names the field.
+    pub fn from_json(json: &[u8]) -> Result<Self, Error> {
+        let document = Document::new(json, "the sign-in event")?;
+        let event = root(&document, "the sign-in event")?;
+        let response = event.fields("response", "response.")?;
+        let data = event.fields("data", "data.")?;
+        let place = match event.optional("token_endpoint")?.flatten() {
+            Some(address) => Some(Authority::parse(&address)?),
+            None => None,
+        };
+        let (environment, realm) =
+            place.map_or((None, None), |place| (Some(place.environment), place.realm));
+        let text = |name| Ok::<_, Error>(event.optional(name)?.map(owned));
+        let mut read = Self {
+            client_id: text("client_id")?.flatten(),
+            scopes: event.scopes("scope")?.unwrap_or_default(),
+            environment: text("environment")?.unwrap_or(environment),
+            realm,
+            grant_type: event.given("grant_type").and_then(Value::text).map(Cow::into_owned),
+            username: data.name("username").or_else(|| event.name("username")),
+            authority_type: text("authority_type")?,
+            local_account_id: text("_account_id")?,
+            skip_account: event.truthy("skip_account_creation").is_some(),
+            key_id: data.scalar("key_id")?,
+            ext_cache_key: data.extension()?,
+            identity: identity(&response)?,
+            response: read_response(&response)?,
+            asked: None,
+        };
+        if let Some(home_account_id) = text("account")?.flatten() {
+            read.belongs_to(home_account_id);
+        }
+        Ok(read)
+    }
+
+    /// Makes an event of the JSON with which a provider's token endpoint answered a request.
+    ///
+    /// The scopes are those of the response if it names any, else the request's. Where the provider
+    /// granted others than were asked for, these are kept beside them, and the same request finds
+    /// the token.
+    ///
+    /// Providers do not all keep to the letter of OAuth, so a member that is `null` is as if it
+    /// were not there, times may be numbers or texts of digits, scopes a text or a list, a byte
+    /// order mark is skipped, and what nobody reads may be anything. A time after the year 9999 is
+    /// kept as the last day of it. A response without a lifetime lives 600 seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if it is no JSON object in UTF-8, if it says `error`, or if a member that
+    /// is needed, which it names, or the request's authority cannot be used.
+    pub fn from_response(request: &TokenRequest, json: &[u8]) -> Result<Self, Error> {
+        let place = request.place()?;
+        let document = Document::new(json, "the provider's response")?;
+        let response = root(&document, "the provider's response")?;
+        refuse_error(&response)?;
+        let granted = response.scopes("scope")?;
+        let mut identity = identity(&response)?;
+        if identity.home_account_id.is_none() {
+            identity.home_account_id = request.home_account_id().map(str::to_owned);
+        }
+        Ok(Self {
+            client_id: Some(request.client_id().to_owned()),
+            scopes: match granted {
+                Some(scopes) => {
+                    scopes.iter().flat_map(|s| scopes_in(s)).map(str::to_owned).collect()
+                }
+                None => request.scopes().to_vec(),
+            },
+            environment: Some(place.environment.clone()),
+            realm: place.realm.clone(),
+            key_id: request.bound_key().map(quoted),
+            ext_cache_key: request.extension().map(str::to_owned),
+            identity,
+            response: read_response(&response)?,
+            asked: Some(Asked { target: request.target(), app_only: request.is_app_only() }),
+            ..Self::default()
+        })
+    }
+}
+
+/// The members of the whole text.
+fn root<'d>(document: &'d Document<'_>, what: &str) -> Result<Fields<'d>, Error> {
+    let object = document.value().object();
+    let object =
+        object.ok_or_else(|| Error::Invalid { detail: format!("{what} is not a JSON object") })?;
+    Ok(Fields { object, path: "" })
+}
+
+/// # Errors
+///
+/// [`Error::Invalid`] if the response says `error`. It has the provider's code in it, or where the
+/// error is an object, what that calls itself.
+fn refuse_error(response: &Fields<'_>) -> Result<(), Error> {
+    let Some(error) = response.truthy("error") else { return Ok(()) };
+    let named = error.object().and_then(|error| {
+        ["message", "code", "type", "status"].into_iter().find_map(|name| error.get(name)?.text())
+    });
+    let code = error.text().or(named).unwrap_or_default();
+    // Some texts are not for the eye: a token in a wrong place, or pages of HTML.
+    let mut secrets = ["access_token", "refresh_token", "id_token"].into_iter();
+    let has_secret = secrets.any(|name| match response.given(name).and_then(Value::text) {
+        Some(secret) => !secret.is_empty() && code.contains(&*secret),
+        None => false,
+    });
+    let short: String = code.chars().take(ERROR_CHARS).collect();
+    let code = match shown(short.trim()) {
+        code if code.is_empty() || has_secret => String::new(),
+        code => format!(" `{code}`"),
+    };
+    let detail = format!("the provider's response is the error{code} and no token");
+    Err(Error::Invalid { detail })
+}
+
+fn read_response(response: &Fields<'_>) -> Result<Response, Error> {
+    let access_token = response.secret("access_token")?;
+    let mut read = Response {
+        refresh_token: response.secret("refresh_token")?,
+        id_token: response.secret("id_token")?,
+        family_id: response.scalar("foci")?,
+        ..Response::default()
+    };
+    if access_token.is_none() {
+        return Ok(read);
+    }
+    read.token_type = response.scalar("token_type")?;
+    read.expires_in = response.seconds("expires_in");
+    let end = response.truthy("expires_on");
+    read.expires_on = end.and_then(|_| response.seconds("expires_on"));
+    // A time of the token that nobody understands is not replaced by a guess.
+    if read.expires_in.is_none() && read.expires_on.is_none() {
+        let unread = response.given("expires_in").map(|_| "expires_in");
+        if let Some(name) = unread.or(end.map(|_| "expires_on")) {
+            return Err(response.wrong(name, "a whole number of seconds"));
+        }
+    }
+    read.ext_expires_in = response.seconds("ext_expires_in");
+    read.refresh_in = response.seconds("refresh_in");
+    read.access_token = access_token;
+    Ok(read)
+}
+
+fn owned(text: Option<Cow<'_, str>>) -> Option<String> {
+    text.map(Cow::into_owned)
+}
+
+/// So much of a provider's error is shown.
+const ERROR_CHARS: usize = 200;

@@ -1,0 +1,259 @@
+//! The refresh tokens that may answer a request, and what happens to them when one is spent.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, HashMap},
+};
+
+use zeroize::Zeroizing;
+
+use crate::{
+    Error,
+    cache::{
+        TokenCache,
+        authority::is_microsoft,
+        entry::key,
+        entry::{Entry, inside},
+        json::quoted,
+        owner::{NOBODY, Place, accounts_in},
+        request::{Lookup, TokenRequest},
+        schema::CredentialType,
+        section::{Section, lookup_token},
+    },
+};
+
+impl TokenCache {
+    /// The refresh tokens that may get a token for the request, the newest first.
+    ///
+    /// These are the program's own, and those of its family; a program whose family is not known
+    /// yet may try the family `1`, as the reference does. All names of the authority's cloud count.
+    /// Outside Microsoft's clouds, where a refresh token may be good for what it was issued for
+    /// alone, those come first that have the scopes of the request.
+    ///
+    /// Hand the one that was spent to [`add_renewal`](Self::add_renewal) with the answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::AccountAmbiguous`] if the request names no account and several have a refresh
+    /// token. [`Error::Invalid`] if its authority cannot be used, see [`TokenRequest::new`].
+    pub fn refresh_tokens(&self, request: &TokenRequest) -> Result<Vec<Entry>, Error> {
+        let lookup = request.lookup()?;
+        if request.is_app_only() {
+            return Ok(Vec::new());
+        }
+        let home = match &lookup.home {
+            Some(home) => home,
+            None => {
+                let owners = self.spenders(lookup);
+                if owners.len() > 1 {
+                    return Err(self.ambiguous(lookup, &owners));
+                }
+                owners.first().copied().unwrap_or(NOBODY)
+            }
+        };
+        let mut found = self.spendable(lookup, home);
+        let nobodys = if home == NOBODY { Vec::new() } else { self.spendable(lookup, NOBODY) };
+        if !nobodys.is_empty() && self.only_account(Place::of(lookup).in_any_tenant()) == Some(home)
+        {
+            let own = |entry: &&Entry| lookup_token(entry.token("client_id")) == lookup.client;
+            found.extend(nobodys.into_iter().filter(own));
+        }
+        let is_one_service = is_microsoft(inside(&lookup.environments[0]));
+        let is_elsewhere =
+            |entry: &Entry| !is_one_service && !entry.has_scopes(lookup.rule, &lookup.scopes);
+        found.sort_by_cached_key(|entry| (is_elsewhere(entry), Reverse(age(entry))));
+        Ok(found.into_iter().cloned().collect())
+    }
+
+    /// The refresh tokens of an account, a canonical token, that a program may spend.
+    fn spendable(&self, lookup: &Lookup, home: &str) -> Vec<&Entry> {
+        let families = self.families(lookup);
+        let may_spend = |entry: &&Entry| {
+            let host = lookup_token(entry.token("environment"));
+            let at = lookup.environments.iter().position(|name| name.eq_ignore_ascii_case(host));
+            at.is_some_and(|at| {
+                entry.secret().is_some()
+                    && (lookup_token(entry.token("client_id")) == lookup.client
+                        || families[at].is_some_and(|family| is_of(entry, family)))
+            })
+        };
+        self.owned_by(CredentialType::RefreshToken, home).filter(may_spend).collect()
+    }
+
+    /// The accounts with a refresh token that a program may spend.
+    fn spenders(&self, lookup: &Lookup) -> BTreeSet<&str> {
+        let Some(section) = self.section(CredentialType::RefreshToken) else {
+            return BTreeSet::new();
+        };
+        let (families, place) = (self.families(lookup), Place::of(lookup));
+        let mut found = BTreeSet::new();
+        for (environment, family) in lookup.environments.iter().zip(families) {
+            let own = section.indexed(section.client(&lookup.client, environment));
+            let shared = family.map(|family| section.indexed(section.family(family, environment)));
+            let kept = own.chain(shared.into_iter().flatten());
+            found.extend(accounts_in(kept.filter(|entry| entry.secret().is_some())));
+        }
+        found.retain(|home| self.may_be_at(home, place));
+        found
+    }
+
+    /// The [`spenders`](Self::spenders), where there may be others than the one that is known.
+    pub(super) fn further_spenders(
+        &self,
+        lookup: &Lookup,
+        known: &BTreeSet<&str>,
+    ) -> BTreeSet<&str> {
+        // As a rule everything here is one account's, and one look at the index says so.
+        let section = self.section(CredentialType::RefreshToken);
+        let is_all =
+            |section: &Section, home: &str| section.count(section.account(home)) == section.len();
+        match (section, known.first()) {
+            (Some(section), Some(home)) if known.len() == 1 && is_all(section, home) => {
+                BTreeSet::new()
+            }
+            _ => self.spenders(lookup),
+        }
+    }
+
+    /// Of each name of the cloud, the family whose tokens a program may use there.
+    fn families(&self, lookup: &Lookup) -> Vec<Option<&str>> {
+        let names = lookup.environments.iter();
+        names.map(|environment| self.family(environment, &lookup.client)).collect()
+    }
+
+    /// Puts the secret `renewed` in place of the refresh token `spent` wherever the account has it,
+    /// at `now` (Unix seconds), and tells in how many entries. None means that the account was
+    /// signed out or signed in again in the meantime; then nothing changes.
+    ///
+    /// Where a newer token stands beside the spent one it stays.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Corrupt`] if the section of refresh tokens is not a JSON object.
+    pub fn renew_refresh_token(
+        &mut self,
+        home_account_id: &str,
+        spent: &str,
+        renewed: &str,
+        now: u64,
+    ) -> Result<usize, Error> {
+        self.can_write(CredentialType::RefreshToken)?;
+        let held = self.holding(&quoted(home_account_id), spent);
+        self.renew(&held, renewed, now)
+    }
+
+    /// The refresh tokens of an account, a canonical token, that are this secret.
+    pub(super) fn holding(&self, home: &str, secret: &str) -> Vec<Entry> {
+        // Many may have one key: the newest of them is looked for once.
+        let mut is_newest: HashMap<Option<String>, bool> = HashMap::new();
+        let kept = self.owned_by(CredentialType::RefreshToken, home);
+        let held = kept.filter(|entry| entry.secret() == Some(secret));
+        held.filter(|entry| {
+            *is_newest.entry(key::own(entry)).or_insert_with(|| {
+                self.newest(entry).is_some_and(|newest| newest.secret() == Some(secret))
+            })
+        })
+        .cloned()
+        .collect()
+    }
+
+    /// Gives each of these entries a new secret, and tells how many there are.
+    pub(super) fn renew(&mut self, held: &[Entry], secret: &str, now: u64) -> Result<usize, Error> {
+        if !held.is_empty() {
+            let section = self.section_mut(CredentialType::RefreshToken)?;
+            for entry in held {
+                section.replace(None, entry.with(&renewal(secret, now)));
+            }
+        }
+        Ok(held.len())
+    }
+
+    /// Gives these entries, which name nobody, to an account, a canonical token; and a new secret,
+    /// if there is one. Their other fields stay, so that each is its program's and its family's.
+    pub(super) fn give(
+        &mut self,
+        held: &[Entry],
+        home: &str,
+        renewed: Option<&str>,
+        now: u64,
+    ) -> Result<(), Error> {
+        for entry in held {
+            let mut changes = vec![(quoted("home_account_id"), Zeroizing::new(home.to_owned()))];
+            changes.extend(renewed.into_iter().flat_map(|secret| renewal(secret, now)));
+            let given = entry.with(&changes);
+            let is_older = || self.newest(&given).is_some_and(|held| age(entry) < age(held));
+            let Some(key) = key::own(&given) else { continue };
+            if renewed.is_some() || !is_older() {
+                let section = self.section_mut(CredentialType::RefreshToken)?;
+                section.replace(key::own(entry).as_deref(), given.respelled(&key));
+            }
+        }
+        Ok(())
+    }
+
+    /// The newest of the refresh tokens with the key of this one.
+    fn newest(&self, entry: &Entry) -> Option<&Entry> {
+        let section = self.section(CredentialType::RefreshToken)?;
+        section.indexed(section.own(&key::own(entry)?)).max_by_key(|held| age(held))
+    }
+
+    /// Gives a refresh token a new secret, at `now` (Unix seconds); its other fields stay.
+    ///
+    /// False if the cache does not hold the token any more, because it was removed or another one
+    /// took its place; then nothing changes, so that no token comes back after a sign-out and none
+    /// is lost to an older one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if the entry is no refresh token, [`Error::Corrupt`] if the section of
+    /// refresh tokens is not a JSON object.
+    pub fn update_refresh_token(
+        &mut self,
+        entry: &Entry,
+        secret: &str,
+        now: u64,
+    ) -> Result<bool, Error> {
+        crate::cache::update::check_type(entry, CredentialType::RefreshToken)?;
+        self.can_write(CredentialType::RefreshToken)?;
+        let Some(held) = self.newest(entry).filter(|held| held.secret() == entry.secret()) else {
+            return Ok(false);
+        };
+        let Some(key) = key::own(entry) else { return Ok(false) };
+        let renewed = held.with(&renewal(secret, now)).respelled(&key);
+        self.section_mut(CredentialType::RefreshToken)?.replace(Some(&key), renewed);
+        Ok(true)
+    }
+
+    /// The family whose tokens a program may use, as a canonical token.
+    fn family(&self, environment: &str, client: &str) -> Option<&str> {
+        let mut known = self.entries(CredentialType::AppMetadata).filter(|entry| {
+            entry.token("environment") == Some(environment)
+                && entry.token("client_id") == Some(client)
+        });
+        match known.next() {
+            None => Some(ONLY_FAMILY),
+            Some(entry) => {
+                entry.token("family_id").filter(|token| !matches!(*token, "null" | "\"\""))
+            }
+        }
+    }
+}
+
+/// When a refresh token was kept; what does not say it is the oldest.
+fn age(entry: &Entry) -> i64 {
+    entry.last_modification_time().unwrap_or(0)
+}
+
+fn is_of(entry: &Entry, family: &str) -> bool {
+    entry.token("family_id") == Some(family)
+}
+
+fn renewal(secret: &str, now: u64) -> [(String, Zeroizing<String>); 2] {
+    [
+        (quoted("secret"), Zeroizing::new(quoted(secret))),
+        (quoted("last_modification_time"), Zeroizing::new(quoted(&now.to_string()))),
+    ]
+}
+
+/// The one family there is, as a canonical token.
+const ONLY_FAMILY: &str = "\"1\"";

@@ -1,0 +1,124 @@
+//! Locks between processes, for a persistence of your own and for data beside a cache.
+
+use std::path::{Path, PathBuf};
+
+use tokenkeep_platform::lock;
+pub use tokenkeep_platform::lock::{Holder, Notify, Wait};
+
+use crate::Error;
+
+/// A lock that excludes every other thread and process that acquires it by the same path.
+///
+/// Cheap to clone and to share between threads. Nothing is opened before the first
+/// [`acquire`](Self::acquire).
+///
+/// The locks are advisory: they exclude those who ask for them. They are flock(2), on Windows
+/// `LockFileEx` and share modes, and end with the process that holds them. On NFS, Linux turns
+/// flock into a byte-range lock of the server.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use tokenkeep::lock::{CrossProcessLock, Wait};
+///
+/// let lock = CrossProcessLock::new("/home/ada/.mytool", "state");
+/// let guard = lock.acquire(&Wait::at_most(Duration::from_secs(10)))?;
+/// // Read, change and write what the lock guards.
+/// drop(guard);
+/// # Ok::<(), tokenkeep::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct CrossProcessLock(lock::CrossProcessLock);
+
+impl CrossProcessLock {
+    /// The lock `name` in a private folder, which must exist by the time it is acquired. Its files
+    /// are never deleted.
+    ///
+    /// Its descriptors are kept for the next acquisition. Who heads the queue gets the lock next; of
+    /// the others each has the same chance. A head that stands still, stopped for instance, is
+    /// passed by within a few seconds.
+    #[must_use]
+    pub fn new(folder: impl Into<PathBuf>, name: &str) -> Self {
+        Self(lock::CrossProcessLock::new(folder, name))
+    }
+
+    /// The lock that the MSAL libraries of other languages take before they use the cache at
+    /// `location`: the file `LOCATION.lockfile`, which is there while somebody holds it.
+    ///
+    /// It excludes programs that take the file's existence for the lock (msal-extensions for Python,
+    /// msal-node) and those that lock the file (msal-extensions with portalocker, MSAL.NET, MSAL for
+    /// Go). It is not fair: they poll. A file that nobody locks and that stays as it is was left by a
+    /// program that was killed, and is taken over: after 0.75 s if it is empty or the process it
+    /// names is gone or is another program by now, after 10 s otherwise. So a program that only
+    /// created the file loses the lock if it holds it longer than that.
+    ///
+    /// # Platform differences
+    ///
+    /// Other programs' names are known on Linux alone; elsewhere a process that is there counts as
+    /// the holder. On Windows the lock is the open handle, and the system deletes the file with it.
+    #[must_use]
+    pub fn msal_extensions(location: impl AsRef<Path>) -> Self {
+        Self(lock::CrossProcessLock::msal_extensions(location))
+    }
+
+    /// The file that is locked.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Whether `other` is the same lock, by whatever path: through a link, or relative to another
+    /// folder.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.0.is_same(&other.0)
+    }
+
+    /// Who says that it holds an [msal-extensions](Self::msal_extensions) lock, from a look at its
+    /// file alone: nobody is kept from the lock meanwhile. `None` where the file is not there. A lock
+    /// of [`new`](Self::new) always has its file, so that a look says nothing: `None`.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read or is not safe.
+    pub fn holder(&self) -> Result<Option<Holder>, Error> {
+        Ok(self.0.holder()?)
+    }
+
+    /// Acquires the lock, or waits for it as `wait` says.
+    ///
+    /// A thread that acquires it while it holds it waits for itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::LockTimeout`] when the time is up, with the file that was held and who holds it,
+    /// where that can be told; what keeps a lock file from being opened, and [`Error::UnsafePath`]
+    /// for one that is not safe.
+    pub fn acquire(&self, wait: &Wait<'_>) -> Result<LockGuard, Error> {
+        Ok(LockGuard(self.0.acquire(wait)?))
+    }
+}
+
+/// A lock that is held until the last clone of this is dropped.
+///
+/// In a forked child, dropping it does nothing: the lock is its parent's.
+#[derive(Clone, Debug)]
+#[must_use = "the lock is released when the guard is dropped"]
+pub struct LockGuard(lock::LockGuard);
+
+impl LockGuard {
+    /// A guard of no lock, for a persistence that one value alone uses.
+    pub const fn none() -> Self {
+        Self(lock::LockGuard::none())
+    }
+
+    /// Whether the lock still excludes others: this process acquired it, and nobody has removed or
+    /// replaced its file. To be asked right before a write. A guard of [no lock](Self::none) is
+    /// intact.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be looked at.
+    pub fn is_intact(&self) -> Result<bool, Error> {
+        Ok(self.0.is_intact()?)
+    }
+}

@@ -1,0 +1,164 @@
+//! Variants of the calls for asynchronous programs, each on a thread that no runtime waits for.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    thread,
+    time::Duration,
+};
+
+use tokio::sync::oneshot;
+
+use super::{
+    PersistedTokenCache, SHORTEST_WAIT,
+    lock::LockWait,
+    turns::{self, Turn},
+};
+use crate::{
+    AccessToken, Error, TokenCache, TokenRequest,
+    persistence::{SealedPersistence, SealedPersistenceBuilder},
+};
+
+/// # Asynchronous calls
+///
+/// With the feature `tokio`, three calls have a variant that ends in `_async`, and
+/// [`call_async`](Self::call_async) makes every other one.
+///
+/// ```no_run
+/// use tokenkeep::{PersistedTokenCache, TokenRequest};
+///
+/// # async fn sign_in() -> Vec<u8> { Vec::new() }
+/// # async fn example() -> Result<(), tokenkeep::Error> {
+/// let cache = PersistedTokenCache::open_async("com.example.mytool").await?;
+/// let authority = "https://login.microsoftonline.com/organizations";
+/// let request = TokenRequest::new("my-client-id", authority, ["User.Read"]);
+/// let token = match cache.find_access_token_async(&request).await? {
+///     Some(token) => token,
+///     None => {
+///         let response = sign_in().await;
+///         cache.call_async(move |cache| cache.add_response(&request, &response)).await?
+///     }
+/// };
+/// println!("signed in until {}", token.expires_on());
+/// # Ok(())
+/// # }
+/// ```
+///
+/// - Each does the synchronous call on a thread of its own and not on one of the runtime's: a
+///   runtime can shut down, and a program can end, while a vault is stuck. A program that ends
+///   before a write has returned may or may not have written; what is kept is whole either way.
+/// - Nothing begins before the future is polled. A future that is dropped later leaves its work
+///   to go on and end by itself: a transaction may still be saved.
+/// - Errors are those of the synchronous call, and [`Error::NoThread`]. A panic of a closure is
+///   the caller's panic, as in the synchronous call.
+/// - What a thread costs (`cargo xtask bench asynchronous` compares it with a pool) is little beside a
+///   write or a vault. A read of an unchanged cache costs far less itself, so a program may as well
+///   do it in place.
+/// - At most 256 calls of a process run at once; others wait for their turn. When no call has ended
+///   for as long as this cache waits for its lock, and for 5 s at least, the wait ends with
+///   [`Error::NoThread`], and nothing was begun.
+/// - A closure is not asynchronous: other programs wait for it. Inside it, use the cache that it is
+///   given. An asynchronous call that is awaited there, by an executor of that thread, is done on
+///   that thread at once and needs no turn; of the same store it is [`Error::Nested`] where a
+///   synchronous call would be. One that another thread drives cannot be recognised: it waits for a
+///   turn and for the lock, and is [`Error::NoThread`] or [`Error::LockTimeout`] in the end.
+///
+/// They need no tokio runtime: any executor can poll them.
+impl PersistedTokenCache {
+    /// [`open`](Self::open) for asynchronous programs.
+    ///
+    /// # Errors
+    /// As there, and [`Error::NoThread`].
+    pub async fn open_async(name: &str) -> Result<Self, Error> {
+        let name = name.to_owned();
+        detached(LockWait::default().timeout, move || Self::open(&name)).await
+    }
+
+    /// [`transaction`](Self::transaction) for asynchronous programs: dropping the future does not
+    /// take the change back.
+    ///
+    /// # Errors
+    /// As there, and [`Error::NoThread`].
+    ///
+    /// # Panics
+    /// With the panic of `change`; nothing is changed then.
+    pub async fn transaction_async<T: Send + 'static>(
+        &self,
+        change: impl FnMut(&mut TokenCache) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.call_async(|cache| cache.transaction(change)).await
+    }
+
+    /// [`find_access_token`](Self::find_access_token) for asynchronous programs.
+    ///
+    /// # Errors
+    /// As there, and [`Error::NoThread`].
+    pub async fn find_access_token_async(
+        &self,
+        request: &TokenRequest,
+    ) -> Result<Option<AccessToken>, Error> {
+        let request = request.clone();
+        self.call_async(move |cache| cache.find_access_token(&request)).await
+    }
+
+    /// Any call for asynchronous programs.
+    ///
+    /// ```no_run
+    /// # async fn example(cache: tokenkeep::PersistedTokenCache) -> Result<(), tokenkeep::Error> {
+    /// let guarded_by = cache.call_async(|cache| cache.verify()).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// What `call` returns, and [`Error::NoThread`].
+    ///
+    /// # Panics
+    /// With the panic of `call`.
+    pub async fn call_async<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let cache = self.clone();
+        detached(self.wait.timeout, move || call(&cache)).await
+    }
+}
+
+impl SealedPersistenceBuilder {
+    /// [`open`](Self::open) for asynchronous programs: on a thread of its own, as the
+    /// [variants](PersistedTokenCache#asynchronous-calls) of the cache's calls.
+    ///
+    /// # Errors
+    /// As there, and [`Error::NoThread`].
+    pub async fn open_async(self) -> Result<SealedPersistence, Error> {
+        detached(LockWait::default().timeout, || self.open()).await
+    }
+}
+
+/// Does `work` on a new thread. A new one each time: none can be stuck, none is left idle, and a
+/// forked child lacks none. On a thread that does such work already it is done there: it is waited
+/// for by the closure that has that thread's turn.
+async fn detached<T: Send + 'static>(
+    patience: Duration,
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    if turns::serves_call() {
+        return work();
+    }
+    let turn = Turn::next(patience.max(SHORTEST_WAIT)).await?;
+    let (reply, answer) = oneshot::channel();
+    let work = move || {
+        turns::serve_call();
+        let result = catch_unwind(AssertUnwindSafe(work));
+        drop(turn);
+        // Who no longer waits needs no answer.
+        drop(reply.send(result));
+    };
+    let no_thread = |source| Error::NoThread { source };
+    let started = thread::Builder::new().name("tokenkeep".into()).spawn(work);
+    started.map_err(|error| no_thread(error.into()))?;
+    match answer.await {
+        Ok(Ok(result)) => result,
+        Ok(Err(panic)) => resume_unwind(panic),
+        Err(ended) => Err(no_thread(ended.into())),
+    }
+}

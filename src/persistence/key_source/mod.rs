@@ -1,0 +1,226 @@
+//! Where the key of a sealed cache comes from.
+
+mod callback;
+mod file;
+mod left_over;
+mod list;
+mod passphrase;
+mod vault;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
+
+pub use callback::{KeyCallback, KeyRequest};
+pub(super) use file::lies_in;
+pub use left_over::LeftOverKey;
+pub(super) use list::KeySourceList;
+pub use passphrase::Passphrase;
+pub use vault::{CredentialStore, KernelKeyring};
+
+use crate::{
+    Error, Interaction,
+    error::Source,
+    lock::LockGuard,
+    seal::{Authenticated, Header, Key, KeyId, KeyParameters},
+};
+
+/// Where the 256-bit key of a sealed cache comes from. The default is the operating system's own
+/// protection, [`KeySource::defaults`].
+///
+/// A cache remembers the kind of its key. Opening it with another kind is
+/// [`Error::OtherBackend`], never a silent change.
+///
+/// Nothing falls back by itself. A program that may run without a vault lists its sources with
+/// [`key_sources`](crate::PersistenceBuilder::key_sources), the best first. A new cache takes the
+/// first that exists. A vault that is locked or silent is an error and never a reason to take the
+/// next, because it would be back tomorrow.
+///
+/// | source | survives | who else can read the key |
+/// |---|---|---|
+/// | `OsVault` | reboots | your programs while it is unlocked; on macOS those you allowed |
+/// | `Dpapi` | reboots, not a password reset by an administrator | your programs |
+/// | `KernelKeyring` | logouts, or not even these; no reboot | your programs |
+/// | `Callback` | as your source | as your source |
+/// | `CredentialStore` | as the store | as the store |
+/// | `Passphrase` | everything, as long as somebody knows it | nobody |
+/// | `KeyFile` | reboots | who can read the file |
+///
+/// [`PersistedTokenCache::protection`](crate::PersistedTokenCache::protection) says which one is in
+/// use.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum KeySource {
+    /// The program supplies the key: from its environment, a file descriptor, a key service.
+    Callback(KeyCallback),
+    /// Any store of the crate keyring-core that the program brings. The key is a credential of the
+    /// service `tokenkeep`.
+    CredentialStore(CredentialStore),
+    /// A key file beside the cache, encrypted by Windows' data protection (DPAPI) for this user on
+    /// this machine. Elsewhere it is [`Error::VaultMissing`].
+    Dpapi,
+    /// The kernel's keyring, on Linux: never on a disk, gone after a reboot at the latest. Elsewhere it
+    /// is [`Error::VaultMissing`]. A cache whose key is gone says [`Error::KeyGone`].
+    KernelKeyring(KernelKeyring),
+    /// A key file, created 0600 at the first save, in a folder of its own with mode 0700. Keep it
+    /// elsewhere than the cache: who copies both can read the cache. One file serves one cache.
+    KeyFile(PathBuf),
+    /// The operating system's vault: the Secret Service on Linux and the BSDs, the Keychain on macOS,
+    /// Credential Manager on Windows (local, not roaming). Credential Manager is
+    /// [`Error::VaultMissing`] over SSH and in most services.
+    OsVault,
+    /// The key is derived with argon2id from a passphrase and parameters in the cache's header.
+    Passphrase(Passphrase),
+}
+
+/// A key for a cache that does not exist yet.
+pub(super) struct NewKey {
+    pub(super) id: KeyId,
+    pub(super) key: Key,
+    pub(super) parameters: KeyParameters,
+}
+
+/// What a source says of the key that a header names.
+pub(super) enum Fetched {
+    /// Perhaps the key; the header tells whether it is.
+    Key(Key),
+    /// The source holds the key of another cache.
+    Another,
+    /// The source holds no such key.
+    Gone,
+}
+
+/// What every source of keys can do. Only `fetch` and `new_key` may prompt.
+pub(super) trait Keys: fmt::Debug + Send + Sync {
+    /// Its name for people.
+    fn name(&self) -> &'static str;
+
+    /// Whether keys of this kind sealed the cache.
+    fn sealed(&self, parameters: &KeyParameters) -> bool;
+
+    /// Reaches the source, unlocks it where that is allowed.
+    fn reach(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// The key that the header names.
+    fn fetch(&self, header: &Header) -> Result<Fetched, Error>;
+
+    /// The same without asking anybody, of a source that keeps keys.
+    fn recall(&self, header: &Header) -> Result<Fetched, Error> {
+        let _ = header;
+        Ok(Fetched::Gone)
+    }
+
+    /// A key for a new cache.
+    fn new_key(&self) -> Result<NewKey, Error>;
+
+    /// Makes sure, with the lock held, that the new_key can be found again; `false` if it was
+    /// removed meanwhile.
+    fn confirm(&self, new_key: &NewKey) -> Result<bool, Error> {
+        let _ = new_key;
+        Ok(true)
+    }
+
+    /// Removes a key that this process made and no cache names.
+    fn discard(&self, new_key: NewKey) {
+        drop(new_key);
+    }
+
+    /// Whether the key that authenticated the header is kept here and was made for this very cache:
+    /// what [`delete`](Self::delete) removes. Nobody is asked.
+    fn owns(&self, header: &Authenticated) -> Result<bool, Error> {
+        let _ = header;
+        Ok(false)
+    }
+
+    /// Removes the key of a cache that was removed, if it was made for this very cache.
+    fn delete(&self, header: &Authenticated, guard: &LockGuard) -> Result<(), Error> {
+        #[expect(clippy::let_underscore_must_use, reason = "most sources keep no key")]
+        let _ = (header, guard);
+        Ok(())
+    }
+
+    /// Where the key is, and how it can be removed.
+    fn whereabouts(&self, id: &KeyId) -> String {
+        format!("the key {id} in the {}", self.name())
+    }
+
+    /// Sets aside what is left of the key of a cache that was given up, where it would keep the
+    /// next one from being made.
+    fn abandon(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Reaches the source for a cache that does not exist yet.
+    fn reach_for_new(&self) -> Result<(), Error> {
+        self.reach()
+    }
+
+    /// Proves that the source works, on material of its own.
+    fn verify(&self) -> Result<(), Error> {
+        self.reach()
+    }
+}
+
+impl KeySource {
+    /// What a program gets that chooses nothing: the operating system's own protection. On Windows
+    /// that is Credential Manager and then DPAPI, because a logon over the network has no credentials.
+    pub fn defaults() -> Vec<Self> {
+        match tokenkeep_platform::protect::IS_BUILT {
+            true => vec![Self::OsVault, Self::Dpapi],
+            false => vec![Self::OsVault],
+        }
+    }
+
+    /// Proves that keys can be had from here: in a vault, an item of its own makes the round trip
+    /// and is removed again; DPAPI encrypts and decrypts; a key file can be read, or its folder is made.
+    /// A callback is not called and a passphrase not asked for. No cache is touched.
+    ///
+    /// # Errors
+    /// Why it does not work; [`Error::OutcomeUnknown`] if the vault fell silent and that item may be
+    /// left. Its service is `tokenkeep-probe`, and it can be deleted.
+    pub fn verify(&self, store: &str, interaction: Interaction) -> Result<(), Error> {
+        self.clone().into_keys(store, Path::new(""), interaction)?.verify()
+    }
+
+    /// Opens the source for the store `store` whose cache lies in `place`.
+    pub(super) fn into_keys(
+        self,
+        store: &str,
+        place: &Path,
+        interaction: Interaction,
+    ) -> Result<Box<dyn Keys>, Error> {
+        Ok(match self {
+            Self::Callback(callback) => Box::new(callback::Keys::new(store, callback)),
+            Self::CredentialStore(of) => {
+                Box::new(vault::Keys::brought(store, place, &of, interaction))
+            }
+            Self::Dpapi => Box::new(file::Keys::under_dpapi(store, place)?),
+            Self::KernelKeyring(which) => {
+                Box::new(vault::Keys::kernel(store, place, which, interaction))
+            }
+            Self::KeyFile(path) => Box::new(file::Keys::new(store, place, path)?),
+            Self::OsVault => Box::new(vault::Keys::os(store, place, interaction)),
+            Self::Passphrase(passphrase) => Box::new(passphrase::Keys::new(passphrase)),
+        })
+    }
+}
+
+pub(super) fn fill_random(bytes: &mut [u8]) -> Result<(), Source> {
+    Ok(tokenkeep_platform::random::fill(bytes)?)
+}
+
+pub(super) fn random_failed(source: Source) -> Error {
+    Error::System { what: "the operating system's random generator", source }
+}
+
+fn random_key() -> Result<(KeyId, Key), Error> {
+    let key = Key::random(&mut fill_random).map_err(random_failed)?;
+    Ok((random_key_id()?, key))
+}
+
+pub(super) fn random_key_id() -> Result<KeyId, Error> {
+    KeyId::random(&mut fill_random).map_err(random_failed)
+}

@@ -1,0 +1,314 @@
+//! Keys in a vault, each an item of its own.
+
+use std::{
+    fmt, iter,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use tokenkeep_platform::{
+    file::{path_to_bytes, real_path},
+    vault::{Call, Collection, Item, Vault, VaultError},
+};
+
+use super::{Fetched, NewKey, random_key};
+use crate::{
+    Error, Interaction,
+    persistence::LockGuard,
+    seal::{Authenticated, Header, Key, KeyId, KeyItem, KeyParameters, Owner, SealError},
+};
+
+/// Which keyring of the Linux kernel. Neither survives a reboot.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KernelKeyring {
+    /// The session's: gone at logout, and another login, over SSH for instance, has its own.
+    Session,
+    /// The user's: shared by all sessions of the user, gone some time after the last process of the
+    /// user has ended.
+    #[default]
+    User,
+}
+
+/// A store of the crate keyring-core, version 1. Clones share its one thread.
+///
+/// Every call has a deadline, as with the other vaults. Whether the store prompts, where it keeps what
+/// it is given, and what its errors and log lines show is up to the store: keyring-core logs the
+/// `Debug` of each credential, and that of keyring-core's own mock store shows the secret.
+#[derive(Clone)]
+pub struct CredentialStore(Vault);
+
+impl CredentialStore {
+    /// Wraps `store`. Make one value a store, and clone it.
+    pub fn new(store: Arc<keyring::CredentialStore>) -> Self {
+        Self(Vault::store(store))
+    }
+}
+
+impl fmt::Debug for CredentialStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CredentialStore")
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Keys {
+    store: String,
+    /// The cache's folder.
+    place: PathBuf,
+    interaction: Interaction,
+    vault: Vault,
+    /// Where a key of the same kind may lie too: the kernel's other keyring.
+    other: Option<Vault>,
+    parameters: KeyParameters,
+}
+
+impl Keys {
+    pub(super) fn os(store: &str, place: &Path, interaction: Interaction) -> Self {
+        Self::new(store, place, interaction, Vault::os(), KeyParameters::Vault)
+    }
+
+    pub(super) fn kernel(
+        store: &str,
+        place: &Path,
+        which: KernelKeyring,
+        interaction: Interaction,
+    ) -> Self {
+        let (its, other) = match which {
+            KernelKeyring::Session => (Collection::Session, Collection::Default),
+            KernelKeyring::User => (Collection::Default, Collection::Session),
+        };
+        let vault = Vault::kernel_keyring(its);
+        let other = Some(Vault::kernel_keyring(other));
+        Self { other, ..Self::new(store, place, interaction, vault, KeyParameters::KernelKeyring) }
+    }
+
+    pub(super) fn brought(
+        store: &str,
+        place: &Path,
+        of: &CredentialStore,
+        interaction: Interaction,
+    ) -> Self {
+        Self::new(store, place, interaction, of.0.clone(), KeyParameters::CredentialStore)
+    }
+
+    fn new(
+        store: &str,
+        place: &Path,
+        interaction: Interaction,
+        vault: Vault,
+        parameters: KeyParameters,
+    ) -> Self {
+        let (store, place) = (store.to_owned(), place.to_owned());
+        Self { store, place, interaction, vault, other: None, parameters }
+    }
+
+    /// The cache that keys are made for here. By its real folder, so that no link makes a copy the
+    /// original.
+    fn owner(&self) -> Owner {
+        let folder = real_path(&self.place).ok().and_then(|path| path_to_bytes(&path));
+        Owner { store: self.store.clone(), folder: folder.unwrap_or_default() }
+    }
+
+    /// Whether an item's secret is the key that the header proved, and was made for this very
+    /// cache.
+    fn is_of(&self, header: &Authenticated) -> impl Fn(&[u8]) -> bool + Clone + Send + use<> {
+        let (owner, header) = (self.owner(), header.clone());
+        move |secret| {
+            KeyItem::parse(secret).is_ok_and(|item| item.is_of(&owner) && header.is_of(&item.key))
+        }
+    }
+
+    /// Found by the key id alone, so that a cache that was moved or renamed finds its key.
+    fn item(&self, id: &KeyId) -> Item {
+        Item::new(SERVICE, id.to_string())
+            .labelled(format!("{} (sign-in cache key)", self.store))
+            .with_attributes([
+                ("xdg:schema", SCHEMA.to_owned()),
+                ("application", SERVICE.to_owned()),
+                ("key-id", id.to_string()),
+            ])
+    }
+
+    fn call(&self) -> Call {
+        match self.interaction {
+            Interaction::Never => Call::quiet(),
+            Interaction::Allow { deadline } => Call::prompting().within(deadline),
+        }
+    }
+
+    fn failed(&self, error: VaultError) -> Error {
+        Error::from_vault(self.vault.name(), error)
+    }
+
+    fn vaults(&self) -> impl Iterator<Item = &Vault> {
+        iter::once(&self.vault).chain(&self.other)
+    }
+
+    /// The key that the header names, told by its check from whatever else has the same names.
+    fn find(&self, header: &Header, call: &Call) -> Result<Fetched, Error> {
+        let item = self.item(&header.key_id);
+        let (mut is_another, mut is_damaged) = (false, None);
+        for vault in self.vaults() {
+            for secret in vault.read_all(&item, call).map_err(|e| self.failed(e))? {
+                match KeyItem::parse(&secret) {
+                    Ok(item) if header.is_of(&item.key) => return Ok(Fetched::Key(item.key)),
+                    Ok(_) => is_another = true,
+                    Err(error) => is_damaged = Some(error),
+                }
+            }
+        }
+        match is_damaged {
+            _ if is_another => Ok(Fetched::Another),
+            Some(error) => Err(self.damaged(&header.key_id, &error)),
+            None => Ok(Fetched::Gone),
+        }
+    }
+
+    fn damaged(&self, id: &KeyId, error: &SealError) -> Error {
+        let what = format!("the key {id} in the {}", self.vault.name());
+        Error::Corrupt { what, detail: error.to_string() }
+    }
+
+    /// Whose keys the vault keeps; none where it cannot list them.
+    pub(super) fn list(&self) -> Result<Option<Vec<(KeyId, Owner)>>, Error> {
+        let any = self.item(&KeyId::from_bytes([0; 16]));
+        let mut found = Vec::new();
+        for vault in self.vaults() {
+            let listed = vault.list(&any, &Call::quiet()).map_err(|e| self.failed(e))?;
+            let Some(listed) = listed else { return Ok(None) };
+            found.extend(listed.iter().filter_map(|one| {
+                let owner = KeyItem::parse(&one.secret).ok()?.owner?;
+                Some((KeyId::from_hex(&one.account)?, owner))
+            }));
+        }
+        Ok(Some(found))
+    }
+
+    /// For which caches a key of this name was made.
+    pub(super) fn owners(&self, id: &KeyId) -> Result<Vec<Owner>, Error> {
+        let mut found = Vec::new();
+        for vault in self.vaults() {
+            let secrets = vault.read_all(&self.item(id), &Call::quiet());
+            let items = secrets.map_err(|e| self.failed(e))?;
+            found.extend(items.iter().filter_map(|secret| KeyItem::parse(secret).ok()?.owner));
+        }
+        Ok(found)
+    }
+
+    /// Whether anything has this name.
+    pub(super) fn has(&self, id: &KeyId) -> Result<bool, Error> {
+        for vault in self.vaults() {
+            let secrets = vault.read_all(&self.item(id), &Call::quiet());
+            if !secrets.map_err(|e| self.failed(e))?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Removes the key of that name that was made for the cache of `owner`.
+    pub(super) fn remove(&self, id: &KeyId, owner: &Owner, guard: &LockGuard) -> Result<(), Error> {
+        let owner = owner.clone();
+        self.delete_if(id, Some(guard), move |secret| {
+            KeyItem::parse(secret).is_ok_and(|item| item.is_of(&owner))
+        })
+    }
+
+    fn delete_if(
+        &self,
+        id: &KeyId,
+        guard: Option<&LockGuard>,
+        is_ours: impl Fn(&[u8]) -> bool + Send + Clone + 'static,
+    ) -> Result<(), Error> {
+        for vault in self.vaults() {
+            let guard = guard.map(|guard| Box::new(guard.clone()) as Box<dyn Send>);
+            let deleted = vault.delete_if(&self.item(id), &Call::quiet(), guard, is_ours.clone());
+            deleted.map_err(|e| self.failed(e))?;
+        }
+        Ok(())
+    }
+}
+
+impl super::Keys for Keys {
+    fn name(&self) -> &'static str {
+        self.vault.name()
+    }
+
+    fn sealed(&self, parameters: &KeyParameters) -> bool {
+        *parameters == self.parameters
+    }
+
+    fn reach(&self) -> Result<(), Error> {
+        self.vault.unlock(&self.call()).map_err(|e| self.failed(e))
+    }
+
+    fn fetch(&self, header: &Header) -> Result<Fetched, Error> {
+        if self.interaction != Interaction::Never {
+            let item = self.item(&header.key_id);
+            self.vault.unlock_for(&item, &self.call()).map_err(|e| self.failed(e))?;
+        }
+        // No lock is held, and macOS may ask about an item that another build of this program made.
+        self.find(header, &self.call())
+    }
+
+    fn recall(&self, header: &Header) -> Result<Fetched, Error> {
+        self.find(header, &Call::quiet())
+    }
+
+    fn new_key(&self) -> Result<NewKey, Error> {
+        let (id, key) = random_key()?;
+        self.reach()?;
+        let secret = KeyItem::print(&key, &self.owner());
+        self.vault.create(&self.item(&id), &secret, &self.call()).map_err(|e| self.failed(e))?;
+        Ok(NewKey { id, key, parameters: self.parameters.clone() })
+    }
+
+    fn confirm(&self, new_key: &NewKey) -> Result<bool, Error> {
+        let item = self.item(&new_key.id);
+        let secrets = self.vault.read_all(&item, &Call::quiet()).map_err(|e| self.failed(e))?;
+        Ok(secrets.iter().any(|secret| is_key(secret, &new_key.key)))
+    }
+
+    fn discard(&self, new_key: NewKey) {
+        // A key that stays behind names no cache and harms nothing; the work at hand goes on.
+        let NewKey { id, key, .. } = new_key;
+        drop(self.delete_if(&id, None, move |secret| is_key(secret, &key)));
+    }
+
+    fn owns(&self, header: &Authenticated) -> Result<bool, Error> {
+        let (item, mut owns) = (self.item(&header.key_id), false);
+        // Each vault is asked: none of them may refuse after the cache's files are gone.
+        for vault in self.vaults() {
+            let would_delete = vault.would_delete_if(&item, &Call::quiet(), self.is_of(header));
+            owns |= would_delete.map_err(|e| self.failed(e))?;
+        }
+        Ok(owns)
+    }
+
+    fn delete(&self, header: &Authenticated, guard: &LockGuard) -> Result<(), Error> {
+        self.delete_if(&header.key_id, Some(guard), self.is_of(header))
+    }
+
+    fn whereabouts(&self, id: &KeyId) -> String {
+        let vault = self.vault.name();
+        match self.parameters {
+            KeyParameters::CredentialStore => format!("the key {id} in the {vault}"),
+            _ => format!("the key {id} in the {vault} (`tokenkeep doctor --remove-key {id}`)"),
+        }
+    }
+
+    fn verify(&self) -> Result<(), Error> {
+        self.vault.probe(&self.call()).map(drop).map_err(|e| self.failed(e))
+    }
+}
+
+fn is_key(secret: &[u8], key: &Key) -> bool {
+    KeyItem::parse(secret).is_ok_and(|item| item.key.expose() == key.expose())
+}
+
+/// The service of our items in every vault.
+const SERVICE: &str = "tokenkeep";
+
+/// The schema of our items, by which `seahorse` and `secret-tool` group them.
+const SCHEMA: &str = "io.github.tokenkeep.Key";

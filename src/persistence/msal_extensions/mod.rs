@@ -1,0 +1,354 @@
+//! The cache where programs in other languages look for it: in the operating system's vault, or in a file that it encrypts.
+
+mod item;
+mod location;
+mod protected_file;
+mod vault_item;
+
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+use tokenkeep_platform::{
+    file::{Folder, Parents},
+    protect,
+    text::shown_path,
+    vault::FINDS_BY_ATTRIBUTES,
+};
+use zeroize::Zeroizing;
+
+pub use self::{
+    item::MsalExtensionsItem,
+    location::{ItemEncoding, MsalExtensionsLocation},
+};
+use self::{protected_file::ProtectedFile, vault_item::VaultItem};
+use super::{
+    Intent, Loaded, Persistence, Protection, Saved, Stamp,
+    location::{FilePlace, expand_home},
+    set_aside::{all_set_aside, prefix_of, remove_all, set_aside},
+};
+use crate::{
+    Error, Interaction,
+    lock::{CrossProcessLock, LockGuard},
+};
+
+/// Opens what `build_encrypted_persistence(location)` of msal-extensions for Python opens, so that both programs share one
+/// sign-in.
+///
+/// Use it where programs in other languages keep their sign-ins in the same place. A program that shares its cache with
+/// nobody, or with programs that use this crate, is better served by
+/// [`PersistedTokenCache::open`](crate::PersistedTokenCache::open): its cache is a file that is replaced atomically and
+/// durably, under a key in the vault.
+///
+/// ```no_run
+/// use tokenkeep::{PersistedTokenCache, build_encrypted_persistence};
+///
+/// let persistence = build_encrypted_persistence("/home/ada/.mytool/token_cache.bin")?;
+/// let cache = PersistedTokenCache::with_persistence(persistence, None);
+/// for account in cache.accounts()? {
+///     println!("{account:?}");
+/// }
+/// # Ok::<(), tokenkeep::Error>(())
+/// ```
+///
+/// `location` means what it means there. A leading `~` is the home folder and a relative path is one from the current folder
+/// (here: the one at the time of this call) for the file; the *item* is named by the text as it stands. So `~/x` and
+/// `/home/ada/x` are one file and two caches, and two programs that both say `token_cache.bin` in different folders share
+/// one item while each touches and locks a file of its own, and **overwrite each other**. Give a full path.
+///
+/// # Errors
+/// [`Error::Invalid`] if `location` is empty, names no file, or is not UTF-8, or where another user's `~name` is meant.
+///
+/// # Platform differences
+/// On Windows `location` is the cache itself, encrypted by DPAPI. Elsewhere it is an empty file that is touched at each
+/// change, and the cache is an item of the Secret Service or the Keychain.
+pub fn build_encrypted_persistence(
+    location: impl AsRef<Path>,
+) -> Result<MsalExtensionsPersistence, Error> {
+    let identity = MsalExtensionsLocation::python(text(location.as_ref())?);
+    MsalExtensionsPersistence::new(location, &identity)
+}
+
+/// A cache that programs in other languages use, too, in their place and their form.
+///
+/// On the Secret Service the item is found in whichever collection it lies, as libsecret finds it.
+/// `clear` removes every item with exactly the identity's attributes; while one of them is locked
+/// it is [`Error::VaultLocked`], and none is removed.
+///
+/// Each load asks the vault, but that a reader is spared it while the signal file has not been touched since. A locked
+/// vault is [`Error::VaultLocked`] and never an empty cache. An item without a signal file is read, and a signal file without
+/// an item is an absent cache. What is no cache is refused and stays as it is; docs/COMPATIBILITY.md has a table of what is
+/// refused and what is kept.
+///
+/// On an open session of the Secret Service a load is one call and a save two: the second asks whether the item is
+/// unlocked, because a locked KWallet answers as if it had kept the secret.
+#[derive(Debug)]
+pub struct MsalExtensionsPersistence {
+    place: FilePlace,
+    store: Store,
+    item: MsalExtensionsItem,
+    signal: bool,
+    interaction: Interaction,
+    size_limit: u64,
+}
+
+#[derive(Debug)]
+enum Store {
+    Vault(VaultItem),
+    File(ProtectedFile),
+}
+
+/// What was found, as bytes of the cache.
+enum Found {
+    Absent,
+    Empty,
+    Content(Zeroizing<Vec<u8>>),
+}
+
+impl MsalExtensionsPersistence {
+    /// The cache with this identity whose signal file, or on Windows whose encrypted file, is `location`. It is locked by
+    /// [`CrossProcessLock::msal_extensions`]. A leading `~` is the home folder. Nothing is opened or created yet; the first save creates missing folders, 0700.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a location that names no file, and for an identity that would find other items or cannot be
+    /// stored.
+    pub fn new(
+        location: impl AsRef<Path>,
+        identity: &MsalExtensionsLocation,
+    ) -> Result<Self, Error> {
+        identity.check()?;
+        let place = FilePlace::of(&expand_home(text(location.as_ref())?)?)?;
+        let store = match protect::IS_BUILT {
+            true => Store::File(ProtectedFile::new(identity)),
+            false => Store::Vault(VaultItem::new(identity)),
+        };
+        let item = match store {
+            Store::File(_) => MsalExtensionsItem::ProtectedFile { path: place.path.clone() },
+            Store::Vault(_) if FINDS_BY_ATTRIBUTES => identity.names_of_attributes(),
+            Store::Vault(_) => identity.names_of_keychain(),
+        };
+        Ok(Self {
+            place,
+            store,
+            item,
+            signal: true,
+            interaction: Interaction::Never,
+            size_limit: SIZE_LIMIT,
+        })
+    }
+
+    /// Touches no signal file and looks at none: every read asks the vault. For an item that no program reads which waits for
+    /// the file to change. On Windows the file is the cache, and this changes nothing.
+    #[must_use]
+    pub fn without_signal(mut self) -> Self {
+        self.signal = false;
+        self
+    }
+
+    /// Whether the vault may ask the user something, and how long to wait for an answer. Only
+    /// [`prepare`](Persistence::prepare) does, before any lock is held.
+    #[must_use]
+    pub fn interaction(mut self, interaction: Interaction) -> Self {
+        self.interaction = interaction;
+        self
+    }
+
+    /// Reads and writes at most `bytes` bytes, 32 MiB unless this says otherwise. A vault has a limit of its own: the
+    /// Secret Service takes 32 MiB, of which the JSON is three quarters where it is kept in base64.
+    #[must_use]
+    pub fn size_limit(mut self, bytes: u64) -> Self {
+        self.size_limit = bytes;
+        self
+    }
+
+    /// The signal file, or on Windows the encrypted cache.
+    pub fn location(&self) -> &Path {
+        &self.place.path
+    }
+
+    /// Where the cache itself lies, for a user to look for it in the vault's own program.
+    pub fn item(&self) -> &MsalExtensionsItem {
+        &self.item
+    }
+
+    /// The file that is touched at each change; none where the cache itself is the file, or nothing is touched.
+    pub fn signal_file(&self) -> Option<&Path> {
+        match self.store {
+            Store::Vault(_) if self.signal => Some(&self.place.path),
+            _ => None,
+        }
+    }
+
+    fn guard(&self) -> &'static str {
+        match &self.store {
+            Store::Vault(item) => item.name(),
+            Store::File(_) => "DPAPI",
+        }
+    }
+
+    fn check_size(&self, size: usize) -> Result<(), Error> {
+        let (size, limit) = (size as u64, self.size_limit);
+        if size <= limit {
+            return Ok(());
+        }
+        let what = format!("the cache of `{}`", shown_path(&self.place.path));
+        Err(Error::TooLarge { what, size, limit })
+    }
+
+    /// A mark of what is kept, from before anything was read.
+    fn hint(&self) -> Result<Stamp, Error> {
+        match &self.store {
+            Store::Vault(item) => item.hint(&self.place, self.signal),
+            Store::File(_) => {
+                Ok(ProtectedFile::stamp(&self.place)?.unwrap_or_else(Stamp::unlike_any))
+            }
+        }
+    }
+}
+
+impl Persistence for MsalExtensionsPersistence {
+    fn prepare(&self, intent: Intent) -> Result<(), Error> {
+        if let Store::Vault(item) = &self.store {
+            item.prepare(self.interaction)?;
+        }
+        if intent != Intent::Read {
+            Folder::create_shared(&self.place.folder, Parents::Create)?;
+        }
+        Ok(())
+    }
+
+    fn load(&self, known: Option<&Stamp>) -> Result<Loaded, Error> {
+        let (found, stamp) = match &self.store {
+            Store::Vault(item) => {
+                let hint = item.hint(&self.place, self.signal)?.settled();
+                (item.read()?, hint)
+            }
+            Store::File(file) => file.read(&self.place, self.size_limit)?,
+        };
+        let content = match found {
+            Found::Absent => return Ok(Loaded::Absent),
+            Found::Empty => return Ok(Loaded::Empty),
+            Found::Content(content) => content,
+        };
+        self.check_size(content.len())?;
+        let digest = digest(&content);
+        let stamp = stamp.marked(digest);
+        if known.and_then(Stamp::content) == Some(&digest) {
+            return Ok(Loaded::Unchanged(stamp));
+        }
+        Ok(Loaded::Content(content, stamp))
+    }
+
+    fn save(
+        &self,
+        content: &[u8],
+        _base: Option<&Stamp>,
+        guard: &LockGuard,
+    ) -> Result<Saved, Error> {
+        self.check_size(content.len())?;
+        if content.is_empty() {
+            let detail = "an empty cache cannot be told from a creation that was cut off; \
+                          save `{}`";
+            return Err(Error::Invalid { detail: detail.into() });
+        }
+        // From before the write: a peer that ignores the lock may write between ours and a later look.
+        let before = self.hint()?;
+        match &self.store {
+            Store::Vault(item) => item.write(content, &self.place, self.signal, guard)?,
+            Store::File(file) => file.write(content, &self.place)?,
+        }
+        Ok(Saved::Done(before.marked(digest(content))))
+    }
+
+    fn is_written_in_place(&self) -> bool {
+        true
+    }
+
+    fn confirm(&self) -> Result<(), Error> {
+        match self.store {
+            Store::Vault(_) => Ok(()),
+            Store::File(_) => {
+                let folder = Folder::open_shared(&self.place.folder)?;
+                Ok(folder.map_or(Ok(()), |folder| folder.confirm())?)
+            }
+        }
+    }
+
+    /// Removes the item, and the signal file if nothing is in it.
+    fn delete(&self, _base: Option<&Stamp>, guard: &LockGuard) -> Result<(), Error> {
+        match &self.store {
+            Store::Vault(item) => item.delete(&self.place, self.signal, guard),
+            Store::File(_) => {
+                if let Some(folder) = Folder::open_shared(&self.place.folder)? {
+                    let mut files = vec![self.place.name.clone()];
+                    files.extend(all_set_aside(&folder, &prefix_of(&self.place.name))?);
+                    remove_all(&folder, &files)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn stamp(&self) -> Result<Option<Stamp>, Error> {
+        match &self.store {
+            Store::Vault(item) => item.hint(&self.place, self.signal).map(Some),
+            Store::File(_) => ProtectedFile::stamp(&self.place),
+        }
+    }
+
+    fn protection(&self) -> Protection {
+        Protection::MsalExtensions { location: self.place.path.clone(), guard: self.guard() }
+    }
+
+    fn lock(&self) -> Option<CrossProcessLock> {
+        Some(CrossProcessLock::msal_extensions(&self.place.path))
+    }
+
+    fn verify(&self) -> Result<(), Error> {
+        match &self.store {
+            Store::Vault(item) => item.verify(),
+            Store::File(file) => file.verify(&self.place),
+        }
+    }
+
+    fn reset(&self, guard: &LockGuard) -> Result<(), Error> {
+        if let (Store::File(_), Some(folder)) =
+            (&self.store, Folder::open_shared(&self.place.folder)?)
+        {
+            ProtectedFile::check_given_up(&folder, &self.place)?;
+        }
+        self.delete(None, guard)
+    }
+
+    /// Only a file can be set aside: an item of a vault has one name.
+    fn quarantine(&self, _guard: &LockGuard) -> Result<Option<PathBuf>, Error> {
+        if let Store::Vault(item) = &self.store {
+            let detail = format!(
+                "an item of the {} cannot be set aside; export it, or give it up",
+                item.name()
+            );
+            return Err(Error::Unsupported { detail });
+        }
+        let Some(folder) = Folder::open_shared(&self.place.folder)? else { return Ok(None) };
+        if !ProtectedFile::check_given_up(&folder, &self.place)? {
+            return Ok(None);
+        }
+        Ok(Some(set_aside(&folder, &self.place.name, &prefix_of(&self.place.name))?))
+    }
+}
+
+fn text(location: &Path) -> Result<&str, Error> {
+    let text = location.to_str().filter(|text| !text.is_empty());
+    text.ok_or_else(|| Error::Invalid {
+        detail: format!(
+            "`{}` is not a valid cache location: expected the full UTF-8 path of a file",
+            shown_path(location)
+        ),
+    })
+}
+
+fn digest(content: &[u8]) -> [u8; 32] {
+    Sha256::digest(content).into()
+}
+
+/// What is sent to a vault at most. Peers have no limit of their own, so what they wrote is read.
+const SIZE_LIMIT: u64 = 32 << 20;

@@ -1,0 +1,101 @@
+//! The cache as a file under DPAPI.
+
+use tokenkeep_platform::{
+    file::{self, Folder, Parents},
+    protect::{ProtectError, protect_described, unprotect},
+    text::shown_path,
+};
+
+use super::{Found, MsalExtensionsLocation};
+use crate::{
+    Error,
+    persistence::{
+        Stamp,
+        location::FilePlace,
+        recognise::{LARGEST_GIVEN_UP, refuse_another},
+    },
+};
+
+#[derive(Debug)]
+pub(super) struct ProtectedFile {
+    description: String,
+    entropy: Option<Vec<u8>>,
+}
+
+impl ProtectedFile {
+    pub(super) fn new(identity: &MsalExtensionsLocation) -> Self {
+        Self {
+            description: identity.blob_description().to_owned(),
+            entropy: identity.blob_entropy().map(<[u8]>::to_vec),
+        }
+    }
+
+    /// What the file holds, and its stamp from before it was read.
+    pub(super) fn read(&self, place: &FilePlace, limit: u64) -> Result<(Found, Stamp), Error> {
+        let file = match Folder::open_shared(&place.folder)? {
+            Some(folder) => folder.open_file(&place.name)?,
+            None => None,
+        };
+        let Some(file) = file else { return Ok((Found::Absent, Stamp::unlike_any())) };
+        let stamp = Stamp::of_file(file.stamp()).settled();
+        let bytes = file.read_all(limit.saturating_add(OVERHEAD))?;
+        refuse_another(&bytes, &place.path, EXPECTED, |_| may_be_blob(&bytes))?;
+        let content =
+            unprotect(&bytes, self.entropy.as_deref()).map_err(|error| refused(error, place))?;
+        Ok((Found::Content(content), stamp))
+    }
+
+    pub(super) fn write(&self, content: &[u8], place: &FilePlace) -> Result<(), Error> {
+        let blob = protect_described(content, &self.description, self.entropy.as_deref())
+            .map_err(|error| refused(error, place))?;
+        let folder = Folder::create_shared(&place.folder, Parents::Create)?;
+        folder.replace(&place.name, &blob)?;
+        Ok(())
+    }
+
+    /// Whether there is a file. An error where it is known to be something else than a cache.
+    pub(super) fn check_given_up(folder: &Folder, place: &FilePlace) -> Result<bool, Error> {
+        let Some(file) = folder.open_file(&place.name)? else { return Ok(false) };
+        let bytes = file.read_all(LARGEST_GIVEN_UP)?;
+        refuse_another(&bytes, &place.path, EXPECTED, |_| may_be_blob(&bytes))?;
+        Ok(true)
+    }
+
+    pub(super) fn verify(&self, place: &FilePlace) -> Result<(), Error> {
+        let proof = b"tokenkeep";
+        let entropy = self.entropy.as_deref();
+        protect_described(proof, &self.description, entropy)
+            .and_then(|blob| unprotect(&blob, entropy))
+            .map_err(|error| refused(error, place))?;
+        let folder = Folder::create_shared(&place.folder, Parents::Create)?;
+        Ok(folder.probe(&place.name)?)
+    }
+
+    pub(super) fn stamp(place: &FilePlace) -> Result<Option<Stamp>, Error> {
+        Ok(file::stamp(&place.path)?.map(Stamp::of_file))
+    }
+}
+
+fn refused(error: ProtectError, place: &FilePlace) -> Error {
+    match error {
+        ProtectError::Empty | ProtectError::NotData { .. } => Error::Corrupt {
+            what: format!("the cache in `{}`", shown_path(&place.path)),
+            detail: match error {
+                ProtectError::Empty => "it is empty".into(),
+                _ => "it is damaged, in plain text, or protected with another entropy".into(),
+            },
+        },
+        ProtectError::OtherKey { .. } => Error::WrongKey { path: place.path.clone() },
+        other => Error::from_protection(other, &place.path),
+    }
+}
+
+/// A blob is a few hundred bytes larger than what it protects.
+const OVERHEAD: u64 = 4096;
+
+/// Windows' blobs begin with their version, 1, and so do Wine's. No text does.
+fn may_be_blob(bytes: &[u8]) -> bool {
+    bytes.starts_with(&[1, 0, 0, 0])
+}
+
+const EXPECTED: &str = "a token cache under DPAPI";

@@ -1,0 +1,185 @@
+//! The cache as one item of the operating system's vault, and the file that is touched at each change.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use tokenkeep_platform::{
+    file::{self, Folder, Parents, SignalFile},
+    vault::{Call, FINDS_BY_ATTRIBUTES, Item, Vault, VaultError},
+};
+use zeroize::Zeroizing;
+
+use super::{Found, ItemEncoding, MsalExtensionsLocation};
+use crate::{
+    Error, Interaction,
+    lock::LockGuard,
+    persistence::{Stamp, location::FilePlace},
+};
+
+#[derive(Debug)]
+pub(super) struct VaultItem {
+    vault: Vault,
+    item: Item,
+    encoding: ItemEncoding,
+}
+
+impl VaultItem {
+    pub(super) fn new(identity: &MsalExtensionsLocation) -> Self {
+        let encoding =
+            if FINDS_BY_ATTRIBUTES { identity.item_encoding() } else { ItemEncoding::Raw };
+        Self { vault: Vault::os_at(identity.place()), item: identity.item(), encoding }
+    }
+
+    pub(super) fn name(&self) -> &'static str {
+        self.vault.name()
+    }
+
+    /// Unlocks the vault where a prompt is allowed; else the call at hand says that it is locked.
+    pub(super) fn prepare(&self, interaction: Interaction) -> Result<(), Error> {
+        match interaction {
+            Interaction::Never => Ok(()),
+            Interaction::Allow { deadline } => self
+                .vault
+                .unlock_for(&self.item, &Call::prompting().within(deadline))
+                .map_err(|error| self.failed(error)),
+        }
+    }
+
+    pub(super) fn read(&self) -> Result<Found, Error> {
+        let content = match self.vault.read(&self.item, &Call::quiet()) {
+            Ok(None) => return Ok(Found::Absent),
+            Ok(Some(content)) => content,
+            Err(VaultError::Unfinished) => return Ok(Found::Empty),
+            Err(error) => return Err(self.failed(error)),
+        };
+        Ok(Found::Content(match self.encoding {
+            ItemEncoding::Raw => content,
+            ItemEncoding::Base64 => {
+                Zeroizing::new(STANDARD.decode(content).map_err(|_| Error::Corrupt {
+                    what: format!("the cache in the {}", self.vault.name()),
+                    detail: "it is not in base64".into(),
+                })?)
+            }
+        }))
+    }
+
+    /// One write to the vault. The lock stays until it has returned, even if nobody waits for it any more.
+    pub(super) fn write(
+        &self,
+        content: &[u8],
+        place: &FilePlace,
+        signal: bool,
+        guard: &LockGuard,
+    ) -> Result<(), Error> {
+        let encoded;
+        let secret = match self.encoding {
+            ItemEncoding::Base64 => {
+                encoded = Zeroizing::new(STANDARD.encode(content));
+                encoded.as_bytes()
+            }
+            ItemEncoding::Raw if content.contains(&0) || str::from_utf8(content).is_err() => {
+                // Other programs take it for a text that ends at a NUL.
+                let detail = "the cache is not a text, and this item keeps a text".into();
+                return Err(Error::Invalid { detail });
+            }
+            ItemEncoding::Raw => content,
+        };
+        self.change(place, signal, guard, |guard| {
+            self.vault.write(&self.item, secret, &Call::quiet(), Some(guard))
+        })
+    }
+
+    pub(super) fn delete(
+        &self,
+        place: &FilePlace,
+        signal: bool,
+        guard: &LockGuard,
+    ) -> Result<(), Error> {
+        self.change(place, signal, guard, |guard| {
+            self.vault.delete(&self.item, &Call::quiet(), Some(guard)).map(drop)
+        })?;
+        if !signal {
+            return Ok(());
+        }
+        let Some(folder) = Folder::open_shared(&place.folder)? else { return Ok(()) };
+        let Some(file) = folder.open_file(&place.name)? else { return Ok(()) };
+        // Some programs leave a cache in plain text under the same name; it is not ours to remove.
+        if matches!(&**file.read_head(3)?, b"" | b"{}") {
+            drop(file);
+            folder.remove(&place.name)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn verify(&self) -> Result<(), Error> {
+        self.vault.probe(&Call::quiet()).map(drop).map_err(|error| self.failed(error))
+    }
+
+    /// Only a hint: without a signal file, or with one that nobody touches, the vault has to be asked.
+    pub(super) fn hint(&self, place: &FilePlace, signal: bool) -> Result<Stamp, Error> {
+        let stamp = if signal { file::stamp(&place.path)? } else { None };
+        Ok(stamp.map_or_else(Stamp::unlike_any, Stamp::of_file))
+    }
+
+    /// Changes the item and touches the signal file, which is opened before, so that nothing is written where it cannot be
+    /// touched.
+    fn change(
+        &self,
+        place: &FilePlace,
+        signal: bool,
+        guard: &LockGuard,
+        write: impl FnOnce(Box<dyn Send>) -> Result<(), VaultError>,
+    ) -> Result<(), Error> {
+        let signal = match signal {
+            true => {
+                let folder = Folder::create_shared(&place.folder, Parents::Create)?;
+                Some(Arc::new(folder.signal(&place.name)?))
+            }
+            false => None,
+        };
+        let given_up = Arc::new(AtomicBool::new(false));
+        let late =
+            Late { signal: signal.clone(), given_up: Arc::clone(&given_up), _guard: guard.clone() };
+        let written = write(Box::new(late));
+        given_up.store(written.is_err(), Ordering::SeqCst);
+        // A vault that was locked right after a write says so, and what it gave back may be another's.
+        let may_have_changed = match &written {
+            Ok(()) => true,
+            Err(error) => matches!(
+                error,
+                VaultError::OutcomeUnknown { .. }
+                    | VaultError::Locked { .. }
+                    | VaultError::Failed { .. }
+            ),
+        };
+        if may_have_changed {
+            // A system that lets a file be opened for writing lets it be touched.
+            signal.map(|signal| signal.touch().ok());
+        }
+        written.map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: VaultError) -> Error {
+        Error::from_vault(self.vault.name(), error)
+    }
+}
+
+/// Dropped when a write has returned: touches the signal file if its caller could not, and then releases the lock.
+struct Late {
+    signal: Option<Arc<SignalFile>>,
+    given_up: Arc<AtomicBool>,
+    _guard: LockGuard,
+}
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        if let Some(signal) = &self.signal
+            && self.given_up.load(Ordering::SeqCst)
+        {
+            signal.touch().ok();
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! The real parts that the tests run against: which there are, where they are, and the line that installs them.
+//!
+//! A test asks with [`need`] and returns early when the answer is no:
+//!
+//! ```
+//! # use tokenkeep_test_support::{Tool, need};
+//! fn keeps_every_update_when_the_writer_is_killed() {
+//!     if !need(Tool::Strace) {
+//!         return;
+//!     }
+//!     // …
+//! }
+//! ```
+
+mod again;
+mod canary;
+#[cfg(all(
+    feature = "mock",
+    unix,
+    not(any(target_os = "macos", target_os = "ios", target_os = "android"))
+))]
+pub mod collections;
+#[cfg(unix)]
+pub mod core_dump;
+mod hexadecimal;
+#[cfg(unix)]
+pub mod keyring;
+#[cfg(all(
+    feature = "mock",
+    unix,
+    not(any(target_os = "macos", target_os = "ios", target_os = "android"))
+))]
+pub mod mock;
+mod others;
+mod place;
+pub mod sign_in;
+mod start;
+#[cfg(unix)]
+pub mod strace;
+mod tool;
+
+pub use again::{again, task};
+pub use canary::Canaries;
+pub use hexadecimal::hexadecimal;
+pub use others::{Others, create_private, give_away, let_others};
+pub use place::{
+    example, executable, program, python, python_with_libsecret, strace, target_dir, venv,
+    venv_python, workspace_root,
+};
+pub use start::started;
+pub use tool::{
+    DEBIAN_RUSTC, MINGW_GCC, Tool, UNDER_WINE, in_ci, install_line, need, say, under_wine,
+    wine_cannot,
+};
