@@ -53,7 +53,7 @@ fn contention() -> Result<(), Failure> {
 /// A kill at every call of the vault's thread, too.
 fn kills() -> Result<(), Failure> {
     let mut test = stage::cargo();
-    test.args(["test", "--package", "tokenkeep", "--test", "family_kills"]);
+    test.args(["test", "--package", "tokenkeep", "--test", "msal_extensions_kills"]);
     test.args(["--", "--nocapture"]).env("TOKENKEEP_STEP", "1");
     stage::finish("the test of kills", &mut test)
 }
