@@ -3,14 +3,14 @@
 use std::{
     env, fmt,
     path::{Path, PathBuf},
-    process,
+
     str::FromStr,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use tokenkeep_platform::text::{command_word, shown, shown_path};
 
-use crate::{descriptor::Descriptor, output};
+use crate::descriptor::Descriptor;
 
 /// Keeps OAuth sign-ins: adds them, prints tokens, says what protects them.
 ///
@@ -31,23 +31,28 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-/// What was typed. Ends the process if it cannot be meant, or asks for help.
+/// What was typed, or what clap says of it and for whom.
 ///
 /// What a terminal would obey in it, such as in a file name that a shell filled in, is escaped in
 /// the message: the arguments are read once more with it escaped, and fail in the same way.
-pub(crate) fn parse() -> Arguments {
+pub(crate) fn parse() -> Result<Arguments, Misuse> {
     let failed = match Arguments::try_parse() {
-        Ok(arguments) => return arguments,
+        Ok(arguments) => return Ok(arguments),
         Err(error) => error,
     };
     let shown = env::args_os().map(|word| shown(&word.to_string_lossy()).into_owned());
-    match Arguments::try_parse_from(shown) {
-        Err(error) => error.exit(),
-        Ok(_) => {
-            output::note(&failed.render().to_string());
-            process::exit(failed.exit_code())
-        }
-    }
+    Err(match Arguments::try_parse_from(shown) {
+        Err(error) => Misuse::Shown(error),
+        Ok(_) => Misuse::Raw(failed),
+    })
+}
+
+/// What was typed cannot be meant, or asks for help.
+pub(crate) enum Misuse {
+    /// Its text can be printed as it is.
+    Shown(clap::Error),
+    /// Its text has to be escaped.
+    Raw(clap::Error),
 }
 
 /// Which cache is meant and what opens it.

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 
 use tokenkeep_platform::{WipingAllocator, wipe};
 
-use self::failure::Failure;
+use self::{args::Misuse, failure::Failure};
 
 /// Copies of tokens that a parser leaves on the heap are gone once freed.
 #[global_allocator]
@@ -25,7 +25,14 @@ fn main() -> ExitCode {
 }
 
 fn run() -> ExitCode {
-    let arguments = args::parse();
+    let arguments = match args::parse() {
+        Ok(arguments) => arguments,
+        Err(Misuse::Shown(error)) => error.exit(),
+        Err(Misuse::Raw(error)) => {
+            output::note(&error.render().to_string());
+            return ExitCode::from(2);
+        }
+    };
     match command::run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,

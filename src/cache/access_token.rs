@@ -16,15 +16,15 @@ use crate::{
 /// An access token in a cache. `Debug` shows no secret.
 #[derive(Clone, Copy)]
 pub struct AccessTokenRef<'c> {
-    place: Place<'c>,
+    at: EntryAt<'c>,
     cache: &'c TokenCache,
     is_aging: bool,
 }
 
 impl<'c> AccessTokenRef<'c> {
     /// The place holds an entry with a secret and an expiry.
-    pub(crate) fn new(place: Place<'c>, cache: &'c TokenCache, is_aging: bool) -> Self {
-        Self { place, cache, is_aging }
+    pub(crate) fn new(at: EntryAt<'c>, cache: &'c TokenCache, is_aging: bool) -> Self {
+        Self { at, cache, is_aging }
     }
 
     /// The token itself.
@@ -67,9 +67,9 @@ impl<'c> AccessTokenRef<'c> {
 
     /// The whole entry.
     pub fn entry(&self) -> &'c Entry {
-        match self.place {
-            Place::Entry(entry) => entry,
-            Place::Slot(slot) => slot.as_ref().expect("the index names no empty slot"),
+        match self.at {
+            EntryAt::Entry(entry) => entry,
+            EntryAt::Slot(slot) => slot.as_ref().expect("the index names no empty slot"),
         }
     }
 
@@ -106,7 +106,7 @@ impl fmt::Debug for AccessTokenRef<'_> {
 /// Where the entry is. A slot is not looked at before its entry is asked for, which in a large
 /// cache costs more than the find.
 #[derive(Clone, Copy)]
-pub(crate) enum Place<'c> {
+pub(crate) enum EntryAt<'c> {
     Entry(&'c Entry),
     Slot(&'c Option<Entry>),
 }

@@ -6,7 +6,7 @@ use crate::{
     Error,
     cache::{
         TokenCache,
-        access_token::{AccessTokenRef, Place},
+        access_token::{AccessTokenRef, EntryAt},
         entry::{EXTENSION_FIELDS, Entry, KEY_FIELDS},
         json::decode,
         owner::{self, NOBODY, accounts_in, is_apps, owner},
@@ -50,7 +50,7 @@ impl TokenCache {
         if let Some(section) = section.filter(|_| request.is_plain())
             && let Some(slot) = section.surely_good(&lookup.exact, now)
         {
-            return Ok(Some(AccessTokenRef::new(Place::Slot(slot), self, false)));
+            return Ok(Some(AccessTokenRef::new(EntryAt::Slot(slot), self, false)));
         }
         let found = match (&lookup.home, section) {
             (Some(_), None) => None,
@@ -61,7 +61,7 @@ impl TokenCache {
             }
             (None, section) => self.of_anybody(section, request, lookup, now)?,
         };
-        let found = found.map(|entry| (Place::Entry(entry), entry.is_aging(now)));
+        let found = found.map(|entry| (EntryAt::Entry(entry), entry.is_aging(now)));
         Ok(found.map(|(place, is_aging)| AccessTokenRef::new(place, self, is_aging)))
     }
 
@@ -73,7 +73,7 @@ impl TokenCache {
         // Whose it is costs more to know than that there is one.
         let mut nobodys = Search { stale: None, ..*search };
         let found = nobodys.of(NOBODY).or(nobodys.stale)?;
-        if self.only_account(owner::Place::of(search.lookup)) != Some(home) {
+        if self.only_account(owner::ClientAt::of(search.lookup)) != Some(home) {
             return None;
         }
         if found.is_fresh(search.now) {
@@ -113,7 +113,7 @@ impl TokenCache {
         let found = of(home);
         // Beside an account, what it got without its name may be newer.
         let has_unclaimed = home != NOBODY && valid.iter().any(|entry| owner(entry) == NOBODY);
-        let place = owner::Place::of(lookup);
+        let place = owner::ClientAt::of(lookup);
         let unclaimed = has_unclaimed.then(|| of(NOBODY)).flatten();
         let unclaimed = unclaimed.filter(|_| self.only_account(place) == Some(home));
         let at = |entry: &Entry| valid.iter().position(|other| ptr::eq(*other, entry));

@@ -11,7 +11,7 @@ use crate::cache::{
     event::SignInEvent,
     event::claims::Subject,
     json::quoted,
-    owner::{Place, owner},
+    owner::{ClientAt, owner},
     request::Lookup,
     schema::CredentialType,
     section::lookup_token,
@@ -74,7 +74,7 @@ impl Stated {
 impl TokenCache {
     /// Whose the answer is, as a canonical token: of an account that is here, or of a new one.
     pub(super) fn stated_owner(&self, stated: &Stated, lookup: &Lookup) -> String {
-        let place = Place::of(lookup);
+        let place = ClientAt::of(lookup);
         // A sign-out of one program leaves the tokens of others without an account entry.
         let kinds = TOKENS.into_iter().chain([CredentialType::Account]);
         let is_here = |home: &str| {
@@ -147,7 +147,7 @@ impl TokenCache {
         if stated.uid_alone().is_none() {
             return false;
         }
-        let place = Place::of(lookup);
+        let place = ClientAt::of(lookup);
         let known = |kind| self.owned_by(kind, home).filter(|entry| place.is_in_cloud(entry));
         let by_entry = |entry: &Entry| {
             let id = |field| lookup_token(entry.token(field));
@@ -177,7 +177,7 @@ impl TokenCache {
 
     /// The name to show of an account, if one is known.
     pub(super) fn username(&self, home: &str, lookup: &Lookup) -> Option<String> {
-        let place = Place::of(lookup);
+        let place = ClientAt::of(lookup);
         let known = self.owned_by(CredentialType::Account, home).filter(|e| place.is_in_cloud(e));
         let names = known.filter_map(|entry| entry.text("username"));
         names.filter(|name| !name.is_empty()).last().map(|name| name.into_owned())
@@ -192,5 +192,5 @@ fn at_home(subject: &Subject) -> Option<String> {
 }
 
 fn is_in_tenant(entry: &Entry, lookup: &Lookup) -> bool {
-    lookup_token(entry.token("realm")) == lookup.realm && Place::of(lookup).is_in_cloud(entry)
+    lookup_token(entry.token("realm")) == lookup.realm && ClientAt::of(lookup).is_in_cloud(entry)
 }

@@ -29,6 +29,7 @@ mod serializable;
 mod sign_out;
 mod span;
 mod time;
+mod unclaimed;
 mod unknown;
 mod update;
 

@@ -5,7 +5,7 @@
 //! one; so
 //! they are found with it and signed out with it. An app's own tokens are nobody's.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use crate::{
     Error,
@@ -14,16 +14,18 @@ use crate::{
         authority::{aliases, is_microsoft},
         entry::{Entry, inside, scopes_in},
         json::decode,
-        programs::Program,
         request::Lookup,
         schema::CredentialType,
         section::lookup_token,
     },
 };
 
+/// A program, and the tenant where it tells accounts apart, as canonical tokens.
+pub(super) type Program<'c> = (&'c str, Option<&'c str>);
+
 /// A program at one authority, as canonical tokens.
 #[derive(Clone, Copy)]
-pub(super) struct Place<'p> {
+pub(super) struct ClientAt<'p> {
     pub(super) client: &'p str,
     /// All names of the cloud, in lower case.
     pub(super) environments: &'p [String],
@@ -32,8 +34,8 @@ pub(super) struct Place<'p> {
     realm: Option<&'p str>,
 }
 
-impl<'p> Place<'p> {
-    fn new(client: &'p str, environments: &'p [String], realm: Option<&'p str>) -> Self {
+impl<'p> ClientAt<'p> {
+    pub(super) fn new(client: &'p str, environments: &'p [String], realm: Option<&'p str>) -> Self {
         let is_one_service = environments.iter().any(|name| is_microsoft(inside(name)));
         Self { client, environments, realm: realm.filter(|_| !is_one_service) }
     }
@@ -66,7 +68,7 @@ impl<'p> Place<'p> {
 impl TokenCache {
     /// A refresh token of the account may be of this place: the program's ID tokens of the account,
     /// or where it has none the account's entries, say so or are not there.
-    pub(super) fn may_be_at(&self, home: &str, place: Place<'_>) -> bool {
+    pub(super) fn may_be_at(&self, home: &str, place: ClientAt<'_>) -> bool {
         let Some(realm) = place.realm else { return true };
         let own = |entry: &&Entry| lookup_token(entry.token("client_id")) == place.client;
         let id_tokens = self.owned_by(CredentialType::IdToken, home).filter(own);
@@ -105,77 +107,20 @@ impl TokenCache {
         });
         Error::AccountAmbiguous { usernames: usernames.collect() }
     }
-
-    /// The account, as a canonical token, that an access token without one belongs to.
-    pub(super) fn adopter(&self, token: &Entry) -> Option<String> {
-        if owner(token) != NOBODY || is_apps(token) {
-            return None;
-        }
-        let environments = cloud(lookup_token(token.token("environment")));
-        let realm = lookup_token(token.token("realm"));
-        let client = lookup_token(token.token("client_id"));
-        self.only_account(Place::new(client, &environments, Some(realm))).map(str::to_owned)
-    }
 }
 
 /// The accounts of a token's cloud, those of its tenant first, then the later ones.
 pub(super) fn in_cloud_of(token: &Entry, accounts: &mut Vec<&Entry>) {
     let environments = cloud(lookup_token(token.token("environment")));
     let realm = lookup_token(token.token("realm"));
-    let place = Place::in_cloud(&environments);
+    let place = ClientAt::in_cloud(&environments);
     accounts.retain(|entry| place.is_in_cloud(entry));
     accounts.reverse();
     accounts.sort_by_key(|entry| lookup_token(entry.token("realm")) != realm);
 }
 
-/// The entries without an account that belong to one.
-pub(super) struct Unclaimed {
-    environments: Vec<String>,
-    /// As [`Program`].
-    programs: HashSet<(String, Option<String>)>,
-}
-
-impl Unclaimed {
-    /// What belongs to an account at `environment`, both canonical tokens, as the cache is now.
-    pub(super) fn of(cache: &TokenCache, home: &str, environment: &str) -> Self {
-        let environments = cloud(environment);
-        let kinds =
-            [CredentialType::RefreshToken, CredentialType::AccessToken, CredentialType::IdToken];
-        let nobodys = kinds.into_iter().flat_map(|kind| cache.owned_by(kind, NOBODY));
-        let programs = nobodys
-            .map(|entry| (place_of(entry, &environments), entry))
-            .filter(|(place, entry)| place.is_in_cloud(entry))
-            .map(|(place, _)| place.program())
-            .collect();
-        let only = cache.only_accounts(&environments, &programs);
-        let own = only.into_iter().filter(|(_, owner)| *owner == home);
-        let owned = |(client, realm): Program<'_>| (client.to_owned(), realm.map(str::to_owned));
-        let programs = own.map(|(program, _)| owned(program)).collect();
-        Self { environments, programs }
-    }
-
-    pub(super) fn has(&self, entry: &Entry) -> bool {
-        if owner(entry) != NOBODY || self.programs.is_empty() {
-            return false;
-        }
-        let place = place_of(entry, &self.environments);
-        let (client, realm) = place.program();
-        self.programs.contains(&(client.to_owned(), realm.map(str::to_owned)))
-            && place.is_in_cloud(entry)
-            && !is_apps(entry)
-    }
-}
-
-/// Where an entry's program is.
-fn place_of<'p>(entry: &'p Entry, environments: &'p [String]) -> Place<'p> {
-    // A refresh token does not say of which tenant it is.
-    let has_realm = entry.kind() != CredentialType::RefreshToken;
-    let realm = has_realm.then(|| lookup_token(entry.token("realm")));
-    Place::new(lookup_token(entry.token("client_id")), environments, realm)
-}
-
 /// All names of the cloud of a host, as canonical tokens.
-fn cloud(environment: &str) -> Vec<String> {
+pub(super) fn cloud(environment: &str) -> Vec<String> {
     let host = environment.to_ascii_lowercase();
     aliases(inside(&host)).map(|name| format!("\"{name}\"")).collect()
 }

@@ -5,18 +5,15 @@ use std::collections::{HashMap, HashSet};
 use crate::cache::{
     TokenCache,
     entry::Entry,
-    owner::{NOBODY, Place, owner},
+    owner::{ClientAt, NOBODY, Program, owner},
     schema::CredentialType,
     section::lookup_token,
 };
 
-/// A program, and the tenant where it tells accounts apart, as canonical tokens.
-pub(super) type Program<'c> = (&'c str, Option<&'c str>);
-
 impl TokenCache {
     /// The one account, as a canonical token, that a program has at a place: the only one with a
     /// refresh token of the program, or where there is none, with an ID token or an access token.
-    pub(super) fn only_account<'c>(&'c self, place: Place<'c>) -> Option<&'c str> {
+    pub(super) fn only_account<'c>(&'c self, place: ClientAt<'c>) -> Option<&'c str> {
         self.only_accounts(place.environments, &HashSet::from([place.program()]))
             .into_values()
             .next()
@@ -25,7 +22,7 @@ impl TokenCache {
     /// The one account, as a canonical token, of which a program has any token at a place.
     ///
     /// Where it may be another's, an answer is not kept in the place of this account's tokens.
-    pub(super) fn sole_account<'c>(&'c self, place: Place<'c>) -> Option<&'c str> {
+    pub(super) fn sole_account<'c>(&'c self, place: ClientAt<'c>) -> Option<&'c str> {
         let programs = HashSet::from([place.program()]);
         self.accounts_at(place.environments, &programs, Owners::and).into_values().next()
     }
@@ -137,7 +134,7 @@ impl<'c> Known<'c> {
     fn tenants(&mut self, home: &'c str) -> &HashSet<&'c str> {
         let (cache, environments) = (self.cache, self.environments);
         self.tenants.entry(home).or_insert_with(|| {
-            let place = Place::in_cloud(environments);
+            let place = ClientAt::in_cloud(environments);
             let entries = cache.owned_by(CredentialType::Account, home);
             entries.filter(|entry| place.is_in_cloud(entry)).map(realm).collect()
         })
@@ -148,7 +145,7 @@ impl<'c> Known<'c> {
         &self,
         programs: &HashMap<Program<'c>, Owners<'c>>,
     ) -> HashMap<Program<'c>, Owners<'c>> {
-        let place = Place::in_cloud(self.environments);
+        let place = ClientAt::in_cloud(self.environments);
         let mut found: HashMap<Program<'c>, Owners<'c>> = HashMap::new();
         for entry in self.cache.entries(CredentialType::AccessToken) {
             let home = owner(entry);

@@ -15,7 +15,7 @@ use crate::{
         entry::key,
         entry::{Entry, inside},
         json::quoted,
-        owner::{NOBODY, Place, accounts_in},
+        owner::{ClientAt, NOBODY, accounts_in},
         request::{Lookup, TokenRequest},
         schema::CredentialType,
         section::{Section, lookup_token},
@@ -53,7 +53,8 @@ impl TokenCache {
         };
         let mut found = self.spendable(lookup, home);
         let nobodys = if home == NOBODY { Vec::new() } else { self.spendable(lookup, NOBODY) };
-        if !nobodys.is_empty() && self.only_account(Place::of(lookup).in_any_tenant()) == Some(home)
+        if !nobodys.is_empty()
+            && self.only_account(ClientAt::of(lookup).in_any_tenant()) == Some(home)
         {
             let own = |entry: &&Entry| lookup_token(entry.token("client_id")) == lookup.client;
             found.extend(nobodys.into_iter().filter(own));
@@ -85,7 +86,7 @@ impl TokenCache {
         let Some(section) = self.section(CredentialType::RefreshToken) else {
             return BTreeSet::new();
         };
-        let (families, place) = (self.families(lookup), Place::of(lookup));
+        let (families, place) = (self.families(lookup), ClientAt::of(lookup));
         let mut found = BTreeSet::new();
         for (environment, family) in lookup.environments.iter().zip(families) {
             let own = section.indexed(section.client(&lookup.client, environment));

@@ -6,12 +6,12 @@ use crate::{
     Error,
     cache::{
         TokenCache,
-        access_token::{AccessToken, AccessTokenRef, Place as At},
+        access_token::{AccessToken, AccessTokenRef, EntryAt},
         entry::Entry,
         event::{Identity, SignInEvent},
         identity::Stated,
         json::{decode, quoted},
-        owner::{NOBODY, Place, owner},
+        owner::{ClientAt, NOBODY, owner},
         request::{Lookup, TokenRequest},
         schema::CredentialType,
         section::lookup_token,
@@ -159,12 +159,12 @@ impl TokenCache {
 
     /// The access token as a provider issued it just now.
     fn issued(&self, token: &Entry) -> AccessToken {
-        AccessTokenRef::new(At::Entry(token), self, false).to_owned().issued_now()
+        AccessTokenRef::new(EntryAt::Entry(token), self, false).to_owned().issued_now()
     }
 
     /// Whose an answer is that does not say so, as a canonical token.
     fn silent_owner(&self, lookup: &Lookup, named: Option<&str>) -> Option<String> {
-        named.or_else(|| self.sole_account(Place::of(lookup))).map(str::to_owned)
+        named.or_else(|| self.sole_account(ClientAt::of(lookup))).map(str::to_owned)
     }
 
     /// Writes into the event whose it is, and for want of a name in the answer the known one.

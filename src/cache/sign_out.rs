@@ -9,8 +9,9 @@ use crate::{
         accounts::{Account, TOKENS, cloud, names_nobody},
         entry::Entry,
         json::quoted,
-        owner::{NOBODY, Unclaimed},
+        owner::NOBODY,
         schema::CredentialType,
+        unclaimed::Unclaimed,
     },
 };
 

@@ -34,6 +34,7 @@ pub mod mock;
 mod others;
 mod place;
 pub mod sign_in;
+mod skip;
 mod start;
 #[cfg(unix)]
 pub mod strace;
@@ -47,8 +48,8 @@ pub use place::{
     example, executable, program, python, python_with_libsecret, strace, target_dir, venv,
     venv_python, workspace_root,
 };
+pub use skip::{in_ci, say};
 pub use start::started;
 pub use tool::{
-    DEBIAN_RUSTC, MINGW_GCC, Tool, UNDER_WINE, in_ci, install_line, need, say, under_wine,
-    wine_cannot,
+    DEBIAN_RUSTC, MINGW_GCC, Tool, UNDER_WINE, install_line, need, under_wine, wine_cannot,
 };

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-use crate::tool;
+use crate::skip::skip;
 
 /// The folder of the workspace's `Cargo.toml`.
 pub fn workspace_root() -> PathBuf {
@@ -56,7 +56,7 @@ pub fn program(name: &str) -> Option<PathBuf> {
     if path.is_file() {
         return Some(path);
     }
-    tool::skip(&format!("the program {name}"), &format!("cargo build --workspace --bin {name}"));
+    skip(&format!("the program {name}"), &format!("cargo build --workspace --bin {name}"));
     None
 }
 
@@ -66,7 +66,7 @@ pub fn python() -> Option<PathBuf> {
     if let Some(chosen) = env::var_os("TOKENKEEP_TEST_PYTHON").filter(|path| !path.is_empty()) {
         return Some(PathBuf::from(chosen));
     }
-    tool::venv_is_complete(&venv()).then(venv_python)
+    venv_is_complete(&venv()).then(venv_python)
 }
 
 /// A command that runs the system's own Python with the peers of [`python`]: libsecret's bindings are a package of the
@@ -134,3 +134,57 @@ fn profile_dir() -> PathBuf {
 
 /// Cargo puts this file into every target folder.
 const CACHE_TAG: &str = "CACHEDIR.TAG";
+
+/// Whether the environment at `venv` has every wheel, in its version.
+fn venv_is_complete(venv: &Path) -> bool {
+    let folders =
+        |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
+    let site = if cfg!(windows) {
+        Some(venv.join("Lib").join("site-packages"))
+    } else {
+        folders(&venv.join("lib"))
+            .map(|python| python.join("site-packages"))
+            .find(|dir| dir.is_dir())
+    };
+    site.is_some_and(|site| {
+        WHEELS.iter().all(|wheel| {
+            let installed = wheel.replace('-', "_").replace("==", "-");
+            site.join(format!("{installed}.dist-info")).is_dir()
+        })
+    })
+}
+
+/// What `pip` adds in the virtual environment, each with the version that the tests were written for.
+pub(crate) const WHEELS: [&str; 6] = [
+    "msal==1.39.0",
+    "msal-extensions==1.3.1",
+    "argon2-cffi==25.1.0",
+    "portalocker==3.2.0",
+    "azure-identity==1.27.0",
+    "azure-core==1.41.0",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_environment_lacking_one_wheel_is_not_complete() {
+        let venv = tempfile::tempdir().unwrap();
+        let site = if cfg!(windows) { "Lib/site-packages" } else { "lib/python3.11/site-packages" };
+        let site = venv.path().join(site);
+        let folders = [
+            "msal-1.39.0.dist-info",
+            "msal_extensions-1.3.1.dist-info",
+            "argon2_cffi-25.1.0.dist-info",
+            "portalocker-3.2.0.dist-info",
+            "azure_identity-1.27.0.dist-info",
+            "azure_core-1.41.0.dist-info",
+        ];
+        for folder in folders {
+            assert!(!venv_is_complete(venv.path()), "complete before {folder}");
+            fs::create_dir_all(site.join(folder)).unwrap();
+        }
+        assert!(venv_is_complete(venv.path()));
+    }
+}

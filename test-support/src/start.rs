@@ -2,7 +2,8 @@
 
 use std::io;
 
-use crate::tool::{say, under_wine};
+use crate::skip::say;
+use crate::tool::under_wine;
 
 /// Starts a program with `start`, again if Wine says that the new process was gone before it ran a line of its own. Under a load that
 /// happens once in some thousands of processes, and tells nothing about the program.

@@ -1,13 +1,10 @@
 //! The table of tools, and what a test says when one is missing.
 
 use std::env;
-use std::fs;
-use std::io::{self, Write};
-use std::panic::Location;
 use std::path::Path;
-use std::thread;
 
 use crate::place;
+use crate::skip::{caller, say, skip};
 
 /// Something that a test needs and that cargo does not build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,14 +110,7 @@ impl Tool {
     /// What `pip` adds in the virtual environment, each with the version that the tests were written for.
     pub fn wheels(self) -> &'static [&'static str] {
         match self {
-            Self::Python | Self::PythonLibsecret => &[
-                "msal==1.39.0",
-                "msal-extensions==1.3.1",
-                "argon2-cffi==25.1.0",
-                "portalocker==3.2.0",
-                "azure-identity==1.27.0",
-                "azure-core==1.41.0",
-            ],
+            Self::Python | Self::PythonLibsecret => &place::WHEELS,
             _ => &[],
         }
     }
@@ -162,11 +152,6 @@ pub fn under_wine() -> bool {
 /// Set by who runs tests under Wine.
 pub const UNDER_WINE: &str = "TOKENKEEP_UNDER_WINE";
 
-/// Whether the run is one that nobody watches, where a missing tool is a failure: `CI` is set, and not to `false`.
-pub fn in_ci() -> bool {
-    env::var_os("CI").is_some_and(|value| !["", "0", "false"].iter().any(|no| value == *no))
-}
-
 /// The one line that installs all of `tools` on Debian and Ubuntu, run as root in the workspace.
 pub fn install_line(tools: &[Tool]) -> String {
     let packages: Vec<_> = tools.iter().flat_map(|tool| tool.packages()).copied().collect();
@@ -191,48 +176,6 @@ pub const MINGW_GCC: &str = "x86_64-w64-mingw32-gcc";
 /// Where Debian's package `rust-web-src` makes the standard library's source visible to cargo.
 const DEBIAN_STD: &str = "/usr/lib/rustlib/src/rust/library";
 
-/// Whether the environment at `venv` has every wheel, in its version.
-pub(crate) fn venv_is_complete(venv: &Path) -> bool {
-    let folders =
-        |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-    let site = if cfg!(windows) {
-        Some(venv.join("Lib").join("site-packages"))
-    } else {
-        folders(&venv.join("lib"))
-            .map(|python| python.join("site-packages"))
-            .find(|dir| dir.is_dir())
-    };
-    site.is_some_and(|site| {
-        Tool::Python.wheels().iter().all(|wheel| {
-            let installed = wheel.replace('-', "_").replace("==", "-");
-            site.join(format!("{installed}.dist-info")).is_dir()
-        })
-    })
-}
-
-#[track_caller]
-pub(crate) fn skip(what: &str, line: &str) {
-    let test = caller();
-    assert!(!in_ci(), "{test} needs {what}; install it with: {line}");
-    say(&format!("skipped: {test} needs {what}; install it with: {line}"));
-}
-
-/// The running test, or the place in its source when it has no thread of its own.
-#[track_caller]
-fn caller() -> String {
-    match thread::current().name() {
-        Some(test) if test != "main" => test.to_owned(),
-        _ => Location::caller().to_string(),
-    }
-}
-
-/// Tells whoever runs the tests a figure or why something was left out.
-///
-/// Straight to the stream: the test runner keeps what a passing test prints with `println!` to itself.
-pub fn say(line: &str) {
-    writeln!(io::stderr(), "{line}").ok();
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -242,25 +185,5 @@ mod tests {
         let line = install_line(&[Tool::SecretService, Tool::Strace]);
         let packages = "dbus gnome-keyring libsecret-tools strace";
         assert_eq!(line, format!("apt-get install -y --no-install-recommends {packages}"));
-    }
-
-    #[test]
-    fn an_environment_lacking_one_wheel_is_not_complete() {
-        let venv = tempfile::tempdir().unwrap();
-        let site = if cfg!(windows) { "Lib/site-packages" } else { "lib/python3.11/site-packages" };
-        let site = venv.path().join(site);
-        let folders = [
-            "msal-1.39.0.dist-info",
-            "msal_extensions-1.3.1.dist-info",
-            "argon2_cffi-25.1.0.dist-info",
-            "portalocker-3.2.0.dist-info",
-            "azure_identity-1.27.0.dist-info",
-            "azure_core-1.41.0.dist-info",
-        ];
-        for folder in folders {
-            assert!(!venv_is_complete(venv.path()), "complete before {folder}");
-            fs::create_dir_all(site.join(folder)).unwrap();
-        }
-        assert!(venv_is_complete(venv.path()));
     }
 }

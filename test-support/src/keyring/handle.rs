@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs, io, thread};
 
-use super::{INSIDE, PATIENCE, Provider, chosen, kwallet};
+use super::{INSIDE, PATIENCE, Provider, chosen};
 
 /// The environment of a session, and what can be done to its keyring.
 #[derive(Debug)]
@@ -76,14 +76,6 @@ impl Keyring {
     /// When the daemon does not do it.
     pub fn unlock(&self) -> io::Result<()> {
         self.provider.unlock(self)
-    }
-
-    /// Opens KWallet's wallet as its PAM module does at login, which leaves the collection locked until somebody asks.
-    ///
-    /// # Errors
-    /// When the daemon is another or does not do it.
-    pub fn open_without_unlock(&self) -> io::Result<()> {
-        kwallet::open(self)
     }
 
     /// Ends the daemon with SIGKILL. With gnome-keyring, the bus starts another when it is called, with the collection

@@ -8,6 +8,16 @@ use std::process::{Child, Stdio};
 use super::Keyring;
 use super::handle::{SECRETS, SERVICE, wait_until};
 
+impl Keyring {
+    /// Opens KWallet's wallet as its PAM module does at login, which leaves the collection locked until somebody asks.
+    ///
+    /// # Errors
+    /// When the daemon is another or does not do it.
+    pub fn open_without_unlock(&self) -> io::Result<()> {
+        open(self)
+    }
+}
+
 /// Starts a daemon with an unlocked default wallet and waits until it answers.
 pub(super) fn start(keyring: &Keyring) -> io::Result<Child> {
     let settings = Path::new(keyring.variable("XDG_CONFIG_HOME")).join("kwalletrc");
@@ -57,7 +67,7 @@ fn spawn(keyring: &Keyring) -> io::Result<Child> {
 }
 
 /// Opens the wallet as KWallet's PAM module does.
-pub(super) fn open(keyring: &Keyring) -> io::Result<()> {
+fn open(keyring: &Keyring) -> io::Result<()> {
     let hash = ["7"; HASH_SIZE].join(",");
     let arguments = ["string:kdewallet", &format!("array:byte:{hash}"), "int32:0"];
     keyring.send(KWALLET, MODULE, "org.kde.KWallet.pamOpen", &arguments)?;

@@ -12,7 +12,8 @@ use std::{env, io, thread};
 
 use crate::again::rerun;
 use crate::place::executable;
-use crate::tool::{Tool, in_ci, install_line, say};
+use crate::skip::{in_ci, say};
+use crate::tool::{Tool, install_line};
 
 pub use handle::Keyring;
 pub use session::Session;

@@ -16,7 +16,8 @@ use serde::Serialize;
 use zbus::zvariant::{DynamicDeserialize, DynamicType};
 
 use super::address;
-use super::error::Fault;
+use super::error::{Fault, Stopped};
+use super::names::{ANSWER_LIMIT, BUS, BUS_PATH};
 use super::socket::{Ends, News, Wire};
 use crate::vault::Turn;
 
@@ -121,15 +122,6 @@ impl Drop for Bus {
     }
 }
 
-/// Why a call on the bus did not finish.
-#[derive(Debug)]
-pub(super) enum Stopped {
-    /// The deadline passed.
-    Elapsed,
-    /// The connection could not be made, or has ended.
-    Failed(zbus::Error),
-}
-
 fn drive<T>(
     wire: &Wire,
     executor: Option<&zbus::Executor<'_>>,
@@ -180,9 +172,5 @@ impl Wake for Woken {
     }
 }
 
-/// No message but the answer with a secret is larger than this, by far.
-pub(super) const ANSWER_LIMIT: usize = 1 << 20;
 /// Messages that may lie unread before the next call.
 const MAX_BACKLOG: usize = 1000;
-pub(super) const BUS: &str = "org.freedesktop.DBus";
-const BUS_PATH: &str = "/org/freedesktop/DBus";

@@ -4,7 +4,6 @@ use std::io::ErrorKind;
 
 use secret_service::Error as CrateError;
 
-use super::connection::Stopped;
 use crate::vault::{Source, Turn, VaultError};
 
 /// Why a step did not succeed.
@@ -26,6 +25,15 @@ pub(super) enum Fault {
     Garbled(Source),
     /// An answer.
     Said(VaultError),
+}
+
+/// Why a call on the bus did not finish.
+#[derive(Debug)]
+pub(super) enum Stopped {
+    /// The deadline passed.
+    Elapsed,
+    /// The connection could not be made, or has ended.
+    Failed(zbus::Error),
 }
 
 impl Fault {

@@ -16,10 +16,10 @@
 mod address;
 mod connection;
 mod error;
-mod exchange;
 mod greeting;
 mod items;
 mod message;
+mod names;
 mod owner;
 mod provider;
 mod retry;

@@ -2,7 +2,7 @@
 
 use super::connection::Bus;
 use super::error::Fault;
-use super::service::NAME;
+use super::names::NAME;
 use crate::vault::{Provider, Turn, VaultError};
 
 /// Over a connection of its own; nothing is started.

@@ -13,15 +13,8 @@ use md5::{Digest as _, Md5};
 use zbus::zvariant::OwnedObjectPath;
 
 use super::error::Fault;
-use super::service::Link;
+use super::service::{Link, Matches};
 use crate::vault::{Asked, IsOurs, Item, Listed, Secret, Turn, VaultError};
-
-/// What a search found, in the service's order.
-#[derive(Default)]
-pub(super) struct Matches {
-    pub(super) unlocked: Vec<OwnedObjectPath>,
-    pub(super) locked: Vec<OwnedObjectPath>,
-}
 
 impl Matches {
     pub(super) fn is_empty(&self) -> bool {

@@ -1,17 +1,24 @@
 //! The calls of the Secret Service, each one step with one deadline.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::time::Instant;
 
 use futures_lite::future;
 use secret_service::{EncryptionType, SecretService};
-use zbus::zvariant::{OwnedObjectPath, OwnedValue, Value};
+use serde::Serialize;
+use zbus::message::Message;
+use zbus::zvariant::{
+    DynamicDeserialize, DynamicType, ObjectPath, OwnedObjectPath, OwnedValue, Value,
+};
 use zeroize::Zeroizing;
 
 use super::connection::Bus;
 use super::error::Fault;
-use super::exchange::{read, read_up_to, write};
-use super::search::Matches;
+use super::names::{
+    ANSWER_LIMIT, COLLECTION_INTERFACE, ITEM_INTERFACE, NAME, PROPERTIES, SERVICE,
+    SERVICE_INTERFACE,
+};
 use crate::vault::{Asked, Collection, Item, Secret, Session, Turn, VaultError};
 
 /// A connection and the sessions opened on it.
@@ -21,6 +28,13 @@ pub(super) struct Link {
     /// A session that no secret is sent over: `CreateItem` wants one even for an empty secret.
     bare: Option<OwnedObjectPath>,
     pub(super) bus: Bus,
+}
+
+/// What a search found, in the service's order.
+#[derive(Default)]
+pub(super) struct Matches {
+    pub(super) unlocked: Vec<OwnedObjectPath>,
+    pub(super) locked: Vec<OwnedObjectPath>,
 }
 
 /// What a call that may want a prompt answered.
@@ -282,6 +296,102 @@ impl Link {
         };
         session.as_ref().ok_or_else(|| VaultError::failed("no session is open").into())
     }
+
+    /// Asks for a property. Exactly one call over the bus, as each of these.
+    pub(super) fn property<'p, T>(
+        &self,
+        turn: &Turn,
+        path: impl TryInto<ObjectPath<'p>, Error: Into<zbus::Error>>,
+        interface: &str,
+        name: &str,
+    ) -> Result<T, Fault>
+    where
+        T: TryFrom<OwnedValue, Error: Into<zbus::Error>>,
+    {
+        let value: OwnedValue = self.ask(turn, path, PROPERTIES, "Get", &(interface, name))?;
+        T::try_from(value).map_err(|error| Fault::from(error.into()))
+    }
+
+    /// A call that only reads.
+    pub(super) fn ask<'p, T>(
+        &self,
+        turn: &Turn,
+        path: impl TryInto<ObjectPath<'p>, Error: Into<zbus::Error>>,
+        interface: &str,
+        method: &str,
+        body: &(impl Serialize + DynamicType),
+    ) -> Result<T, Fault>
+    where
+        T: for<'d> DynamicDeserialize<'d>,
+    {
+        let call = self.request(path, interface, method, body);
+        Ok(read(&self.bus, turn, call)?.body().deserialize()?)
+    }
+
+    /// A call that writes; without `until` it is waited for.
+    pub(super) fn call<'p, T>(
+        &self,
+        until: Option<Instant>,
+        path: impl TryInto<ObjectPath<'p>, Error: Into<zbus::Error>>,
+        interface: &str,
+        method: &str,
+        body: &(impl Serialize + DynamicType),
+    ) -> Result<T, Fault>
+    where
+        T: for<'d> DynamicDeserialize<'d>,
+    {
+        let call = self.request(path, interface, method, body);
+        Ok(write(&self.bus, until, call)?.body().deserialize()?)
+    }
+
+    /// A call for [`read`] or [`write`] to make.
+    pub(super) async fn request<'p>(
+        &self,
+        path: impl TryInto<ObjectPath<'p>, Error: Into<zbus::Error>>,
+        interface: &str,
+        method: &str,
+        body: &(impl Serialize + DynamicType),
+    ) -> zbus::Result<Message> {
+        let connection = self.bus.connection();
+        connection.call_method(Some(NAME), path, Some(interface), method, body).await
+    }
+}
+
+pub(super) fn read<T, E: Into<Fault>>(
+    bus: &Bus,
+    turn: &Turn,
+    call: impl Future<Output = Result<T, E>>,
+) -> Result<T, Fault> {
+    read_up_to(bus, ANSWER_LIMIT, turn, call)
+}
+
+/// A step that only reads. What it was told is void if the service was replaced before the answer came.
+pub(super) fn read_up_to<T, E: Into<Fault>>(
+    bus: &Bus,
+    limit: usize,
+    turn: &Turn,
+    call: impl Future<Output = Result<T, E>>,
+) -> Result<T, Fault> {
+    turn.remaining()?;
+    let answer = bus.run_taking(limit, Some(turn.until), call);
+    match answer.map_err(Fault::from).and_then(|answer| answer.map_err(Into::into)) {
+        Err(fault) if fault.ends_connection() => Err(fault),
+        _ if bus.was_over() => Err(Fault::gone_away()),
+        answer => answer,
+    }
+}
+
+/// A step that writes. Who was asked has written nothing if it says so; that it has is no proof if it was replaced.
+pub(super) fn write<T, E: Into<Fault>>(
+    bus: &Bus,
+    until: Option<Instant>,
+    call: impl Future<Output = Result<T, E>>,
+) -> Result<T, Fault> {
+    match bus.run(until, call)? {
+        Err(error) => Err(error.into()),
+        Ok(_) if bus.was_over() => Err(Fault::gone_away()),
+        Ok(answer) => Ok(answer),
+    }
 }
 
 fn named(attributes: &[(String, String)]) -> HashMap<&str, &str> {
@@ -291,7 +401,6 @@ fn named(attributes: &[(String, String)]) -> HashMap<&str, &str> {
 /// The largest secret. D-Bus itself stops at 64 MiB:
 /// <https://dbus.freedesktop.org/doc/dbus-specification.html#container-types>.
 pub(super) const SECRET_LIMIT: usize = 32 << 20;
-pub(super) const NAME: &str = "org.freedesktop.secrets";
 /// The service's end, and what makes another item the one that is meant.
 const WATCH: [&str; 3] = [
     "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',\
@@ -301,10 +410,5 @@ const WATCH: [&str; 3] = [
     "type='signal',sender='org.freedesktop.secrets',\
      interface='org.freedesktop.Secret.Service',member='CollectionChanged'",
 ];
-const SERVICE: &str = "/org/freedesktop/secrets";
-const SERVICE_INTERFACE: &str = "org.freedesktop.Secret.Service";
-const COLLECTION_INTERFACE: &str = "org.freedesktop.Secret.Collection";
-pub(super) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
-const ITEM_INTERFACE: &str = "org.freedesktop.Secret.Item";
 /// What the service answers in place of a path.
 const NOTHING: &str = "/";

@@ -1,4 +1,9 @@
-//! The socket of a connection: who waits for it, what may come over it, and whether the service is still the same.
+//! The socket of a connection: who waits for it, what may come over it, and whether the service is
+//! still the same.
+//!
+//! zbus would need a reactor thread for a socket of its own. A forked child does not have that
+//! thread, and a stuck one cannot be stopped at a deadline. So this one is polled by the thread that
+//! makes the call.
 
 use std::future::Future;
 use std::io;
@@ -16,9 +21,8 @@ use zbus::connection::socket::{ReadHalf, Socket, Split, WriteHalf};
 use zbus::message::Message;
 use zbus::zvariant::OwnedObjectPath;
 
-use super::connection::{ANSWER_LIMIT, BUS};
 use super::message;
-use super::service::NAME;
+use super::names::{ANSWER_LIMIT, BUS, NAME};
 
 /// The socket, and who waits for it.
 #[derive(Debug)]
