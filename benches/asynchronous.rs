@@ -65,7 +65,7 @@ fn unchanged_read(runtime: &Runtime, cache: &PersistedTokenCache) {
 
 fn update(runtime: &Runtime, cache: &PersistedTokenCache) {
     let call = |round| {
-        runtime.block_on(add(&cache, event(&format!("a{round}")))).expect("kept");
+        runtime.block_on(add(cache, event(&format!("a{round}")))).expect("kept");
     };
     let pooled = |round| {
         let cache = cache.clone();

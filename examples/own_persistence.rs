@@ -7,7 +7,7 @@ use std::{
 };
 
 use tokenkeep::{
-    Error, PersistedTokenCache, TokenRequest,
+    Error, PersistedTokenCache, Secret, TokenRequest,
     lock::LockGuard,
     persistence::{Loaded, Persistence, Saved, Stamp},
 };
@@ -30,7 +30,7 @@ impl TablePersistence {
 impl Persistence for TablePersistence {
     fn load(&self, _known: Option<&Stamp>) -> Result<Loaded, Error> {
         Ok(match self.with_table(|table| table.get(&self.row).cloned()) {
-            Some((version, bytes)) => Loaded::Content(bytes.into(), stamp(version)),
+            Some((version, bytes)) => Loaded::Content(Secret::new(bytes), stamp(version)),
             None => Loaded::Absent,
         })
     }

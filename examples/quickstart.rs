@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some(_) => println!("  first process: already signed in, by an earlier run"),
         None => {
             cache.prepare()?;
-            let token = cache.add_response(&request, &sign_in())?;
+            let token = cache.add_response(&request, sign_in())?;
             match token.unstored_because() {
                 None => println!("  first process: signed in, and kept it"),
                 Some(reason) => return Err(format!("the sign-in was not kept: {reason}").into()),

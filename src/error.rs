@@ -434,9 +434,11 @@ impl Error {
         })
     }
 
-    /// Whether a user has to sign in again: nothing else fixes this.
+    /// Whether the cache is of no use any more unless a copy of the file or the key is brought back:
+    /// [`reset`](crate::PersistedTokenCache::reset) and a new sign-in are what is left. Ask the user
+    /// before.
     pub fn is_sign_in_needed(&self) -> bool {
-        matches!(self, Self::KeyGone { .. })
+        matches!(self, Self::Corrupt { .. } | Self::KeyGone { .. } | Self::RolledBack { .. })
     }
 
     /// Whether the same call may succeed a little later with nothing else done.

@@ -16,7 +16,7 @@
 //!     None => {
 //!         // What would keep the sign-in from being kept is found out before the user signs in.
 //!         cache.prepare()?;
-//!         cache.add_response(&request, &sign_in())?
+//!         cache.add_response(&request, sign_in())?
 //!     }
 //! };
 //! if let Some(reason) = token.unstored_because() {

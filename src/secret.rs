@@ -17,6 +17,11 @@ impl Secret {
         Self(Zeroizing::new(bytes.into()))
     }
 
+    /// Takes over bytes that are wiped already when they are dropped.
+    pub(crate) fn wiped(bytes: Zeroizing<Vec<u8>>) -> Self {
+        Self(bytes)
+    }
+
     /// The bytes themselves.
     pub fn expose(&self) -> &[u8] {
         &self.0
@@ -31,11 +36,5 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(..)")
-    }
-}
-
-impl From<Zeroizing<Vec<u8>>> for Secret {
-    fn from(bytes: Zeroizing<Vec<u8>>) -> Self {
-        Self(bytes)
     }
 }

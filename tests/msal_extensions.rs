@@ -28,7 +28,7 @@ use std::{
 
 use support::{event, plaintext, token};
 use tokenkeep::{
-    Error, PersistedTokenCache, build_encrypted_persistence,
+    Error, PersistedTokenCache, Secret, build_encrypted_persistence,
     lock::{CrossProcessLock, LockGuard, Wait},
     persistence::{
         Intent, Loaded, MemoryPersistence, MsalExtensionsLocation, MsalExtensionsPersistence,
@@ -125,7 +125,7 @@ impl Persistence for Torn {
         match self.whole.load(None)? {
             Loaded::Content(_, stamp) if torn => Ok(match self.part {
                 [] => Loaded::Empty,
-                part => Loaded::Content(part.to_vec().into(), stamp),
+                part => Loaded::Content(Secret::new(part), stamp),
             }),
             whole => Ok(whole),
         }

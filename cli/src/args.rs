@@ -3,7 +3,6 @@
 use std::{
     env, fmt,
     path::{Path, PathBuf},
-
     str::FromStr,
 };
 

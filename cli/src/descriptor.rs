@@ -1,6 +1,7 @@
 //! A key that another program hands over in a file descriptor.
 
 use std::{
+    mem,
     sync::{Arc, OnceLock},
     time::Duration,
 };
@@ -37,7 +38,7 @@ impl Descriptor {
     pub(crate) fn read(&self) -> Result<Secret, String> {
         let read = || {
             let text = self.opened.clone()?.read(LIMIT, PATIENCE);
-            text.map(Secret::from).map_err(|error| said(&error))
+            text.map(|mut text| Secret::new(mem::take(&mut *text))).map_err(|error| said(&error))
         };
         self.text.get_or_init(read).clone()
     }

@@ -1,5 +1,6 @@
 //! Keys that the user hands to the program.
 
+use std::mem;
 use std::{
     env::{self, VarError},
     error::Error as StdError,
@@ -120,7 +121,7 @@ fn decode(text: &str) -> Option<Secret> {
         let alphabet = if is_url_safe { &alphabet::URL_SAFE } else { &alphabet::STANDARD };
         GeneralPurpose::new(alphabet, ANY_PADDING).decode_vec(text, &mut key).ok()?;
     }
-    (key.len() == 32).then(|| Secret::from(key))
+    (key.len() == 32).then(|| Secret::new(mem::take(&mut *key)))
 }
 
 /// Asks twice for a cache that is new.

@@ -33,8 +33,9 @@ impl<'c> AccessTokenRef<'c> {
     }
 
     /// When it expires, in Unix seconds.
-    pub fn expires_on(&self) -> i64 {
-        self.entry().expires_on().expect("a find takes only entries with an expiry")
+    pub fn expires_on(&self) -> u64 {
+        let expiry = self.entry().expires_on().expect("a find takes only entries with an expiry");
+        expiry.try_into().unwrap_or_default()
     }
 
     /// It is valid, but should be renewed: the provider asks for it by now, or the entry does not
@@ -133,8 +134,8 @@ impl AccessToken {
     }
 
     /// When it expires, in Unix seconds.
-    pub fn expires_on(&self) -> i64 {
-        self.entry.expires_on().unwrap_or_default()
+    pub fn expires_on(&self) -> u64 {
+        self.entry.expires_on().and_then(|expiry| expiry.try_into().ok()).unwrap_or_default()
     }
 
     /// It is valid, but should be renewed: the provider asks for it by now, or the entry does not

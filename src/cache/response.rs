@@ -40,11 +40,11 @@ impl TokenCache {
     pub fn add_response(
         &mut self,
         request: &TokenRequest,
-        response: &[u8],
+        response: impl AsRef<[u8]>,
         now: u64,
     ) -> Result<AccessToken, Error> {
         let lookup = request.lookup()?;
-        let mut event = SignInEvent::from_response(request, response)?;
+        let mut event = SignInEvent::from_response(request, response.as_ref())?;
         let expected = lookup.home.as_deref().filter(|&home| home != NOBODY);
         let home = match Stated::of(&event) {
             _ if request.is_app_only() => None,
@@ -84,12 +84,12 @@ impl TokenCache {
         &mut self,
         request: &TokenRequest,
         spent: &Entry,
-        response: &[u8],
+        response: impl AsRef<[u8]>,
         now: u64,
     ) -> Result<AccessToken, Error> {
         let lookup = request.lookup()?;
         let secret = spent_secret(spent, request, lookup)?;
-        let mut event = SignInEvent::from_response(request, response)?;
+        let mut event = SignInEvent::from_response(request, response.as_ref())?;
         let before = owner(spent).to_owned();
         let expected = Some(before.as_str()).filter(|&home| home != NOBODY);
         let home = match (Stated::of(&event), expected) {
@@ -136,7 +136,7 @@ impl TokenCache {
     pub(crate) fn unkept_renewal(
         request: &TokenRequest,
         spent: &Entry,
-        response: &[u8],
+        response: impl AsRef<[u8]>,
         now: u64,
     ) -> Result<AccessToken, Error> {
         let lookup = request.lookup()?;
@@ -145,7 +145,7 @@ impl TokenCache {
         if owner(spent) == NOBODY {
             return nothing.add_response(request, response, now);
         }
-        let mut event = SignInEvent::from_response(request, response)?;
+        let mut event = SignInEvent::from_response(request, response.as_ref())?;
         nothing.name_owner(&mut event, Some(owner(spent)), lookup);
         Ok(nothing.issued(access_token(&event.entries(now)?)?))
     }

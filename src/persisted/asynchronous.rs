@@ -68,9 +68,9 @@ impl PersistedTokenCache {
     ///
     /// # Errors
     /// As there, and [`Error::NoThread`].
-    pub async fn open_async(name: &str) -> Result<Self, Error> {
-        let name = name.to_owned();
-        detached(LockWait::default().timeout, move || Self::open(&name)).await
+    pub async fn open_async(name: impl Into<String>) -> Result<Self, Error> {
+        let name = name.into();
+        detached(LockWait::default().timeout, move || Self::open(name)).await
     }
 
     /// [`transaction`](Self::transaction) for asynchronous programs: dropping the future does not

@@ -98,13 +98,13 @@ impl PersistedTokenCache {
     /// # Platform differences
     /// The vault is the Secret Service on Linux and the BSDs and the Keychain on macOS. On Windows it
     /// is Credential Manager, and for a new cache in a session without one (SSH, a service) DPAPI.
-    pub fn open(name: &str) -> Result<Self, Error> {
+    pub fn open(name: impl Into<String>) -> Result<Self, Error> {
         Ok(Self::new(SealedPersistence::builder(name).open()?))
     }
 
     /// Like [`open`](Self::open), but where that fails the cache is kept in memory alone, and the
     /// reason comes with it for the program to show.
-    pub fn open_or_memory(name: &str) -> (Self, Option<Error>) {
+    pub fn open_or_memory(name: impl Into<String>) -> (Self, Option<Error>) {
         match Self::open(name) {
             Ok(cache) => (cache, None),
             Err(reason) => (Self::in_memory(), Some(reason)),

@@ -76,7 +76,7 @@ impl PersistedTokenCache {
         Ok(Some(match loaded {
             Loaded::Absent | Loaded::Empty => State { loaded: true, ..State::default() },
             Loaded::Content(content, stamp) => State {
-                cache: Arc::new(self.parse(&content)?),
+                cache: Arc::new(self.parse(content.expose())?),
                 stamp: Some(stamp),
                 loaded: true,
                 confirmed: false,

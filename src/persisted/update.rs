@@ -29,9 +29,9 @@ impl PersistedTokenCache {
     pub fn add_response(
         &self,
         request: &TokenRequest,
-        response: &[u8],
+        response: impl AsRef<[u8]>,
     ) -> Result<AccessToken, Error> {
-        let now = self.clock.now();
+        let (response, now) = (response.as_ref(), self.clock.now());
         let add = |cache: &mut TokenCache| cache.add_response(request, response, now);
         self.issued(add, || add(&mut TokenCache::new()))
     }
@@ -48,9 +48,9 @@ impl PersistedTokenCache {
         &self,
         request: &TokenRequest,
         spent: &Entry,
-        response: &[u8],
+        response: impl AsRef<[u8]>,
     ) -> Result<AccessToken, Error> {
-        let now = self.clock.now();
+        let (response, now) = (response.as_ref(), self.clock.now());
         self.issued(
             |cache| cache.add_renewal(request, spent, response, now),
             || TokenCache::unkept_renewal(request, spent, response, now),

@@ -1,15 +1,14 @@
 //! A cache that ends with the process.
 
 use std::{
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Mutex, MutexGuard},
     time::Duration,
 };
 
 use tokenkeep_platform::sync::lock_within;
-use zeroize::Zeroizing;
 
 use super::{Loaded, Persistence, Protection, Saved, Stamp};
-use crate::{Error, lock::LockGuard};
+use crate::{Error, Secret, lock::LockGuard};
 
 /// Keeps the cache in this value alone. Nothing is written anywhere.
 #[derive(Default)]
@@ -17,7 +16,7 @@ pub struct MemoryPersistence(Mutex<Kept>);
 
 #[derive(Default)]
 struct Kept {
-    content: Option<Arc<Zeroizing<Vec<u8>>>>,
+    content: Option<Secret>,
     version: u64,
 }
 
@@ -58,7 +57,7 @@ impl Persistence for MemoryPersistence {
         Ok(match content {
             None => Loaded::Absent,
             Some(_) if known == Some(&stamp) => Loaded::Unchanged(stamp),
-            Some(content) => Loaded::Content(Zeroizing::clone(&content), stamp),
+            Some(content) => Loaded::Content(content, stamp),
         })
     }
 
@@ -68,7 +67,7 @@ impl Persistence for MemoryPersistence {
         _base: Option<&Stamp>,
         _guard: &LockGuard,
     ) -> Result<Saved, Error> {
-        let content = Arc::new(Zeroizing::new(content.to_vec()));
+        let content = Secret::new(content);
         let mut kept = self.kept()?;
         kept.content = Some(content);
         kept.version += 1;

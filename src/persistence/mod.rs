@@ -14,8 +14,6 @@ mod stamp;
 
 use std::fmt;
 
-use zeroize::Zeroizing;
-
 pub use key_source::{
     CredentialStore, KernelKeyring, KeyCallback, KeyRequest, KeySource, LeftOverKey, Passphrase,
 };
@@ -30,7 +28,7 @@ pub use sealed::{SealedPersistence, SealedPersistenceBuilder};
 pub use stamp::Stamp;
 
 use crate::{
-    Error,
+    Error, Secret,
     lock::{CrossProcessLock, LockGuard},
 };
 
@@ -179,7 +177,7 @@ pub enum Loaded {
     /// lock.
     Empty,
     /// The content, and the stamp of exactly these bytes.
-    Content(Zeroizing<Vec<u8>>, Stamp),
+    Content(Secret, Stamp),
     /// It changed since `prepare`, and reading it needs another `prepare` without the lock.
     NeedsPrepare,
     /// Still the content of the known stamp; the stamp to compare with from now on.

@@ -14,7 +14,7 @@ use super::{
     set_aside::{all_set_aside, prefix_of, remove_all, set_aside},
 };
 use crate::{
-    Error,
+    Error, Secret,
     lock::{CrossProcessLock, LockGuard},
 };
 
@@ -118,7 +118,7 @@ impl Persistence for PlaintextPersistence {
         }
         // What is no JSON is looked at when it could not be read as a cache.
         refuse_another(&content, &self.path, EXPECTED, |found| found == Found::Other)?;
-        Ok(Loaded::Content(content, stamp))
+        Ok(Loaded::Content(Secret::wiped(content), stamp))
     }
 
     fn save(

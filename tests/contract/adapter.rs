@@ -134,7 +134,7 @@ impl Slot for Persisted {
             self.0.prepare(Intent::Read)?;
             match self.0.load(None)? {
                 Loaded::Absent => return Ok(None),
-                Loaded::Content(content, _) => return Ok(Some(content.to_vec())),
+                Loaded::Content(content, _) => return Ok(Some(content.expose().to_vec())),
                 Loaded::NeedsPrepare => {}
                 other => return Err(Refusal::new(Kind::Other, format!("it said {other:?}"))),
             }

@@ -115,7 +115,7 @@ impl Persistence for Logged {
         let loaded = self.inner.load(known)?;
         let mut last = self.last.lock().unwrap();
         match &loaded {
-            Loaded::Content(content, _) => *last = digest(content),
+            Loaded::Content(content, _) => *last = digest(content.expose()),
             Loaded::Unchanged(_) => {}
             _ => "-".clone_into(&mut last),
         }

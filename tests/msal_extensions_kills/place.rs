@@ -79,7 +79,7 @@ impl Place {
         match loaded {
             Loaded::Absent => Ok(None),
             Loaded::Empty => Ok(Some(Vec::new())),
-            Loaded::Content(content, _) => Ok(Some(content.to_vec())),
+            Loaded::Content(content, _) => Ok(Some(content.expose().to_vec())),
             other => panic!("{other:?}"),
         }
     }

@@ -66,6 +66,18 @@ impl Passphrase {
     }
 }
 
+impl From<&str> for Passphrase {
+    fn from(passphrase: &str) -> Self {
+        Self::new(passphrase)
+    }
+}
+
+impl From<String> for Passphrase {
+    fn from(passphrase: String) -> Self {
+        Self::new(passphrase)
+    }
+}
+
 impl From<Secret> for Passphrase {
     fn from(text: Secret) -> Self {
         Self(Arc::new(Source::Given(text)))

@@ -27,7 +27,7 @@ use super::{
     set_aside::{all_set_aside, prefix_of, remove_all, set_aside},
 };
 use crate::{
-    Error, Interaction,
+    Error, Interaction, Secret,
     lock::{CrossProcessLock, LockGuard},
 };
 
@@ -235,7 +235,7 @@ impl Persistence for MsalExtensionsPersistence {
         if known.and_then(Stamp::content) == Some(&digest) {
             return Ok(Loaded::Unchanged(stamp));
         }
-        Ok(Loaded::Content(content, stamp))
+        Ok(Loaded::Content(Secret::wiped(content), stamp))
     }
 
     fn save(

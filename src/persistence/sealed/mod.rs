@@ -28,7 +28,7 @@ use super::{
     set_aside::set_aside,
 };
 use crate::{
-    Error,
+    Error, Secret,
     lock::{CrossProcessLock, LockGuard},
     seal,
 };
@@ -186,7 +186,7 @@ impl Persistence for SealedPersistence {
             .map_err(|e| e.at(&self.file, &self.store))?;
         self.check_history(&before, &header)?;
         self.history.found(&before, &header);
-        Ok(Loaded::Content(content, Stamp::of_sealed(file.stamp(), header)))
+        Ok(Loaded::Content(Secret::wiped(content), Stamp::of_sealed(file.stamp(), header)))
     }
 
     fn save(

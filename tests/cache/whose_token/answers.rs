@@ -33,7 +33,7 @@ pub(crate) fn answer(access_token: &str, more: &Value) -> Vec<u8> {
 }
 
 pub(crate) fn add(cache: &mut TokenCache, access_token: &str, more: &Value, now: u64) {
-    cache.add_response(&request(ELSEWHERE), &answer(access_token, more), now).unwrap();
+    cache.add_response(&request(ELSEWHERE), answer(access_token, more), now).unwrap();
 }
 
 /// The event of an answer as msal hands it over, which says nothing of an account that is known.

@@ -34,7 +34,7 @@ fn an_account_counts_with_a_valid_token_or_a_refresh_token_that_may_be_spent() {
     let bob = json!({"refresh_token": "RT2", "id_token": of("bob")});
     for request in [TokenRequest::new("other", ELSEWHERE, ["s"]), request("https://idp.example/u")]
     {
-        cache.add_response(&request, &answer("AT2", &bob), 1_000).unwrap();
+        cache.add_response(&request, answer("AT2", &bob), 1_000).unwrap();
     }
     assert_eq!(secret(&cache, 1_001), "AT1");
     assert_eq!(refresh_tokens(&cache, &request(ELSEWHERE)), ["RT1"]);
@@ -44,9 +44,9 @@ fn an_account_counts_with_a_valid_token_or_a_refresh_token_that_may_be_spent() {
         more["foci"] = json!("1");
         answer("AT", &more)
     };
-    cache.add_response(&request(MICROSOFT), &family(&ada), 1_000).unwrap();
+    cache.add_response(&request(MICROSOFT), family(&ada), 1_000).unwrap();
     let sibling = TokenRequest::new("sibling", MICROSOFT, ["s"]);
-    cache.add_response(&sibling, &family(&bob), 1_000).unwrap();
+    cache.add_response(&sibling, family(&bob), 1_000).unwrap();
     assert!(matches!(
         find(&cache, &request(MICROSOFT), 1_001),
         Err(Error::AccountAmbiguous { .. })
@@ -85,7 +85,7 @@ fn the_name_of_an_account_is_that_of_the_requests_cloud() {
         for sub in ["1", "2"] {
             let claims = json!({"sub": sub, "preferred_username": format!("{name} {sub}")});
             let more = json!({"id_token": id_token(&claims)});
-            cache.add_response(&request(authority), &answer("AT", &more), 1_000).unwrap();
+            cache.add_response(&request(authority), answer("AT", &more), 1_000).unwrap();
         }
     }
     for (authority, names) in

@@ -18,10 +18,10 @@ fn the_reference_finds_what_a_renewal_without_an_id_token_brought() {
         answer.to_string().into_bytes()
     };
     let more = json!({"refresh_token": "RT1", "id_token": of("ada")});
-    cache.add_response(&request(MICROSOFT), &lasting("AT1", more), 1_000).unwrap();
+    cache.add_response(&request(MICROSOFT), lasting("AT1", more), 1_000).unwrap();
     let spent = cache.refresh_tokens(&request(MICROSOFT)).unwrap().remove(0);
     let more = json!({"refresh_token": "RT2"});
-    cache.add_renewal(&request(MICROSOFT), &spent, &lasting("AT2", more), 2_000).unwrap();
+    cache.add_renewal(&request(MICROSOFT), &spent, lasting("AT2", more), 2_000).unwrap();
     oracle.ask(&json!({"op": "load", "text": text(&cache)})).unwrap();
     let mut ask = |op: &str| {
         let question = json!({"op": op, "client_id": "client", "authority": MICROSOFT,

@@ -19,7 +19,7 @@ fn a_renewal_is_of_the_account_whose_refresh_token_was_spent() {
     // The request names nobody, or even the other one.
     for (nth, request) in [request(ELSEWHERE), request(ELSEWHERE).account("ada")].iter().enumerate()
     {
-        let token = cache.add_renewal(request, &spent, &answer("AT2", &json!({})), 5_000).unwrap();
+        let token = cache.add_renewal(request, &spent, answer("AT2", &json!({})), 5_000).unwrap();
         assert!(token.is_stored());
         assert_eq!(token.home_account_id().unwrap(), "bob");
         assert_eq!(token.account().unwrap().username(), "bob@idp.example");
@@ -29,7 +29,7 @@ fn a_renewal_is_of_the_account_whose_refresh_token_was_spent() {
         assert_eq!(refresh_tokens(&cache, &bob), ["RT bob"], "{nth}: the answer had none");
     }
     let more = json!({"refresh_token": "RT bob 2", "scope": "s t"});
-    cache.add_renewal(&request(ELSEWHERE), &spent, &answer("AT3", &more), 6_000).unwrap();
+    cache.add_renewal(&request(ELSEWHERE), &spent, answer("AT3", &more), 6_000).unwrap();
     let bob = request(ELSEWHERE).account("bob");
     assert_eq!(refresh_tokens(&cache, &bob), ["RT bob 2"], "in the place of the spent one");
     assert_eq!(refresh_tokens(&cache, &request(ELSEWHERE).account("ada")), ["RT ada"]);
@@ -61,11 +61,11 @@ fn a_renewal_after_a_sign_out_or_another_renewal_brings_nothing_back() {
 fn a_familys_refresh_token_stays_that_of_the_program_that_has_it() {
     let mut cache = TokenCache::new();
     let more = json!({"refresh_token": "FRT", "foci": "1", "id_token": of("ada")});
-    cache.add_response(&request(MICROSOFT), &answer("AT1", &more), 1_000).unwrap();
+    cache.add_response(&request(MICROSOFT), answer("AT1", &more), 1_000).unwrap();
     let sibling = TokenRequest::new("sibling", MICROSOFT, ["s"]);
     let spent = cache.refresh_tokens(&sibling).unwrap().remove(0);
     let more = json!({"refresh_token": "FRT2", "foci": "1"});
-    let token = cache.add_renewal(&sibling, &spent, &answer("AT2", &more), 1_001).unwrap();
+    let token = cache.add_renewal(&sibling, &spent, answer("AT2", &more), 1_001).unwrap();
     assert_eq!(token.home_account_id().unwrap(), "ada");
     assert_eq!(find(&cache, &sibling, 1_002).unwrap().unwrap(), "AT2");
     let kept = cache.find(CredentialType::RefreshToken, &Query::new(), 0);
@@ -86,17 +86,17 @@ fn a_renewal_for_another_user_is_refused_and_a_sign_in_of_one_is_an_account_of_i
         json!({"client_info": info, "id_token": of("bob")}),
     ] {
         let refused = cache
-            .add_renewal(&request(ELSEWHERE), &spent, &answer("AT2", &more), 2_000)
+            .add_renewal(&request(ELSEWHERE), &spent, answer("AT2", &more), 2_000)
             .unwrap_err();
         assert!(matches!(refused, Error::Invalid { .. }), "{refused:?}");
         assert!(refused.to_string().contains("another user"), "{refused}");
         assert_eq!(text(&cache), before);
     }
     let renewed = json!({"id_token": of("ada")});
-    cache.add_renewal(&request(ELSEWHERE), &spent, &answer("AT2", &renewed), 2_000).unwrap();
+    cache.add_renewal(&request(ELSEWHERE), &spent, answer("AT2", &renewed), 2_000).unwrap();
     let named = request(ELSEWHERE).account("ada");
     let more = json!({"refresh_token": "RT2", "id_token": of("bob")});
-    let token = cache.add_response(&named, &answer("AT3", &more), 2_000).unwrap();
+    let token = cache.add_response(&named, answer("AT3", &more), 2_000).unwrap();
     assert_eq!(token.account().unwrap().home_account_id(), "bob");
     assert_eq!(find(&cache, &named, 2_001).unwrap().unwrap(), "AT2", "ada's is untouched");
     assert_eq!(cache.accounts().len(), 2);
@@ -132,7 +132,7 @@ fn a_renewal_of_another_authority_or_with_no_refresh_token_is_refused() {
     let spent = cache.refresh_tokens(&request(ELSEWHERE)).unwrap().remove(0);
     let access_token = cache.entries(CredentialType::AccessToken).next().unwrap().clone();
     for (request, spent) in [(request(MICROSOFT), spent), (request(ELSEWHERE), access_token)] {
-        let refused = cache.add_renewal(&request, &spent, &answer("AT2", &json!({})), 2_000);
+        let refused = cache.add_renewal(&request, &spent, answer("AT2", &json!({})), 2_000);
         assert!(matches!(refused, Err(Error::Invalid { .. })), "{refused:?}");
     }
     assert_eq!(secret(&cache, 1_001), "AT1");
@@ -145,7 +145,7 @@ fn elsewhere_than_at_microsoft_refresh_tokens_for_the_scopes_go_first() {
         for (scope, now) in [("s", 1_000), ("t", 2_000)] {
             let more = json!({"refresh_token": format!("RT {scope}"), "id_token": of("ada")});
             let request = TokenRequest::new("client", authority, [scope]);
-            cache.add_response(&request, &answer("AT", &more), now).unwrap();
+            cache.add_response(&request, answer("AT", &more), now).unwrap();
         }
         assert_eq!(refresh_tokens(&cache, &request(authority)), expected);
     }
@@ -184,13 +184,13 @@ fn a_refresh_token_that_becomes_an_accounts_stays_its_programs_and_its_familys()
         let mut cache = TokenCache::new();
         let mail = TokenRequest::new("mail", MICROSOFT, ["mail"]);
         let more = json!({"refresh_token": "RT1", "foci": "1"});
-        cache.add_response(&mail, &answer("AT1", &more), 1_000).unwrap();
+        cache.add_response(&mail, answer("AT1", &more), 1_000).unwrap();
         let held = cache.refresh_tokens(&mail).unwrap().remove(0);
         cache.modify(&held, &[("note", Some("mine"))]).unwrap();
         let files = TokenRequest::new("files", MICROSOFT, ["files"]);
         let spent = cache.refresh_tokens(&files).unwrap().remove(0);
         let more = json!({"refresh_token": renewed, "foci": "1", "id_token": of("ada")});
-        let token = cache.add_renewal(&files, &spent, &answer("AT2", &more), 2_000).unwrap();
+        let token = cache.add_renewal(&files, &spent, answer("AT2", &more), 2_000).unwrap();
         assert_eq!(token.account().unwrap().username(), "ada@idp.example");
         let kept: Vec<_> = cache.entries(CredentialType::RefreshToken).collect();
         let text = |name| kept[0].text(name).unwrap().into_owned();

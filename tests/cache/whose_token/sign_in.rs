@@ -23,16 +23,16 @@ fn an_answer_without_a_name_belongs_to_the_only_account_of_its_program() {
 #[test]
 fn an_answer_without_a_name_stays_without_one_where_there_is_no_account_or_several() {
     let mut cache = TokenCache::new();
-    let token = cache.add_response(&request(ELSEWHERE), &answer("AT", &json!({})), 1_000).unwrap();
+    let token = cache.add_response(&request(ELSEWHERE), answer("AT", &json!({})), 1_000).unwrap();
     assert_eq!((token.home_account_id(), token.account()), (None, None));
     assert_eq!(secret(&cache, 1_001), "AT", "and is found");
     for who in ["ada", "bob"] {
         add(&mut cache, who, &json!({"refresh_token": who, "id_token": of(who)}), 1_000);
     }
-    let token = cache.add_response(&request(ELSEWHERE), &answer("AT", &json!({})), 1_000).unwrap();
+    let token = cache.add_response(&request(ELSEWHERE), answer("AT", &json!({})), 1_000).unwrap();
     assert_eq!(token.home_account_id(), None);
     let named = request(ELSEWHERE).account("bob");
-    let token = cache.add_response(&named, &answer("AT", &json!({})), 1_000).unwrap();
+    let token = cache.add_response(&named, answer("AT", &json!({})), 1_000).unwrap();
     assert_eq!(token.home_account_id().unwrap(), "bob", "the request's account");
     // Of another program, authority or tenant is not of this one.
     let mut cache = TokenCache::new();
@@ -41,7 +41,7 @@ fn an_answer_without_a_name_stays_without_one_where_there_is_no_account_or_sever
         [("other", ELSEWHERE), ("client", "https://idp.example/u"), ("client", MICROSOFT)]
     {
         let request = TokenRequest::new(client, authority, ["s"]);
-        let token = cache.add_response(&request, &answer("AT", &json!({})), 1_000).unwrap();
+        let token = cache.add_response(&request, answer("AT", &json!({})), 1_000).unwrap();
         assert_eq!(token.home_account_id(), None, "{client} {authority}");
     }
 }
@@ -101,7 +101,7 @@ fn client_info_that_comes_only_sometimes_is_the_same_account() {
             let mut cache = TokenCache::new();
             let request = request(authority);
             for (secret, more, now) in [("AT1", first, 1_000), ("AT2", then, 9_000)] {
-                cache.add_response(&request, &answer(secret, more), now).unwrap();
+                cache.add_response(&request, answer(secret, more), now).unwrap();
             }
             assert_eq!(find(&cache, &request, 9_001).unwrap().unwrap(), "AT2");
             assert_eq!(cache.accounts().len(), 1, "{first} {then}");
@@ -110,11 +110,11 @@ fn client_info_that_comes_only_sometimes_is_the_same_account() {
         }
     }
     let mut cache = TokenCache::new();
-    cache.add_response(&request(MICROSOFT), &answer("AT1", &with), 1_000).unwrap();
+    cache.add_response(&request(MICROSOFT), answer("AT1", &with), 1_000).unwrap();
     let spent = cache.refresh_tokens(&request(MICROSOFT)).unwrap().remove(0);
     for more in [&with, &without, &only_sub, &only_info] {
         let token =
-            cache.add_renewal(&request(MICROSOFT), &spent, &answer("AT2", more), 2_000).unwrap();
+            cache.add_renewal(&request(MICROSOFT), &spent, answer("AT2", more), 2_000).unwrap();
         assert_eq!(token.home_account_id().unwrap(), "o1.t1", "{more}");
         assert_eq!(token.account().unwrap().username(), "ada");
     }
@@ -136,19 +136,19 @@ fn client_info_alone_names_the_account_of_which_an_id_token_said_the_same() {
             before.remove_id_token(&kept).unwrap();
         }
         let mut cache = before.clone();
-        cache.add_response(&request, &of("o1"), 9_000).unwrap();
+        cache.add_response(&request, of("o1"), 9_000).unwrap();
         assert_eq!(cache.accounts().len(), 1, "{authority}");
         assert_eq!(find(&cache, &request, 9_001).unwrap().unwrap(), "AT2");
         assert_eq!(refresh_tokens(&cache, &request), ["RT2"]);
         let mut cache = before.clone();
         let spent = cache.refresh_tokens(&request).unwrap().remove(0);
-        let token = cache.add_renewal(&request, &spent, &of("o1"), 9_000).unwrap();
+        let token = cache.add_renewal(&request, &spent, of("o1"), 9_000).unwrap();
         assert_eq!(token.account().unwrap().username(), "ada");
         assert_eq!(refresh_tokens(&cache, &request), ["RT2"]);
         // Another user of the tenant stays another.
         let mut cache = before.clone();
-        assert!(cache.add_renewal(&request, &spent, &of("o9"), 9_000).is_err());
-        cache.add_response(&request, &of("o9"), 9_000).unwrap();
+        assert!(cache.add_renewal(&request, &spent, of("o9"), 9_000).is_err());
+        cache.add_response(&request, of("o9"), 9_000).unwrap();
         assert_eq!(cache.accounts().len(), 2);
     }
 }
@@ -175,11 +175,11 @@ fn a_sign_in_without_client_info_joins_the_tokens_that_a_sign_out_left() {
     let mut cache = TokenCache::new();
     let of = |client| TokenRequest::new(client, MICROSOFT, ["s"]);
     for client in ["mail", "files"] {
-        cache.add_response(&of(client), &answer("AT1", &with), 1_000).unwrap();
+        cache.add_response(&of(client), answer("AT1", &with), 1_000).unwrap();
     }
     cache.sign_out(&cache.accounts()[0].clone(), "mail").unwrap();
     assert_eq!(cache.owners().len(), 1, "with a refresh token of the other program");
-    cache.add_response(&of("mail"), &answer("AT2", &without), 2_000).unwrap();
+    cache.add_response(&of("mail"), answer("AT2", &without), 2_000).unwrap();
     assert_eq!(cache.owners().len(), 1);
     assert_eq!(cache.accounts()[0].home_account_id(), "o1.t1");
 }
@@ -191,7 +191,7 @@ fn a_policy_of_b2c_names_an_account_of_its_own() {
     for policy in ["o1-b2c_1_signin", "o1-b2c_1_edit"] {
         let more = json!({"client_info": segment(&json!({"uid": policy, "utid": "t1"})),
             "id_token": id_token(&json!({"sub": "o1"}))});
-        cache.add_response(&request(authority), &answer(policy, &more), 1_000).unwrap();
+        cache.add_response(&request(authority), answer(policy, &more), 1_000).unwrap();
     }
     assert_eq!(cache.accounts().len(), 2, "as in the reference");
 }
@@ -200,7 +200,7 @@ fn a_policy_of_b2c_names_an_account_of_its_own() {
 fn a_token_says_whose_it_is_and_with_which_scopes() {
     let mut cache = TokenCache::new();
     let more = json!({"refresh_token": "RT", "id_token": of("ada"), "scope": "s t"});
-    let issued = cache.add_response(&request(ELSEWHERE), &answer("AT", &more), 1_000).unwrap();
+    let issued = cache.add_response(&request(ELSEWHERE), answer("AT", &more), 1_000).unwrap();
     let borrowed = cache.find_access_token(&request(ELSEWHERE), 1_001).unwrap().unwrap();
     let owned = borrowed.to_owned();
     let ada = cache.accounts().remove(0);
@@ -212,6 +212,6 @@ fn a_token_says_whose_it_is_and_with_which_scopes() {
     assert!([issued.scopes(), borrowed.scopes(), owned.scopes()].iter().all(|s| s == &["s", "t"]));
     // An account of which only the id is known.
     let named = request(ELSEWHERE).account("bob");
-    let token = cache.add_response(&named, &answer("AT2", &json!({})), 1_000).unwrap();
+    let token = cache.add_response(&named, answer("AT2", &json!({})), 1_000).unwrap();
     assert_eq!((token.home_account_id().unwrap().as_ref(), token.account()), ("bob", None));
 }
