@@ -1,5 +1,6 @@
 //! The one error of this crate: what failed and what a user can do about it.
 
+#[cfg(feature = "desktop")]
 mod from_platform;
 
 use std::{borrow::Cow, error::Error as StdError, fmt, path::PathBuf, time::Duration};
@@ -454,6 +455,7 @@ impl Error {
         )
     }
 
+    #[cfg(feature = "desktop")]
     pub(crate) fn is_not_found(&self) -> bool {
         match self {
             Self::MissingParent { .. } => true,

@@ -94,10 +94,15 @@
 
 mod cache;
 mod error;
+#[cfg(feature = "desktop")]
 mod interaction;
+#[cfg(feature = "desktop")]
 pub mod lock;
+#[cfg(feature = "desktop")]
 mod persisted;
+#[cfg(feature = "desktop")]
 pub mod persistence;
+#[cfg_attr(not(feature = "desktop"), allow(dead_code, reason = "stores use it"))]
 mod seal;
 mod secret;
 
@@ -107,8 +112,11 @@ pub use cache::{
     TokenRequest, TokenSource, ext_cache_key,
 };
 pub use error::Error;
+#[cfg(feature = "desktop")]
 pub use interaction::Interaction;
+#[cfg(feature = "desktop")]
 pub use persisted::PersistedTokenCache;
+#[cfg(feature = "desktop")]
 pub use persistence::{KeySource, Protection, build_encrypted_persistence};
 pub use secret::Secret;
 

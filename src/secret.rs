@@ -18,6 +18,7 @@ impl Secret {
     }
 
     /// Takes over bytes that are wiped already when they are dropped.
+    #[cfg(feature = "desktop")]
     pub(crate) fn wiped(bytes: Zeroizing<Vec<u8>>) -> Self {
         Self(bytes)
     }

@@ -18,7 +18,7 @@ use tokenkeep::{
     Error, KeySource, PersistedTokenCache, Secret,
     persistence::{CredentialStore, KernelKeyring, KeyCallback, Passphrase},
 };
-use tokenkeep_test_support::create_private;
+use tokenkeep_test_support::{create_private, hexadecimal};
 
 /// A way to keys, and what it takes to open a cache with it.
 struct Source<'a> {
@@ -207,7 +207,7 @@ fn a_bare_key_is_read_and_stays() {
     let source = Source::of("credential store", KeySource::CredentialStore(brought));
     source.signed_in(&place.folder(), "kept");
     let sealed = fs::read(place.file()).unwrap();
-    let id: String = sealed[16..32].iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = hexadecimal(&sealed[16..32]);
     let item = store.build("tokenkeep", &id, None).unwrap();
     let key = item.get_secret().unwrap();
     item.set_secret(&key[..32]).unwrap();
@@ -228,8 +228,7 @@ fn an_item_that_is_no_key_item_is_refused_and_stays() {
     let brought = CredentialStore::new(Arc::clone(&store));
     let source = Source::of("credential store", KeySource::CredentialStore(brought));
     source.signed_in(&place.folder(), "kept");
-    let id: String =
-        fs::read(place.file()).unwrap()[16..32].iter().map(|byte| format!("{byte:02x}")).collect();
+    let id: String = hexadecimal(&fs::read(place.file()).unwrap()[16..32]);
     let item = store.build("tokenkeep", &id, None).unwrap();
     let good = item.get_secret().unwrap();
     let altered = [
@@ -319,7 +318,7 @@ mod real_keyring {
     const SESSION: &str = "session";
 
     fn key_id(folder: &Path) -> String {
-        fs::read(file(folder)).unwrap()[16..32].iter().map(|b| format!("{b:02x}")).collect()
+        hexadecimal(&fs::read(file(folder)).unwrap()[16..32])
     }
 
     /// Adds an item by the names of the cache's key to a collection.

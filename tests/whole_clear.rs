@@ -22,7 +22,7 @@ use keyring::{
 };
 use support::{OpenCache, Place, event, plaintext, token};
 use tokenkeep::{Error, KeySource, PersistedTokenCache, persistence::CredentialStore};
-use tokenkeep_test_support::create_private;
+use tokenkeep_test_support::{create_private, hexadecimal};
 
 /// A store that refuses when it is told to, and looks whether a file is there while it deletes.
 #[derive(Debug, Clone)]
@@ -166,8 +166,7 @@ fn a_key_that_stays_behind_is_named() {
     let store = Refusing::new(place.file());
     let cache = store.open(&place).unwrap();
     cache.add(&event("client", "kept")).unwrap();
-    let id: String =
-        fs::read(place.file()).unwrap()[16..32].iter().map(|byte| format!("{byte:02x}")).collect();
+    let id: String = hexadecimal(&fs::read(place.file()).unwrap()[16..32]);
     store.refuses_deletions.store(true, Ordering::SeqCst);
     match cache.clear() {
         Err(Error::PartlyRemoved { left, source }) => {

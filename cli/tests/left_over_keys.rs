@@ -16,7 +16,7 @@ use std::{
 use serde_json::Value;
 use support::{EVENT, TOKEN, program, run, text};
 use tokenkeep_test_support::{
-    create_private,
+    create_private, hexadecimal,
     keyring::{Keyring, State, inside},
 };
 
@@ -49,7 +49,7 @@ impl<'a> Cache<'a> {
     }
 
     fn key_id(&self) -> String {
-        fs::read(self.file()).unwrap()[16..32].iter().map(|byte| format!("{byte:02x}")).collect()
+        hexadecimal(&fs::read(self.file()).unwrap()[16..32])
     }
 
     /// The identifiers that the doctor lists.

@@ -3,17 +3,26 @@
 //! Nothing here knows what a token is. Every module offers the same names on every system.
 
 pub mod clock;
+#[cfg(feature = "desktop")]
 pub mod descriptor;
+#[cfg(feature = "desktop")]
 pub mod environment;
+#[cfg(feature = "desktop")]
 pub mod file;
+#[cfg(feature = "desktop")]
 pub mod lock;
+#[cfg(feature = "desktop")]
 pub mod protect;
 pub mod random;
+#[cfg(feature = "desktop")]
 pub mod sync;
 pub mod text;
-#[cfg(unix)]
+#[cfg(all(feature = "desktop", unix))]
 mod user;
+#[cfg(feature = "desktop")]
 pub mod vault;
+#[cfg(feature = "desktop")]
 pub mod wipe;
 
+#[cfg(feature = "desktop")]
 pub use wipe::allocator::WipingAllocator;

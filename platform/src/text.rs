@@ -128,6 +128,12 @@ fn windows_word(word: &OsStr) -> String {
     })
 }
 
+/// Two lower-case digits for each byte. Not for secrets: the text is not wiped.
+#[must_use]
+pub fn hexadecimal(bytes: impl AsRef<[u8]>) -> String {
+    bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

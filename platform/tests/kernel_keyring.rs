@@ -6,12 +6,12 @@ use std::process::Command;
 
 use linux_keyutils::{KeyRing, KeyRingIdentifier};
 use tokenkeep_platform::vault::{Call, Collection, Item, Vault, VaultError};
-use tokenkeep_test_support::{Tool, again, need, python, say, task};
+use tokenkeep_test_support::{Tool, again, hexadecimal, need, python, say, task};
 
 fn item() -> Item {
     let mut random = [0_u8; 16];
     tokenkeep_platform::random::fill(&mut random).expect("the system has random numbers");
-    Item::new("tokenkeep-tests", random.iter().map(|b| format!("{b:02x}")).collect::<String>())
+    Item::new("tokenkeep-tests", hexadecimal(random))
 }
 
 /// The session keyring of somebody who has logged in does not have the user's in it, as the kernel's own default one has.

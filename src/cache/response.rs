@@ -133,6 +133,7 @@ impl TokenCache {
     /// # Errors
     ///
     /// [`Error::Invalid`] and [`Error::TooLarge`] as there.
+    #[cfg(feature = "desktop")]
     pub(crate) fn unkept_renewal(
         request: &TokenRequest,
         spent: &Entry,

@@ -4,6 +4,8 @@
 //! header, finds the key that the header names, and opens.
 
 mod authenticated;
+#[cfg(feature = "desktop")]
+mod derive;
 mod error;
 mod foreign;
 mod header;
@@ -23,9 +25,13 @@ pub(crate) use self::{
     error::SealError,
     header::{Header, KeyParameters, TAG_LEN},
     key::{Key, store_tag},
+    passphrase::PassphraseParameters,
+};
+#[cfg(feature = "desktop")]
+pub(crate) use self::{
+    derive::derive,
     key_file::KeyFile,
     key_item::{KeyItem, Owner},
-    passphrase::{PassphraseParameters, derive},
 };
 use crate::error::Source;
 

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Call, Item, Vault, VaultError};
+use crate::text::hexadecimal;
 
 /// How long each step of a round trip took.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +23,7 @@ pub(super) fn round_trip(vault: &Vault, call: &Call) -> Result<Probe, VaultError
     let mut random = [0_u8; 48];
     getrandom::fill(&mut random).map_err(|error| VaultError::failed(error.to_string()))?;
     let (name, secret) = random.split_at(16);
-    let name: String = name.iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = hexadecimal(name);
     let item = Item::new("tokenkeep-probe", name).labelled("tokenkeep: a test, safe to delete");
 
     let started = Instant::now();

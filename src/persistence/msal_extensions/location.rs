@@ -1,9 +1,12 @@
 //! Which item of a vault, or which kind of encrypted file, a program with msal-extensions uses.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use sha2::{Digest as _, Sha256};
-use tokenkeep_platform::vault::{Collection, FINDS_BY_ATTRIBUTES, Item, Place};
+use tokenkeep_platform::{
+    text::hexadecimal,
+    vault::{Collection, FINDS_BY_ATTRIBUTES, Item, Place},
+};
 
 use super::MsalExtensionsItem;
 use crate::Error;
@@ -234,10 +237,7 @@ impl fmt::Debug for MsalExtensionsLocation {
 }
 
 fn hash(text: &str) -> String {
-    Sha256::digest(text).iter().fold(String::new(), |mut hex, byte| {
-        write!(hex, "{byte:02x}").expect("a String takes every write");
-        hex
-    })
+    hexadecimal(Sha256::digest(text))
 }
 
 /// Where libsecret keeps a schema's name.

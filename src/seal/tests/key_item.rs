@@ -1,12 +1,13 @@
 //! The key item is read exactly as the document says, by this crate and by the decoder in Python.
 
 use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
+use tokenkeep_test_support::hexadecimal;
 
 use serde::Deserialize;
 
 use super::{
     decoder::{python, skip},
-    vectors::{from_hex, to_hex},
+    vectors::from_hex,
     *,
 };
 
@@ -46,11 +47,11 @@ fn each_key_item_is_read_as_its_vector_says() {
         let item = from_hex(&vector.item);
         let read = match KeyItem::parse(&item) {
             Ok(KeyItem { key, owner: None }) => {
-                line("bare", Some(&to_hex(key.expose())), None, None)
+                line("bare", Some(&hexadecimal(key.expose())), None, None)
             }
             Ok(KeyItem { key, owner: Some(owner) }) => {
                 assert_eq!(*KeyItem::print(&key, &owner), item, "{}", vector.about);
-                let (key, folder) = (to_hex(key.expose()), to_hex(&owner.folder));
+                let (key, folder) = (hexadecimal(key.expose()), hexadecimal(&owner.folder));
                 line("success", Some(&key), Some(&owner.store), Some(&folder))
             }
             Err(error) => line(verdict(&error), None, None, None),

@@ -5,9 +5,10 @@ mod malformed;
 mod refused;
 
 use std::{collections::BTreeMap, fs};
+use tokenkeep_test_support::hexadecimal;
 
 use super::{
-    vectors::{Vector, folder, read_all, to_hex},
+    vectors::{Vector, folder, read_all},
     *,
 };
 
@@ -84,7 +85,7 @@ impl Example {
     /// A vector about `file`, opened with this example's name and secret.
     fn vector(&self, about: &str, expect: &str, file: &[u8]) -> Vector {
         let (key, passphrase) = match &self.secret {
-            Secret::Key(key) => (Some(to_hex(key)), None),
+            Secret::Key(key) => (Some(hexadecimal(key)), None),
             Secret::Passphrase(text) => (None, Some(text.clone())),
         };
         Vector {
@@ -94,8 +95,8 @@ impl Example {
             key,
             passphrase,
             limit: None,
-            plaintext: (expect == "success").then(|| to_hex(&self.plaintext)),
-            file: to_hex(file),
+            plaintext: (expect == "success").then(|| hexadecimal(&self.plaintext)),
+            file: hexadecimal(file),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The vectors of tests/vectors: each file names the verdict that this crate has to reach.
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
+use tokenkeep_test_support::hexadecimal;
 
 use serde::{Deserialize, Serialize};
 
@@ -60,10 +61,6 @@ pub(super) fn read_all() -> BTreeMap<String, Vector> {
         .collect()
 }
 
-pub(super) fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 pub(super) fn from_hex(text: &str) -> Vec<u8> {
     (0..text.len())
         .step_by(2)
@@ -78,7 +75,7 @@ fn each_vector_gets_the_verdict_that_it_names() {
     let mut wrong = Vec::new();
     for (name, vector) in &vectors {
         let (reached, plaintext) = match vector.open() {
-            Ok(plaintext) => ("success", Some(to_hex(&plaintext))),
+            Ok(plaintext) => ("success", Some(hexadecimal(&plaintext))),
             Err(error) => (verdict(&error), None),
         };
         if reached != vector.expect || plaintext != vector.plaintext {

@@ -13,14 +13,14 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 
 use super::error::Fault;
-use crate::text::shown;
+use crate::text::{hexadecimal, shown};
 use crate::vault::VaultError;
 
 /// Greets the bus at the other end of `stream` and returns its id. The next bytes are messages.
 pub(super) fn exchange(stream: &UnixStream, until: Instant) -> Result<String, Fault> {
     stream.set_nonblocking(true).map_err(lost)?;
     let user = rustix::process::geteuid().as_raw().to_string();
-    let user: String = user.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let user = hexadecimal(user);
     say(stream, format!("\0AUTH EXTERNAL {user}\r\n").as_bytes(), until)?;
     let id = bus_id(&line(stream, until)?)?;
     say(stream, b"BEGIN\r\n", until)?;

@@ -14,6 +14,7 @@ use zbus::zvariant::OwnedObjectPath;
 
 use super::error::Fault;
 use super::service::{Link, Matches};
+use crate::text::hexadecimal;
 use crate::vault::{Asked, IsOurs, Item, Listed, Secret, Turn, VaultError};
 
 impl Matches {
@@ -313,7 +314,7 @@ pub(super) fn secret(
 /// An attribute's value as gnome-keyring tells it of an item in a locked collection: its MD5, as the
 /// collection's file has it in clear. It tells values apart, and protects nothing.
 fn hashed(value: &str) -> String {
-    Md5::digest(value).iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(Md5::digest(value))
 }
 
 /// Before the name of an attribute of whose value gnome-keyring tells the hash.
