@@ -5,7 +5,7 @@ use std::process::Command;
 use tokenkeep_test_support::{DEBIAN_RUSTC, Tool, target_dir};
 
 use crate::stage::{self, Failure};
-use crate::{msrv, tools, wine};
+use crate::{floors, msrv, packages, tools, wine};
 
 /// Runs the named stages, or all of them.
 pub(crate) fn run(names: &[String]) -> Result<(), Failure> {
@@ -47,6 +47,8 @@ struct Stage {
 /// Quick verdicts first.
 const STAGES: &[Stage] = &[
     Stage { name: "fmt", needs: None, check: || cargo("fmt", &["fmt", "--all", "--check"]) },
+    Stage { name: "floors", needs: None, check: floors::check },
+    Stage { name: "packages", needs: None, check: packages::check },
     Stage { name: "msrv", needs: None, check: msrv::check },
     Stage { name: "clippy", needs: None, check: clippy },
     Stage { name: "docs", needs: None, check: docs },

@@ -9,10 +9,10 @@ use zeroize::Zeroizing;
 use super::turn::Turn;
 use super::worker::Worker;
 use super::{
-    Asked, Backend, Call, Collection, Item, KERNEL, KERNEL_KEYRING, OS, Place, Probe, Secret,
+    Asked, Backend, Call, Collection, Item, KERNEL, KERNEL_KEYRING, Listed, OS, Place, Secret,
     VaultError,
 };
-use super::{memory, os, probe, store};
+use super::{memory, os, store};
 
 /// A vault: where the operating system keeps small secrets for this user.
 ///
@@ -235,18 +235,6 @@ impl Vault {
         self.ask(item, call, None, |vault, asked| vault.unlock_for(asked))
     }
 
-    /// A round trip on a random item of its own that is removed again whatever happens, and how long each step took.
-    ///
-    /// All steps share the call's deadline; removing the item may take one second more. A vault that stops answering after
-    /// the item was made is asked once more over a connection of its own. Only a kill of this process, or a vault that is
-    /// silent or locked by then, leaves the item. Its service is `tokenkeep-probe`, and it can be deleted.
-    ///
-    /// # Errors
-    /// That of the first step that failed; `OutcomeUnknown` if, and only if, the item may still be there.
-    pub fn probe(&self, call: &Call) -> Result<Probe, VaultError> {
-        probe::round_trip(self, call)
-    }
-
     /// Which program serves the operating system's vault now; `None` if none runs, or the vault is no program of the
     /// user's. Starts nothing, and does not wait for the vault itself.
     ///
@@ -307,22 +295,6 @@ impl Vault {
             Served::Here(items) => return job(&mut items.clone(), &place, &Turn::new(call)),
         };
         worker.call(call, hold, move |vault, turn| job(vault, &place, turn))
-    }
-}
-
-/// One item of a service.
-#[non_exhaustive]
-pub struct Listed {
-    /// Whose item it is, or which one of the service: whatever the vault keeps, written by any
-    /// program.
-    pub account: String,
-    /// Its secret; empty if its creation was cut off.
-    pub secret: Secret,
-}
-
-impl fmt::Debug for Listed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Listed").field("account", &self.account).finish_non_exhaustive()
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Secret;
+
 /// An item of a vault: what finds it, and a label for people.
 ///
 /// `service` and `account` find it, except on the Secret Service, where the attributes do. They tell items apart as they
@@ -135,6 +137,22 @@ pub enum Session {
 }
 
 const BINARY: &str = "application/octet-stream";
+
+/// One item of a service.
+#[non_exhaustive]
+pub struct Listed {
+    /// Whose item it is, or which one of the service: whatever the vault keeps, written by any
+    /// program.
+    pub account: String,
+    /// Its secret; empty if its creation was cut off.
+    pub secret: Secret,
+}
+
+impl fmt::Debug for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Listed").field("account", &self.account).finish_non_exhaustive()
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -41,8 +41,8 @@ use zeroize::Zeroizing;
 
 pub use call::Call;
 pub use error::{Source, VaultError};
-pub use handle::{Listed, Provider, Vault};
-pub use item::{Collection, Item, Place, Session};
+pub use handle::{Provider, Vault};
+pub use item::{Collection, Item, Listed, Place, Session};
 pub use probe::Probe;
 use turn::Turn;
 use worker::Worker;

@@ -19,7 +19,21 @@ pub struct Probe {
     pub delete: Duration,
 }
 
-pub(super) fn round_trip(vault: &Vault, call: &Call) -> Result<Probe, VaultError> {
+impl Vault {
+    /// A round trip on a random item of its own that is removed again whatever happens, and how long each step took.
+    ///
+    /// All steps share the call's deadline; removing the item may take one second more. A vault that stops answering after
+    /// the item was made is asked once more over a connection of its own. Only a kill of this process, or a vault that is
+    /// silent or locked by then, leaves the item. Its service is `tokenkeep-probe`, and it can be deleted.
+    ///
+    /// # Errors
+    /// That of the first step that failed; `OutcomeUnknown` if, and only if, the item may still be there.
+    pub fn probe(&self, call: &Call) -> Result<Probe, VaultError> {
+        round_trip(self, call)
+    }
+}
+
+fn round_trip(vault: &Vault, call: &Call) -> Result<Probe, VaultError> {
     let mut random = [0_u8; 48];
     getrandom::fill(&mut random).map_err(|error| VaultError::failed(error.to_string()))?;
     let (name, secret) = random.split_at(16);
