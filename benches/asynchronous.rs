@@ -1,4 +1,5 @@
-//! What an asynchronous call costs beside the call itself, and beside that call on tokio's blocking pool.
+//! What an asynchronous call costs beside the call itself, and beside that call on tokio's blocking
+//! pool.
 #![allow(clippy::print_stdout, reason = "it prints its rows")]
 
 #[path = "support/mod.rs"]

@@ -72,7 +72,8 @@ fn throughput() {
     );
 }
 
-/// What the disk allows: how often a second one process can durably replace a file of the cache's size.
+/// What the disk allows: how often a second one process can durably replace a file of the cache's
+/// size.
 fn disk_rate(folder: &Path) -> f64 {
     const WRITES: u32 = 100;
     let bytes = vec![b'x'; 1024 * PROCESSES];

@@ -64,8 +64,8 @@ fn unchanged_read(place: &Path) {
     measure::figure("unchanged read, sealed, no account named", ours, "one stat call", floor);
 }
 
-/// An update of one sign-in in a cache of `size` bytes; the floor durably replaces as many bytes with
-/// bare calls, and for a large cache encrypts them first.
+/// An update of one sign-in in a cache of `size` bytes; the floor durably replaces as many bytes
+/// with bare calls, and for a large cache encrypts them first.
 fn update(place: &Path, what: &str, size: usize, rounds: usize, aim: f64, bound: f64) {
     let folder = place.join(format!("update-{size}"));
     let cache = filled(&folder, size);

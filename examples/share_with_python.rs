@@ -1,4 +1,5 @@
-//! Finds the sign-ins that a Python program with msal-extensions keeps at a location, and prints a token of each account.
+//! Finds the sign-ins that a Python program with msal-extensions keeps at a location, and prints a
+//! token of each account.
 //!
 //! In Python: `PersistedTokenCache(build_encrypted_persistence(location))`.
 #![allow(clippy::print_stdout, reason = "it is a program for people to read")]

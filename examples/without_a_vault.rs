@@ -1,6 +1,8 @@
-//! A program that also runs where there is no vault: the choices in an order, and what was chosen said aloud.
+//! A program that also runs where there is no vault: the choices in an order, and what was chosen
+//! said aloud.
 //!
-//! `env -u DBUS_SESSION_BUS_ADDRESS XDG_RUNTIME_DIR= cargo run --example without_a_vault` shows it without one.
+//! `env -u DBUS_SESSION_BUS_ADDRESS XDG_RUNTIME_DIR= cargo run --example without_a_vault` shows it
+//! without one.
 #![allow(clippy::print_stdout, reason = "it is a program for people to read")]
 
 use std::io::{self, BufRead, Write};
@@ -26,7 +28,8 @@ fn main() {
     println!("Protection: {}", cache.protection());
 }
 
-/// Called once, and only if neither the vault nor the kernel keyring exists. A real program hides what is typed.
+/// Called once, and only if neither the vault nor the kernel keyring exists. A real program hides
+/// what is typed.
 fn ask(is_new: bool) -> Result<Secret, Box<dyn std::error::Error + Send + Sync>> {
     print!("{}", if is_new { "A passphrase for the new cache: " } else { "Passphrase: " });
     io::stdout().flush()?;

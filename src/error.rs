@@ -13,18 +13,19 @@ pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 /// Everything that can go wrong, by what the caller can do about it.
 ///
 /// Absence is not an error. No variant carries a secret. The text says what failed;
-/// [`next_step`](Self::next_step) says what to do, in one line for a user. What the operating system
-/// said is [`source`](StdError::source) and is repeated in neither. `Debug` prints all three, so an
-/// error that `main` returns is readable. Paths, names and whatever else comes from outside are
-/// escaped in these texts where a terminal would obey them; the fields have them as they are.
+/// [`next_step`](Self::next_step) says what to do, in one line for a user. What the operating
+/// system said is [`source`](StdError::source) and is repeated in neither. `Debug` prints all
+/// three, so an error that `main` returns is readable. Paths, names and whatever else comes from
+/// outside are escaped in these texts where a terminal would obey them; the fields have them as
+/// they are.
 ///
 /// [`is_retryable`](Self::is_retryable) and [`is_sign_in_needed`](Self::is_sign_in_needed) tell a
 /// program. What users meet most:
 ///
 /// - `VaultMissing`: this user or system has no such vault or collection. Make one, or choose
 ///   another key source.
-/// - `VaultServiceMissing`: the vault's service or bus does not run, or is another user's. Start
-///   it (`gnome-keyring-daemon`, KWallet), or choose another key source.
+/// - `VaultServiceMissing`: the vault's service or bus does not run, or is another user's. Start it
+///   (`gnome-keyring-daemon`, KWallet), or choose another key source.
 /// - `VaultDenied`: the vault refuses this program, as the Keychain does to another build of it.
 ///   Allow it in the vault's own program.
 /// - `VaultAmbiguous`: a store of keyring-core holds several items by the same names. Remove all
@@ -40,17 +41,16 @@ pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 /// - `Corrupt`, `OtherBackend`, `OtherStore`, `UnsupportedVersion`: the file is not what it should
 ///   be. `quarantine` sets a damaged file aside, `reset` starts over; another program's file is
 ///   left alone by both.
-/// - `UnsafePath`: a link, a second hard link, a foreign owner, or rights of others. The error
-///   says what; a command only where the place was made for a cache alone and is yours.
+/// - `UnsafePath`: a link, a second hard link, a foreign owner, or rights of others. The error says
+///   what; a command only where the place was made for a cache alone and is yours.
 /// - `Mounted`: the file itself is a mount, as in a container. Mount its folder as a whole.
 /// - `LockTimeout`: others held the lock for 60 s. The error names the file, and the process where
 ///   that is known; let it go on, then try again.
-/// - `NoSpace`, `ReadOnly`, `PermissionDenied`: the save did not happen, the old content is
-///   intact. Make room, remount, or correct the rights.
-/// - `PartlyRemoved`: the cache is gone, a file or a key of it is not. Remove what the error
-///   names.
-/// - `RolledBack`: the file is older than what this process has seen, or of a store that had
-///   ended. Find out who restored it; `reset` starts over.
+/// - `NoSpace`, `ReadOnly`, `PermissionDenied`: the save did not happen, the old content is intact.
+///   Make room, remount, or correct the rights.
+/// - `PartlyRemoved`: the cache is gone, a file or a key of it is not. Remove what the error names.
+/// - `RolledBack`: the file is older than what this process has seen, or of a store that had ended.
+///   Find out who restored it; `reset` starts over.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -310,8 +310,8 @@ pub enum Error {
         /// The version found.
         version: u16,
     },
-    /// Several items of a store of keyring-core have the names of the one asked for. None is chosen,
-    /// and none is removed. The Secret Service never gives this.
+    /// Several items of a store of keyring-core have the names of the one asked for. None is
+    /// chosen, and none is removed. The Secret Service never gives this.
     #[error("the {vault} holds several items by the same names")]
     VaultAmbiguous {
         /// The vault.
@@ -351,8 +351,8 @@ pub enum Error {
         /// What the operating system said, where it said anything.
         source: Option<Source>,
     },
-    /// The vault's service, or the bus that leads to it, does not run, or the bus belongs to another
-    /// user.
+    /// The vault's service, or the bus that leads to it, does not run, or the bus belongs to
+    /// another user.
     #[error("the {vault} cannot be reached: {}", shown(reason))]
     VaultServiceMissing {
         /// The vault.
@@ -435,9 +435,9 @@ impl Error {
         })
     }
 
-    /// Whether the cache is of no use any more unless a copy of the file or the key is brought back:
-    /// [`reset`](crate::PersistedTokenCache::reset) and a new sign-in are what is left. Ask the user
-    /// before.
+    /// Whether the cache is of no use any more unless a copy of the file or the key is brought
+    /// back: [`reset`](crate::PersistedTokenCache::reset) and a new sign-in are what is left. Ask
+    /// the user before.
     pub fn is_sign_in_needed(&self) -> bool {
         matches!(self, Self::Corrupt { .. } | Self::KeyGone { .. } | Self::RolledBack { .. })
     }

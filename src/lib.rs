@@ -29,9 +29,9 @@
 //! # Renewing
 //!
 //! [`find_access_token`](PersistedTokenCache::find_access_token) finds what is still valid. When it
-//! finds nothing, spend the first of [`refresh_tokens`](PersistedTokenCache::refresh_tokens) at your
-//! provider. Keep its answer with [`add_renewal`](PersistedTokenCache::add_renewal): what it brings
-//! is of the same account, also where the provider does not say whose it is.
+//! finds nothing, spend the first of [`refresh_tokens`](PersistedTokenCache::refresh_tokens) at
+//! your provider. Keep its answer with [`add_renewal`](PersistedTokenCache::add_renewal): what it
+//! brings is of the same account, also where the provider does not say whose it is.
 //!
 //! # Accounts
 //!
@@ -43,15 +43,16 @@
 //!
 //! # Where there may be no vault
 //!
-//! Nothing falls back by itself. [`KeySource`] has the choices, and a program lists its own:
+//! There is no silent fallback. [`KeySource`] has the choices, and a program lists its own:
 //!
 //! ```no_run
-//! use tokenkeep::{KeySource, PersistedTokenCache, persistence::{Passphrase}};
+//! use tokenkeep::{KeySource, PersistedTokenCache, persistence::SealedPersistence};
 //!
 //! // The best first; what a cache was sealed with, it keeps.
-//! let cache = PersistedTokenCache::builder("com.example.mytool")
-//!     .key_sources([KeySource::OsVault, KeySource::Passphrase(Passphrase::new("several words"))])
+//! let persistence = SealedPersistence::builder("com.example.mytool")
+//!     .key_sources([KeySource::OsVault, KeySource::Passphrase("several words".into())])
 //!     .open()?;
+//! let cache = PersistedTokenCache::new(persistence);
 //! for account in cache.accounts()? {
 //!     cache.sign_out_everywhere(&account)?;
 //! }
@@ -60,16 +61,16 @@
 //! # Ok::<(), tokenkeep::Error>(())
 //! ```
 //!
-//! In a debug build a passphrase takes seconds. `[profile.dev.package.argon2] opt-level = 3` in your
-//! Cargo.toml changes that.
+//! In a debug build a passphrase takes seconds. `[profile.dev.package.argon2] opt-level = 3` in
+//! your Cargo.toml changes that.
 //!
 //! # Asynchronous programs
 //!
-//! The feature `tokio` adds `open_async`, `find_access_token_async`, `transaction_async` and others.
-//! They work on threads that no runtime waits for, so a runtime can end while a vault is stuck. The
-//! synchronous calls may stand in a task, too: none needs or starts a runtime. A wait for the vault,
-//! for the lock or for another thread ends at its deadline. Reads and writes of files, and a
-//! callback or question of yours, have none.
+//! The feature `tokio` adds `open_async`, `find_access_token_async`, `transaction_async`, and
+//! `call_async` for every other call. They work on threads that no runtime waits for, so a runtime
+//! can end while a vault is stuck. The synchronous calls may stand in a task, too: none needs or
+//! starts a runtime. A wait for the vault, for the lock or for another thread ends at its deadline.
+//! Reads and writes of files, and a callback or question of yours, have none.
 //!
 //! # A sign-in that is shared with Python
 //!
@@ -80,7 +81,7 @@
 //! use tokenkeep::{PersistedTokenCache, build_encrypted_persistence};
 //!
 //! let persistence = build_encrypted_persistence("/home/ada/.mytool/token_cache.bin")?;
-//! let cache = PersistedTokenCache::with_persistence(persistence, None);
+//! let cache = PersistedTokenCache::new(persistence);
 //! for account in cache.accounts()? {
 //!     println!("{}", account.username());
 //! }
@@ -90,6 +91,28 @@
 //! Use it where programs in other languages keep their sign-ins. A program that shares with nobody,
 //! or with programs that use this crate, is better served by `open`: its file is replaced
 //! atomically, survives a power cut, and costs no call to the vault at each change.
+//!
+//! # Tests of your program
+//!
+//! [`PersistedTokenCache::in_memory`] needs no vault and writes nothing, and
+//! [`clock`](PersistedTokenCache::clock) sets its time:
+//!
+//! ```
+//! use tokenkeep::{PersistedTokenCache, TokenRequest};
+//!
+//! let cache = PersistedTokenCache::in_memory().clock(|| 1_000_000_000);
+//! let request = TokenRequest::new("client", "https://login.example.com/tenant", ["read"]);
+//! let answer = r#"{"access_token": "eyJ0eXAi", "expires_in": 3600}"#;
+//! assert_eq!(cache.add_response(&request, answer)?.expires_on(), 1_000_003_600);
+//! assert!(cache.find_access_token(&request)?.is_some());
+//! # Ok::<(), tokenkeep::Error>(())
+//! ```
+//!
+//! # Features
+//!
+//! - `desktop` (default): files, locks, vaults and passphrases. Without it there is the token cache
+//!   in memory: [`TokenCache`] and what it works with.
+//! - `tokio`: the asynchronous calls.
 #![forbid(unsafe_code)]
 
 mod cache;

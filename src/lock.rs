@@ -33,8 +33,8 @@ impl CrossProcessLock {
     /// The lock `name` in a private folder, which must exist by the time it is acquired. Its files
     /// are never deleted.
     ///
-    /// Its descriptors are kept for the next acquisition. Who heads the queue gets the lock next; of
-    /// the others each has the same chance. A head that stands still, stopped for instance, is
+    /// Its descriptors are kept for the next acquisition. Who heads the queue gets the lock next;
+    /// of the others each has the same chance. A head that stands still, stopped for instance, is
     /// passed by within a few seconds.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>, name: &str) -> Self {
@@ -44,12 +44,12 @@ impl CrossProcessLock {
     /// The lock that the MSAL libraries of other languages take before they use the cache at
     /// `location`: the file `LOCATION.lockfile`, which is there while somebody holds it.
     ///
-    /// It excludes programs that take the file's existence for the lock (msal-extensions for Python,
-    /// msal-node) and those that lock the file (msal-extensions with portalocker, MSAL.NET, MSAL for
-    /// Go). It is not fair: they poll. A file that nobody locks and that stays as it is was left by a
-    /// program that was killed, and is taken over: after 0.75 s if it is empty or the process it
-    /// names is gone or is another program by now, after 10 s otherwise. So a program that only
-    /// created the file loses the lock if it holds it longer than that.
+    /// It excludes programs that take the file's existence for the lock (msal-extensions for
+    /// Python, msal-node) and those that lock the file (msal-extensions with portalocker, MSAL.NET,
+    /// MSAL for Go). It is not fair: they poll. A file that nobody locks and that stays as it is
+    /// was left by a program that was killed, and is taken over: after 0.75 s if it is empty or the
+    /// process it names is gone or is another program by now, after 10 s otherwise. So a program
+    /// that only created the file loses the lock if it holds it longer than that.
     ///
     /// # Platform differences
     ///
@@ -74,8 +74,8 @@ impl CrossProcessLock {
     }
 
     /// Who says that it holds an [msal-extensions](Self::msal_extensions) lock, from a look at its
-    /// file alone: nobody is kept from the lock meanwhile. `None` where the file is not there. A lock
-    /// of [`new`](Self::new) always has its file, so that a look says nothing: `None`.
+    /// file alone: nobody is kept from the lock meanwhile. `None` where the file is not there. A
+    /// lock of [`new`](Self::new) always has its file, so that a look says nothing: `None`.
     ///
     /// # Errors
     ///

@@ -1,5 +1,6 @@
-//! The sealed cache when its key is out of reach: deleted, in another keyring, in another service, or behind a service
-//! that was just killed. Every program that opens the cache is a process of its own.
+//! The sealed cache when its key is out of reach: deleted, in another keyring, in another service,
+//! or behind a service that was just killed. Every program that opens the cache is a process of its
+//! own.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test may, and its workers talk")]
 // Not on Windows: the Secret Service
 #![cfg(target_os = "linux")]
@@ -118,7 +119,8 @@ fn another_service_answering_leaves_the_ciphertext_alone() {
         });
         assert_eq!(keys(&other), 0, "no new key was made over it");
 
-        // Another cache's first sign-in goes to it as to any other; locked, what it holds cannot be told.
+        // Another cache's first sign-in goes to it as to any other; locked, what it holds cannot be
+        // told.
         let beside = signed_in();
         assert_eq!(token(&open(&beside.folder()).unwrap(), "client").as_deref(), Some("kept"));
         assert_eq!(keys(&other), 1);
@@ -202,7 +204,8 @@ fn refuse_a_hundred_times(program: impl Fn() -> Command) {
     }
 }
 
-/// A program that has no way to the key; the file's bytes, inode and time are compared after each attempt.
+/// A program that has no way to the key; the file's bytes, inode and time are compared after each
+/// attempt.
 fn attempts(folder: &Path) {
     let file = folder.join("cache.sealed");
     let state = || {
@@ -222,7 +225,8 @@ fn attempts(folder: &Path) {
     }
 }
 
-/// A program that signs in again and again, each time as if it had just started, and reads what was there before.
+/// A program that signs in again and again, each time as if it had just started, and reads what was
+/// there before.
 fn updates(place: &Path) {
     let folder = place.join("cache");
     for number in 0.. {
@@ -257,7 +261,8 @@ fn until_kept(kind: &str, client: &str, mut attempt: impl FnMut() -> Result<(), 
         match attempt() {
             Ok(()) => return println!("\nkept {kind} {client}"),
             Err(Error::VaultLocked { .. } | Error::VaultMissing { .. }) => {}
-            // Only who makes a key writes to the vault; after such an answer it is not asked for a while.
+            // Only who makes a key writes to the vault; after such an answer it is not asked for a
+            // while.
             Err(Error::OutcomeUnknown { .. } | Error::VaultTimeout { .. }) if kind == "first" => {}
             Err(error) => return println!("\nbroken {kind} {client}: {error:?}"),
         }
@@ -283,7 +288,8 @@ fn go_on(worker: &mut Child) {
     worker.stdin.as_mut().unwrap().write_all(b"go on\n").unwrap();
 }
 
-/// Takes in what the programs say until `done`, or until they have ended. How often they were refused.
+/// Takes in what the programs say until `done`, or until they have ended. How often they were
+/// refused.
 fn hear(
     said: &Receiver<String>,
     kept: &mut Vec<(String, String)>,

@@ -1,4 +1,5 @@
-//! What becomes of a cache that is cleared or checked, that is damaged or another's, or whose key is gone.
+//! What becomes of a cache that is cleared or checked, that is damaged or another's, or whose key
+//! is gone.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;

@@ -36,7 +36,8 @@ use tokenkeep::{
     },
 };
 
-/// Another persistence whose loads can be waited for, and which may claim that nothing ever changes.
+/// Another persistence whose loads can be waited for, and which may claim that nothing ever
+/// changes.
 #[derive(Debug)]
 struct Watched<P> {
     inner: P,
@@ -91,7 +92,8 @@ impl<P: Persistence> Persistence for Watched<P> {
 
 // Not on macOS: its Keychain is not tested
 #[cfg(any(target_os = "linux", windows))]
-/// Reads with `persistence` while a peer has the lock and `part` of its cache is there, and again when the peer is done.
+/// Reads with `persistence` while a peer has the lock and `part` of its cache is there, and again
+/// when the peer is done.
 fn read_beside_a_writer<P: Persistence + 'static>(
     persistence: P,
     whole: impl FnOnce(),
@@ -154,7 +156,8 @@ impl Persistence for Torn {
     }
 }
 
-/// A cache that is kept whole in a place whose next `torn` looks find `part`, and what tells of each look.
+/// A cache that is kept whole in a place whose next `torn` looks find `part`, and what tells of
+/// each look.
 fn torn(part: &'static [u8]) -> (PersistedTokenCache, Arc<AtomicUsize>, Receiver<()>) {
     let place = Torn { part, ..Torn::default() };
     let torn = Arc::clone(&place.torn);

@@ -1,7 +1,9 @@
-//! Processes of ours and of msal-extensions on one item of a real gnome-keyring, and a log of every read and write of it.
+//! Processes of ours and of msal-extensions on one item of a real gnome-keyring, and a log of every
+//! read and write of it.
 //!
-//! msal-extensions reads again only if the signal file is newer than its own last read, so it may write from an older read
-//! and lose what others wrote since. The log tells that from a loss of ours.
+//! msal-extensions reads again only if the signal file is newer than its own last read, so it may
+//! write from an older read and lose what others wrote since. The log tells that from a loss of
+//! ours.
 // Not on Windows: the Secret Service
 #![cfg(target_os = "linux")]
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test may, and its workers talk")]
@@ -90,8 +92,8 @@ struct Run {
 }
 
 impl Run {
-    /// Whether Python did not cause a loss of ours, neither by writing from an older read nor by entering the lock beside
-    /// its holder.
+    /// Whether Python did not cause a loss of ours, neither by writing from an older read nor by
+    /// entering the lock beside its holder.
     fn is_unexplained(&self, loss: &Loss) -> bool {
         loss.process < self.ours && !self.was_read_before(loss) && !loss.lock_broken
     }
@@ -204,7 +206,8 @@ impl<T: Fn() + Copy> Scene<T> {
         self.start(&mut command);
     }
 
-    /// Starts a process and waits until it is ready: two of msal-extensions disturb each other when they start.
+    /// Starts a process and waits until it is ready: two of msal-extensions disturb each other when
+    /// they start.
     fn start(&mut self, command: &mut Command) {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
@@ -247,6 +250,6 @@ impl<T> Drop for Scene<T> {
     }
 }
 
-/// As long as a program is busy with other things. If the lock is hardly ever free, msal-extensions with portalocker waits for
-/// 5 s and then enters beside its holder.
+/// As long as a program is busy with other things. If the lock is hardly ever free, msal-extensions
+/// with portalocker waits for 5 s and then enters beside its holder.
 const PAUSE: Duration = Duration::from_millis(100);

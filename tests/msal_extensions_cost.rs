@@ -1,4 +1,5 @@
-//! What an update of an msal-extensions cache costs beside the bare calls it is made of, and beside Python's.
+//! What an update of an msal-extensions cache costs beside the bare calls it is made of, and beside
+//! Python's.
 // Not on Windows: the Secret Service
 #![cfg(target_os = "linux")]
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test may")]
@@ -99,7 +100,8 @@ fn measure_updates(folder: &Path, size: usize) -> f64 {
     ratio(ours)
 }
 
-/// One to read, one to write, and one to know that the write took effect: a locked KWallet answers as if it had.
+/// One to read, one to write, and one to know that the write took effect: a locked KWallet answers
+/// as if it had.
 #[test]
 fn an_update_asks_the_service_three_times_and_an_unchanged_read_not_at_all() {
     let _alone = alone();

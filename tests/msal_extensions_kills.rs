@@ -1,13 +1,15 @@
-//! An update in the layout of msal-extensions is killed at every system call, and every call of it that reaches a file fails.
+//! An update in the layout of msal-extensions is killed at every system call, and every call of it
+//! that reaches a file fails.
 //!
-//! The process is ready when strace comes, so only the update's own calls count. strace counts calls by name and thread:
-//! each thread is watched alone, and the connection to the vault is there. Once more the vault is first called within the
-//! update, and all threads are watched together; which calls that leaves out is printed.
+//! The process is ready when strace comes, so only the update's own calls count. strace counts
+//! calls by name and thread: each thread is watched alone, and the connection to the vault is
+//! there. Once more the vault is first called within the update, and all threads are watched
+//! together; which calls that leaves out is printed.
 //!
 //! Of the vault's thread one call in four is killed, or one in `TOKENKEEP_STEP`.
 //!
-//! After each fault the cache is the old one or the new one, whole and once; the next update succeeds, soon, and leaves
-//! nothing but the cache.
+//! After each fault the cache is the old one or the new one, whole and once; the next update
+//! succeeds, soon, and leaves nothing but the cache.
 // Not on Windows: strace and the Secret Service
 #![cfg(target_os = "linux")]
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test may, and its updates talk")]

@@ -1,6 +1,7 @@
 //! Many processes on one cache: nothing acknowledged is lost, nobody starves, a kill tears nothing.
 //!
-//! Each test starts this binary again as its workers; a worker says `ack N` once an update returned.
+//! Each test starts this binary again as its workers; a worker says `ack N` once an update
+//! returned.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test may, and its workers talk")]
 
 mod support;
@@ -107,7 +108,8 @@ fn a_killed_writer_tears_nothing_loses_nothing_and_stops_nobody() {
     let place = Place::in_memory();
     let cache = place.open();
     cache.add(&event("bystander", "kept")).unwrap();
-    // Wine's one server is slow to start and to bury processes; a write must not wait for a dead one there either.
+    // Wine's one server is slow to start and to bury processes; a write must not wait for a dead
+    // one there either.
     let soon = Duration::from_millis(if under_wine() { 2000 } else { 50 });
     let mut random = Random::new();
     let mut times = Vec::new();
@@ -137,7 +139,8 @@ fn a_killed_writer_tears_nothing_loses_nothing_and_stops_nobody() {
     times.sort();
     let slowest = times[kills - 1];
     say(&format!("{kills} kills: 0 torn, 0 lost, slowest next write {slowest:.1?}"));
-    // The machine itself may stand still once. Whoever waits for a dead writer would do so nearly every time.
+    // The machine itself may stand still once. Whoever waits for a dead writer would do so nearly
+    // every time.
     let usual = times[kills - 1 - kills / 100];
     assert!(usual < soon, "one in a hundred next writes takes {usual:?} or more");
 }

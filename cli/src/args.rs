@@ -73,18 +73,19 @@ pub(crate) struct Store {
     #[arg(long = "store", global = true, value_name = "KIND", default_value = "sealed")]
     pub(crate) layout: Layout,
 
-    /// Where the key of a sealed cache is: vault, kernel, dpapi, env:NAME, fd:N, passphrase or file:PATH
+    /// Where the key of a sealed cache is: vault, kernel, dpapi, env:NAME, fd:N, passphrase or
+    /// file:PATH
     ///
-    /// Without it, the operating system's vault (on Windows, dpapi where there is none). Repeat it for an
-    /// order: a new cache takes the first that exists here, and keeps to it from then on.
+    /// Without it, the operating system's vault (on Windows, dpapi where there is none). Repeat it
+    /// for an order: a new cache takes the first that exists here, and keeps to it from then on.
     ///
-    /// kernel is the user's keyring in the Linux kernel, gone after a reboot; dpapi a key file beside the
-    /// cache that Windows encrypts.
+    /// kernel is the user's keyring in the Linux kernel, gone after a reboot; dpapi a key file
+    /// beside the cache that Windows encrypts.
     ///
-    /// env and fd give 32 bytes as 64 hexadecimal digits or in base64. A descriptor is read once, to
-    /// its end, which has to come within 10 s; on Windows there are none. A passphrase is asked for on
-    /// the terminal, or taken from TOKENKEEP_PASSPHRASE. file:PATH makes the key file if the cache
-    /// does not exist yet.
+    /// env and fd give 32 bytes as 64 hexadecimal digits or in base64. A descriptor is read once,
+    /// to its end, which has to come within 10 s; on Windows there are none. A passphrase is asked
+    /// for on the terminal, or taken from TOKENKEEP_PASSPHRASE. file:PATH makes the key file if the
+    /// cache does not exist yet.
     #[arg(long = "key", global = true, value_name = "SOURCE")]
     pub(crate) keys: Vec<KeyChoice>,
 
@@ -124,8 +125,9 @@ pub(crate) enum Layout {
     Sealed,
     /// Readable by anyone who can read the file
     Plaintext,
-    /// Shared with programs in other languages, such as Python's msal-extensions: the cache itself is in the
-    /// vault, on Windows in a file that Windows encrypts. It needs --cache and takes no --key
+    /// Shared with programs in other languages, such as Python's msal-extensions: the cache itself
+    /// is in the vault, on Windows in a file that Windows encrypts. It needs --cache and takes no
+    /// --key
     MsalExtensions,
 }
 
@@ -219,14 +221,14 @@ pub(crate) enum Command {
     /// An event says who asked and what the provider answered, in the shape of msal's
     /// TokenCache.add. The provider's answer goes under "response" as it came. An account comes
     /// from its id_token or client_info; where it has neither, from "account", an id of your own
-    /// choice that is the same at each sign-in. "username" is the name to show; without "account" it
-    /// is the id, too.
+    /// choice that is the same at each sign-in. "username" is the name to show; without "account"
+    /// it is the id, too.
     #[command(after_help = EVENT)]
     Add,
     /// Remove the cache, its key, what was set aside and temporary files
     ///
-    /// A Python that runs and shares the cache does not notice: it keeps what it has in memory and writes
-    /// that back with its next change. `sign-out --everywhere` is noticed.
+    /// A Python that runs and shares the cache does not notice: it keeps what it has in memory and
+    /// writes that back with its next change. `sign-out --everywhere` is noticed.
     Clear {
         /// Even if it cannot be read or its key is out of reach: every sign-in is given up
         #[arg(long)]
@@ -236,9 +238,9 @@ pub(crate) enum Command {
     ///
     /// Each vault makes a round trip with a random item that is removed again; only a kill in the
     /// middle, or a vault that falls silent then, can leave it, labelled "tokenkeep: a test, safe
-    /// to delete". Nothing is asked for without --allow-prompt. Then the answer comes within 5 s, or
-    /// within 30 s where a passphrase has to be turned into a key. A cache that does not exist is
-    /// not made.
+    /// to delete". Nothing is asked for without --allow-prompt. Then the answer comes within 5 s,
+    /// or within 30 s where a passphrase has to be turned into a key. A cache that does not exist
+    /// is not made.
     ///
     /// The exit code is about this cache alone: 0 if it works, if a new one could be made, or if
     /// only its passphrase was not asked for; else what another command would end with, such as 4
@@ -261,18 +263,18 @@ pub(crate) enum Command {
     },
     /// Take over what a cache in MSAL JSON has, and lose nothing that is newer here
     ///
-    /// The JSON is what `export` prints, and what MSAL's SerializableTokenCache and plain text caches
-    /// have. It is read from standard input, from a file, or from where Python keeps it, and is not
-    /// changed.
+    /// The JSON is what `export` prints, and what MSAL's SerializableTokenCache and plain text
+    /// caches have. It is read from standard input, from a file, or from where Python keeps it, and
+    /// is not changed.
     ///
-    /// An entry takes the place of an older one with the same account, client, tenant and scopes. Of
-    /// two refresh tokens the one that was written later is newer, of two access tokens the one that was
-    /// cached later or expires later, of two ID tokens the one that was issued later; where no time
-    /// decides, what is imported stays. Importing twice changes nothing. What was signed out here
-    /// since comes back with an old export.
+    /// An entry takes the place of an older one with the same account, client, tenant and scopes.
+    /// Of two refresh tokens the one that was written later is newer, of two access tokens the one
+    /// that was cached later or expires later, of two ID tokens the one that was issued later;
+    /// where no time decides, what is imported stays. Importing twice changes nothing. What was
+    /// signed out here since comes back with an old export.
     ///
-    /// It tells for each kind of entry how many came, how many are newer here already, and how many are
-    /// here the same. A source that keeps nothing ends with exit code 3.
+    /// It tells for each kind of entry how many came, how many are newer here already, and how many
+    /// are here the same. A source that keeps nothing ends with exit code 3.
     #[command(after_help = IMPORT)]
     Import(Import),
     /// Every entry with its scopes, client and expiry; secrets hidden
@@ -313,8 +315,8 @@ pub(crate) struct Import {
 
     /// Read what build_encrypted_persistence of Python's msal-extensions keeps at this location
     ///
-    /// That is an item of the Secret Service or the Keychain, on Windows a file under DPAPI. Give the
-    /// location letter by letter as the Python program does, for it names the item.
+    /// That is an item of the Secret Service or the Keychain, on Windows a file under DPAPI. Give
+    /// the location letter by letter as the Python program does, for it names the item.
     #[arg(long, value_name = "LOCATION")]
     pub(crate) from_python: Option<PathBuf>,
 

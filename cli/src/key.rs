@@ -19,7 +19,8 @@ use zeroize::Zeroizing;
 
 use crate::{args::KeyChoice, descriptor::Descriptor};
 
-/// The key sources that were chosen, in their order, or the library's own order. A passphrase is asked for when a cache needs it.
+/// The key sources that were chosen, in their order, or the library's own order. A passphrase is
+/// asked for when a cache needs it.
 pub(crate) fn sources(choices: &[KeyChoice]) -> Vec<KeySource> {
     match choices {
         [] => KeySource::defaults(),
@@ -45,8 +46,8 @@ pub(crate) fn has_passphrase() -> bool {
     env::var_os(PASSPHRASE).is_some()
 }
 
-/// Whether a key that is handed to the program is there. Nobody is asked, and a descriptor is not read,
-/// because that can be done once.
+/// Whether a key that is handed to the program is there. Nobody is asked, and a descriptor is not
+/// read, because that can be done once.
 pub(crate) fn check(choice: &KeyChoice) -> Result<(), Failed> {
     match choice {
         KeyChoice::Environment(name) => environment_key(name).map(drop),

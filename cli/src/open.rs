@@ -21,9 +21,9 @@ use crate::{
     key, output,
 };
 
-/// The store that is meant by what was typed, before anything is read or asked. An msal-extensions location
-/// stays letter by letter, for it names the vault's item; the library knows what a `~` in it means
-/// there.
+/// The store that is meant by what was typed, before anything is read or asked. An msal-extensions
+/// location stays letter by letter, for it names the vault's item; the library knows what a `~` in
+/// it means there.
 pub(crate) fn meant(typed: &Store, command: &Command) -> Result<Store, Failure> {
     let takes_key = |key: &KeyChoice| matches!(key, KeyChoice::FileDescriptor(descriptor) if descriptor.number == 0);
     if command.reads_standard_input() && typed.keys.iter().any(takes_key) {

@@ -1,4 +1,5 @@
-//! Files, folders and disks that a cache must not or cannot be kept on: a clear error, and nothing lost.
+//! Files, folders and disks that a cache must not or cannot be kept on: a clear error, and nothing
+//! lost.
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
 mod support;

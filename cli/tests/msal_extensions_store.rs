@@ -1,4 +1,5 @@
-//! The program on the cache that it shares with programs in other languages, with real vaults and the real Python.
+//! The program on the cache that it shares with programs in other languages, with real vaults and
+//! the real Python.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test may")]
 // Not on macOS: its Keychain is not tested
 #![cfg(any(target_os = "linux", windows))]
@@ -21,7 +22,8 @@ use std::{
 use serde_json::Value;
 use support::{EVENT, Place, TOKEN, program, refusal, run, text};
 
-/// Runs `body` where the system's own vault works; the programs it starts begin with what it is given.
+/// Runs `body` where the system's own vault works; the programs it starts begin with what it is
+/// given.
 fn with_vault(test: &str, body: impl FnOnce(&dyn Fn() -> Command)) {
     #[cfg(target_os = "linux")]
     tokenkeep_test_support::keyring::inside(

@@ -4,15 +4,16 @@
 //! a file are certain once that file was synced, names in a folder once that folder was synced; a
 //! sync of one says nothing of the other. Until then, any subset of what was done may be there:
 //!
-//! - of the names in a folder, each change or not, all subsets. Changes of different names
-//!   commute and those of one name keep their order, so a subset in the recorded order stands for
-//!   all orders, also for a rename that is there without the creation before it;
-//! - of the bytes of a file, each of the last three writes whole, missing, cut at each sector of 512
-//!   bytes or in its half, or with its length there and some sectors not (they are old or zero).
+//! - of the names in a folder, each change or not, all subsets. Changes of different names commute
+//!   and those of one name keep their order, so a subset in the recorded order stands for all
+//!   orders, also for a rename that is there without the creation before it;
+//! - of the bytes of a file, each of the last three writes whole, missing, cut at each sector of
+//!   512 bytes or in its half, or with its length there and some sectors not (they are old or
+//!   zero).
 //!
 //! Each distinct state is laid out in a folder and opened by the library. It must hold what it held
-//! before the operation or after it, whole; after the operation returned, what it held after.
-//! The next write to it must succeed, too.
+//! before the operation or after it, whole; after the operation returned, what it held after. The
+//! next write to it must succeed, too.
 //!
 //! Assumed: a rename is atomic, a synced sector does not decay, a new file is not found with the
 //! bytes of another. Modes and owners are as the program set them.

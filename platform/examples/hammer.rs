@@ -1,7 +1,7 @@
 //! Measures the lock: many processes acquire it, replace an 8 KiB file durably, release it.
 //!
-//! `hammer [PROCESSES] [SECONDS]` prints how often each got its turn: the fewest, the most, all, and the
-//! longest single wait.
+//! `hammer [PROCESSES] [SECONDS]` prints how often each got its turn: the fewest, the most, all,
+//! and the longest single wait.
 #![allow(clippy::print_stdout, reason = "a program that reports to a terminal")]
 
 use std::{

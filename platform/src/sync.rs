@@ -15,12 +15,13 @@ use std::{
 ///
 /// A fork copies a lock as it is: held by a thread that the child does not have, it would never be
 /// released there. A child that finds the lock in such a state forgets what was guarded and goes on
-/// with `T::default()`, after half a second or so. In the process that used the lock first
-/// nothing is ever forgotten.
+/// with `T::default()`, after half a second or so. In the process that used the lock first nothing
+/// is ever forgotten.
 ///
 /// It is for work of a few instructions: a thread of a child that looks at it for half a second is
-/// taken for one that is not there. Once the child has locked it alone, nobody else can hold it, and
-/// nothing is forgotten there any more. A panic of who holds it is no reason for others to fail.
+/// taken for one that is not there. Once the child has locked it alone, nobody else can hold it,
+/// and nothing is forgotten there any more. A panic of who holds it is no reason for others to
+/// fail.
 pub struct ForkLock<T> {
     value: RwLock<T>,
     /// The process whose threads may hold it, for all that is known; 0 before the first use.

@@ -118,7 +118,8 @@ fn windows_word(word: &OsStr) -> String {
         let text = shown(&text);
         let mut quoted = String::from("'");
         for c in text.chars() {
-            // PowerShell takes each of these for the quote that ends the word, unless it is doubled.
+            // PowerShell takes each of these for the quote that ends the word, unless it is
+            // doubled.
             if "'‘’‚‛".contains(c) {
                 quoted.push(c);
             }

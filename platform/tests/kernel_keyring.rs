@@ -14,7 +14,8 @@ fn item() -> Item {
     Item::new("tokenkeep-tests", hexadecimal(random))
 }
 
-/// The session keyring of somebody who has logged in does not have the user's in it, as the kernel's own default one has.
+/// The session keyring of somebody who has logged in does not have the user's in it, as the
+/// kernel's own default one has.
 #[test]
 fn the_session_keyring_is_left_as_it_was() {
     if task().is_some() {
@@ -64,7 +65,8 @@ fn a_key_lives_in_its_keyring_alone_until_it_is_deleted() {
     }
 }
 
-/// `KEYCTL_JOIN_SESSION_KEYRING` without a name: keyctl(2). A program run afterwards keeps the session.
+/// `KEYCTL_JOIN_SESSION_KEYRING` without a name: keyctl(2). A program run afterwards keeps the
+/// session.
 const JOIN_NEW_SESSION: &str = "
 import ctypes, os, platform, sys
 keyctl = {'x86_64': 250, 'aarch64': 219}[platform.machine()]

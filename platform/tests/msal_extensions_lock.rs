@@ -151,7 +151,8 @@ fn one_of_ours_killed_while_it_holds_it_stops_python_for_its_own_time() {
         other.kill();
         let Some(mut python) = Peer::python(kind, "enter", &place.location, 0) else { return };
         python.says("trying");
-        // To the kind that only creates, a file that is left is a lock for ever, until somebody of ours comes by.
+        // To the kind that only creates, a file that is left is a lock for ever, until somebody of
+        // ours comes by.
         python.says(if kind == "locked" { "entered alone" } else { "gave up" });
         let seconds: f64 = python.says("").parse().unwrap();
         say(&format!("Python ({kind}) after a kill of one of ours: {seconds} s"));
@@ -245,7 +246,8 @@ fn eight_of_ours_and_two_pythons_of_each_kind_exclude_each_other() {
         python.finish();
     }
     let (count, violations) = counted(&place.location);
-    // After 5 s that kind locks whatever file it has open, and nobody can keep it out. See docs/INTEROP.md.
+    // After 5 s that kind locks whatever file it has open, and nobody can keep it out. See
+    // docs/INTEROP.md.
     if starved {
         return say(&format!(
             "{count} updates counted; a Python did not ask any more:\n{violations}"
@@ -351,7 +353,8 @@ fn a_forked_child_has_no_part_in_its_parents_lock() {
     if let Some(location) = task() {
         let lock = CrossProcessLock::msal_extensions(&location);
         let guard = acquire(&lock);
-        // SAFETY: the test runs alone in a process of its own, and no other thread holds a lock that the child needs.
+        // SAFETY: the test runs alone in a process of its own, and no other thread holds a lock
+        // that the child needs.
         let pid = unsafe { libc::fork() };
         if pid == 0 {
             let intact = guard.is_intact().unwrap();

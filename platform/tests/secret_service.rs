@@ -183,7 +183,8 @@ fn after_the_first_a_read_is_one_call_over_the_bus_and_a_write_two() {
         |keyring| {
             let (vault, key) = (Vault::os(), item("key"));
             vault.create(&key, &SECRET, &quiet()).unwrap();
-            // Other attributes than those of the creation, so that the search of a read is what is remembered.
+            // Other attributes than those of the creation, so that the search of a read is what is
+            // remembered.
             let key = Item::new("tests", "found").with_attributes([("name", "key")]);
             // Another program makes an item of its own, and stores in it again and again.
             for _ in 0..3 {
@@ -381,7 +382,8 @@ fn a_forked_child_reads_while_the_threads_of_its_parent_do() {
 /// Forks; the child's answer, `false` if it gives none within 10 s.
 #[expect(unsafe_code, reason = "std cannot fork")]
 fn child_says_yes(question: impl FnOnce() -> bool) -> bool {
-    // SAFETY: the child only runs `question` and leaves by `_exit`; glibc keeps its allocator usable in it.
+    // SAFETY: the child only runs `question` and leaves by `_exit`; glibc keeps its allocator
+    // usable in it.
     let pid = unsafe { libc::fork() };
     assert!(pid >= 0, "fork failed");
     if pid == 0 {

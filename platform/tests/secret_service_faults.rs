@@ -1,4 +1,5 @@
-//! The Secret Service vault at every step of every operation, against every way in which a service can fail.
+//! The Secret Service vault at every step of every operation, against every way in which a service
+//! can fail.
 //!
 //! Each cell of the table has a bus, a service and a calling process of its own.
 // Not on Windows: the Secret Service

@@ -32,7 +32,8 @@ fn an_answer_that_comes_too_late_harms_no_later_call() {
         let create = || vault().create(&item(), b"new", &short);
         let delete = || vault().delete(&item(), &short, None).map(|_| ());
         type Ask<'a> = &'a dyn Fn() -> Result<(), VaultError>;
-        /// What is called, what is there before, which step is late, whether it writes, what is there at the end.
+        /// What is called, what is there before, which step is late, whether it writes, what is
+        /// there at the end.
         type Cell<'a> = (Ask<'a>, Option<&'a [u8]>, &'static str, bool, Option<&'a [u8]>);
         let old = Some(&b"old"[..]);
         let cells: [Cell<'_>; 16] = [

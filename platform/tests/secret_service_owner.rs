@@ -1,7 +1,7 @@
 //! The Secret Service vault when another service takes the name.
 //!
-//! The mock takes every path and every session for its own, as a careless service would: nothing but the vault itself
-//! keeps apart what two services said.
+//! The mock takes every path and every session for its own, as a careless service would: nothing
+//! but the vault itself keeps apart what two services said.
 // Not on Windows: the Secret Service
 #![cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))]
 #![expect(clippy::print_stdout, reason = "figures are for the user who runs the tests")]
@@ -19,7 +19,8 @@ use tokenkeep_test_support::mock::{Act, Mock};
 /// A second service, once it is there.
 type Second = Arc<Mutex<Option<Mock>>>;
 
-/// A service that is replaced by another while it answers `step`; that other has `secret` and a locked collection, or not.
+/// A service that is replaced by another while it answers `step`; that other has `secret` and a
+/// locked collection, or not.
 fn replaced_at(
     step: &'static str,
     first: Option<&[u8]>,

@@ -200,8 +200,8 @@ impl TokenCache {
     }
 
     /// Every account that `name` may mean: those with this user name, in any case, with this home
-    /// account id, or with this local account id, in whatever tenant they have it. Those of whom only
-    /// tokens are left count, too.
+    /// account id, or with this local account id, in whatever tenant they have it. Those of whom
+    /// only tokens are left count, too.
     ///
     /// More than one is a question for the user. None of the three goes before the others, because
     /// a provider may give its user an id that is the name of somebody else.

@@ -82,8 +82,8 @@ pub(crate) fn aliases(environment: &str) -> impl Iterator<Item = &str> {
         .chain(group.iter().copied().filter(move |&name| name != environment))
 }
 
-/// The host is one of Microsoft's: of Entra ID in any of its clouds, or of its services for customers
-/// (Azure AD B2C, External ID). ADFS, and customers' own domains, are not.
+/// The host is one of Microsoft's: of Entra ID in any of its clouds, or of its services for
+/// customers (Azure AD B2C, External ID). ADFS, and customers' own domains, are not.
 pub(crate) fn is_microsoft(environment: &str) -> bool {
     let host = environment.to_ascii_lowercase();
     CLOUDS.iter().any(|names| names.contains(&host.as_str()))

@@ -66,7 +66,8 @@ impl MergeReport {
 }
 
 impl TokenCache {
-    /// Takes over what `other` has and this cache has not, or has in an older state. It is idempotent.
+    /// Takes over what `other` has and this cache has not, or has in an older state. It is
+    /// idempotent.
     ///
     /// Entries are taken as they stand, token by token. One whose fields make the same key as
     /// others here, whatever key they stand under, takes the place of all of them, unless one of

@@ -25,9 +25,9 @@ impl TokenCache {
     ///
     /// Where the answer does not say whose it is, the tokens belong to the request's account, or
     /// else to the only account of which the program has any token there. Where it says so with an
-    /// ID token alone, they belong to the account whose home account id or local account id that is;
-    /// if there is none, to a new one. What answers a request that is [`TokenRequest::app_only`] is
-    /// nobody's.
+    /// ID token alone, they belong to the account whose home account id or local account id that
+    /// is; if there is none, to a new one. What answers a request that is
+    /// [`TokenRequest::app_only`] is nobody's.
     ///
     /// Where the provider granted other scopes than were asked for, these are kept beside them, and
     /// the same request finds the token. [`AccessToken::scopes`] tells what was granted.

@@ -46,13 +46,13 @@ use crate::{
 /// - Each does the synchronous call on a thread of its own and not on one of the runtime's: a
 ///   runtime can shut down, and a program can end, while a vault is stuck. A program that ends
 ///   before a write has returned may or may not have written; what is kept is whole either way.
-/// - Nothing begins before the future is polled. A future that is dropped later leaves its work
-///   to go on and end by itself: a transaction may still be saved.
-/// - Errors are those of the synchronous call, and [`Error::NoThread`]. A panic of a closure is
-///   the caller's panic, as in the synchronous call.
-/// - What a thread costs (`cargo xtask bench asynchronous` compares it with a pool) is little beside a
-///   write or a vault. A read of an unchanged cache costs far less itself, so a program may as well
-///   do it in place.
+/// - Nothing begins before the future is polled. A future that is dropped later leaves its work to
+///   go on and end by itself: a transaction may still be saved.
+/// - Errors are those of the synchronous call, and [`Error::NoThread`]. A panic of a closure is the
+///   caller's panic, as in the synchronous call.
+/// - What a thread costs (`cargo xtask bench asynchronous` compares it with a pool) is little
+///   beside a write or a vault. A read of an unchanged cache costs far less itself, so a program
+///   may as well do it in place.
 /// - At most 256 calls of a process run at once; others wait for their turn. When no call has ended
 ///   for as long as this cache waits for its lock, and for 5 s at least, the wait ends with
 ///   [`Error::NoThread`], and nothing was begun.

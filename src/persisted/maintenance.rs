@@ -10,21 +10,22 @@ use crate::{
 };
 
 impl PersistedTokenCache {
-    /// What guards the kept bytes, as far as is known without asking: of several key sources the one
-    /// that the last look at the cache found in use. [`verify`](Self::verify) looks.
+    /// What guards the kept bytes, as far as is known without asking: of several key sources the
+    /// one that the last look at the cache found in use. [`verify`](Self::verify) looks.
     pub fn protection(&self) -> Protection {
         self.persistence().protection()
     }
 
-    /// Proves that the cache can be read and written here and now: the key source in use makes a round
-    /// trip, the lock can be had, what is kept can be read, a file can be written. Nothing that is
-    /// kept changes; the cache's folder is made if it is not there.
+    /// Proves that the cache can be read and written here and now: the key source in use makes a
+    /// round trip, the lock can be had, what is kept can be read, a file can be written. Nothing
+    /// that is kept changes; the cache's folder is made if it is not there.
     ///
-    /// The source in use is the one that sealed the cache, or for a cache that does not exist yet the
-    /// first of the list that exists here, and no other: one that comes earlier in the list may
-    /// work, or not. The answer names it. A callback is called, and a passphrase asked for, only where
-    /// a cache exists that has not been read yet. Before this, or a read, [`protection`](Self::protection)
-    /// names the first source of the list where none was needed so far.
+    /// The source in use is the one that sealed the cache, or for a cache that does not exist yet
+    /// the first of the list that exists here, and no other: one that comes earlier in the list may
+    /// work, or not. The answer names it. A callback is called, and a passphrase asked for, only
+    /// where a cache exists that has not been read yet. Before this, or a read,
+    /// [`protection`](Self::protection) names the first source of the list where none was needed so
+    /// far.
     ///
     /// # Errors
     /// The first thing that does not work.
@@ -37,10 +38,10 @@ impl PersistedTokenCache {
     }
 
     /// Proves, before a user signs in, that the sign-in can be kept, and makes everything ready for
-    /// it: what is kept is read, the key source makes a round trip, for a new cache the passphrase is
-    /// asked for, the callback called or the key made in the vault, the lock is taken once, and a file
-    /// as large as the next save is written and removed again. The save that follows through this
-    /// value asks for nothing more.
+    /// it: what is kept is read, the key source makes a round trip, for a new cache the passphrase
+    /// is asked for, the callback called or the key made in the vault, the lock is taken once, and
+    /// a file as large as the next save is written and removed again. The save that follows through
+    /// this value asks for nothing more.
     ///
     /// The cache's folder is made if it is not there, and a vault may prompt where
     /// [`Interaction::Allow`](crate::Interaction::Allow) was chosen. A key that was made for a new
@@ -138,8 +139,8 @@ impl PersistedTokenCache {
         Err(self.kept_changing())
     }
 
-    /// `None` if there is no place that could be locked, and nothing is kept. What is kept elsewhere than beside its lock
-    /// gets the place made.
+    /// `None` if there is no place that could be locked, and nothing is kept. What is kept
+    /// elsewhere than beside its lock gets the place made.
     pub(super) fn with_lock<T>(
         &self,
         work: impl FnOnce(&dyn Persistence, &LockGuard) -> Result<T, Error>,

@@ -96,8 +96,9 @@ impl PersistedTokenCache {
     /// As [`SealedPersistenceBuilder::open`](crate::persistence::SealedPersistenceBuilder::open).
     ///
     /// # Platform differences
-    /// The vault is the Secret Service on Linux and the BSDs and the Keychain on macOS. On Windows it
-    /// is Credential Manager, and for a new cache in a session without one (SSH, a service) DPAPI.
+    /// The vault is the Secret Service on Linux and the BSDs and the Keychain on macOS. On Windows
+    /// it is Credential Manager, and for a new cache in a session without one (SSH, a service)
+    /// DPAPI.
     pub fn open(name: impl Into<String>) -> Result<Self, Error> {
         Ok(Self::new(SealedPersistence::builder(name).open()?))
     }
@@ -149,8 +150,8 @@ impl PersistedTokenCache {
         self
     }
 
-    /// Calls `notice` once a wait for other processes has lasted a second, with what is known of the
-    /// process that holds the lock and how long the wait has lasted.
+    /// Calls `notice` once a wait for other processes has lasted a second, with what is known of
+    /// the process that holds the lock and how long the wait has lasted.
     ///
     /// It runs on the thread that waits, which goes on when it returns; nobody else waits for it.
     /// It must not use the cache: every call there is [`Error::Nested`].

@@ -18,8 +18,8 @@ impl PersistedTokenCache {
 
     /// Keeps the provider's JSON answer to `request`, and gives the access token in it.
     ///
-    /// A token that could not be kept is returned all the same, because it cannot be asked for twice:
-    /// its [`is_stored`](AccessToken::is_stored) is `false`, and
+    /// A token that could not be kept is returned all the same, because it cannot be asked for
+    /// twice: its [`is_stored`](AccessToken::is_stored) is `false`, and
     /// [`unstored_because`](AccessToken::unstored_because) is the error of the
     /// [`transaction`](Self::transaction). [`prepare`](Self::prepare) finds most of these errors
     /// before the user signs in.
@@ -75,7 +75,8 @@ impl PersistedTokenCache {
             let token = match issued {
                 Some(token) => token,
                 None if is_refused => return Err(error),
-                // The cache was not reached, or is at fault. An answer that is at fault fails here, too.
+                // The cache was not reached, or is at fault. An answer that is at fault fails here,
+                // too.
                 None => unkept()?,
             };
             Ok(token.unstored(error))
@@ -186,7 +187,8 @@ impl PersistedTokenCache {
         self.transaction(|cache| cache.sign_out_without_account(client_id))
     }
 
-    /// Removes access tokens that are no longer valid, and tells how many. Nothing expires by itself.
+    /// Removes access tokens that are no longer valid, and tells how many. Nothing expires by
+    /// itself.
     ///
     /// # Errors
     /// As [`transaction`](Self::transaction).

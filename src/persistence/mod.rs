@@ -75,8 +75,9 @@ pub trait Persistence: fmt::Debug + Send + Sync {
     fn save(&self, content: &[u8], base: Option<&Stamp>, guard: &LockGuard)
     -> Result<Saved, Error>;
 
-    /// Whether other programs write here in place, so that a `load` without the lock may find nothing yet or a part. What
-    /// cannot be parsed is then loaded once more under the lock before a reader is told.
+    /// Whether other programs write here in place, so that a `load` without the lock may find
+    /// nothing yet or a part. What cannot be parsed is then loaded once more under the lock before
+    /// a reader is told.
     fn is_written_in_place(&self) -> bool {
         false
     }
@@ -127,7 +128,8 @@ pub trait Persistence: fmt::Debug + Send + Sync {
     }
 
     /// Proves that the place can be written now, on material of its own that it removes again. The
-    /// caller has called `prepare` with [`Intent::Verify`] and holds the lock, so nothing may prompt.
+    /// caller has called `prepare` with [`Intent::Verify`] and holds the lock, so nothing may
+    /// prompt.
     ///
     /// # Errors
     /// Whatever failed.
@@ -172,9 +174,9 @@ pub enum Intent {
 pub enum Loaded {
     /// Nothing is kept here.
     Absent,
-    /// Something is kept and it is empty: its creation was cut off, or is under way. Under the lock it is as good as
-    /// absent; where [`is_written_in_place`](Persistence::is_written_in_place) says so a reader looks again under the
-    /// lock.
+    /// Something is kept and it is empty: its creation was cut off, or is under way. Under the lock
+    /// it is as good as absent; where [`is_written_in_place`](Persistence::is_written_in_place)
+    /// says so a reader looks again under the lock.
     Empty,
     /// The content, and the stamp of exactly these bytes.
     Content(Secret, Stamp),

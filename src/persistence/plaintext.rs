@@ -55,8 +55,8 @@ impl PlaintextPersistence {
     /// The same, with a look at the file and the folders above it.
     ///
     /// # Errors
-    /// As [`new`](Self::new); [`Error::UnsafePath`] if others can write the file, or change a folder
-    /// above it.
+    /// As [`new`](Self::new); [`Error::UnsafePath`] if others can write the file, or change a
+    /// folder above it.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let persistence = Self::new(path)?;
         persistence.check_place()?;

@@ -13,9 +13,11 @@ use tokenkeep_platform::text::shown_path;
 pub enum Protection {
     /// Nothing is kept: the sign-ins end with the process.
     Memory,
-    /// The operating system keeps or encrypts it for this user, where programs in other languages look for it.
+    /// The operating system keeps or encrypts it for this user, where programs in other languages
+    /// look for it.
     MsalExtensions {
-        /// The file that stands for the cache: the encrypted cache itself, or the one that is touched at each change.
+        /// The file that stands for the cache: the encrypted cache itself, or the one that is
+        /// touched at each change.
         location: PathBuf,
         /// What guards it: "Secret Service", "Keychain", "DPAPI".
         guard: &'static str,
@@ -33,8 +35,8 @@ pub enum Protection {
     Sealed {
         /// The folder of the cache.
         folder: PathBuf,
-        /// Where the key is: "Secret Service", "Keychain", "Credential Manager", "DPAPI", "kernel keyring",
-        /// "program's credential store", "callback", "passphrase" or "key file".
+        /// Where the key is: "Secret Service", "Keychain", "Credential Manager", "DPAPI", "kernel
+        /// keyring", "program's credential store", "callback", "passphrase" or "key file".
         key: &'static str,
     },
 }
@@ -45,8 +47,8 @@ impl Protection {
         matches!(self, Self::MsalExtensions { .. } | Self::Sealed { .. })
     }
 
-    /// The file of a plain text cache, the folder of a sealed one, the location of an msal-extensions
-    /// cache.
+    /// The file of a plain text cache, the folder of a sealed one, the location of an
+    /// msal-extensions cache.
     pub fn path(&self) -> Option<&Path> {
         match self {
             Self::Plaintext { path, .. } | Self::MsalExtensions { location: path, .. } => {

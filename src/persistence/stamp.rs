@@ -55,8 +55,8 @@ impl Stamp {
         Self { content: Some(Content::Bytes(content.into().into_boxed_slice())), ..self }
     }
 
-    /// What is changed in place may change once more within one tick of the clock, so only a time that is past before it
-    /// is read stands for what is read then.
+    /// What is changed in place may change once more within one tick of the clock, so only a time
+    /// that is past before it is read stands for what is read then.
     pub(crate) fn settled(self) -> Self {
         match &self.place {
             Place::File(file) if file.is_recent() => {

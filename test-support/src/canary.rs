@@ -57,7 +57,8 @@ impl Canaries {
         self.add(name, "in hexadecimal", lower.into(), 2 * WINDOW);
         self.add(name, "as a list of numbers", list.into(), 4 * WINDOW);
         for shift in 0..3 {
-            // Whole groups of three from there: what stands before and behind changes nothing of them.
+            // Whole groups of three from there: what stands before and behind changes nothing of
+            // them.
             let groups = &secret[shift..];
             let groups = &groups[..groups.len() / 3 * 3];
             for engine in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {

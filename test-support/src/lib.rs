@@ -1,4 +1,5 @@
-//! The real parts that the tests run against: which there are, where they are, and the line that installs them.
+//! The real parts that the tests run against: which there are, where they are, and the line that
+//! installs them.
 //!
 //! A test asks with [`need`] and returns early when the answer is no:
 //!

@@ -68,8 +68,8 @@ struct Held {
 }
 
 impl Mock {
-    /// Takes the service's name on this process's session bus, from another mock too. `act` is asked at each call, by
-    /// the method's name.
+    /// Takes the service's name on this process's session bus, from another mock too. `act` is
+    /// asked at each call, by the method's name.
     pub fn start(secret: Option<&[u8]>, act: impl Fn(&str) -> Act + Send + 'static) -> Self {
         let bus = Connection::session().unwrap();
         // Listens before anybody can call.

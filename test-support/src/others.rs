@@ -13,7 +13,8 @@ pub enum Others {
     Write,
 }
 
-/// Creates an empty file, or empties one that is there, in a folder that is this user's alone; so is the file.
+/// Creates an empty file, or empties one that is there, in a folder that is this user's alone; so
+/// is the file.
 ///
 /// # Panics
 ///
@@ -65,8 +66,8 @@ mod os {
     const NOBODY: u32 = 65534;
 }
 
-/// Wine shows an owner and a mode of the system below as an access list, so there it is that system's programs that
-/// change them; its own `icacls` does nothing.
+/// Wine shows an owner and a mode of the system below as an access list, so there it is that
+/// system's programs that change them; its own `icacls` does nothing.
 #[cfg(windows)]
 mod os {
     use std::fs::{self, File};
@@ -103,8 +104,8 @@ mod os {
         under_wine() && below("chown", "65534", path)
     }
 
-    /// Runs a program of the system below Wine. Neither a handle nor a pipe tells when it ended, so its exit code
-    /// comes through a file beside `path`.
+    /// Runs a program of the system below Wine. Neither a handle nor a pipe tells when it ended, so
+    /// its exit code comes through a file beside `path`.
     fn below(program: &str, what: &str, path: &Path) -> bool {
         let below = Command::new("winepath").arg("-u").arg(path).output();
         let below = String::from_utf8(below.expect("winepath is a part of Wine").stdout);

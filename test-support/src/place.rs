@@ -12,7 +12,8 @@ pub fn workspace_root() -> PathBuf {
     package.parent().expect("it is a folder of the workspace").to_owned()
 }
 
-/// The folder cargo builds into: of the running executable if cargo built that, else of the workspace.
+/// The folder cargo builds into: of the running executable if cargo built that, else of the
+/// workspace.
 pub fn target_dir() -> PathBuf {
     if let Some(dir) = env::var_os("CARGO_TARGET_DIR").filter(|dir| !dir.is_empty()) {
         return workspace_root().join(dir);
@@ -26,8 +27,8 @@ pub fn target_dir() -> PathBuf {
 
 /// The built example `name` of the workspace.
 ///
-/// `cargo test` builds the examples of a package before its tests run; `cargo test --test x` does not, unless
-/// `--examples` is given too.
+/// `cargo test` builds the examples of a package before its tests run; `cargo test --test x` does
+/// not, unless `--examples` is given too.
 ///
 /// # Panics
 ///
@@ -44,8 +45,8 @@ pub fn example(name: &str) -> PathBuf {
 
 /// The built program `name` of any package of the workspace, if it is built.
 ///
-/// `cargo test --workspace` builds them all; `cargo test` in one package only that package's own, whose tests
-/// use `env!("CARGO_BIN_EXE_name")` instead. Without it a skip is printed.
+/// `cargo test --workspace` builds them all; `cargo test` in one package only that package's own,
+/// whose tests use `env!("CARGO_BIN_EXE_name")` instead. Without it a skip is printed.
 ///
 /// # Panics
 ///
@@ -60,8 +61,9 @@ pub fn program(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// The Python that has the peers installed: `TOKENKEEP_TEST_PYTHON`, or that of the virtual environment in
-/// `test-support/venv` of [`target_dir`] once every package that the tests import is in it.
+/// The Python that has the peers installed: `TOKENKEEP_TEST_PYTHON`, or that of the virtual
+/// environment in `test-support/venv` of [`target_dir`] once every package that the tests import is
+/// in it.
 pub fn python() -> Option<PathBuf> {
     if let Some(chosen) = env::var_os("TOKENKEEP_TEST_PYTHON").filter(|path| !path.is_empty()) {
         return Some(PathBuf::from(chosen));
@@ -69,8 +71,8 @@ pub fn python() -> Option<PathBuf> {
     venv_is_complete(&venv()).then(venv_python)
 }
 
-/// A command that runs the system's own Python with the peers of [`python`]: libsecret's bindings are a package of the
-/// system, which a virtual environment does not see.
+/// A command that runs the system's own Python with the peers of [`python`]: libsecret's bindings
+/// are a package of the system, which a virtual environment does not see.
 ///
 /// # Panics
 ///
@@ -154,7 +156,8 @@ fn venv_is_complete(venv: &Path) -> bool {
     })
 }
 
-/// What `pip` adds in the virtual environment, each with the version that the tests were written for.
+/// What `pip` adds in the virtual environment, each with the version that the tests were written
+/// for.
 pub(crate) const WHEELS: [&str; 6] = [
     "msal==1.39.0",
     "msal-extensions==1.3.1",

@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use std::panic::Location;
 use std::thread;
 
-/// Whether the run is one that nobody watches, where a missing tool is a failure: `CI` is set, and not to `false`.
+/// Whether the run is one that nobody watches, where a missing tool is a failure: `CI` is set, and
+/// not to `false`.
 pub fn in_ci() -> bool {
     env::var_os("CI").is_some_and(|value| !["", "0", "false"].iter().any(|no| value == *no))
 }
@@ -28,7 +29,8 @@ pub(crate) fn caller() -> String {
 
 /// Tells whoever runs the tests a figure or why something was left out.
 ///
-/// Straight to the stream: the test runner keeps what a passing test prints with `println!` to itself.
+/// Straight to the stream: the test runner keeps what a passing test prints with `println!` to
+/// itself.
 pub fn say(line: &str) {
     writeln!(io::stderr(), "{line}").ok();
 }

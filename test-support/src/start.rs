@@ -5,8 +5,9 @@ use std::io;
 use crate::skip::say;
 use crate::tool::under_wine;
 
-/// Starts a program with `start`, again if Wine says that the new process was gone before it ran a line of its own. Under a load that
-/// happens once in some thousands of processes, and tells nothing about the program.
+/// Starts a program with `start`, again if Wine says that the new process was gone before it ran a
+/// line of its own. Under a load that happens once in some thousands of processes, and tells
+/// nothing about the program.
 ///
 /// ```no_run
 /// # use tokenkeep_test_support::{again, started};

@@ -96,7 +96,8 @@ pub fn inject(
     let filter = format!("trace={},{also}", injection.call);
     let mut options = vec!["-e", filter.trim_end_matches(','), "-e", &does];
     if injection.fault != Fault::Kill {
-        // The kernel then stops the program at the named calls only. strace 6.1 delivers no signal so.
+        // The kernel then stops the program at the named calls only. strace 6.1 delivers no signal
+        // so.
         options.push("--seccomp-bpf");
     }
     run(program, input, &options)

@@ -20,7 +20,8 @@ pub enum Tool {
     Debugger,
     /// Python with the peers that the tests compare with; see [`crate::python`].
     Python,
-    /// libsecret for the system's own Python, as msal-extensions uses it; see [`crate::python_with_libsecret`].
+    /// libsecret for the system's own Python, as msal-extensions uses it; see
+    /// [`crate::python_with_libsecret`].
     PythonLibsecret,
     /// A compiler with the source of its standard library, for type-checking Windows and macOS.
     OtherTargets,
@@ -107,7 +108,8 @@ impl Tool {
         }
     }
 
-    /// What `pip` adds in the virtual environment, each with the version that the tests were written for.
+    /// What `pip` adds in the virtual environment, each with the version that the tests were
+    /// written for.
     pub fn wheels(self) -> &'static [&'static str] {
         match self {
             Self::Python | Self::PythonLibsecret => &place::WHEELS,
@@ -116,7 +118,8 @@ impl Tool {
     }
 }
 
-/// Whether `tool` is here. If not, says on stderr that the calling test is skipped and what installs the tool.
+/// Whether `tool` is here. If not, says on stderr that the calling test is skipped and what
+/// installs the tool.
 ///
 /// # Panics
 ///
@@ -134,7 +137,8 @@ pub fn need(tool: Tool) -> bool {
     here
 }
 
-/// Whether the calling test runs under Wine, which cannot do `what` as Windows can. Then it says so on stderr.
+/// Whether the calling test runs under Wine, which cannot do `what` as Windows can. Then it says so
+/// on stderr.
 #[track_caller]
 pub fn wine_cannot(what: &str) -> bool {
     let wine = under_wine();

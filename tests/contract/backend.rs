@@ -91,7 +91,8 @@ impl Backend {
         Self { reaches_processes: false, ..self }
     }
 
-    /// keyring-core logs the `Debug` of a store's credentials, which in some stores shows the secret.
+    /// keyring-core logs the `Debug` of a store's credentials, which in some stores shows the
+    /// secret.
     pub(crate) fn logging_by_itself(self) -> Self {
         Self { logs_by_itself: true, ..self }
     }
@@ -121,7 +122,8 @@ impl Backend {
     }
 }
 
-/// Characters that move from one part to the other, and those that somebody may join two parts with.
+/// Characters that move from one part to the other, and those that somebody may join two parts
+/// with.
 const ALIKE: &[(&str, &str)] = &[
     ("ab", "c"),
     ("a", "bc"),

@@ -47,6 +47,7 @@ fn file() -> PathBuf {
     env::var_os(FILE).expect("only asked of a keychain of the tests' own").into()
 }
 
-/// The file of a keychain that was made for the tests alone and is the default one, in a folder of its own.
+/// The file of a keychain that was made for the tests alone and is the default one, in a folder of
+/// its own.
 const FILE: &str = "TOKENKEEP_TEST_KEYCHAIN";
 const PASSWORD: &str = "TOKENKEEP_TEST_KEYCHAIN_PASSWORD";

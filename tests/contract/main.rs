@@ -1,7 +1,8 @@
-//! The contract that everything that keeps bytes is held to: one table of promises, run on every backend.
+//! The contract that everything that keeps bytes is held to: one table of promises, run on every
+//! backend.
 //!
-//! A backend is one line in `backends.rs`, a promise one row in `checks.rs`. `fake.rs` shows that a backend that breaks
-//! a promise fails by that promise's name.
+//! A backend is one line in `backends.rs`, a promise one row in `checks.rs`. `fake.rs` shows that a
+//! backend that breaks a promise fails by that promise's name.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test may, and its processes talk")]
 
 mod adapter;

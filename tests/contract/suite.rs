@@ -58,7 +58,8 @@ pub(crate) fn hold_to_the_contract(test: &str, backend: &Backend, again: Again<'
     }
 }
 
-/// The promises that `backend` makes and does not keep. Each check has a folder and names of its own.
+/// The promises that `backend` makes and does not keep. Each check has a folder and names of its
+/// own.
 pub(crate) fn broken_promises(backend: &Backend, again: Again<'_>) -> Vec<Broken> {
     log_lines::listen();
     let mut broken = Vec::new();

@@ -1,4 +1,5 @@
-//! azure-identity at its own identity: an item for programs that take part in continuous access evaluation, and one for others.
+//! azure-identity at its own identity: an item for programs that take part in continuous access
+//! evaluation, and one for others.
 
 use std::{fs, path::PathBuf};
 

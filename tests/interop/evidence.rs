@@ -1,4 +1,4 @@
-//! What the tests find, as rows of the table in docs/INTEROP.md.
+//! What the tests find, as the list of results in docs/INTEROP.md.
 
 use std::{
     env, fs,
@@ -8,7 +8,7 @@ use std::{
 
 use crate::python::LOCKS;
 
-/// The rows of one test.
+/// The results of one test.
 pub(crate) struct Evidence {
     test: &'static str,
     peer: String,
@@ -18,27 +18,33 @@ pub(crate) struct Evidence {
 struct Row {
     identity: String,
     locks: Vec<&'static str>,
-    /// What was done, and the result.
-    story: String,
+    done: String,
+    result: String,
 }
 
 impl Evidence {
-    /// `peer` are the cells that all rows have: who it is, and what it works with.
+    /// `peer` says who it is and what it works with.
     pub(crate) fn of(test: &'static str, peer: String) -> Self {
         Self { test, peer, rows: Vec::new() }
     }
 
     /// What was done with that identity and that kind of lock, and the result.
     pub(crate) fn add(&mut self, identity: &str, lock: &'static str, done: &str, result: &str) {
-        let story = format!("{done} | {result}");
-        let same = |row: &&mut Row| row.identity == identity && row.story == story;
+        let same =
+            |row: &&mut Row| (&*row.identity, &*row.done, &*row.result) == (identity, done, result);
         match self.rows.iter_mut().find(same) {
             Some(row) => row.locks.push(lock),
-            None => self.rows.push(Row { identity: identity.into(), locks: vec![lock], story }),
+            None => self.rows.push(Row {
+                identity: identity.into(),
+                locks: vec![lock],
+                done: done.into(),
+                result: result.into(),
+            }),
         }
     }
 
-    /// Compares with the document; where [`FOLDER`] is set, leaves the rows there instead, for who writes it.
+    /// Compares with the document; where [`FOLDER`] is set, leaves the rows there instead, for who
+    /// writes it.
     pub(crate) fn compare(&self) {
         let found = self.lines();
         if let Some(folder) = env::var_os(FOLDER) {
@@ -60,7 +66,7 @@ impl Evidence {
         let mut lines: Vec<(Vec<&str>, &Row)> = Vec::new();
         for row in &self.rows {
             let same = |(_, other): &&mut (_, &Row)| {
-                (&other.locks, &other.story) == (&row.locks, &row.story)
+                (&other.locks, &other.done, &other.result) == (&row.locks, &row.done, &row.result)
             };
             match lines.iter_mut().find(same) {
                 Some((identities, _)) => identities.push(&row.identity),
@@ -71,25 +77,55 @@ impl Evidence {
             let lock = if *row.locks == LOCKS { "either" } else { row.locks[0] };
             let identities = identities.join("; ");
             let Self { peer, test, .. } = self;
-            format!("| {peer} | {lock} | {identities} | {} | `{test}` |\n", row.story)
+            let points = [
+                format!("Peer: {peer}; its lock: {lock}"),
+                format!("Identity: {identities}"),
+                format!("Done: {}", row.done),
+                format!("Result: {}", row.result),
+            ];
+            format!("- `{test}`\n{}", points.map(|point| wrapped(&point)).concat())
         };
         lines.iter().map(line).collect()
     }
 }
 
-/// The rows of the table.
+/// A point of a list, in lines of at most 100 columns.
+fn wrapped(point: &str) -> String {
+    let mut lines = String::from("  -");
+    let mut column = lines.len();
+    for word in point.split(' ') {
+        if column + 1 + word.chars().count() > 100 {
+            lines.push_str("\n   ");
+            column = 3;
+        }
+        lines.push(' ');
+        lines.push_str(word);
+        column += 1 + word.chars().count();
+    }
+    lines + "\n"
+}
+
+/// The results in the document.
 fn document() -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/INTEROP.md");
     let text = fs::read_to_string(path).unwrap();
     let (_, table) = text.split_once(BEGIN).expect("the table begins");
     let (table, _) = table.split_once(END).expect("the table ends");
-    let rows = table.trim().lines().skip(2);
-    rows.map(|row| format!("{row}\n")).collect()
+    let mut results: Vec<String> = Vec::new();
+    for line in table.trim().lines() {
+        if line.starts_with("- ") {
+            results.push(String::new());
+        }
+        if let Some(last) = results.last_mut() {
+            last.extend([line, "\n"]);
+        }
+    }
+    results
 }
 
-/// The last cell.
-fn test_of(row: &str) -> &str {
-    row.rsplit('`').nth(1).unwrap_or_default()
+/// The test that a result is from.
+fn test_of(result: &str) -> &str {
+    result.split('`').nth(1).unwrap_or_default()
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The cache of msal-extensions alone: each side writes, changes and removes, and the other one sees it.
+//! The cache of msal-extensions alone: each side writes, changes and removes, and the other one
+//! sees it.
 
 use std::path::Path;
 
@@ -274,7 +275,8 @@ fn after_a_clear_a_new_python_finds_nothing_and_one_that_runs_keeps_what_it_has(
     });
 }
 
-/// It compares the time of the file with the time at which it was done reading, not with that at which it began.
+/// It compares the time of the file with the time at which it was done reading, not with that at
+/// which it began.
 #[test]
 fn python_may_lose_what_we_write_while_it_reads() {
     with_each_lock(python_may_lose_what_we_write_while_it_reads, &PACKAGES, |session| {

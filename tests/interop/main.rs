@@ -1,4 +1,5 @@
-//! Sign-ins shared with real programs in Python, and the table of docs/INTEROP.md that tells of them.
+//! Sign-ins shared with real programs in Python, and the table of docs/INTEROP.md that tells of
+//! them.
 // Not on Windows: the Secret Service
 #![cfg(target_os = "linux")]
 #![allow(clippy::disallowed_methods, reason = "a test writes what others leave behind")]

@@ -34,8 +34,8 @@ impl Session<'_> {
     }
 }
 
-/// Runs `body` in a session of its own with each kind of lock, and compares what it found with the document. The first of
-/// `packages` is the peer, the others are what it works with.
+/// Runs `body` in a session of its own with each kind of lock, and compares what it found with the
+/// document. The first of `packages` is the peer, the others are what it works with.
 pub(crate) fn with_each_lock<T: Fn()>(test: T, packages: &[&str], body: impl Fn(&mut Session<'_>)) {
     if Keyring::current().is_none() && !need(Tool::PythonLibsecret) {
         return;
@@ -43,7 +43,7 @@ pub(crate) fn with_each_lock<T: Fn()>(test: T, packages: &[&str], body: impl Fn(
     let (_, test) = any::type_name_of_val(&test).split_once("::").unwrap();
     inside(test, State::Unlocked, |keyring| {
         let versions = Python::start("any", LOCKS[0]).versions(packages);
-        let mut evidence = Evidence::of(test, versions.replacen(", ", " | ", 1));
+        let mut evidence = Evidence::of(test, versions.replacen(", ", ", with ", 1));
         for lock in LOCKS {
             let folder = tempfile::tempdir().unwrap();
             let folder = folder.path();

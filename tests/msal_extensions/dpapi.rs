@@ -39,10 +39,11 @@ fn the_file_is_what_python_would_read_and_what_python_wrote_is_read() {
     assert!(!path.exists());
 }
 
-/// What a blob says of itself in clear. Its parts in order: a version; the provider; the master key's version and its
-/// name; flags; the description; the cipher, its key size and two texts of its own; the hash, its size and a text; what is
-/// encrypted; a signature. Each text follows its length. Microsoft documents none of it; Wine's crypt32 and the programs that
-/// take blobs apart agree on it: <https://gitlab.winehq.org/wine/wine/-/blob/master/dlls/crypt32/protectdata.c>.
+/// What a blob says of itself in clear. Its parts in order: a version; the provider; the master
+/// key's version and its name; flags; the description; the cipher, its key size and two texts of
+/// its own; the hash, its size and a text; what is encrypted; a signature. Each text follows its
+/// length. Microsoft documents none of it; Wine's crypt32 and the programs that take blobs apart
+/// agree on it: <https://gitlab.winehq.org/wine/wine/-/blob/master/dlls/crypt32/protectdata.c>.
 #[derive(Debug, PartialEq, Eq)]
 struct Parts {
     version: u32,

@@ -13,7 +13,8 @@ use tokenkeep_test_support::{
     need, python_with_libsecret,
 };
 
-/// Runs `body` in a session of its own with a real gnome-keyring, if Python is here. `test` is the test's full name.
+/// Runs `body` in a session of its own with a real gnome-keyring, if Python is here. `test` is the
+/// test's full name.
 pub(crate) fn with_python(test: &str, body: impl FnOnce(&Keyring, &Path)) {
     if Keyring::current().is_none() && !need(Tool::PythonLibsecret) {
         return;

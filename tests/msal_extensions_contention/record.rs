@@ -1,7 +1,8 @@
-//! The log that every process appends to: a line before and a line after each read and write of the store.
+//! The log that every process appends to: a line before and a line after each read and write of the
+//! store.
 //!
-//! Each line is one append, so the order of the lines is an order of the events: what has a line before another's had
-//! begun, or ended, before it.
+//! Each line is one append, so the order of the lines is an order of the events: what has a line
+//! before another's had begun, or ended, before it.
 
 use std::{collections::BTreeMap, fmt, fs, io::Write as _, path::Path};
 
@@ -103,7 +104,8 @@ impl Members {
         runs.iter().any(|(first, last)| (*first..=*last).contains(&entry))
     }
 
-    /// The same and one entry more, which is this process's; `None` where that is not the difference.
+    /// The same and one entry more, which is this process's; `None` where that is not the
+    /// difference.
     pub(crate) fn grown_by(&self, process: usize, base: &Self) -> Option<u32> {
         let mut entries = self.entries(process);
         let before = base.entries(process);

@@ -23,12 +23,13 @@ struct Section {
     ended: usize,
     /// Where it has also removed the lock file, its own or by then another's.
     left: usize,
-    /// Whether it had waited so long that msal-extensions with portalocker no longer asks whether the file is its own.
+    /// Whether it had waited so long that msal-extensions with portalocker no longer asks whether
+    /// the file is its own.
     late: bool,
 }
 
-/// A stretch of the log in which a Python that had come late was inside the lock, or more than one process, without a gap
-/// and until the last of them had removed what it took for its lock file.
+/// A stretch of the log in which a Python that had come late was inside the lock, or more than one
+/// process, without a gap and until the last of them had removed what it took for its lock file.
 #[derive(Clone, Copy, Debug)]
 struct Crowd {
     began: usize,
@@ -41,10 +42,11 @@ struct Crowd {
 pub(crate) struct Loss {
     pub(crate) process: usize,
     pub(crate) update: u32,
-    /// The processes that overwrote it: what they wrote lacks it, was written after its write had begun, and was made
-    /// from what they had read before its write had ended.
+    /// The processes that overwrote it: what they wrote lacks it, was written after its write had
+    /// begun, and was made from what they had read before its write had ended.
     pub(crate) culprits: Vec<usize>,
-    /// Whether it was written, or overwritten, while several were inside the lock because a Python had come late.
+    /// Whether it was written, or overwritten, while several were inside the lock because a Python
+    /// had come late.
     pub(crate) lock_broken: bool,
 }
 
@@ -58,8 +60,8 @@ pub(crate) struct Verdict {
     pub(crate) overlaps: BTreeMap<(usize, usize), usize>,
     pub(crate) reads: usize,
     pub(crate) writes: usize,
-    /// What no peer can explain: somebody read what was not the newest, or wrote something other than its base and its
-    /// own entry.
+    /// What no peer can explain: somebody read what was not the newest, or wrote something other
+    /// than its base and its own entry.
     pub(crate) wrong: Vec<String>,
 }
 
@@ -202,7 +204,8 @@ impl Facts {
     }
 }
 
-/// Whether a read that began there may find this: what the last write before it left, or what one beside it wrote.
+/// Whether a read that began there may find this: what the last write before it left, or what one
+/// beside it wrote.
 fn is_newest(digest: Option<&str>, began: usize, writes: &[(&str, usize, usize)]) -> bool {
     let before = writes.iter().filter(|write| write.2 < began).map(|write| write.1).max();
     // Another write may have been under way beside the last one, and its content stayed.

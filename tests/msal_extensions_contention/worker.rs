@@ -1,4 +1,5 @@
-//! A process of ours: so many updates, each an entry of its own, and a log of what it reads and writes.
+//! A process of ours: so many updates, each an entry of its own, and a log of what it reads and
+//! writes.
 
 use std::{
     io,
@@ -70,7 +71,8 @@ impl Job {
             log.note(format_args!("ack {number}"));
             thread::sleep(self.pause);
         };
-        // Whoever reads once does it before the others' turn, or it might read what they had left when all were done.
+        // Whoever reads once does it before the others' turn, or it might read what they had left
+        // when all were done.
         let first = u32::from(self.reads == Reads::Once);
         (0..first).for_each(update);
         wait_for_the_others();
@@ -84,7 +86,8 @@ fn wait_for_the_others() {
     io::stdin().read_line(&mut String::new()).unwrap();
 }
 
-/// The msal-extensions cache at `folder`, with a line in the log before and after each read and write.
+/// The msal-extensions cache at `folder`, with a line in the log before and after each read and
+/// write.
 #[derive(Debug)]
 struct Logged {
     inner: MsalExtensionsPersistence,
@@ -167,7 +170,8 @@ pub(crate) fn cache(folder: &Path) -> PathBuf {
     folder.join("cache")
 }
 
-/// As small as an entry can be: the cost of a byte in a build without optimisation is not what is tested here.
+/// As small as an entry can be: the cost of a byte in a build without optimisation is not what is
+/// tested here.
 fn entry(process: usize, update: u32) -> Entry {
     let json = format!(r#"{{"client_id": "client-{process}-{update}", "environment": "e"}}"#);
     Entry::from_json(CredentialType::AppMetadata, json.as_bytes()).unwrap()

@@ -47,7 +47,8 @@ struct Series {
 pub(crate) struct Tally {
     pub(crate) problems: Vec<String>,
     rows: BTreeMap<(&'static str, Part, &'static str), Row>,
-    /// Calls at which no kill could be placed: another thread's of the same name and number came before.
+    /// Calls at which no kill could be placed: another thread's of the same name and number came
+    /// before.
     left_out: Vec<String>,
     next: BTreeMap<bool, Duration>,
     took: Duration,
@@ -274,7 +275,8 @@ impl Series {
 }
 
 impl Tally {
-    /// The runs of kills that struck far fewer calls than an undisturbed update makes; a futex more or less is chance.
+    /// The runs of kills that struck far fewer calls than an undisturbed update makes; a futex more
+    /// or less is chance.
     pub(crate) fn cut_short(&self) -> Vec<String> {
         let short = self
             .rows

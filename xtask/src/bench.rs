@@ -1,4 +1,5 @@
-//! `cargo xtask bench`: the benchmarks of the library and the program, plain programs that print their own rows.
+//! `cargo xtask bench`: the benchmarks of the library and the program, plain programs that print
+//! their own rows.
 
 use std::path::Path;
 use std::{fs, io};

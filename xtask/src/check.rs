@@ -1,4 +1,5 @@
-//! `cargo xtask check`: what can be said about the code without running it, on every operating system.
+//! `cargo xtask check`: what can be said about the code without running it, on every operating
+//! system.
 
 use std::process::Command;
 

@@ -1,4 +1,5 @@
-//! `cargo xtask evidence`: writes what the tests with real programs of MSAL find into docs/INTEROP.md.
+//! `cargo xtask evidence`: writes what the tests with real programs of MSAL find into
+//! docs/INTEROP.md.
 
 use std::fs;
 use std::path::Path;
@@ -8,8 +9,8 @@ use tokenkeep_test_support::{Tool, target_dir, workspace_root};
 use crate::stage::{self, Failure};
 use crate::{check, tools};
 
-/// Each test leaves its rows in a file, and the files in their order are the table. A test that is skipped would be missing in
-/// it, so here a missing tool is a failure.
+/// Each test leaves its results in a file, and the files in their order are the list. A test that
+/// is skipped would be missing in it, so here a missing tool is a failure.
 #[expect(clippy::disallowed_methods, reason = "version control has the old document")]
 pub(crate) fn run() -> Result<(), Failure> {
     tools::provide(&[Tool::SecretService, Tool::PythonLibsecret])?;
@@ -26,9 +27,9 @@ pub(crate) fn run() -> Result<(), Failure> {
     check::zbus_tokio_with(&programs)?;
     let document = workspace_root().join("docs/INTEROP.md");
     let text = fs::read_to_string(&document).map_err(|error| failed(&document, &error))?;
-    let table = format!("{HEAD}{}", rows(&folder)?);
+    let table = format!("\n{}\n", rows(&folder)?);
     let text = between_marks(&text, &table)
-        .ok_or_else(|| Failure::new(format!("{} has no table", document.display())))?;
+        .ok_or_else(|| Failure::new(format!("{} has no list", document.display())))?;
     fs::write(&document, text).map_err(|error| failed(&document, &error))
 }
 
@@ -80,7 +81,6 @@ fn failed(path: &Path, error: &std::io::Error) -> Failure {
 
 const BEGIN: &str = "<!-- results: written by `cargo xtask evidence` -->";
 const END: &str = "<!-- end of results -->";
-const HEAD: &str = "| peer | with | its lock | identity | what was done | result | test |\n|---|---|---|---|---|---|---|\n";
 
 #[cfg(test)]
 mod tests {

@@ -1,4 +1,5 @@
-//! `cargo xtask`: the tests, the checks and the benchmarks of the workspace, each with what it needs.
+//! `cargo xtask`: the tests, the checks and the benchmarks of the workspace, each with what it
+//! needs.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
 mod bench;

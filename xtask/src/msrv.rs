@@ -1,4 +1,5 @@
-//! Whether every package in the lock file compiles with the oldest Rust that the workspace promises.
+//! Whether every package in the lock file compiles with the oldest Rust that the workspace
+//! promises.
 
 use std::process::Stdio;
 
@@ -8,7 +9,8 @@ use crate::stage::{self, Failure};
 
 /// Compares the `rust-version` of each package with the workspace's.
 ///
-/// The workspace's own use of newer functions is clippy's part: `incompatible_msrv` reads the same line.
+/// The workspace's own use of newer functions is clippy's part: `incompatible_msrv` reads the same
+/// line.
 pub(crate) fn check() -> Result<(), Failure> {
     let mut metadata = stage::cargo();
     metadata.args(["metadata", "--format-version", "1", "--locked", "--all-features"]);

@@ -1,4 +1,5 @@
-//! One step of a task: a command that says what it is, how long it took, and stops the task when it fails.
+//! One step of a task: a command that says what it is, how long it took, and stops the task when it
+//! fails.
 
 use std::fmt;
 use std::process::{Command, ExitStatus};

@@ -1,4 +1,5 @@
-//! Installs what the table of prerequisites lists, where that is allowed; elsewhere says what a user would run.
+//! Installs what the table of prerequisites lists, where that is allowed; elsewhere says what a
+//! user would run.
 
 use std::process::{Command, Stdio};
 
@@ -6,7 +7,8 @@ use tokenkeep_test_support::{Tool, in_ci, install_line, venv, venv_python};
 
 use crate::stage::{self, Failure};
 
-/// Makes `wanted` available, or prints the one line that does. Only with `CI` set is a tool that stays missing a failure.
+/// Makes `wanted` available, or prints the one line that does. Only with `CI` set is a tool that
+/// stays missing a failure.
 pub(crate) fn provide(wanted: &[Tool]) -> Result<(), Failure> {
     let missing: Vec<Tool> =
         wanted.iter().copied().filter(|tool| tool.fits_this_system() && !tool.is_here()).collect();
@@ -51,7 +53,8 @@ fn install(missing: &[Tool]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A fresh machine has no package lists, an old one outdated lists: both show as a first try that fails.
+/// A fresh machine has no package lists, an old one outdated lists: both show as a first try that
+/// fails.
 fn install_packages(packages: &[&str]) -> Result<(), Failure> {
     let options = ["-qq", "install", "-y", "--no-install-recommends"];
     let quietly = apt_get().args(options).args(packages).output();
@@ -76,7 +79,8 @@ fn install_wheels(wheels: &[&str]) -> Result<(), Failure> {
     stage::finish("pip install", Command::new(venv_python()).args(pip).args(wheels))
 }
 
-/// On Linux the system's own, which the package `python3-venv` belongs to, whatever comes first in `PATH`.
+/// On Linux the system's own, which the package `python3-venv` belongs to, whatever comes first in
+/// `PATH`.
 fn base_python() -> &'static str {
     if cfg!(target_os = "linux") {
         "/usr/bin/python3"

@@ -11,7 +11,8 @@ use tokenkeep_test_support::{DEBIAN_RUSTC, MINGW_GCC, UNDER_WINE, target_dir, wo
 
 use crate::stage::{self, Failure};
 
-/// Builds the tests with the standard library from its source and runs them in a Windows of their own.
+/// Builds the tests with the standard library from its source and runs them in a Windows of their
+/// own.
 pub(crate) fn test() -> Result<(), Failure> {
     let prefix = prefix()?;
     let mut test = stage::cargo();
@@ -29,7 +30,8 @@ pub(crate) fn test() -> Result<(), Failure> {
     test.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER", MINGW_GCC);
     test.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", "wine");
     test.env("CARGO_PROFILE_DEV_DEBUG", "0");
-    // A process starts a hundred times slower than on Linux, so the tests that start many do fewer rounds.
+    // A process starts a hundred times slower than on Linux, so the tests that start many do fewer
+    // rounds.
     test.env(UNDER_WINE, "1").env("TOKENKEEP_KILLS", "50").env("TOKENKEEP_UPDATES", "10");
     test.env("TOKENKEEP_SECONDS", "8");
     // There is no Python of Windows, so a test that needs one says that it is skipped.

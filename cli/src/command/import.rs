@@ -22,7 +22,8 @@ use crate::{
     output::{self, Width},
 };
 
-/// The source is read and checked before the cache is opened, so that nothing is made or asked in vain.
+/// The source is read and checked before the cache is opened, so that nothing is made or asked in
+/// vain.
 pub(super) fn run(store: &Store, import: &Import, json: bool) -> Result<(), Failure> {
     let source = match (&import.from_python, import.path()) {
         (Some(location), _) if import.plaintext => plain_text(location)?,
@@ -158,7 +159,8 @@ fn load(theirs: impl Persistence + 'static) -> Result<TokenCache, Failure> {
     Ok(TokenCache::clone(&*theirs.snapshot().map_err(Failure::Source)?))
 }
 
-/// Whether it is a file that begins as JSON does. The signal file of an encrypted cache is empty, or `{}`.
+/// Whether it is a file that begins as JSON does. The signal file of an encrypted cache is empty,
+/// or `{}`.
 fn is_plain_text(file: &Path) -> bool {
     let is_file = file.metadata().is_ok_and(|file| file.is_file());
     let Some(file) = is_file.then(|| File::open(file).ok()).flatten() else { return false };

@@ -48,10 +48,12 @@ impl Recording {
         Self { steps: follower.steps, from: 0, contents }
     }
 
-    /// One recording for each change that `first` makes: it is killed before that, and `second` runs.
+    /// One recording for each change that `first` makes: it is killed before that, and `second`
+    /// runs.
     pub(crate) fn of_killed(first: &Request, second: &Request) -> Vec<Self> {
         let mut recordings = Vec::new();
-        // The program does the same in each run, so the number of its steps tells where it was killed.
+        // The program does the same in each run, so the number of its steps tells where it was
+        // killed.
         let mut seen = BTreeSet::new();
         for call in CHANGES {
             for time in 1.. {

@@ -57,8 +57,8 @@ pub enum DescriptorError {
 
 /// A duplicate of a descriptor that was handed over, made when its number was named.
 ///
-/// What is opened later under the number, or closed, changes nothing. A program that is started does
-/// not inherit it.
+/// What is opened later under the number, or closed, changes nothing. A program that is started
+/// does not inherit it.
 ///
 /// It is duplicated, not opened again under a path: another user may have opened it, and that one's
 /// rights count. What is read is gone from a pipe, and from a file's common position.
@@ -68,8 +68,8 @@ pub struct Descriptor(system::Descriptor);
 impl Descriptor {
     /// Duplicates the descriptor `number`. Nothing is read.
     ///
-    /// What this process itself opened under a number is not told from what was handed over, so call
-    /// it before that.
+    /// What this process itself opened under a number is not told from what was handed over, so
+    /// call it before that.
     ///
     /// # Errors
     ///

@@ -1,4 +1,5 @@
-//! Where a program runs, as far as it decides which vaults there can be: data for a report, nothing acts on it.
+//! Where a program runs, as far as it decides which vaults there can be: data for a report, nothing
+//! acts on it.
 
 mod providers;
 
@@ -19,7 +20,8 @@ pub struct Surroundings {
     pub is_wsl: bool,
     /// Logged in over SSH: `SSH_CONNECTION` or `SSH_TTY` is set.
     pub is_ssh: bool,
-    /// In a container: `/.dockerenv`, `/run/.containerenv`, or the variable `container` that systemd-nspawn and podman set.
+    /// In a container: `/.dockerenv`, `/run/.containerenv`, or the variable `container` that
+    /// systemd-nspawn and podman set.
     pub is_container: bool,
     /// `DISPLAY` or `WAYLAND_DISPLAY` is set, so a vault could show a prompt.
     pub has_display: bool,
@@ -27,7 +29,8 @@ pub struct Surroundings {
     pub has_bus_address: bool,
     /// `XDG_RUNTIME_DIR` is set and not empty.
     pub has_runtime_folder: bool,
-    /// The programs that can serve the Secret Service here, by the D-Bus service files that claim its name or KWallet's.
+    /// The programs that can serve the Secret Service here, by the D-Bus service files that claim
+    /// its name or KWallet's.
     pub providers: Vec<InstalledProvider>,
     /// What installs a package here, such as `sudo apt install`, if it is known.
     pub installer: Option<&'static str>,

@@ -1,4 +1,5 @@
-//! The programs that can serve the Secret Service, by the files that let the session bus start them.
+//! The programs that can serve the Secret Service, by the files that let the session bus start
+//! them.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -15,7 +16,8 @@ pub struct InstalledProvider {
     pub service_file: PathBuf,
 }
 
-/// What people call the Secret Service whose program has this name, which Linux may have cut to 15 bytes.
+/// What people call the Secret Service whose program has this name, which Linux may have cut to 15
+/// bytes.
 pub fn provider_name(program: &str) -> String {
     known_provider(program).unwrap_or(program).to_owned()
 }
@@ -54,8 +56,8 @@ pub(super) fn providers(data_folders: &[PathBuf]) -> Vec<InstalledProvider> {
     found
 }
 
-/// The program of a service file that claims the name, by `Name=` and `Exec=` (D-Bus specification, "Message Bus
-/// Starting Services").
+/// The program of a service file that claims the name, by `Name=` and `Exec=` (D-Bus specification,
+/// "Message Bus Starting Services").
 fn claimed_by(file: &Path) -> Option<String> {
     if file.extension()? != "service" || fs::metadata(file).ok()?.len() > MAX_SERVICE_FILE {
         return None;

@@ -10,14 +10,14 @@ use super::{FileError, FileStamp, Identity, OpenFile, Parents, Place, SignalFile
 
 /// A folder that was opened and found safe.
 ///
-/// All names are relative to the folder that was opened, even if another takes its path later; on Windows they
-/// are relative to its path.
+/// All names are relative to the folder that was opened, even if another takes its path later; on
+/// Windows they are relative to its path.
 ///
-/// A mode of 0700 or 0600 means on Windows: a protected access list for this user, SYSTEM and Administrators
-/// alone. Those two may also own what is opened.
+/// A mode of 0700 or 0600 means on Windows: a protected access list for this user, SYSTEM and
+/// Administrators alone. Those two may also own what is opened.
 ///
-/// Whoever writes holds the store's lock: the temporary file of `NAME` is `NAME.tmp`, and one that is
-/// there already was left by a writer that was killed.
+/// Whoever writes holds the store's lock: the temporary file of `NAME` is `NAME.tmp`, and one that
+/// is there already was left by a writer that was killed.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
@@ -30,8 +30,8 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// [`FileError::Unsafe`] where it is not a folder, is a link, belongs to somebody else or can be
-    /// entered by others; [`FileError::PermissionDenied`] and [`FileError::Io`] from the system.
+    /// [`FileError::Unsafe`] where it is not a folder, is a link, belongs to somebody else or can
+    /// be entered by others; [`FileError::PermissionDenied`] and [`FileError::Io`] from the system.
     pub fn open(path: &Path) -> Result<Option<Self>, FileError> {
         Self::open_in(path, Place::Private)
     }
@@ -58,8 +58,8 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// As [`open_shared`](Self::open_shared); [`FileError::MissingParent`] where `parents` must exist
-    /// and do not.
+    /// As [`open_shared`](Self::open_shared); [`FileError::MissingParent`] where `parents` must
+    /// exist and do not.
     pub fn create_shared(path: &Path, parents: Parents) -> Result<Self, FileError> {
         Self::create_in(path, parents, Place::Shared)
     }
@@ -104,20 +104,21 @@ impl Folder {
         Ok(opened.map(|opened| OpenFile::new(path, opened)))
     }
 
-    /// Replaces or creates a file, 0600 from the first moment. When this returns `Ok`, the bytes are on
-    /// the disk; a reader, or a power cut at any moment, finds the old content or the new, whole.
+    /// Replaces or creates a file, 0600 from the first moment. When this returns `Ok`, the bytes
+    /// are on the disk; a reader, or a power cut at any moment, finds the old content or the new,
+    /// whole.
     ///
-    /// Returns the stamp of the new file. A sync that failed is never tried again on the same file. In a
-    /// [shared](Place::Shared) folder the file is touched once more under its name, so that programs which wait
-    /// for that, or compare its time with the clock's, see the change.
+    /// Returns the stamp of the new file. A sync that failed is never tried again on the same file.
+    /// In a [shared](Place::Shared) folder the file is touched once more under its name, so that
+    /// programs which wait for that, or compare its time with the clock's, see the change.
     ///
     /// # Errors
     ///
-    /// [`FileError::NotDurable`] after the new content became visible. With every other error the old
-    /// content is intact and no temporary file is left: [`FileError::NoSpace`],
-    /// [`FileError::ReadOnly`], [`FileError::PermissionDenied`], [`FileError::Unsafe`] where anything
-    /// but a file of this user's lies there, [`FileError::MissingParent`] where the folder was removed,
-    /// [`FileError::Io`].
+    /// [`FileError::NotDurable`] after the new content became visible. With every other error the
+    /// old content is intact and no temporary file is left: [`FileError::NoSpace`],
+    /// [`FileError::ReadOnly`], [`FileError::PermissionDenied`], [`FileError::Unsafe`] where
+    /// anything but a file of this user's lies there, [`FileError::MissingParent`] where the folder
+    /// was removed, [`FileError::Io`].
     pub fn replace(&self, name: &str, bytes: &[u8]) -> Result<FileStamp, FileError> {
         let path = self.path_of(name)?;
         let existed = self.directory.check(&path, name, self.place)?;
@@ -149,9 +150,9 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// [`FileError::Unsafe`] where it is not a regular file of this user's; [`FileError::NotDurable`]
-    /// after it was removed; [`FileError::ReadOnly`], [`FileError::PermissionDenied`],
-    /// [`FileError::Io`].
+    /// [`FileError::Unsafe`] where it is not a regular file of this user's;
+    /// [`FileError::NotDurable`] after it was removed; [`FileError::ReadOnly`],
+    /// [`FileError::PermissionDenied`], [`FileError::Io`].
     pub fn remove(&self, name: &str) -> Result<bool, FileError> {
         let path = self.path_of(name)?;
         let removed = self.unlink(name, &path)?;
@@ -187,8 +188,8 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// [`FileError::Io`] whose source is `AlreadyExists` or `NotFound`; [`FileError::Unsafe`] where it is
-    /// not a regular file of this user's; else as [`remove`](Self::remove).
+    /// [`FileError::Io`] whose source is `AlreadyExists` or `NotFound`; [`FileError::Unsafe`] where
+    /// it is not a regular file of this user's; else as [`remove`](Self::remove).
     pub fn rename(&self, from: &str, to: &str) -> Result<(), FileError> {
         let (path, target) = (self.path_of(from)?, self.path_of(to)?);
         self.directory.check_removable(&path, from)?;
@@ -210,8 +211,8 @@ impl Folder {
     }
 
     /// Proves that a file of this name could be written: writes and syncs its temporary file, and
-    /// removes it again. The temporary file is 64 KiB larger than the file, at most 64 MiB, so that a
-    /// disk without room for the next save is found full.
+    /// removes it again. The temporary file is 64 KiB larger than the file, at most 64 MiB, so that
+    /// a disk without room for the next save is found full.
     ///
     /// # Errors
     ///
@@ -222,8 +223,8 @@ impl Folder {
         self.write_temporary(name, &vec![0; size as usize]).map(drop)
     }
 
-    /// Opens a file to touch it later. Where it is missing it is created empty, 0600 from the first moment; what it holds
-    /// is neither read nor changed.
+    /// Opens a file to touch it later. Where it is missing it is created empty, 0600 from the first
+    /// moment; what it holds is neither read nor changed.
     ///
     /// # Errors
     ///
@@ -271,7 +272,8 @@ impl Folder {
         self.directory.open_presence_file(&path, name)
     }
 
-    /// Opens such a file so that nobody else can write or remove it; `None` where it is in use or gone.
+    /// Opens such a file so that nobody else can write or remove it; `None` where it is in use or
+    /// gone.
     #[cfg(windows)]
     pub(crate) fn claim_presence_file(&self, name: &str) -> Result<Option<File>, FileError> {
         let path = self.path_of(name)?;
@@ -320,8 +322,9 @@ impl Folder {
         Ok(temporary)
     }
 
-    /// The file got its times before it got its name, and from a clock that may stand still for milliseconds. Where
-    /// this fails, other programs may see the change later, and nothing else is amiss.
+    /// The file got its times before it got its name, and from a clock that may stand still for
+    /// milliseconds. Where this fails, other programs may see the change later, and nothing else is
+    /// amiss.
     fn tell(&self, name: &str, kept: Option<&File>) {
         match kept {
             Some(file) => signal::touch(file).ok(),

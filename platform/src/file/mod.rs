@@ -8,8 +8,8 @@
 //!
 //! Unix: owner and mode are checked, a stamp is (device, inode, size, mtime, ctime) with the
 //! descriptor kept open, so that the inode cannot be used again. Windows: owner and access list are
-//! checked, a stamp is (volume, file id, size, write time) without a handle, and names are changed by
-//! calls that write through, for a folder cannot be synced.
+//! checked, a stamp is (volume, file id, size, write time) without a handle, and names are changed
+//! by calls that write through, for a folder cannot be synced.
 
 #[cfg(any(windows, test))]
 mod access_list;

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-/// A change just after `now` may get the same time as the last one, `written`, from a clock that stands still meanwhile.
+/// A change just after `now` may get the same time as the last one, `written`, from a clock that
+/// stands still meanwhile.
 pub(super) fn is_recent(written: SystemTime, now: SystemTime) -> bool {
     let apart = now.duration_since(written).unwrap_or_else(|ahead| ahead.duration());
     apart < TICK

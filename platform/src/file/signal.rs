@@ -21,13 +21,15 @@ impl SignalFile {
         Self { path, file }
     }
 
-    /// Moves the time of the last write forward, to now or to a millisecond after what it was, whichever is later; by two
-    /// seconds where the file system keeps no finer times. So everybody who compares it sees a change, even within one
-    /// tick of a coarse clock or after the clock was set back.
+    /// Moves the time of the last write forward, to now or to a millisecond after what it was,
+    /// whichever is later; by two seconds where the file system keeps no finer times. So everybody
+    /// who compares it sees a change, even within one tick of a coarse clock or after the clock was
+    /// set back.
     ///
     /// # Errors
     ///
-    /// [`FileError::Io`] or [`FileError::PermissionDenied`] where the time cannot be set or does not move.
+    /// [`FileError::Io`] or [`FileError::PermissionDenied`] where the time cannot be set or does
+    /// not move.
     pub fn touch(&self) -> Result<(), FileError> {
         touch(&self.file).map_err(|source| FileError::from_io("touch", &self.path, source))
     }

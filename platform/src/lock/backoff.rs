@@ -78,8 +78,8 @@ impl Backoff {
         Self { random: seed | 1, head: HEAD_FIRST }
     }
 
-    /// For those in the queue. It does not depend on how long they have waited: a pause that grew would
-    /// give newcomers an advantage.
+    /// For those in the queue. It does not depend on how long they have waited: a pause that grew
+    /// would give newcomers an advantage.
     pub(super) fn in_queue(&mut self) -> Duration {
         self.jitter(IN_QUEUE)
     }
@@ -91,8 +91,8 @@ impl Backoff {
         pause
     }
 
-    /// For those who wait for a lock that other programs use too. They look at it far less often, so this
-    /// does as well.
+    /// For those who wait for a lock that other programs use too. They look at it far less often,
+    /// so this does as well.
     pub(super) fn among_peers(&mut self) -> Duration {
         self.jitter(AMONG_PEERS)
     }
@@ -111,7 +111,8 @@ impl Backoff {
     }
 }
 
-/// Windows makes and drops a timer for each pause, so many waiters that look often would hinder the holder.
+/// Windows makes and drops a timer for each pause, so many waiters that look often would hinder the
+/// holder.
 const IN_QUEUE: Duration = Duration::from_millis(if cfg!(windows) { 10 } else { 2 });
 const HEAD_FIRST: Duration = Duration::from_micros(30);
 const HEAD_LAST: Duration = Duration::from_millis(1);

@@ -52,8 +52,8 @@ impl Fair {
         Ok(Held { lock: Arc::clone(self), files: Some(files) })
     }
 
-    /// Files that this very process opened and does not use now. A mutex that is held elsewhere may be
-    /// one that was held when this process was forked, so nobody waits for it.
+    /// Files that this very process opened and does not use now. A mutex that is held elsewhere may
+    /// be one that was held when this process was forked, so nobody waits for it.
     fn take_idle(&self) -> Option<Files> {
         let mut idle = self.idle.try_lock().ok()?;
         let pid = process::id();

@@ -92,7 +92,8 @@ impl Files {
 }
 
 impl Drop for Files {
-    /// Closing alone would leave the locks to a forked child; in a forked child they are its parent's.
+    /// Closing alone would leave the locks to a forked child; in a forked child they are its
+    /// parent's.
     fn drop(&mut self) {
         if self.pid == process::id() {
             self.lock.unlock().ok();

@@ -1,7 +1,7 @@
 //! The kernel's lock on an open file: flock(2), on Windows `LockFileEx`.
 //!
-//! All methods of [`fs4::FileExt`] are called by their full path, for the standard library has methods of
-//! the same names.
+//! All methods of [`fs4::FileExt`] are called by their full path, for the standard library has
+//! methods of the same names.
 
 use std::{fs::File, io};
 

@@ -1,11 +1,11 @@
 //! Locks between processes, and between the threads of one.
 //!
-//! One type, two protocols. [`CrossProcessLock::new`] locks files of the program's own, which are never
-//! deleted, and gives everybody a turn. [`CrossProcessLock::msal_extensions`] locks `LOCATION.lockfile` as the
-//! MSAL libraries of other languages do, and excludes them.
+//! One type, two protocols. [`CrossProcessLock::new`] locks files of the program's own, which are
+//! never deleted, and gives everybody a turn. [`CrossProcessLock::msal_extensions`] locks
+//! `LOCATION.lockfile` as the MSAL libraries of other languages do, and excludes them.
 //!
-//! The kernel's locks are flock(2), on Windows `LockFileEx` and share modes: they vanish with their holder,
-//! however it ends.
+//! The kernel's locks are flock(2), on Windows `LockFileEx` and share modes: they vanish with their
+//! holder, however it ends.
 //!
 //! # Limitations
 //!
@@ -75,28 +75,28 @@ enum Protocol {
 impl CrossProcessLock {
     /// The lock `name` in a store's own folder, which must exist by the time it is acquired.
     ///
-    /// Its descriptors are kept for the next acquisition. Who heads the queue gets the lock next; of
-    /// the others each has the same chance. A head that stands still, stopped for instance, is
+    /// Its descriptors are kept for the next acquisition. Who heads the queue gets the lock next;
+    /// of the others each has the same chance. A head that stands still, stopped for instance, is
     /// passed by within a few seconds.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>, name: &str) -> Self {
         Self { protocol: Protocol::Fair(Arc::new(Fair::new(folder.into(), name))) }
     }
 
-    /// The lock that the MSAL libraries of other languages take before they use the cache at `location`:
-    /// the file `LOCATION.lockfile`, which is there while somebody holds it.
+    /// The lock that the MSAL libraries of other languages take before they use the cache at
+    /// `location`: the file `LOCATION.lockfile`, which is there while somebody holds it.
     ///
-    /// It excludes programs that take the file's existence for the lock (msal-extensions for Python,
-    /// msal-node) and those that lock the file (msal-extensions with portalocker, MSAL.NET, MSAL for Go).
-    /// It is not fair: they poll. A file that nobody locks and that stays as it is was left by a program that
-    /// was killed, and is taken over: after 0.75 s if it is empty or the process it names is gone or is
-    /// another program by now, after 10 s otherwise. So a program that only created the file loses the lock
-    /// if it holds it longer than that.
+    /// It excludes programs that take the file's existence for the lock (msal-extensions for
+    /// Python, msal-node) and those that lock the file (msal-extensions with portalocker, MSAL.NET,
+    /// MSAL for Go). It is not fair: they poll. A file that nobody locks and that stays as it is
+    /// was left by a program that was killed, and is taken over: after 0.75 s if it is empty or the
+    /// process it names is gone or is another program by now, after 10 s otherwise. So a program
+    /// that only created the file loses the lock if it holds it longer than that.
     ///
     /// # Platform differences
     ///
-    /// Other programs' names are known on Linux alone; elsewhere a process that is there counts as the
-    /// holder. On Windows the lock is the open handle, and the system deletes the file with it.
+    /// Other programs' names are known on Linux alone; elsewhere a process that is there counts as
+    /// the holder. On Windows the lock is the open handle, and the system deletes the file with it.
     #[must_use]
     pub fn msal_extensions(location: impl AsRef<Path>) -> Self {
         Self {
@@ -125,9 +125,9 @@ impl CrossProcessLock {
         protocol || same::file(self.path(), other.path())
     }
 
-    /// Who says that it holds an [msal-extensions](Self::msal_extensions) lock, from a look at its file alone: nobody is kept
-    /// from the lock meanwhile. `None` where the file is not there. A lock of [`new`](Self::new) always has its file,
-    /// so that a look says nothing: `None`.
+    /// Who says that it holds an [msal-extensions](Self::msal_extensions) lock, from a look at its
+    /// file alone: nobody is kept from the lock meanwhile. `None` where the file is not there. A
+    /// lock of [`new`](Self::new) always has its file, so that a look says nothing: `None`.
     ///
     /// # Errors
     ///

@@ -1,7 +1,8 @@
-//! The data protection of Windows (DPAPI): bytes that only this user on this machine can read again.
+//! The data protection of Windows (DPAPI): bytes that only this user on this machine can read
+//! again.
 //!
-//! The key belongs to the user's Windows sign-in, so there is nothing to name, to keep or to lock. It
-//! does not guard against other programs of the same user.
+//! The key belongs to the user's Windows sign-in, so there is nothing to name, to keep or to lock.
+//! It does not guard against other programs of the same user.
 //!
 //! # Platform differences
 //!
@@ -23,13 +24,14 @@ use zeroize::Zeroizing;
 
 pub use self::error::ProtectError;
 
-/// Whether this operating system has it. A session without the user's key has it too, and says so at each call.
+/// Whether this operating system has it. A session without the user's key has it too, and says so
+/// at each call.
 pub const IS_BUILT: bool = os::IS_BUILT;
 
 /// Protects `bytes` for the current user on this machine. Never asks the user.
 ///
-/// Who unprotects them has to give the same `entropy`, which is no secret: a program's own value keeps
-/// other programs from reading its data by mistake. Empty is the same as none.
+/// Who unprotects them has to give the same `entropy`, which is no secret: a program's own value
+/// keeps other programs from reading its data by mistake. Empty is the same as none.
 ///
 /// # Errors
 ///
@@ -39,7 +41,8 @@ pub fn protect(bytes: &[u8], entropy: Option<&[u8]>) -> Result<Vec<u8>, ProtectE
     protect_described(bytes, "", entropy)
 }
 
-/// [`protect`] with a description, which is stored beside the bytes in clear and plays no part in giving them back.
+/// [`protect`] with a description, which is stored beside the bytes in clear and plays no part in
+/// giving them back.
 ///
 /// # Errors
 ///
@@ -56,9 +59,9 @@ pub fn protect_described(
 ///
 /// # Errors
 ///
-/// [`ProtectError::Empty`] and [`ProtectError::NotData`] where `bytes` are not what was protected, or the
-/// entropy is another; [`ProtectError::OtherKey`] where they belong to somebody or somewhere else; else as
-/// [`protect`].
+/// [`ProtectError::Empty`] and [`ProtectError::NotData`] where `bytes` are not what was protected,
+/// or the entropy is another; [`ProtectError::OtherKey`] where they belong to somebody or somewhere
+/// else; else as [`protect`].
 pub fn unprotect(bytes: &[u8], entropy: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, ProtectError> {
     if bytes.is_empty() {
         return Err(ProtectError::Empty);

@@ -25,9 +25,9 @@ pub(super) fn protect(
     let text: Vec<u16> = description.encode_utf16().chain([0]).collect();
     let description = if description.is_empty() { ptr::null() } else { text.as_ptr() };
     let mut output = Allocated::default();
-    // SAFETY: input and entropy describe slices, and the description is null or a text that ends with a NUL, which all
-    // live until the call has returned and are only read; the reserved pointer and the prompt may be null; the output
-    // may be written to.
+    // SAFETY: input and entropy describe slices, and the description is null or a text that ends
+    // with a NUL, which all live until the call has returned and are only read; the reserved
+    // pointer and the prompt may be null; the output may be written to.
     let done = unsafe {
         CryptProtectData(
             &input,
@@ -78,8 +78,8 @@ impl Allocated {
         if self.0.pbData.is_null() {
             return &mut [];
         }
-        // SAFETY: a call that succeeded points to `cbData` initialised bytes, which are this value's until
-        // it is dropped; the exclusive borrow keeps them from being seen twice.
+        // SAFETY: a call that succeeded points to `cbData` initialised bytes, which are this
+        // value's until it is dropped; the exclusive borrow keeps them from being seen twice.
         unsafe { slice::from_raw_parts_mut(self.0.pbData, self.0.cbData as usize) }
     }
 }
@@ -87,7 +87,8 @@ impl Allocated {
 impl Drop for Allocated {
     fn drop(&mut self) {
         self.bytes().zeroize();
-        // SAFETY: the pointer is null or what the system allocated with LocalAlloc, freed once, here.
+        // SAFETY: the pointer is null or what the system allocated with LocalAlloc, freed once,
+        // here.
         unsafe { LocalFree(self.0.pbData.cast()) };
     }
 }

@@ -1,8 +1,9 @@
 //! Windows' Credential Manager, through keyring-core's Windows store.
 //!
-//! A generic credential that does not roam: it stays on this machine, or for [`Collection::Session`] in this logon session.
-//! There is nothing to unlock and no prompt, and every program of the same user can read it. A secret has at most 2,560
-//! bytes. A network logon, such as SSH, and most services have no credentials at all.
+//! A generic credential that does not roam: it stays on this machine, or for
+//! [`Collection::Session`] in this logon session. There is nothing to unlock and no prompt, and
+//! every program of the same user can read it. A secret has at most 2,560 bytes. A network logon,
+//! such as SSH, and most services have no credentials at all.
 
 use std::collections::HashMap;
 use std::io;
@@ -44,8 +45,9 @@ impl Entries for CredentialManager {
             .map_err(|error| self.error(error))
     }
 
-    /// The store keeps the code to itself; it is still the last error of this thread, from which the store has just read it.
-    /// What the store did not call absent is not absent, whatever that says.
+    /// The store keeps the code to itself; it is still the last error of this thread, from which
+    /// the store has just read it. What the store did not call absent is not absent, whatever that
+    /// says.
     fn meaning(&self, said: Source) -> Option<VaultError> {
         let code = io::Error::last_os_error().raw_os_error().unwrap_or_default();
         match code.cast_unsigned() {

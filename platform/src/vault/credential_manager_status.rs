@@ -23,7 +23,8 @@ pub(super) fn meaning(code: u32, source: Source) -> Option<VaultError> {
                 .into(),
             source: Some(source),
         },
-        // What the service answers to a secret that is too large, where the size was not checked before.
+        // What the service answers to a secret that is too large, where the size was not checked
+        // before.
         RPC_X_BAD_STUB_DATA => VaultError::TooLarge { size: MAX_SIZE + 1, limit: MAX_SIZE },
         _ => VaultError::Failed { source },
     })

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::text::shown;
 
-/// Why a vault did not do what it was asked. No text holds a secret; `source()` is what the system said.
+/// Why a vault did not do what it was asked. No text holds a secret; `source()` is what the system
+/// said.
 ///
 /// Absence is not here: a read of an item that does not exist is `Ok(None)`.
 #[derive(Debug, thiserror::Error)]
@@ -35,7 +36,8 @@ pub enum VaultError {
         /// What the vault said, if it said anything.
         source: Option<Source>,
     },
-    /// There is no such vault or collection for this user; `reason` says what is missing and what to do.
+    /// There is no such vault or collection for this user; `reason` says what is missing and what
+    /// to do.
     #[error("{}", shown(reason))]
     Missing {
         /// What is missing, and what to do.
@@ -46,7 +48,8 @@ pub enum VaultError {
     /// This build has no vault for this operating system.
     #[error("this build has no vault for this system; choose another source for the key")]
     NotBuilt,
-    /// The caller stopped waiting while a write was under way, or the connection broke then, or its answer made no sense.
+    /// The caller stopped waiting while a write was under way, or the connection broke then, or its
+    /// answer made no sense.
     #[error(
         "the vault did not confirm a write within {waited:?}; it may have happened, read again"
     )]
@@ -62,8 +65,8 @@ pub enum VaultError {
         /// What the vault said, if it said anything.
         source: Option<Source>,
     },
-    /// The vault's service, or the bus that leads to it, does not run, or the bus belongs to another
-    /// user; `reason` names it and how to start it.
+    /// The vault's service, or the bus that leads to it, does not run, or the bus belongs to
+    /// another user; `reason` names it and how to start it.
     #[error("{}", shown(reason))]
     ServiceMissing {
         /// What does not run, and what to do.
@@ -71,8 +74,8 @@ pub enum VaultError {
         /// What the system said, if it said anything.
         source: Option<Source>,
     },
-    /// No answer in time, and nothing was written. `waited` is zero when the call failed at once because
-    /// the vault had just been silent.
+    /// No answer in time, and nothing was written. `waited` is zero when the call failed at once
+    /// because the vault had just been silent.
     #[error(
         "the vault did not answer within {waited:?}; see whether a prompt is open, then try again"
     )]

@@ -16,10 +16,11 @@ use super::{memory, os, store};
 
 /// A vault: where the operating system keeps small secrets for this user.
 ///
-/// A handle is cheap, and making one does no I/O. All handles of a process share the vault's one worker thread and
-/// its connection; in a forked child the first call makes new ones. Every call returns within its deadline and
-/// a small grace (5 %, at most 250 ms). After a call that got no answer, calls fail at once for as long as
-/// that call's deadline, at most 3 s, and as long as the worker is stuck.
+/// A handle is cheap, and making one does no I/O. All handles of a process share the vault's one
+/// worker thread and its connection; in a forked child the first call makes new ones. Every call
+/// returns within its deadline and a small grace (5 %, at most 250 ms). After a call that got no
+/// answer, calls fail at once for as long as that call's deadline, at most 3 s, and as long as the
+/// worker is stuck.
 #[derive(Clone)]
 pub struct Vault {
     name: &'static str,
@@ -48,11 +49,13 @@ impl Vault {
         Self { name: os::NAME, place: Arc::new(place), served_by: Served::Everywhere(&OS) }
     }
 
-    /// The kernel's keyring, on Linux: [`Collection::Default`] is the user's, [`Collection::Session`] the session's.
+    /// The kernel's keyring, on Linux: [`Collection::Default`] is the user's,
+    /// [`Collection::Session`] the session's.
     ///
-    /// Secrets lie in the kernel's memory and are gone after a reboot. The user's keyring lasts until the last process of the
-    /// user has ended, the session's until that login session has; another login, over SSH for instance, has its own. Elsewhere
-    /// every call is [`VaultError::NotBuilt`].
+    /// Secrets lie in the kernel's memory and are gone after a reboot. The user's keyring lasts
+    /// until the last process of the user has ended, the session's until that login session has;
+    /// another login, over SSH for instance, has its own. Elsewhere every call is
+    /// [`VaultError::NotBuilt`].
     pub fn kernel_keyring(collection: Collection) -> Self {
         let place = Place { collection, ..Place::default() };
         Self {
@@ -64,8 +67,8 @@ impl Vault {
 
     /// Any store of keyring-core. Clones share one thread, so make one value a store.
     ///
-    /// The deadlines hold for it too. Whether it prompts, which names it tells apart, and what its errors and log lines show is
-    /// up to the store.
+    /// The deadlines hold for it too. Whether it prompts, which names it tells apart, and what its
+    /// errors and log lines show is up to the store.
     pub fn store(store: Arc<keyring::CredentialStore>) -> Self {
         let worker = Worker::new(move || store::open(&store));
         let served_by = Served::Brought(Arc::new(worker));
@@ -142,7 +145,8 @@ impl Vault {
     /// Stores a new item and reads it back. Never replaces: an item with these names is `Exists`.
     ///
     /// # Errors
-    /// `Exists`, `Locked`, `OutcomeUnknown`, `TooLarge` and the others of [`VaultError`]; an empty secret is `Failed`.
+    /// `Exists`, `Locked`, `OutcomeUnknown`, `TooLarge` and the others of [`VaultError`]; an empty
+    /// secret is `Failed`.
     pub fn create(&self, item: &Item, secret: &[u8], call: &Call) -> Result<(), VaultError> {
         let secret = not_empty(secret)?;
         self.ask(item, call, None, move |vault, asked| vault.create(asked, &secret))
@@ -151,9 +155,9 @@ impl Vault {
     /// Stores the secret of the item that [`read`](Self::read) reads, or of a new one if there is
     /// none; the label is that of its creation.
     ///
-    /// `hold`, the guard of a file lock for instance, is dropped when the write has returned, not when the caller stops
-    /// waiting: a late write cannot overwrite the next holder's work. A vault that hangs for ever keeps it until the process
-    /// ends.
+    /// `hold`, the guard of a file lock for instance, is dropped when the write has returned, not
+    /// when the caller stops waiting: a late write cannot overwrite the next holder's work. A vault
+    /// that hangs for ever keeps it until the process ends.
     ///
     /// # Errors
     /// `Locked`, `OutcomeUnknown`, `TooLarge` and the others of [`VaultError`]; an empty secret is
@@ -218,10 +222,12 @@ impl Vault {
         self.ask(item, call, None, move |vault, asked| vault.would_delete_if(asked, &is_ours))
     }
 
-    /// Reaches the vault, finds the collection and unlocks it: what must precede a lock, because only this call may prompt.
+    /// Reaches the vault, finds the collection and unlocks it: what must precede a lock, because
+    /// only this call may prompt.
     ///
     /// # Errors
-    /// `Locked` when it is locked and the call allows no prompt, `PromptDismissed`, `Missing`, `ServiceMissing`, `TimedOut`.
+    /// `Locked` when it is locked and the call allows no prompt, `PromptDismissed`, `Missing`,
+    /// `ServiceMissing`, `TimedOut`.
     pub fn unlock(&self, call: &Call) -> Result<(), VaultError> {
         self.run(call, None, |vault, place, turn| vault.unlock(place, turn))
     }
@@ -235,12 +241,12 @@ impl Vault {
         self.ask(item, call, None, |vault, asked| vault.unlock_for(asked))
     }
 
-    /// Which program serves the operating system's vault now; `None` if none runs, or the vault is no program of the
-    /// user's. Starts nothing, and does not wait for the vault itself.
+    /// Which program serves the operating system's vault now; `None` if none runs, or the vault is
+    /// no program of the user's. Starts nothing, and does not wait for the vault itself.
     ///
     /// # Errors
-    /// `ServiceMissing` if there is no bus to ask, `TimedOut` if it did not answer within `deadline`. This runs on the calling
-    /// thread, and a bus that accepts nobody keeps it longer.
+    /// `ServiceMissing` if there is no bus to ask, `TimedOut` if it did not answer within
+    /// `deadline`. This runs on the calling thread, and a bus that accepts nobody keeps it longer.
     pub fn os_provider(deadline: Duration) -> Result<Option<Provider>, VaultError> {
         cfg_if::cfg_if! {
             if #[cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))] {
@@ -256,7 +262,8 @@ impl Vault {
 
     /// The same vault behind a thread of its own, which ends with the last clone.
     ///
-    /// On macOS it is this one: whether the system may ask is a switch of the process, so one call is made at a time.
+    /// On macOS it is this one: whether the system may ask is a switch of the process, so one call
+    /// is made at a time.
     pub(super) fn again(&self) -> Self {
         if cfg!(target_os = "macos") {
             return self.clone();

@@ -6,8 +6,9 @@ use super::Secret;
 
 /// An item of a vault: what finds it, and a label for people.
 ///
-/// `service` and `account` find it, except on the Secret Service, where the attributes do. They tell items apart as they
-/// are, but that Credential Manager takes upper and lower case for the same. None of it is secret: most vaults store it in clear.
+/// `service` and `account` find it, except on the Secret Service, where the attributes do. They
+/// tell items apart as they are, but that Credential Manager takes upper and lower case for the
+/// same. None of it is secret: most vaults store it in clear.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Item {
@@ -15,20 +16,24 @@ pub struct Item {
     pub service: String,
     /// Whose item it is, or which one of the service.
     pub account: String,
-    /// What a user sees in the vault's own program, where the vault keeps such a text. Plays no part in a search.
+    /// What a user sees in the vault's own program, where the vault keeps such a text. Plays no
+    /// part in a search.
     pub label: String,
-    /// Names and values, each name once: what the Secret Service stores and searches by, `xdg:schema` included.
+    /// Names and values, each name once: what the Secret Service stores and searches by,
+    /// `xdg:schema` included.
     pub attributes: Vec<(String, String)>,
-    /// More attributes, which a new item on the Secret Service gets as well and which no search asks for. libsecret treats
-    /// `xdg:schema` so where a schema has the flag `SECRET_SCHEMA_DONT_MATCH_NAME`.
+    /// More attributes, which a new item on the Secret Service gets as well and which no search
+    /// asks for. libsecret treats `xdg:schema` so where a schema has the flag
+    /// `SECRET_SCHEMA_DONT_MATCH_NAME`.
     pub unsearched: Vec<(String, String)>,
-    /// What the secret is, as a MIME type. The Secret Service keeps it, and libsecret takes for a password what is
-    /// `text/plain` alone.
+    /// What the secret is, as a MIME type. The Secret Service keeps it, and libsecret takes for a
+    /// password what is `text/plain` alone.
     pub content_type: String,
 }
 
 impl Item {
-    /// The item of `service` and `account`; these are its attributes too, and its label is the service.
+    /// The item of `service` and `account`; these are its attributes too, and its label is the
+    /// service.
     pub fn new(service: impl Into<String>, account: impl Into<String>) -> Self {
         let (service, account) = (service.into(), account.into());
         let attributes =
@@ -71,8 +76,8 @@ impl Item {
         self
     }
 
-    /// Service and account as one name that no other pair in any collection has, for vaults that know only one name and
-    /// may find an item of one collection through another.
+    /// Service and account as one name that no other pair in any collection has, for vaults that
+    /// know only one name and may find an item of one collection through another.
     #[cfg_attr(
         not(any(target_os = "linux", windows)),
         expect(dead_code, reason = "only some vaults know one name alone")
@@ -114,12 +119,12 @@ pub struct Place {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Collection {
-    /// Where the user's items lie: the default collection of a Secret Service, the default keychain, the credentials of
-    /// this machine, the user's kernel keyring.
+    /// Where the user's items lie: the default collection of a Secret Service, the default
+    /// keychain, the credentials of this machine, the user's kernel keyring.
     #[default]
     Default,
-    /// Gone when the login session ends: the Secret Service's `session` collection, the credentials of a Windows logon
-    /// session, the session's kernel keyring. macOS has none.
+    /// Gone when the login session ends: the Secret Service's `session` collection, the credentials
+    /// of a Windows logon session, the session's kernel keyring. macOS has none.
     Session,
     /// The collection of a Secret Service with this label. Other vaults have none.
     Named(String),

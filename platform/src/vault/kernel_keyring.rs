@@ -7,8 +7,9 @@
 //! | [`Collection::Default`], the user keyring | yes | until the last process of the user has ended, and the kernel has tidied up | no |
 //! | [`Collection::Session`], the session keyring | yes | no; every login has its own, so another terminal over SSH sees nothing | no |
 //!
-//! There is nothing to unlock and no prompt, and any program of the same user can read it. A user other than root may keep
-//! 20,000 bytes in 200 keys (`/proc/sys/kernel/keys/`). Containers usually forbid the calls.
+//! There is nothing to unlock and no prompt, and any program of the same user can read it. A user
+//! other than root may keep 20,000 bytes in 200 keys (`/proc/sys/kernel/keys/`). Containers usually
+//! forbid the calls.
 
 use std::sync::Arc;
 
@@ -26,7 +27,8 @@ pub(super) fn open() -> Box<dyn Backend> {
 struct Keyutils;
 
 impl Entries for Keyutils {
-    /// The store's own constructor knows the session keyring alone, so the entry is put together here.
+    /// The store's own constructor knows the session keyring alone, so the entry is put together
+    /// here.
     fn entry(&mut self, place: &Place, item: &Item) -> Result<Entry, VaultError> {
         let keyring = keyring(&place.collection)?;
         let description = item.one_name(&place.collection);
@@ -59,9 +61,10 @@ fn keyring(collection: &Collection) -> Result<KeyRing, VaultError> {
         Collection::Session => open(KeyRingIdentifier::Session),
         Collection::Default => {
             let user = open(KeyRingIdentifier::User)?;
-            // A key can be read only through a keyring that the process possesses, and the user keyring is none by itself.
-            // The process keyring ends with this process; a link in the session's would give what root keeps here to
-            // everybody in a session that root was called from. Should this fail, the read says so.
+            // A key can be read only through a keyring that the process possesses, and the user
+            // keyring is none by itself. The process keyring ends with this process; a link in the
+            // session's would give what root keeps here to everybody in a session that root was
+            // called from. Should this fail, the read says so.
             if let Ok(own) = KeyRing::from_special_id(KeyRingIdentifier::Process, true) {
                 own.link_keyring(user).ok();
             }

@@ -1,11 +1,13 @@
-//! The default keychain of macOS: generic passwords, through keyring-core's Apple store, and through Security.framework itself
-//! for what the store cannot set.
+//! The default keychain of macOS: generic passwords, through keyring-core's Apple store, and
+//! through Security.framework itself for what the store cannot set.
 //!
-//! A new item is added by `SecKeychainAddGenericPassword`, which refuses to replace one, and gets its label by `SecItemUpdate`.
-//! The keychain's own access list admits the program that made an item; for another one, or another build of the same
-//! without a stable signature, macOS asks the user. Whether it may ask is a switch of the whole process
-//! (`SecKeychainSetUserInteractionAllowed`): it is off during every call that allows no prompt, and one call is made at a time.
-//! Over SSH the login keychain is locked, and unlocking it needs `security unlock-keychain`.
+//! A new item is added by `SecKeychainAddGenericPassword`, which refuses to replace one, and gets
+//! its label by `SecItemUpdate`. The keychain's own access list admits the program that made an
+//! item; for another one, or another build of the same without a stable signature, macOS asks the
+//! user. Whether it may ask is a switch of the whole process
+//! (`SecKeychainSetUserInteractionAllowed`): it is off during every call that allows no prompt, and
+//! one call is made at a time. Over SSH the login keychain is locked, and unlocking it needs
+//! `security unlock-keychain`.
 
 use std::any::Any;
 

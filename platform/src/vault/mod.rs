@@ -2,25 +2,26 @@
 //!
 //! # The contract every vault file fulfils
 //!
-//! - It exports `NAME`, what people call the vault, and `open()`, which does no I/O and returns its `Backend`.
-//! - What is locked is `Locked`, never "not found". `Ok(None)` means that the vault was asked and has no such
-//!   item; when it cannot say that for certain, the answer is an error.
+//! - It exports `NAME`, what people call the vault, and `open()`, which does no I/O and returns its
+//!   `Backend`.
+//! - What is locked is `Locked`, never "not found". `Ok(None)` means that the vault was asked and
+//!   has no such item; when it cannot say that for certain, the answer is an error.
 //! - Names that several items may share are no names of one item. Where a vault has such items,
 //!   `read` and `write` are about the same one of them, `read_all` is about each, and `delete` and
 //!   `delete_if` are about those that have no other names.
 //! - `create` never replaces: an item that is found by the same names is `Exists`. Two creations at
 //!   the same moment may both succeed where the vault itself has no exclusive create, so an item
 //!   that must be unique carries a random name.
-//! - `create` reads the secret back before it returns. An item of ours is never empty; one that is found empty is
-//!   `Unfinished`.
-//! - `write` replaces the secret of the item that is found, and creates one where there is none. The write itself is its
-//!   last step.
+//! - `create` reads the secret back before it returns. An item of ours is never empty; one that is
+//!   found empty is `Unfinished`.
+//! - `write` replaces the secret of the item that is found, and creates one where there is none.
+//!   The write itself is its last step.
 //! - `delete` of an absent item is `Ok(false)`.
 //! - A prompt opens only when the call allows it, and only `unlock` opens one by itself.
 //! - A secret that is larger than the vault takes is `TooLarge` before any call.
-//! - Before each step of a chain the `Turn` is asked; after the deadline no step starts, but that a half-made item is
-//!   removed. A write is marked, waited for until it has returned, and ends with `OutcomeUnknown` if the vault
-//!   went away meanwhile.
+//! - Before each step of a chain the `Turn` is asked; after the deadline no step starts, but that a
+//!   half-made item is removed. A write is marked, waited for until it has returned, and ends with
+//!   `OutcomeUnknown` if the vault went away meanwhile.
 
 mod call;
 #[cfg(any(windows, test))]
@@ -72,7 +73,8 @@ cfg_if::cfg_if! {
     }
 }
 
-/// Whether the operating system's vault finds an item by its attributes, and not by its service and account.
+/// Whether the operating system's vault finds an item by its attributes, and not by its service and
+/// account.
 pub const FINDS_BY_ATTRIBUTES: bool = os::FINDS_BY_ATTRIBUTES;
 
 /// A secret in a buffer that is wiped when dropped.

@@ -20,14 +20,17 @@ pub struct Probe {
 }
 
 impl Vault {
-    /// A round trip on a random item of its own that is removed again whatever happens, and how long each step took.
+    /// A round trip on a random item of its own that is removed again whatever happens, and how
+    /// long each step took.
     ///
-    /// All steps share the call's deadline; removing the item may take one second more. A vault that stops answering after
-    /// the item was made is asked once more over a connection of its own. Only a kill of this process, or a vault that is
-    /// silent or locked by then, leaves the item. Its service is `tokenkeep-probe`, and it can be deleted.
+    /// All steps share the call's deadline; removing the item may take one second more. A vault
+    /// that stops answering after the item was made is asked once more over a connection of its
+    /// own. Only a kill of this process, or a vault that is silent or locked by then, leaves the
+    /// item. Its service is `tokenkeep-probe`, and it can be deleted.
     ///
     /// # Errors
-    /// That of the first step that failed; `OutcomeUnknown` if, and only if, the item may still be there.
+    /// That of the first step that failed; `OutcomeUnknown` if, and only if, the item may still be
+    /// there.
     pub fn probe(&self, call: &Call) -> Result<Probe, VaultError> {
         round_trip(self, call)
     }
@@ -70,7 +73,8 @@ fn round_trip(vault: &Vault, call: &Call) -> Result<Probe, VaultError> {
     }
 }
 
-/// A thread that is stuck fails every call at once, so the item is then removed by another, over a connection of its own.
+/// A thread that is stuck fails every call at once, so the item is then removed by another, over a
+/// connection of its own.
 fn remove(vault: &Vault, item: &Item, is_stuck: bool) -> Result<bool, VaultError> {
     let call = Call::quiet().within(CLEAN_UP);
     match is_stuck {

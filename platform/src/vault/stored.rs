@@ -49,8 +49,8 @@ pub(super) trait Entries {
         self.answer(error).unwrap_or_else(gone)
     }
 
-    /// What an error of keyring-core means; `None` for "there is no such item". The bytes that some of them carry may be
-    /// a secret: they are wiped, and neither kept nor shown.
+    /// What an error of keyring-core means; `None` for "there is no such item". The bytes that some
+    /// of them carry may be a secret: they are wiped, and neither kept nor shown.
     fn answer(&self, error: Error) -> Option<VaultError> {
         let failed = |text: String| Some(VaultError::failed(text));
         match error {

@@ -96,8 +96,8 @@ impl Turn {
         }
     }
 
-    /// Whether the deadline passed and no answer has come since. A connection that broke early says nothing about the next
-    /// call.
+    /// Whether the deadline passed and no answer has come since. A connection that broke early says
+    /// nothing about the next call.
     pub(super) fn heard_nothing(&self) -> bool {
         self.until <= Instant::now() && !self.answered_late.load(Ordering::SeqCst)
     }

@@ -1,7 +1,8 @@
-//! One thread per vault and process runs every call, so that no caller waits longer than its deadline.
+//! One thread per vault and process runs every call, so that no caller waits longer than its
+//! deadline.
 //!
-//! A stuck thread is never replaced: calls fail at once until it is back. The thread is detached, so a
-//! process can exit while its vault is stuck.
+//! A stuck thread is never replaced: calls fail at once until it is back. The thread is detached,
+//! so a process can exit while its vault is stuck.
 
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};

@@ -36,8 +36,8 @@ unsafe impl GlobalAlloc for WipingAllocator {
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         for offset in 0..layout.size() {
-            // SAFETY: the caller guarantees that `block` is a live block of `layout`, so each of its
-            // `layout.size()` bytes may be written. Volatile, because nobody reads them again.
+            // SAFETY: the caller guarantees that `block` is a live block of `layout`, so each of
+            // its `layout.size()` bytes may be written. Volatile, because nobody reads them again.
             unsafe { block.add(offset).write_volatile(0) };
         }
         compiler_fence(Ordering::SeqCst);

@@ -27,8 +27,8 @@ cfg_if::cfg_if! {
 /// whether it returned or panicked.
 ///
 /// Copies of short texts and of keys stay in both long after the values were wiped. 64 KiB of the
-/// stack are overwritten; other threads have stacks of their own. The registers are cleared on Linux
-/// on x86-64 alone, if they are those of AVX.
+/// stack are overwritten; other threads have stacks of their own. The registers are cleared on
+/// Linux on x86-64 alone, if they are those of AVX.
 pub fn leave_no_traces<T>(work: impl FnOnce() -> T) -> T {
     let _traces = Traces;
     apart(work)
@@ -66,8 +66,8 @@ cfg_if::cfg_if! {
         fn clear_registers() {
             if std::arch::is_x86_feature_detected!("avx") {
                 // SAFETY: the processor and the kernel have AVX, as was just asked. The instruction
-                // touches the registers 0 to 15 and no memory; `clobber_abi` names them all, and the
-                // ABI keeps none of them across a call.
+                // touches the registers 0 to 15 and no memory; `clobber_abi` names them all, and
+                // the ABI keeps none of them across a call.
                 unsafe {
                     std::arch::asm!("vzeroall", clobber_abi("C"), options(nomem, nostack));
                 }

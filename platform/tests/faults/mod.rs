@@ -15,7 +15,8 @@ use tokenkeep_test_support::keyring::{Session as Bus, State, inside};
 use tokenkeep_test_support::mock::Act;
 use tokenkeep_test_support::{again, task};
 
-/// What is called, what goes wrong at which of its steps, and what the first and the later calls must answer.
+/// What is called, what goes wrong at which of its steps, and what the first and the later calls
+/// must answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Cell {
     pub(crate) operation: Operation,
@@ -49,8 +50,8 @@ impl Cell {
         matches!(self.fault, Fault::Does(Act::Large(_) | Act::Refuse(_)))
     }
 
-    /// Long enough that a tenth of it is more than a busy machine's delays, and a build without optimisation moves what
-    /// it has to.
+    /// Long enough that a tenth of it is more than a busy machine's delays, and a build without
+    /// optimisation moves what it has to.
     pub(crate) fn deadline(self) -> Duration {
         Duration::from_secs(if self.moves_much() { 20 } else { 2 })
     }

@@ -1,4 +1,5 @@
-//! One interleaving: a change that outlives its deadline, and later ones of this process and of another.
+//! One interleaving: a change that outlives its deadline, and later ones of this process and of
+//! another.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;

@@ -400,6 +400,7 @@ pub(crate) const KEY_FIELDS: [&str; 3] = ["key_id", "kid", "keyid"];
 pub(crate) const EXTENSION_FIELDS: [&str; 3] =
     ["ext_cache_key", "ext", "additionalCacheKeyComponents"];
 
-/// A field of our own in an access token's entry: the scopes that were asked for, written as those in
-/// `target`, where the granted ones do not cover them. The same request finds the token again by it.
+/// A field of our own in an access token's entry: the scopes that were asked for, written as those
+/// in `target`, where the granted ones do not cover them. The same request finds the token again by
+/// it.
 pub(crate) const ASKED: &str = "requested_target";

@@ -47,7 +47,8 @@ pub(crate) fn issued_at(id_token: &str) -> Option<i64> {
     Fields { object: claims.value().only(&["iat"])?, path: "" }.seconds("iat")
 }
 
-/// Whom an ID token is for, by the claims `sub`, `oid` and `tid`; none of it where it cannot be read.
+/// Whom an ID token is for, by the claims `sub`, `oid` and `tid`; none of it where it cannot be
+/// read.
 #[derive(Default)]
 pub(crate) struct Subject {
     pub(crate) sub: Option<String>,

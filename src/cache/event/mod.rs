@@ -282,8 +282,8 @@ impl fmt::Debug for SignInEvent {
     }
 }
 
-/// The access token with what was asked for, where that is not what was granted, and with how it was
-/// got, where that cannot be seen otherwise.
+/// The access token with what was asked for, where that is not what was granted, and with how it
+/// was got, where that cannot be seen otherwise.
 fn with_asked(token: &Entry, granted: &str, asked: &Asked) -> Entry {
     let mut further: Vec<(String, Zeroizing<String>)> = Vec::new();
     let rule = ScopeRule::of(lookup_token(token.token("environment")));

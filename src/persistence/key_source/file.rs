@@ -68,8 +68,8 @@ impl Keys {
         Ok(Some(key_file))
     }
 
-    /// The key file; where there is none, proves that one could be kept: a logon over the network may not have
-    /// the protection.
+    /// The key file; where there is none, proves that one could be kept: a logon over the network
+    /// may not have the protection.
     fn known(&self) -> Result<Option<KeyFile>, Error> {
         let file = self.read()?;
         if file.is_none() {

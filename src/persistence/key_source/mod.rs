@@ -60,14 +60,14 @@ pub enum KeySource {
     /// A key file beside the cache, encrypted by Windows' data protection (DPAPI) for this user on
     /// this machine. Elsewhere it is [`Error::VaultMissing`].
     Dpapi,
-    /// The kernel's keyring, on Linux: never on a disk, gone after a reboot at the latest. Elsewhere it
-    /// is [`Error::VaultMissing`]. A cache whose key is gone says [`Error::KeyGone`].
+    /// The kernel's keyring, on Linux: never on a disk, gone after a reboot at the latest.
+    /// Elsewhere it is [`Error::VaultMissing`]. A cache whose key is gone says [`Error::KeyGone`].
     KernelKeyring(KernelKeyring),
     /// A key file, created 0600 at the first save, in a folder of its own with mode 0700. Keep it
     /// elsewhere than the cache: who copies both can read the cache. One file serves one cache.
     KeyFile(PathBuf),
-    /// The operating system's vault: the Secret Service on Linux and the BSDs, the Keychain on macOS,
-    /// Credential Manager on Windows (local, not roaming). Credential Manager is
+    /// The operating system's vault: the Secret Service on Linux and the BSDs, the Keychain on
+    /// macOS, Credential Manager on Windows (local, not roaming). Credential Manager is
     /// [`Error::VaultMissing`] over SSH and in most services.
     OsVault,
     /// The key is derived with argon2id from a passphrase and parameters in the cache's header.
@@ -166,7 +166,8 @@ pub(super) trait Keys: fmt::Debug + Send + Sync {
 
 impl KeySource {
     /// What a program gets that chooses nothing: the operating system's own protection. On Windows
-    /// that is Credential Manager and then DPAPI, because a logon over the network has no credentials.
+    /// that is Credential Manager and then DPAPI, because a logon over the network has no
+    /// credentials.
     pub fn defaults() -> Vec<Self> {
         match tokenkeep_platform::protect::IS_BUILT {
             true => vec![Self::OsVault, Self::Dpapi],
@@ -175,12 +176,12 @@ impl KeySource {
     }
 
     /// Proves that keys can be had from here: in a vault, an item of its own makes the round trip
-    /// and is removed again; DPAPI encrypts and decrypts; a key file can be read, or its folder is made.
-    /// A callback is not called and a passphrase not asked for. No cache is touched.
+    /// and is removed again; DPAPI encrypts and decrypts; a key file can be read, or its folder is
+    /// made. A callback is not called and a passphrase not asked for. No cache is touched.
     ///
     /// # Errors
-    /// Why it does not work; [`Error::OutcomeUnknown`] if the vault fell silent and that item may be
-    /// left. Its service is `tokenkeep-probe`, and it can be deleted.
+    /// Why it does not work; [`Error::OutcomeUnknown`] if the vault fell silent and that item may
+    /// be left. Its service is `tokenkeep-probe`, and it can be deleted.
     pub fn verify(&self, store: &str, interaction: Interaction) -> Result<(), Error> {
         self.clone().into_keys(store, Path::new(""), interaction)?.verify()
     }

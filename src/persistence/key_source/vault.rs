@@ -32,9 +32,9 @@ pub enum KernelKeyring {
 
 /// A store of the crate keyring-core, version 1. Clones share its one thread.
 ///
-/// Every call has a deadline, as with the other vaults. Whether the store prompts, where it keeps what
-/// it is given, and what its errors and log lines show is up to the store: keyring-core logs the
-/// `Debug` of each credential, and that of keyring-core's own mock store shows the secret.
+/// Every call has a deadline, as with the other vaults. Whether the store prompts, where it keeps
+/// what it is given, and what its errors and log lines show is up to the store: keyring-core logs
+/// the `Debug` of each credential, and that of keyring-core's own mock store shows the secret.
 #[derive(Clone)]
 pub struct CredentialStore(Vault);
 

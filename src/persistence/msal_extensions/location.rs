@@ -14,10 +14,10 @@ use crate::Error;
 /// The names by which programs with msal-extensions find their cache in the operating system's
 /// vault, and the form in which it is stored there.
 ///
-/// Begin with [`python`](Self::python), whose defaults are those of msal-extensions 1.3.1, and set what differs. What an
-/// operating system has no use for is ignored there, so one value serves all: service and account name an item
-/// of the Keychain; schema, attributes, label and collection one of the Secret Service; description and entropy belong to a
-/// file under DPAPI.
+/// Begin with [`python`](Self::python), whose defaults are those of msal-extensions 1.3.1, and set
+/// what differs. What an operating system has no use for is ignored there, so one value serves all:
+/// service and account name an item of the Keychain; schema, attributes, label and collection one
+/// of the Secret Service; description and entropy belong to a file under DPAPI.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MsalExtensionsLocation {
     service: String,
@@ -32,7 +32,8 @@ pub struct MsalExtensionsLocation {
     entropy: Vec<u8>,
 }
 
-/// How the cache is written in an item of the Secret Service. Elsewhere it is [`Raw`](Self::Raw) in every language.
+/// How the cache is written in an item of the Secret Service. Elsewhere it is [`Raw`](Self::Raw) in
+/// every language.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ItemEncoding {
@@ -44,9 +45,10 @@ pub enum ItemEncoding {
 }
 
 impl MsalExtensionsLocation {
-    /// What msal-extensions for Python takes where it is given a location alone: service `msal-extensions`, account and schema
-    /// the SHA-256 of the location in hexadecimal, no further attributes, an empty label, the default collection, raw
-    /// JSON, the description `python_data` and no entropy.
+    /// What msal-extensions for Python takes where it is given a location alone: service
+    /// `msal-extensions`, account and schema the SHA-256 of the location in hexadecimal, no further
+    /// attributes, an empty label, the default collection, raw JSON, the description `python_data`
+    /// and no entropy.
     ///
     /// `location` is hashed as it stands, before `~` or a relative path means anything.
     #[must_use]
@@ -87,17 +89,17 @@ impl MsalExtensionsLocation {
         self
     }
 
-    /// Whether an item has to have the schema to be found, which is so unless this says no: .NET stores a schema and does not
-    /// ask for it (`SECRET_SCHEMA_DONT_MATCH_NAME`).
+    /// Whether an item has to have the schema to be found, which is so unless this says no: .NET
+    /// stores a schema and does not ask for it (`SECRET_SCHEMA_DONT_MATCH_NAME`).
     #[must_use]
     pub fn match_schema(mut self, matched: bool) -> Self {
         self.schema_is_matched = matched;
         self
     }
 
-    /// The attributes of the Secret Service's item beside its schema, any number of them. An item with
-    /// exactly these goes before one that has more. One with more is read and saved only if there
-    /// is no other, and never cleared.
+    /// The attributes of the Secret Service's item beside its schema, any number of them. An item
+    /// with exactly these goes before one that has more. One with more is read and saved only if
+    /// there is no other, and never cleared.
     #[must_use]
     pub fn attributes<N: Into<String>, V: Into<String>>(
         mut self,
@@ -141,7 +143,8 @@ impl MsalExtensionsLocation {
         self
     }
 
-    /// The entropy of DPAPI, which every program that shares the cache has to give; empty for none. It is no secret.
+    /// The entropy of DPAPI, which every program that shares the cache has to give; empty for none.
+    /// It is no secret.
     #[must_use]
     pub fn entropy(mut self, entropy: impl Into<Vec<u8>>) -> Self {
         self.entropy = entropy.into();

@@ -1,4 +1,5 @@
-//! The cache where programs in other languages look for it: in the operating system's vault, or in a file that it encrypts.
+//! The cache where programs in other languages look for it: in the operating system's vault, or in
+//! a file that it encrypts.
 
 mod item;
 mod location;
@@ -31,13 +32,13 @@ use crate::{
     lock::{CrossProcessLock, LockGuard},
 };
 
-/// Opens what `build_encrypted_persistence(location)` of msal-extensions for Python opens, so that both programs share one
-/// sign-in.
+/// Opens what `build_encrypted_persistence(location)` of msal-extensions for Python opens, so that
+/// both programs share one sign-in.
 ///
-/// Use it where programs in other languages keep their sign-ins in the same place. A program that shares its cache with
-/// nobody, or with programs that use this crate, is better served by
-/// [`PersistedTokenCache::open`](crate::PersistedTokenCache::open): its cache is a file that is replaced atomically and
-/// durably, under a key in the vault.
+/// Use it where programs in other languages keep their sign-ins in the same place. A program that
+/// shares its cache with nobody, or with programs that use this crate, is better served by
+/// [`PersistedTokenCache::open`](crate::PersistedTokenCache::open): its cache is a file that is
+/// replaced atomically and durably, under a key in the vault.
 ///
 /// ```no_run
 /// use tokenkeep::{PersistedTokenCache, build_encrypted_persistence};
@@ -50,17 +51,19 @@ use crate::{
 /// # Ok::<(), tokenkeep::Error>(())
 /// ```
 ///
-/// `location` means what it means there. A leading `~` is the home folder and a relative path is one from the current folder
-/// (here: the one at the time of this call) for the file; the *item* is named by the text as it stands. So `~/x` and
-/// `/home/ada/x` are one file and two caches, and two programs that both say `token_cache.bin` in different folders share
-/// one item while each touches and locks a file of its own, and **overwrite each other**. Give a full path.
+/// `location` means what it means there. A leading `~` is the home folder and a relative path is
+/// one from the current folder (here: the one at the time of this call) for the file; the *item* is
+/// named by the text as it stands. So `~/x` and `/home/ada/x` are one file and two caches, and two
+/// programs that both say `token_cache.bin` in different folders share one item while each touches
+/// and locks a file of its own, and **overwrite each other**. Give a full path.
 ///
 /// # Errors
-/// [`Error::Invalid`] if `location` is empty, names no file, or is not UTF-8, or where another user's `~name` is meant.
+/// [`Error::Invalid`] if `location` is empty, names no file, or is not UTF-8, or where another
+/// user's `~name` is meant.
 ///
 /// # Platform differences
-/// On Windows `location` is the cache itself, encrypted by DPAPI. Elsewhere it is an empty file that is touched at each
-/// change, and the cache is an item of the Secret Service or the Keychain.
+/// On Windows `location` is the cache itself, encrypted by DPAPI. Elsewhere it is an empty file
+/// that is touched at each change, and the cache is an item of the Secret Service or the Keychain.
 pub fn build_encrypted_persistence(
     location: impl AsRef<Path>,
 ) -> Result<MsalExtensionsPersistence, Error> {
@@ -74,13 +77,14 @@ pub fn build_encrypted_persistence(
 /// `clear` removes every item with exactly the identity's attributes; while one of them is locked
 /// it is [`Error::VaultLocked`], and none is removed.
 ///
-/// Each load asks the vault, but that a reader is spared it while the signal file has not been touched since. A locked
-/// vault is [`Error::VaultLocked`] and never an empty cache. An item without a signal file is read, and a signal file without
-/// an item is an absent cache. What is no cache is refused and stays as it is; docs/COMPATIBILITY.md has a table of what is
-/// refused and what is kept.
+/// Each load asks the vault, but that a reader is spared it while the signal file has not been
+/// touched since. A locked vault is [`Error::VaultLocked`] and never an empty cache. An item
+/// without a signal file is read, and a signal file without an item is an absent cache. What is no
+/// cache is refused and stays as it is; docs/COMPATIBILITY.md has a table of what is refused and
+/// what is kept.
 ///
-/// On an open session of the Secret Service a load is one call and a save two: the second asks whether the item is
-/// unlocked, because a locked KWallet answers as if it had kept the secret.
+/// On an open session of the Secret Service a load is one call and a save two: the second asks
+/// whether the item is unlocked, because a locked KWallet answers as if it had kept the secret.
 #[derive(Debug)]
 pub struct MsalExtensionsPersistence {
     place: FilePlace,
@@ -105,12 +109,13 @@ enum Found {
 }
 
 impl MsalExtensionsPersistence {
-    /// The cache with this identity whose signal file, or on Windows whose encrypted file, is `location`. It is locked by
-    /// [`CrossProcessLock::msal_extensions`]. A leading `~` is the home folder. Nothing is opened or created yet; the first save creates missing folders, 0700.
+    /// The cache with this identity whose signal file, or on Windows whose encrypted file, is
+    /// `location`. It is locked by [`CrossProcessLock::msal_extensions`]. A leading `~` is the home
+    /// folder. Nothing is opened or created yet; the first save creates missing folders, 0700.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a location that names no file, and for an identity that would find other items or cannot be
-    /// stored.
+    /// [`Error::Invalid`] for a location that names no file, and for an identity that would find
+    /// other items or cannot be stored.
     pub fn new(
         location: impl AsRef<Path>,
         identity: &MsalExtensionsLocation,
@@ -136,8 +141,9 @@ impl MsalExtensionsPersistence {
         })
     }
 
-    /// Touches no signal file and looks at none: every read asks the vault. For an item that no program reads which waits for
-    /// the file to change. On Windows the file is the cache, and this changes nothing.
+    /// Touches no signal file and looks at none: every read asks the vault. For an item that no
+    /// program reads which waits for the file to change. On Windows the file is the cache, and this
+    /// changes nothing.
     #[must_use]
     pub fn without_signal(mut self) -> Self {
         self.signal = false;
@@ -152,8 +158,9 @@ impl MsalExtensionsPersistence {
         self
     }
 
-    /// Reads and writes at most `bytes` bytes, 32 MiB unless this says otherwise. A vault has a limit of its own: the
-    /// Secret Service takes 32 MiB, of which the JSON is three quarters where it is kept in base64.
+    /// Reads and writes at most `bytes` bytes, 32 MiB unless this says otherwise. A vault has a
+    /// limit of its own: the Secret Service takes 32 MiB, of which the JSON is three quarters where
+    /// it is kept in base64.
     #[must_use]
     pub fn size_limit(mut self, bytes: u64) -> Self {
         self.size_limit = bytes;
@@ -170,7 +177,8 @@ impl MsalExtensionsPersistence {
         &self.item
     }
 
-    /// The file that is touched at each change; none where the cache itself is the file, or nothing is touched.
+    /// The file that is touched at each change; none where the cache itself is the file, or nothing
+    /// is touched.
     pub fn signal_file(&self) -> Option<&Path> {
         match self.store {
             Store::Vault(_) if self.signal => Some(&self.place.path),
@@ -250,7 +258,8 @@ impl Persistence for MsalExtensionsPersistence {
                           save `{}`";
             return Err(Error::Invalid { detail: detail.into() });
         }
-        // From before the write: a peer that ignores the lock may write between ours and a later look.
+        // From before the write: a peer that ignores the lock may write between ours and a later
+        // look.
         let before = self.hint()?;
         match &self.store {
             Store::Vault(item) => item.write(content, &self.place, self.signal, guard)?,

@@ -1,4 +1,5 @@
-//! The cache as one item of the operating system's vault, and the file that is touched at each change.
+//! The cache as one item of the operating system's vault, and the file that is touched at each
+//! change.
 
 use std::sync::{
     Arc,
@@ -66,7 +67,8 @@ impl VaultItem {
         }))
     }
 
-    /// One write to the vault. The lock stays until it has returned, even if nobody waits for it any more.
+    /// One write to the vault. The lock stays until it has returned, even if nobody waits for it
+    /// any more.
     pub(super) fn write(
         &self,
         content: &[u8],
@@ -118,14 +120,15 @@ impl VaultItem {
         self.vault.probe(&Call::quiet()).map(drop).map_err(|error| self.failed(error))
     }
 
-    /// Only a hint: without a signal file, or with one that nobody touches, the vault has to be asked.
+    /// Only a hint: without a signal file, or with one that nobody touches, the vault has to be
+    /// asked.
     pub(super) fn hint(&self, place: &FilePlace, signal: bool) -> Result<Stamp, Error> {
         let stamp = if signal { file::stamp(&place.path)? } else { None };
         Ok(stamp.map_or_else(Stamp::unlike_any, Stamp::of_file))
     }
 
-    /// Changes the item and touches the signal file, which is opened before, so that nothing is written where it cannot be
-    /// touched.
+    /// Changes the item and touches the signal file, which is opened before, so that nothing is
+    /// written where it cannot be touched.
     fn change(
         &self,
         place: &FilePlace,
@@ -145,7 +148,8 @@ impl VaultItem {
             Late { signal: signal.clone(), given_up: Arc::clone(&given_up), _guard: guard.clone() };
         let written = write(Box::new(late));
         given_up.store(written.is_err(), Ordering::SeqCst);
-        // A vault that was locked right after a write says so, and what it gave back may be another's.
+        // A vault that was locked right after a write says so, and what it gave back may be
+        // another's.
         let may_have_changed = match &written {
             Ok(()) => true,
             Err(error) => matches!(
@@ -167,7 +171,8 @@ impl VaultItem {
     }
 }
 
-/// Dropped when a write has returned: touches the signal file if its caller could not, and then releases the lock.
+/// Dropped when a write has returned: touches the signal file if its caller could not, and then
+/// releases the lock.
 struct Late {
     signal: Option<Arc<SignalFile>>,
     given_up: Arc<AtomicBool>,

@@ -82,16 +82,17 @@ impl SealedPersistenceBuilder {
 
     /// Where the key may come from, the best first; each kind at most once.
     ///
-    /// A new cache takes the first that exists here: one whose vault or service is missing is passed
-    /// over ([`Error::VaultMissing`], [`Error::VaultServiceMissing`]), one that is locked, silent or
-    /// refuses is an error, because it would be there again tomorrow. A cache that exists stays with
-    /// the kind of key that sealed it, whatever comes before it in the list, and is
+    /// A new cache takes the first that exists here: one whose vault or service is missing is
+    /// passed over ([`Error::VaultMissing`], [`Error::VaultServiceMissing`]), one that is locked,
+    /// silent or refuses is an error, because it would be there again tomorrow. A cache that exists
+    /// stays with the kind of key that sealed it, whatever comes before it in the list, and is
     /// [`Error::OtherBackend`] where that kind is not in the list: the source never changes by
     /// itself. [`protection`](crate::PersistedTokenCache::protection) says which one is in use.
     ///
     /// The usual order is the one from the strongest to the weakest: the vault, the kernel keyring,
     /// a callback (environment, file descriptor, key service), a passphrase, a key file; and
-    /// [`open_or_memory`](crate::PersistedTokenCache::open_or_memory) where nothing may be kept then.
+    /// [`open_or_memory`](crate::PersistedTokenCache::open_or_memory) where nothing may be kept
+    /// then.
     ///
     /// ```no_run
     /// # use tokenkeep::{KeySource, persistence::{KernelKeyring, SealedPersistence}};

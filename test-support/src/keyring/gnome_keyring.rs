@@ -23,7 +23,8 @@ pub(super) fn start(keyring: &Keyring) -> io::Result<Child> {
     Ok(daemon)
 }
 
-/// The protocol of gnome-keyring's PAM module: a byte for the credentials; length, operation, password; the result.
+/// The protocol of gnome-keyring's PAM module: a byte for the credentials; length, operation,
+/// password; the result.
 pub(super) fn unlock(keyring: &Keyring) -> io::Result<()> {
     let control = Path::new(keyring.variable("XDG_RUNTIME_DIR")).join("keyring/control");
     let mut socket = UnixStream::connect(control)?;

@@ -78,8 +78,8 @@ impl Keyring {
         self.provider.unlock(self)
     }
 
-    /// Ends the daemon with SIGKILL. With gnome-keyring, the bus starts another when it is called, with the collection
-    /// locked.
+    /// Ends the daemon with SIGKILL. With gnome-keyring, the bus starts another when it is called,
+    /// with the collection locked.
     ///
     /// # Errors
     /// When there is no daemon.
@@ -98,7 +98,8 @@ impl Keyring {
 
     /// Starts the daemon, its collection unlocked, after [`kill_daemon`](Self::kill_daemon).
     ///
-    /// It ends with the session. With gnome-keyring a call over the bus before this starts another, locked.
+    /// It ends with the session. With gnome-keyring a call over the bus before this starts another,
+    /// locked.
     ///
     /// # Errors
     /// When it does not answer within 10 s.
@@ -124,7 +125,8 @@ impl Keyring {
         self.start_daemon()
     }
 
-    /// Kills the daemon and lets `provider` take its name on the bus, with an unlocked collection of its own.
+    /// Kills the daemon and lets `provider` take its name on the bus, with an unlocked collection
+    /// of its own.
     ///
     /// # Errors
     /// When a step fails.

@@ -1,4 +1,5 @@
-//! KWallet's daemon: how it starts without a display, unlocks without a dialog and where its files are.
+//! KWallet's daemon: how it starts without a display, unlocks without a dialog and where its files
+//! are.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -9,7 +10,8 @@ use super::Keyring;
 use super::handle::{SECRETS, SERVICE, wait_until};
 
 impl Keyring {
-    /// Opens KWallet's wallet as its PAM module does at login, which leaves the collection locked until somebody asks.
+    /// Opens KWallet's wallet as its PAM module does at login, which leaves the collection locked
+    /// until somebody asks.
     ///
     /// # Errors
     /// When the daemon is another or does not do it.
@@ -23,7 +25,8 @@ pub(super) fn start(keyring: &Keyring) -> io::Result<Child> {
     let settings = Path::new(keyring.variable("XDG_CONFIG_HOME")).join("kwalletrc");
     File::create(settings)?.write_all(SETTINGS.as_bytes())?;
     if !files(keyring).join("kdewallet.kwl").exists() {
-        // The daemon serves the wallets that are there when it starts; the first one makes the wallet.
+        // The daemon serves the wallets that are there when it starts; the first one makes the
+        // wallet.
         let mut first = spawn(keyring)?;
         let made = open(keyring);
         first.kill()?;

@@ -109,9 +109,11 @@ impl From<State> for Setup {
     }
 }
 
-/// Runs `body` in a process of its own inside a new session: the calling test's program is run again for this test alone.
+/// Runs `body` in a process of its own inside a new session: the calling test's program is run
+/// again for this test alone.
 ///
-/// `test` is the test's full name. A missing program is a printed skip, and a failure where `CI` is set.
+/// `test` is the test's full name. A missing program is a printed skip, and a failure where `CI` is
+/// set.
 ///
 /// # Panics
 /// When the inner run fails; its output is printed.

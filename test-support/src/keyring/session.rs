@@ -87,7 +87,8 @@ fn variables(folder: &Path) -> Vec<(OsString, OsString)> {
     NAMES.iter().map(OsString::from).zip(folders).collect()
 }
 
-/// Only gnome-keyring may be started by the bus: beside another provider a second one would answer by accident.
+/// Only gnome-keyring may be started by the bus: beside another provider a second one would answer
+/// by accident.
 fn bus_options(provider: Provider, state: State, folder: &Path) -> io::Result<[OsString; 1]> {
     if provider == Provider::GnomeKeyring && state != State::Absent {
         return Ok(["--session".into()]);

@@ -63,7 +63,8 @@ impl Examination {
     }
 }
 
-/// A cache that does not exist is not made for the sake of a look. Nobody is asked for a passphrase.
+/// A cache that does not exist is not made for the sake of a look. Nobody is asked for a
+/// passphrase.
 pub(super) fn examine(store: &Store, passphrase: Option<&Secret>) -> Examination {
     let mut found = Examination::nothing();
     let looked = match store.layout {

@@ -33,8 +33,8 @@ use crate::{
     key, open, output,
 };
 
-/// Everything is asked side by side, each on a thread of its own; what has not answered when the time is up
-/// is reported as silent, and ends with this process.
+/// Everything is asked side by side, each on a thread of its own; what has not answered when the
+/// time is up is reported as silent, and ends with this process.
 pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
     let passphrase = asked_before(store)?;
     let begun = Instant::now();
@@ -92,7 +92,8 @@ pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
     let mut sources: Vec<_> = sources.collect();
     let mut examination = examination
         .unwrap_or_else(|| Examination::silent(&store, silent("cache or its key source").into()));
-    // A cache that does not exist yet could be made only if its key source, or its vault, makes the round trip.
+    // A cache that does not exist yet could be made only if its key source, or its vault, makes the
+    // round trip.
     let guard = guard(&sources, &names);
     let blocking = match examination.state {
         CacheState::New => {
@@ -128,8 +129,8 @@ enum Answer {
     Source(usize, Probed),
 }
 
-/// The passphrase of a cache that has one, where asking is allowed: before anything runs beside it, because a
-/// question that is cut off leaves the terminal without its echo.
+/// The passphrase of a cache that has one, where asking is allowed: before anything runs beside it,
+/// because a question that is cut off leaves the terminal without its echo.
 fn asked_before(store: &Store) -> Result<Option<Secret>, Failure> {
     let may_ask = store.layout == Layout::Sealed
         && store.allow_prompt.is_some()
@@ -153,7 +154,8 @@ fn budget(store: &Store) -> Duration {
     }
 }
 
-/// A key that is made from a passphrase takes its time on a busy machine, and no vault has a part in it.
+/// A key that is made from a passphrase takes its time on a busy machine, and no vault has a part
+/// in it.
 const DERIVATION: Duration = Duration::from_secs(30);
 
 /// What the look at the surroundings may take after everything else.

@@ -163,7 +163,8 @@ impl LockFile {
     fn of(lock: &CrossProcessLock) -> Self {
         let path = lock.path().to_owned();
         let there = is_there(&path);
-        // What cannot be looked into, such as a link in its place, is what the cache itself will tell.
+        // What cannot be looked into, such as a link in its place, is what the cache itself will
+        // tell.
         let holder = lock.holder().ok().flatten();
         let left_behind = holder.as_ref().is_some_and(|holder| holder.is_gone);
         let stopped = holder.as_ref().is_some_and(|holder| holder.is_stopped);

@@ -18,7 +18,8 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    /// Asked last, because a probe makes the bus start the service. Connecting can hang, so it has a thread too.
+    /// Asked last, because a probe makes the bus start the service. Connecting can hang, so it has
+    /// a thread too.
     pub(super) fn look(patience: Duration) -> Self {
         let patience = patience.min(MAX_PATIENCE);
         let around = Surroundings::here();

@@ -100,7 +100,8 @@ impl Probed {
     }
 }
 
-/// All sources in a fixed order; those that were named stand for their kind. A cache in plain text has no order.
+/// All sources in a fixed order; those that were named stand for their kind. A cache in plain text
+/// has no order.
 pub(super) fn rows(store: &Store) -> Vec<Row> {
     let chosen = key::choices(&store.keys);
     let is_sealed = store.layout == Layout::Sealed;

@@ -32,8 +32,8 @@ impl Descriptor {
         Some(Self { owner, entries })
     }
 
-    /// The descriptor of what only `user`, the system and administrators may use, in its self-relative form.
-    /// Nothing is inherited from the folder above.
+    /// The descriptor of what only `user`, the system and administrators may use, in its
+    /// self-relative form. Nothing is inherited from the folder above.
     pub(crate) fn owner_only(user: &Sid, folder: bool) -> Vec<u8> {
         let control = SELF_RELATIVE | LIST_PRESENT | LIST_PROTECTED;
         let trusted = [user, &Sid::system(), &Sid::administrators()];

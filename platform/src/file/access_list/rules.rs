@@ -23,7 +23,8 @@ pub(crate) struct Fault {
 enum Fix {
     /// Be the owner.
     BeOwner,
-    /// Grant the user, the system and administrators alone, and take what was granted to the others.
+    /// Grant the user, the system and administrators alone, and take what was granted to the
+    /// others.
     Narrow(Sid, Kind, Vec<Sid>),
     NameAnother,
 }
@@ -60,11 +61,12 @@ fn narrowing(path: &str, user: &Sid, kind: Kind, others: &[Sid]) -> String {
     line
 }
 
-/// Judges the owner and the access list by the rules of `place`, and tells whether others can read it.
+/// Judges the owner and the access list by the rules of `place`, and tells whether others can read
+/// it.
 ///
-/// As on Unix: in a private place nobody but the user, the system and administrators may do anything; in a shared
-/// one others may read. What an entry forbids is not counted, so a list may be refused that grants nothing in
-/// the end.
+/// As on Unix: in a private place nobody but the user, the system and administrators may do
+/// anything; in a shared one others may read. What an entry forbids is not counted, so a list may
+/// be refused that grants nothing in the end.
 pub(crate) fn judge(
     found: &Descriptor,
     user: &Sid,
@@ -118,8 +120,8 @@ pub(crate) fn judge(
     Err(Fault { found: format!("{what} ({})", names.join(", ")), fix: narrow(others) })
 }
 
-/// Whether it belongs to the user. What an elevated shell or a service makes belongs to administrators or the
-/// system, whom nothing is hidden from anyway.
+/// Whether it belongs to the user. What an elevated shell or a service makes belongs to
+/// administrators or the system, whom nothing is hidden from anyway.
 pub(crate) fn ours(found: &Descriptor, user: &Sid) -> Result<(), Fault> {
     let found = match &found.owner {
         Some(owner) if is_trusted(owner, user) => return Ok(()),
@@ -187,8 +189,8 @@ mod tests {
         Descriptor { owner: Some(owner), entries: Some(granted.iter().map(allow).collect()) }
     }
 
-    /// What each place says of one grant beside those of the user, the system and administrators: readable by
-    /// others, or refused.
+    /// What each place says of one grant beside those of the user, the system and administrators:
+    /// readable by others, or refused.
     #[test]
     fn a_grant_to_others_is_refused_as_a_mode_is_on_unix() {
         let everyone = || Sid::of(1, &[0]);

@@ -292,7 +292,8 @@ pub(crate) fn keep_open(file: Option<File>) -> Option<File> {
     file
 }
 
-/// A folder in a shared place may be reached through a link, but not through one that leads nowhere.
+/// A folder in a shared place may be reached through a link, but not through one that leads
+/// nowhere.
 fn dangling_or_absent(path: &Path) -> Result<Option<Directory>, FileError> {
     match retry_on_intr(|| rustix::fs::lstat(path)) {
         Err(Errno::NOENT) => Ok(None),
@@ -331,5 +332,6 @@ fn widen_to_owner(file: &File, stat: &rustix::fs::Stat) -> Result<(), Errno> {
 
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 
-/// No link is followed, no program that is started inherits the file, and a FIFO cannot make us wait.
+/// No link is followed, no program that is started inherits the file, and a FIFO cannot make us
+/// wait.
 const OPEN_SAFELY: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);

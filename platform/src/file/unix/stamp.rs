@@ -17,8 +17,8 @@ use crate::file::recent::is_recent;
 
 /// What a file was at one moment. Two stamps that differ mean that the file was changed.
 ///
-/// A stamp of an open file keeps its descriptor for as long as it lives: the inode cannot be used again, so a
-/// later file never has the same stamp. The descriptor takes no part in comparing.
+/// A stamp of an open file keeps its descriptor for as long as it lives: the inode cannot be used
+/// again, so a later file never has the same stamp. The descriptor takes no part in comparing.
 #[derive(Clone, Debug)]
 pub struct FileStamp {
     identity: Identity,
@@ -29,8 +29,8 @@ pub struct FileStamp {
 }
 
 impl FileStamp {
-    /// Whether it was written so short a time ago that a later change may have the same time. Then an equal stamp
-    /// does not prove that a file which programs change in place is still the same.
+    /// Whether it was written so short a time ago that a later change may have the same time. Then
+    /// an equal stamp does not prove that a file which programs change in place is still the same.
     #[must_use]
     pub fn is_recent(&self) -> bool {
         let (seconds, nanoseconds) = self.modified;

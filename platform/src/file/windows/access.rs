@@ -28,14 +28,16 @@ pub(super) fn user() -> io::Result<Sid> {
     let mut buffer = [0_u64; 32];
     let (mut needed, size) = (0, size_of_val(&buffer) as u32);
     let token = EFFECTIVE_TOKEN as HANDLE;
-    // SAFETY: the token is a constant that needs no closing; `size` is the buffer's, which may be written to.
+    // SAFETY: the token is a constant that needs no closing; `size` is the buffer's, which may be
+    // written to.
     let done = unsafe {
         GetTokenInformation(token, TokenUser, buffer.as_mut_ptr().cast(), size, &mut needed)
     };
     if done == 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: the call succeeded, so the buffer, which is aligned for it, begins with this structure.
+    // SAFETY: the call succeeded, so the buffer, which is aligned for it, begins with this
+    // structure.
     let found = unsafe { &*buffer.as_ptr().cast::<TOKEN_USER>() };
     // SAFETY: its identifier is a valid one that lies in the same buffer, as long as it says.
     let sid = unsafe {
@@ -52,7 +54,8 @@ pub(super) fn descriptor(file: &File) -> io::Result<Descriptor> {
     loop {
         let size = u32::try_from(bytes.len()).map_err(io::Error::other)?;
         let mut needed = 0;
-        // SAFETY: `file` keeps the handle open during the call; `size` is the buffer's, which may be written to.
+        // SAFETY: `file` keeps the handle open during the call; `size` is the buffer's, which may
+        // be written to.
         let done = unsafe {
             let (handle, buffer) = (file.as_raw_handle(), bytes.as_mut_ptr().cast());
             GetKernelObjectSecurity(handle, wanted, buffer, size, &mut needed)
@@ -124,7 +127,8 @@ impl Private {
         Self(units.collect())
     }
 
-    /// They point to `self`. The system only reads it, and no program that is started inherits the handle.
+    /// They point to `self`. The system only reads it, and no program that is started inherits the
+    /// handle.
     fn attributes(&self) -> SECURITY_ATTRIBUTES {
         SECURITY_ATTRIBUTES {
             nLength: mem::size_of::<SECURITY_ATTRIBUTES>() as u32,
@@ -134,7 +138,8 @@ impl Private {
     }
 }
 
-/// `GetCurrentThreadEffectiveToken()` of processthreadsapi.h: the thread's token, or else the process's.
+/// `GetCurrentThreadEffectiveToken()` of processthreadsapi.h: the thread's token, or else the
+/// process's.
 const EFFECTIVE_TOKEN: isize = -6;
 
 /// Room for an owner and a dozen entries.
@@ -158,8 +163,8 @@ mod tests {
         access_list::{Kind, judge},
     };
 
-    /// A folder and a file, looked at right after the one call that created each, in a place whose list lets
-    /// everybody in and is handed down.
+    /// A folder and a file, looked at right after the one call that created each, in a place whose
+    /// list lets everybody in and is handed down.
     fn created() -> [(Descriptor, Kind); 2] {
         let outer = tempfile::tempdir().unwrap();
         tokenkeep_test_support::let_others(outer.path(), tokenkeep_test_support::Others::Write);
@@ -214,7 +219,8 @@ mod tests {
         let wanted = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
         let (mut text, mut length) = (ptr::null_mut(), 0);
         let descriptor = private.attributes().lpSecurityDescriptor;
-        // SAFETY: the descriptor is `private`'s, which outlives the call; both places may be written to.
+        // SAFETY: the descriptor is `private`'s, which outlives the call; both places may be
+        // written to.
         let done = unsafe {
             ConvertSecurityDescriptorToStringSecurityDescriptorW(
                 descriptor,

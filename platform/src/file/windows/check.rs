@@ -1,4 +1,5 @@
-//! Whether what was found at a path is safe to use: its kind, its links, its owner and its access list.
+//! Whether what was found at a path is safe to use: its kind, its links, its owner and its access
+//! list.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -40,7 +41,8 @@ impl Found {
         Ok(Self { information, descriptor, user, tag })
     }
 
-    /// Looks at what lies at `path`; `None` where nothing does. Conflicts with nobody who has it open.
+    /// Looks at what lies at `path`; `None` where nothing does. Conflicts with nobody who has it
+    /// open.
     pub(super) fn at(path: &Path, links: Links) -> Result<Option<Self>, FileError> {
         let flags = match links {
             Links::Seen => FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT,

@@ -1,11 +1,11 @@
 //! Windows: paths instead of an open folder, and patience with whoever has a file open.
 //!
-//! A virus scanner or an indexer that looks at a file makes a rename or an open fail for a moment; such
-//! failures are tried again for up to two seconds. A file is never deleted to make room for its
-//! successor. A folder cannot be synced, so names are changed by calls that write through.
-//! What is created has an access list for its user, the system and administrators alone from its first moment;
-//! what is there is checked for owner and list. A program in an AppContainer is another identity than its user, so
-//! it is refused what it made itself.
+//! A virus scanner or an indexer that looks at a file makes a rename or an open fail for a moment;
+//! such failures are tried again for up to two seconds. A file is never deleted to make room for
+//! its successor. A folder cannot be synced, so names are changed by calls that write through. What
+//! is created has an access list for its user, the system and administrators alone from its first
+//! moment; what is there is checked for owner and list. A program in an AppContainer is another
+//! identity than its user, so it is refused what it made itself.
 
 mod access;
 mod check;
@@ -60,7 +60,8 @@ impl Directory {
             found.check_folder(path, place)?;
             return Ok(Some(Self { path: path.to_owned() }));
         }
-        // A folder in a shared place may be reached through a link, but not through one that leads nowhere.
+        // A folder in a shared place may be reached through a link, but not through one that leads
+        // nowhere.
         match Found::at(path, Links::Seen)? {
             Some(link) if place == Place::Shared => {
                 Err(link.check_folder(path, place).err().unwrap_or_else(|| missing(path)))
@@ -97,8 +98,8 @@ impl Directory {
         Ok(Some(Opened { file: Arc::new(file), stamp, readable_by_others }))
     }
 
-    /// Opens or creates a file to lock or to touch it. While it is open nobody can delete or rename it, for it is not
-    /// shared for deletion.
+    /// Opens or creates a file to lock or to touch it. While it is open nobody can delete or rename
+    /// it, for it is not shared for deletion.
     pub(crate) fn open_or_create(
         &self,
         path: &Path,
@@ -122,9 +123,9 @@ impl Directory {
         Ok(file)
     }
 
-    /// Creates a file that is a lock by being there and open; `None` where something has the name, or had it and is
-    /// not gone yet. The system deletes it when it is closed, however its process ends. Shared as MSAL.NET
-    /// shares its own: others may read it.
+    /// Creates a file that is a lock by being there and open; `None` where something has the name,
+    /// or had it and is not gone yet. The system deletes it when it is closed, however its process
+    /// ends. Shared as MSAL.NET shares its own: others may read it.
     pub(crate) fn create_presence_file(
         &self,
         path: &Path,
@@ -144,8 +145,8 @@ impl Directory {
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     return Err(missing(&self.path));
                 }
-                // Of a file whose deletion is pending the system says that access is denied, as of a folder
-                // that this user may not write to.
+                // Of a file whose deletion is pending the system says that access is denied, as of
+                // a folder that this user may not write to.
                 Err(error) if is_in_use(&error) => {
                     if !matches!(Identity::at(path), Ok(None)) {
                         return Ok(None);
@@ -160,8 +161,8 @@ impl Directory {
         }
     }
 
-    /// Opens a lock file that some program made, so that nobody else can write to it or remove it; `None` where
-    /// another program has it open, or nothing lies there.
+    /// Opens a lock file that some program made, so that nobody else can write to it or remove it;
+    /// `None` where another program has it open, or nothing lies there.
     pub(crate) fn claim_presence_file(&self, path: &Path) -> Result<Option<File>, FileError> {
         let opening = Opening {
             access: GENERIC_READ | GENERIC_WRITE | DELETE,
@@ -236,9 +237,9 @@ impl Directory {
         patiently(|| fs::remove_file(&path))
     }
 
-    /// Where a reader has the file open, the plain call is refused. The standard library then renames
-    /// with POSIX semantics, which readers that share the file for deletion do not hinder; that call
-    /// cannot be told to write through.
+    /// Where a reader has the file open, the plain call is refused. The standard library then
+    /// renames with POSIX semantics, which readers that share the file for deletion do not hinder;
+    /// that call cannot be told to write through.
     pub(crate) fn rename_over(&self, from: &str, to: &str) -> io::Result<()> {
         let (from, to) = (self.path.join(from), self.path.join(to));
         patiently(|| match native::rename(&from, &to, Replace::Yes) {
@@ -328,8 +329,9 @@ fn missing(path: &Path) -> FileError {
     FileError::MissingParent { path: path.to_owned() }
 }
 
-/// Tries again while another program has the file open. The pauses begin short, for most have it open for
-/// an instant only, and have jitter, so that two who wait for each other do not move in step.
+/// Tries again while another program has the file open. The pauses begin short, for most have it
+/// open for an instant only, and have jitter, so that two who wait for each other do not move in
+/// step.
 fn patiently<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     let (mut began, mut mean) = (None, FIRST_PAUSE);
     loop {

@@ -27,7 +27,8 @@ pub(super) fn information(file: &File) -> io::Result<BY_HANDLE_FILE_INFORMATION>
 pub(super) fn reparse_tag(file: &File) -> io::Result<u32> {
     let mut found = FILE_ATTRIBUTE_TAG_INFO::default();
     let size = mem::size_of::<FILE_ATTRIBUTE_TAG_INFO>() as u32;
-    // SAFETY: `file` keeps the handle open during the call; `size` is the structure's, which may be written to.
+    // SAFETY: `file` keeps the handle open during the call; `size` is the structure's, which may be
+    // written to.
     let done = unsafe {
         let (handle, place) = (file.as_raw_handle(), (&raw mut found).cast());
         GetFileInformationByHandleEx(handle, FileAttributeTagInfo, place, size)
@@ -39,7 +40,8 @@ pub(super) fn reparse_tag(file: &File) -> io::Result<u32> {
 pub(super) fn delete_when_closed(file: &File) -> io::Result<()> {
     let wanted = FILE_DISPOSITION_INFO { DeleteFile: true };
     let size = mem::size_of::<FILE_DISPOSITION_INFO>() as u32;
-    // SAFETY: `file` keeps the handle open during the call; `size` is the structure's, which is only read.
+    // SAFETY: `file` keeps the handle open during the call; `size` is the structure's, which is
+    // only read.
     let done = unsafe {
         let (handle, place) = (file.as_raw_handle(), (&raw const wanted).cast());
         SetFileInformationByHandle(handle, FileDispositionInfo, place, size)
@@ -67,8 +69,8 @@ pub(super) fn rename(from: &Path, to: &Path, replace: Replace) -> io::Result<()>
     if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// UTF-16 with a zero at the end. A long path is written in its verbatim form, for without that Win32
-/// stops at 260 units.
+/// UTF-16 with a zero at the end. A long path is written in its verbatim form, for without that
+/// Win32 stops at 260 units.
 pub(super) fn wide(path: &Path) -> io::Result<Vec<u16>> {
     let absolute = std::path::absolute(path)?;
     let mut units: Vec<u16> = absolute.as_os_str().encode_wide().collect();

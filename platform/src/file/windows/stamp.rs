@@ -16,12 +16,12 @@ use windows_sys::Win32::Storage::FileSystem::{
 use super::{native, patiently};
 use crate::file::recent::is_recent;
 
-/// What a file was at one moment: which file on which volume, its size and its write time. No handle is
-/// kept, for an open handle stops every writer.
+/// What a file was at one moment: which file on which volume, its size and its write time. No
+/// handle is kept, for an open handle stops every writer.
 ///
-/// Two stamps that differ mean that the file was changed. NTFS never gives the id of a file to a later
-/// one; a file system that does so may repeat the stamp of a file that was replaced twice within the
-/// resolution of its clock.
+/// Two stamps that differ mean that the file was changed. NTFS never gives the id of a file to a
+/// later one; a file system that does so may repeat the stamp of a file that was replaced twice
+/// within the resolution of its clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileStamp {
     identity: Identity,
@@ -30,8 +30,8 @@ pub struct FileStamp {
 }
 
 impl FileStamp {
-    /// Whether it was written so short a time ago that a later change may have the same time. Then an equal stamp
-    /// does not prove that a file which programs change in place is still the same.
+    /// Whether it was written so short a time ago that a later change may have the same time. Then
+    /// an equal stamp does not prove that a file which programs change in place is still the same.
     #[must_use]
     pub fn is_recent(&self) -> bool {
         let Some(since_1970) = self.written.checked_sub(FROM_1601_TO_1970) else { return false };
@@ -100,5 +100,6 @@ fn joined(high: u32, low: u32) -> u64 {
     u64::from(high) << 32 | u64::from(low)
 }
 
-/// In units of 100 ns, as FILETIME counts them: <https://learn.microsoft.com/windows/win32/api/minwinbase/ns-minwinbase-filetime>.
+/// In units of 100 ns, as FILETIME counts them:
+/// <https://learn.microsoft.com/windows/win32/api/minwinbase/ns-minwinbase-filetime>.
 const FROM_1601_TO_1970: u64 = 11_644_473_600 * 10_000_000;

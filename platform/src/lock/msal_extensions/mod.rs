@@ -1,7 +1,7 @@
 //! The lock that the MSAL libraries of several languages share: one file beside the cache.
 //!
-//! There are two kinds of peers. To some the lock is the file's existence, to others it is the kernel's
-//! lock on it. Whoever creates the file alone and locks it too excludes both.
+//! There are two kinds of peers. To some the lock is the file's existence, to others it is the
+//! kernel's lock on it. Whoever creates the file alone and locks it too excludes both.
 
 mod watch;
 mod yielding;
@@ -133,8 +133,8 @@ impl MsalExtensions {
         }
     }
 
-    /// Looks once. What lies at the path is watched from look to look; a lock that was released in between is
-    /// left to the peers for a moment.
+    /// Looks once. What lies at the path is watched from look to look; a lock that was released in
+    /// between is left to the peers for a moment.
     fn look(
         &self,
         folder: &Folder,
@@ -157,7 +157,8 @@ impl MsalExtensions {
             *watch = Some(watched);
             return Ok(Look::Held);
         }
-        // It is locked now, so what the path leads to cannot change under those who ask for the lock.
+        // It is locked now, so what the path leads to cannot change under those who ask for the
+        // lock.
         let there = watched.is_there(folder, &self.name)?;
         Ok(watched.take_over().filter(|_| there).map_or(Look::Released, Look::Entered))
     }

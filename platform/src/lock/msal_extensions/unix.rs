@@ -20,8 +20,8 @@ pub(super) struct Sight {
 }
 
 impl Locked {
-    /// `None` where something has the name, or where somebody was quicker to lock what was created: then
-    /// it is theirs.
+    /// `None` where something has the name, or where somebody was quicker to lock what was created:
+    /// then it is theirs.
     pub(super) fn create(folder: &Folder, name: &str) -> Result<Option<Self>, FileError> {
         let Some(file) = folder.create_presence_file(name)? else { return Ok(None) };
         let path = folder.path().join(name);

@@ -40,8 +40,8 @@ impl Watch {
         self.sight.holder(&self.content)
     }
 
-    /// Whether the file has lain there, the same and unlocked, for so long that its holder must be gone. If so,
-    /// it is locked now.
+    /// Whether the file has lain there, the same and unlocked, for so long that its holder must be
+    /// gone. If so, it is locked now.
     pub(super) fn is_stale(&mut self, here: &Here, now: Instant) -> io::Result<bool> {
         if self.sight.content()? != self.content {
             self.restart(now)?;

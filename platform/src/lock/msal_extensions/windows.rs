@@ -19,8 +19,8 @@ pub(super) struct Locked {
     taken_over: bool,
 }
 
-/// Somebody else's file. It is not kept open, for that would hinder whoever has it; a later file that has its
-/// identity has another time.
+/// Somebody else's file. It is not kept open, for that would hinder whoever has it; a later file
+/// that has its identity has another time.
 #[derive(Debug)]
 pub(super) struct Sight {
     folder: Folder,
@@ -50,7 +50,8 @@ impl Locked {
         Ok(folder.identity_at(name)? == Some(self.identity))
     }
 
-    /// The system deletes what was created with its handle; one that was taken over is marked for that.
+    /// The system deletes what was created with its handle; one that was taken over is marked for
+    /// that.
     pub(super) fn release(self, _folder: &Folder, _name: &str) {
         if self.taken_over {
             delete_when_closed(&self.file).ok();

@@ -17,8 +17,9 @@ struct Last {
 }
 
 impl Yield {
-    /// How much longer the lock should stay free. A peer looks every 10 to 250 ms, and some give up after
-    /// 5 s, so a process that uses the lock again and again must leave it free for part of the time.
+    /// How much longer the lock should stay free. A peer looks every 10 to 250 ms, and some give up
+    /// after 5 s, so a process that uses the lock again and again must leave it free for part of
+    /// the time.
     pub(super) fn gap(&self, now: Instant) -> Duration {
         let Some(last) = &self.last else { return Duration::ZERO };
         let busy = last.released.saturating_duration_since(last.busy_since);

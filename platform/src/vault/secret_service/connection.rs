@@ -1,7 +1,8 @@
 //! A connection to the session bus that one thread drives by itself, with a deadline on everything.
 //!
-//! zbus gets a socket of ours and no executor thread, and [`Bus::run`] polls both. So a call needs no reactor shared by the process, which
-//! a forked child could not use, no runtime's feature matters, and at the deadline everything just stops.
+//! zbus gets a socket of ours and no executor thread, and [`Bus::run`] polls both. So a call needs
+//! no reactor shared by the process, which a forked child could not use, no runtime's feature
+//! matters, and at the deadline everything just stops.
 
 use std::future::Future;
 use std::io;
@@ -77,7 +78,8 @@ impl Bus {
         self.wire.news()
     }
 
-    /// Runs `call` until it returns, or until `until`; without one for as long as the connection lives.
+    /// Runs `call` until it returns, or until `until`; without one for as long as the connection
+    /// lives.
     pub(super) fn run<T>(
         &self,
         until: Option<Instant>,
@@ -97,7 +99,8 @@ impl Bus {
         drive(&self.wire, Some(self.connection.executor()), until, call)
     }
 
-    /// Whether the service that has answered so far has gone, by what has arrived until now. No call is made.
+    /// Whether the service that has answered so far has gone, by what has arrived until now. No
+    /// call is made.
     pub(super) fn is_over(&self) -> bool {
         let executor = self.connection.executor();
         let mut context = Context::from_waker(Waker::noop());

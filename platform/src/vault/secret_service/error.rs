@@ -48,8 +48,8 @@ impl Fault {
         }
     }
 
-    /// The same for a step that writes, or that follows one: a service that was started again meanwhile has lost the
-    /// session, not what was written before.
+    /// The same for a step that writes, or that follows one: a service that was started again
+    /// meanwhile has lost the session, not what was written before.
     pub(super) fn into_write_error(self, turn: &Turn) -> VaultError {
         match self {
             Self::Gone(_) | Self::Said(_) => self.into_error(turn),
@@ -59,7 +59,8 @@ impl Fault {
         }
     }
 
-    /// The same for a step after one that wrote: that there was no time for it does not take the write back.
+    /// The same for a step after one that wrote: that there was no time for it does not take the
+    /// write back.
     pub(super) fn into_error_after_write(self, turn: &Turn) -> VaultError {
         self.into_write_error(turn).after_a_write()
     }
@@ -88,8 +89,9 @@ impl Fault {
         matches!(self, Self::Elapsed | Self::Stale(_) | Self::Lost(_) | Self::Excess(_))
     }
 
-    /// The same fault of a call that opened an encrypted session: what the service calls invalid is the public key
-    /// drawn for it (KWallet refuses one that begins with a zero byte), and the next one is another.
+    /// The same fault of a call that opened an encrypted session: what the service calls invalid is
+    /// the public key drawn for it (KWallet refuses one that begins with a zero byte), and the next
+    /// one is another.
     pub(super) fn of_opening(error: CrateError) -> Self {
         match error {
             CrateError::Zbus(zbus::Error::MethodError(name, ..))
@@ -178,7 +180,8 @@ fn kind(name: &str) -> Kind {
         "org.freedesktop.DBus.Error.AccessDenied" | "org.freedesktop.DBus.Error.AuthFailed" => {
             Kind::Denied
         }
-        // Not the other names that begin with `Spawn.`: there a service is installed, and its start has failed this once.
+        // Not the other names that begin with `Spawn.`: there a service is installed, and its start
+        // has failed this once.
         "org.freedesktop.DBus.Error.ServiceUnknown"
         | "org.freedesktop.DBus.Error.NameHasNoOwner"
         | "org.freedesktop.DBus.Error.Spawn.ServiceNotFound"

@@ -9,7 +9,8 @@ use super::{GONE_AGAIN, MAX_OTHERS, SESSIONS, SecretService, key};
 use crate::vault::{Asked, IsOurs, Secret, Session, VaultError};
 
 impl SecretService {
-    /// `None` if the collection that was found, or its service, is not there any more: nothing was created.
+    /// `None` if the collection that was found, or its service, is not there any more: nothing was
+    /// created.
     pub(super) fn create_empty(
         &mut self,
         asked: Asked<'_>,
@@ -28,7 +29,8 @@ impl SecretService {
         self.write_or_gone(asked.turn, |link| link.create_empty(&collection, asked.item))
     }
 
-    /// Gives the empty item its secret and reads it back; `false` if the session does not carry it whole.
+    /// Gives the empty item its secret and reads it back; `false` if the session does not carry it
+    /// whole.
     pub(super) fn fill(
         &mut self,
         path: &OwnedObjectPath,
@@ -46,8 +48,8 @@ impl SecretService {
         }
     }
 
-    /// Whether the secret that was just set comes back; `false` if the session or the item is gone, or the session does not
-    /// carry it whole.
+    /// Whether the secret that was just set comes back; `false` if the session or the item is gone,
+    /// or the session does not carry it whole.
     pub(super) fn read_back(
         &mut self,
         path: &OwnedObjectPath,

@@ -1,17 +1,19 @@
 //! The Secret Service of Linux and the BSDs: gnome-keyring, KWallet, KeePassXC and others.
 //!
-//! Specification: <https://specifications.freedesktop.org/secret-service/>. One connection and one session are kept, and the
-//! path of each item found, for as long as the service does not change: the bus tells when its name goes from its owner. So
-//! the answers of one call are never mixed from two services, and no write goes by a path that another service gave.
+//! Specification: <https://specifications.freedesktop.org/secret-service/>. One connection and one
+//! session are kept, and the path of each item found, for as long as the service does not change:
+//! the bus tells when its name goes from its owner. So the answers of one call are never mixed from
+//! two services, and no write goes by a path that another service gave.
 //!
-//! An item is created empty and then given its secret: `CreateItem` must be called by hand, because the crate would run any
-//! prompt it returns, and only the crate's own session can encrypt. No secret crosses the bus in clear unless the
-//! place asks for a plain session.
+//! An item is created empty and then given its secret: `CreateItem` must be called by hand, because
+//! the crate would run any prompt it returns, and only the crate's own session can encrypt. No
+//! secret crosses the bus in clear unless the place asks for a plain session.
 //!
-//! What holds for every service and not only for the one it was seen with: an encrypted session may fail by the numbers drawn
-//! for it (KWallet before 6.25 in one of a hundred), so another is opened, twice at most; and a locked service may answer
-//! `GetSecret` with nothing and `SetSecret` without setting anything (KWallet), so an empty secret and a write count only
-//! in an unlocked collection.
+//! What holds for every service and not only for the one it was seen with: an encrypted session may
+//! fail by the numbers drawn for it (KWallet before 6.25 in one of a hundred), so another is
+//! opened, twice at most; and a locked service may answer `GetSecret` with nothing and `SetSecret`
+//! without setting anything (KWallet), so an empty secret and a write count only in an unlocked
+//! collection.
 
 mod address;
 mod connection;

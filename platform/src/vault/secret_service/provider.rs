@@ -1,4 +1,5 @@
-//! Which program has the service's name on the bus. The bus itself answers, so a silent service does not matter.
+//! Which program has the service's name on the bus. The bus itself answers, so a silent service
+//! does not matter.
 
 use super::connection::Bus;
 use super::error::Fault;

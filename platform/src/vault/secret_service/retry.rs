@@ -10,8 +10,8 @@ use super::{SESSIONS, SecretService};
 use crate::vault::{Place, Session, Turn, VaultError};
 
 impl SecretService {
-    /// Steps that only read, again with another session if the service was replaced, an object vanished beneath them
-    /// or the session is of no use.
+    /// Steps that only read, again with another session if the service was replaced, an object
+    /// vanished beneath them or the session is of no use.
     pub(super) fn repeat<T>(
         &mut self,
         turn: &Turn,
@@ -29,9 +29,9 @@ impl SecretService {
         self.step(&mut steps).map_err(|fault| fault.into_error(turn))
     }
 
-    /// A step that writes. Waited for until it returns; what the service would prompt for is `Locked`.
-    /// `None` if the object to change is not there, the service does not know the session, or it is another than the one
-    /// that was asked before: nothing was written.
+    /// A step that writes. Waited for until it returns; what the service would prompt for is
+    /// `Locked`. `None` if the object to change is not there, the service does not know the
+    /// session, or it is another than the one that was asked before: nothing was written.
     pub(super) fn write_or_gone<T>(
         &mut self,
         turn: &Turn,
@@ -56,8 +56,9 @@ impl SecretService {
         }
     }
 
-    /// Takes back what `create` could not finish. May run after the deadline, when nobody waits any more; waited for like every
-    /// write, because it must not remove what the next holder of a lock has stored in the same item.
+    /// Takes back what `create` could not finish. May run after the deadline, when nobody waits any
+    /// more; waited for like every write, because it must not remove what the next holder of a lock
+    /// has stored in the same item.
     pub(super) fn remove_unfinished(&mut self, path: &OwnedObjectPath) {
         let removed = self.step(|vault| match vault.linked()?.delete(path)? {
             Prompt::NotNeeded(()) => Ok(()),

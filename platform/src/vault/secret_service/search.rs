@@ -158,7 +158,8 @@ fn search(
 }
 
 /// Whether the item may be there and not be found: the collection is locked in which it would be
-/// made, or a locked one of gnome-keyring has it. A user may well have others that are never opened.
+/// made, or a locked one of gnome-keyring has it. A user may well have others that are never
+/// opened.
 fn would_hide_a_new_item(
     link: &Link,
     asked: Asked<'_>,
@@ -224,8 +225,8 @@ fn hidden_copy(link: &Link, asked: Asked<'_>) -> Result<Option<OwnedObjectPath>,
 }
 
 /// Whether the collection is locked and may hide such an item. gnome-keyring names each item of a
-/// locked one, and its attributes or their hashes. A search does not find by its schema what lies in
-/// one that was never unlocked. Of another service nothing is known.
+/// locked one, and its attributes or their hashes. A search does not find by its schema what lies
+/// in one that was never unlocked. Of another service nothing is known.
 fn hides(
     link: &Link,
     collection: &OwnedObjectPath,
@@ -311,8 +312,8 @@ pub(super) fn secret(
     Ok(secret)
 }
 
-/// An attribute's value as gnome-keyring tells it of an item in a locked collection: its MD5, as the
-/// collection's file has it in clear. It tells values apart, and protects nothing.
+/// An attribute's value as gnome-keyring tells it of an item in a locked collection: its MD5, as
+/// the collection's file has it in clear. It tells values apart, and protects nothing.
 fn hashed(value: &str) -> String {
     hexadecimal(Md5::digest(value))
 }

@@ -232,8 +232,9 @@ impl Link {
         })
     }
 
-    /// Two calls over the bus, and one wait: behind the secret goes the question whether the item is locked, because a locked
-    /// service may answer `SetSecret` as if it had set it. Asked after it, so that no lock can come between.
+    /// Two calls over the bus, and one wait: behind the secret goes the question whether the item
+    /// is locked, because a locked service may answer `SetSecret` as if it had set it. Asked after
+    /// it, so that no lock can come between.
     pub(super) fn set_secret(
         &self,
         path: &OwnedObjectPath,
@@ -365,7 +366,8 @@ pub(super) fn read<T, E: Into<Fault>>(
     read_up_to(bus, ANSWER_LIMIT, turn, call)
 }
 
-/// A step that only reads. What it was told is void if the service was replaced before the answer came.
+/// A step that only reads. What it was told is void if the service was replaced before the answer
+/// came.
 pub(super) fn read_up_to<T, E: Into<Fault>>(
     bus: &Bus,
     limit: usize,
@@ -381,7 +383,8 @@ pub(super) fn read_up_to<T, E: Into<Fault>>(
     }
 }
 
-/// A step that writes. Who was asked has written nothing if it says so; that it has is no proof if it was replaced.
+/// A step that writes. Who was asked has written nothing if it says so; that it has is no proof if
+/// it was replaced.
 pub(super) fn write<T, E: Into<Fault>>(
     bus: &Bus,
     until: Option<Instant>,

@@ -2,8 +2,8 @@
 //! still the same.
 //!
 //! zbus would need a reactor thread for a socket of its own. A forked child does not have that
-//! thread, and a stuck one cannot be stopped at a deadline. So this one is polled by the thread that
-//! makes the call.
+//! thread, and a stuck one cannot be stopped at a deadline. So this one is polled by the thread
+//! that makes the call.
 
 use std::future::Future;
 use std::io;
@@ -78,7 +78,8 @@ impl Wire {
         ready
     }
 
-    /// Sleeps until the socket is ready for whoever waits for it, and wakes them; `false` if the time is up.
+    /// Sleeps until the socket is ready for whoever waits for it, and wakes them; `false` if the
+    /// time is up.
     pub(super) fn wait(&self, until: Option<Instant>) -> io::Result<bool> {
         let mut interest = PollFlags::empty();
         interest.set(PollFlags::IN, is_waiting(&self.reader));

@@ -99,8 +99,9 @@ pub(super) const TABLE: &[(Trouble, &[Where], &str)] = &[
     ),
 ];
 
-/// With `--unlock`, gnome-keyring reads the password of the login keyring from its input, up to the end, and makes
-/// that keyring where there is none. Without `--replace` one that runs already goes on as it was.
+/// With `--unlock`, gnome-keyring reads the password of the login keyring from its input, up to the
+/// end, and makes that keyring where there is none. Without `--replace` one that runs already goes
+/// on as it was.
 const UNLOCK: &str =
     "read -rsp 'Keyring password: ' P; printf %s \"$P\" | gnome-keyring-daemon --replace --unlock";
 
