@@ -67,7 +67,7 @@ struct Shared {
     persistence: Served,
     lock: StoreLock,
     store: Arc<Store>,
-    state: ForkLock<State>,
+    state: ForkLock<Known>,
     /// A reader loads; others wait for its result and do not load too.
     loading: Exclusive,
     /// Somebody prepares a change, which may ask the user; others wait for the answer.
@@ -76,7 +76,7 @@ struct Shared {
 
 /// What this process knows of the store.
 #[derive(Clone, Default)]
-struct State {
+struct Known {
     cache: Arc<TokenCache>,
     /// The stamp of `cache`; `None` while nothing is kept.
     stamp: Option<Stamp>,

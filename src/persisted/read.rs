@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{PersistedTokenCache, State, transaction::ATTEMPTS};
+use super::{Known, PersistedTokenCache, transaction::ATTEMPTS};
 use crate::{
     AccessToken, Account, CredentialType, Entry, Error, Query, TokenCache, TokenRequest,
     persistence::Intent,
@@ -109,7 +109,7 @@ impl PersistedTokenCache {
     }
 
     /// The state as it is with the lock held, after a look without it that said `torn`.
-    fn load_again(&self, torn: Error) -> Result<Option<State>, Error> {
+    fn load_again(&self, torn: Error) -> Result<Option<Known>, Error> {
         let Ok(_nesting) = self.shared.store.change() else { return Err(torn) };
         match self.acquire() {
             Ok(_held) => self.load_locked(),
@@ -125,7 +125,7 @@ impl PersistedTokenCache {
             return Ok(None);
         }
         let now = self.persistence().stamp()?;
-        let State { cache, stamp, loaded, .. } = &*self.shared.state.read();
+        let Known { cache, stamp, loaded, .. } = &*self.shared.state.read();
         Ok((*loaded && *stamp == now).then(|| Arc::clone(cache)))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokenkeep_platform::text::shown_path;
 
-use super::{PersistedTokenCache, State};
+use super::{Known, PersistedTokenCache};
 use crate::{
     Error, TokenCache,
     persistence::{Intent, Loaded, Saved},
@@ -37,7 +37,7 @@ impl PersistedTokenCache {
                 if base.stamp.is_some() && !base.confirmed {
                     self.persistence().confirm()?;
                 }
-                self.publish(State { confirmed: true, ..base });
+                self.publish(Known { confirmed: true, ..base });
                 return Ok(value);
             }
             if !held.is_intact()? {
@@ -48,7 +48,7 @@ impl PersistedTokenCache {
                 self.persistence().save(content.expose(), base.stamp.as_ref(), held.guard())?;
             if let Saved::Done(stamp) = saved {
                 let cache = Arc::new(cache);
-                self.publish(State { cache, stamp: Some(stamp), loaded: true, confirmed: true });
+                self.publish(Known { cache, stamp: Some(stamp), loaded: true, confirmed: true });
                 return Ok(value);
             }
         }
@@ -56,13 +56,13 @@ impl PersistedTokenCache {
     }
 
     /// The newest state, read with the lock held; `None` if that needs another `prepare`.
-    pub(super) fn load_locked(&self) -> Result<Option<State>, Error> {
+    pub(super) fn load_locked(&self) -> Result<Option<Known>, Error> {
         let known = self.shared.state.read().clone();
         self.state_of(self.persistence().load(known.stamp.as_ref())?, known)
     }
 
     /// The state that the store holds now, given what is known of it.
-    pub(super) fn load_after(&self, known: State) -> Result<Option<State>, Error> {
+    pub(super) fn load_after(&self, known: Known) -> Result<Option<Known>, Error> {
         match self.persistence().load(known.stamp.as_ref())? {
             Loaded::Empty if self.persistence().is_written_in_place() => {
                 let (what, detail) = ("the token cache".into(), "it is empty".into());
@@ -72,16 +72,16 @@ impl PersistedTokenCache {
         }
     }
 
-    fn state_of(&self, loaded: Loaded, known: State) -> Result<Option<State>, Error> {
+    fn state_of(&self, loaded: Loaded, known: Known) -> Result<Option<Known>, Error> {
         Ok(Some(match loaded {
-            Loaded::Absent | Loaded::Empty => State { loaded: true, ..State::default() },
-            Loaded::Content(content, stamp) => State {
+            Loaded::Absent | Loaded::Empty => Known { loaded: true, ..Known::default() },
+            Loaded::Content(content, stamp) => Known {
                 cache: Arc::new(self.parse(content.expose())?),
                 stamp: Some(stamp),
                 loaded: true,
                 confirmed: false,
             },
-            Loaded::Unchanged(stamp) => State { stamp: Some(stamp), ..known },
+            Loaded::Unchanged(stamp) => Known { stamp: Some(stamp), ..known },
             Loaded::NeedsPrepare => return Ok(None),
         }))
     }
@@ -95,12 +95,12 @@ impl PersistedTokenCache {
 
     /// Does not wait for a reader that loads, which may be asking a vault: the store's lock is held
     /// here. Should that reader put an older state back, the next read sees that the stamp moved.
-    pub(super) fn publish(&self, state: State) {
+    pub(super) fn publish(&self, state: Known) {
         *self.shared.state.write() = state;
     }
 
     pub(super) fn forget(&self) {
-        self.publish(State::default());
+        self.publish(Known::default());
     }
 
     /// Names the place in what the cache says of its content.

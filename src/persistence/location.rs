@@ -9,13 +9,13 @@ use crate::Error;
 
 /// A file that a user named, by its absolute path and its folder.
 #[derive(Debug)]
-pub(super) struct FilePlace {
+pub(super) struct FileLocation {
     pub(super) path: PathBuf,
     pub(super) folder: PathBuf,
     pub(super) name: String,
 }
 
-impl FilePlace {
+impl FileLocation {
     pub(super) fn of(path: &Path) -> Result<Self, Error> {
         refuse_tilde(path)?;
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());

@@ -9,7 +9,7 @@ use tokenkeep_platform::{
 
 use super::{
     DEFAULT_SIZE_LIMIT, Intent, Loaded, Persistence, Protection, Saved, Stamp,
-    location::FilePlace,
+    location::FileLocation,
     recognise::{Found, LARGEST_GIVEN_UP, refuse_another},
     set_aside::{all_set_aside, prefix_of, remove_all, set_aside},
 };
@@ -48,7 +48,7 @@ impl PlaintextPersistence {
     /// # Errors
     /// [`Error::Invalid`] if `path` names no file, or begins with `~`, which nobody replaces here.
     pub fn new(path: impl AsRef<Path>) -> Result<Self, Error> {
-        let FilePlace { path, folder, name } = FilePlace::of(path.as_ref())?;
+        let FileLocation { path, folder, name } = FileLocation::of(path.as_ref())?;
         Ok(Self { folder, name, path, size_limit: DEFAULT_SIZE_LIMIT })
     }
 

@@ -11,7 +11,7 @@ use crate::seal::Authenticated;
 /// A stamp never decides what is written; inside a transaction the bytes themselves are looked at.
 #[derive(Clone, Debug)]
 pub struct Stamp {
-    place: Place,
+    place: StampOf,
     /// What the content says of itself; proves sameness where `place` only hints at it.
     content: Option<Content>,
 }
@@ -24,7 +24,7 @@ enum Content {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Place {
+enum StampOf {
     File(FileStamp),
     Opaque(Box<[u8]>),
 }
@@ -32,16 +32,16 @@ enum Place {
 impl Stamp {
     /// A stamp for a persistence of your own: a version number, an ETag, a hash.
     pub fn new(mark: impl Into<Vec<u8>>) -> Self {
-        Self { place: Place::Opaque(mark.into().into_boxed_slice()), content: None }
+        Self { place: StampOf::Opaque(mark.into().into_boxed_slice()), content: None }
     }
 
     pub(crate) fn of_file(stamp: FileStamp) -> Self {
-        Self { place: Place::File(stamp), content: None }
+        Self { place: StampOf::File(stamp), content: None }
     }
 
     /// Of a sealed file that was opened, or sealed, here.
     pub(crate) fn of_sealed(stamp: FileStamp, header: Authenticated) -> Self {
-        Self { place: Place::File(stamp), content: Some(Content::Sealed(Box::new(header))) }
+        Self { place: StampOf::File(stamp), content: Some(Content::Sealed(Box::new(header))) }
     }
 
     /// Equal to none that was ever made and to none that will be.
@@ -59,7 +59,7 @@ impl Stamp {
     /// that is past before it is read stands for what is read then.
     pub(crate) fn settled(self) -> Self {
         match &self.place {
-            Place::File(file) if file.is_recent() => {
+            StampOf::File(file) if file.is_recent() => {
                 Self { content: self.content, ..Self::unlike_any() }
             }
             _ => self,

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{FileError, FileStamp, Identity, OpenFile, Parents, Place, SignalFile, os, signal};
+use super::{FileError, FileStamp, Identity, OpenFile, Parents, SignalFile, Trust, os, signal};
 
 /// A folder that was opened and found safe.
 ///
@@ -21,7 +21,7 @@ use super::{FileError, FileStamp, Identity, OpenFile, Parents, Place, SignalFile
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    place: Place,
+    place: Trust,
     directory: os::Directory,
 }
 
@@ -33,16 +33,16 @@ impl Folder {
     /// [`FileError::Unsafe`] where it is not a folder, is a link, belongs to somebody else or can
     /// be entered by others; [`FileError::PermissionDenied`] and [`FileError::Io`] from the system.
     pub fn open(path: &Path) -> Result<Option<Self>, FileError> {
-        Self::open_in(path, Place::Private)
+        Self::open_in(path, Trust::Private)
     }
 
-    /// Opens a folder that other programs use too; see [`Place::Shared`].
+    /// Opens a folder that other programs use too; see [`Trust::Shared`].
     ///
     /// # Errors
     ///
     /// As [`open`](Self::open), but only a folder that others may change is [`FileError::Unsafe`].
     pub fn open_shared(path: &Path) -> Result<Option<Self>, FileError> {
-        Self::open_in(path, Place::Shared)
+        Self::open_in(path, Trust::Shared)
     }
 
     /// Opens a store's own folder and creates it where it is missing, 0700 from the first moment.
@@ -51,7 +51,7 @@ impl Folder {
     ///
     /// As [`open`](Self::open); [`FileError::MissingParent`] where `parents` must exist and do not.
     pub fn create(path: &Path, parents: Parents) -> Result<Self, FileError> {
-        Self::create_in(path, parents, Place::Private)
+        Self::create_in(path, parents, Trust::Private)
     }
 
     /// Opens a folder that other programs use too and creates it where it is missing, as 0700.
@@ -61,7 +61,7 @@ impl Folder {
     /// As [`open_shared`](Self::open_shared); [`FileError::MissingParent`] where `parents` must
     /// exist and do not.
     pub fn create_shared(path: &Path, parents: Parents) -> Result<Self, FileError> {
-        Self::create_in(path, parents, Place::Shared)
+        Self::create_in(path, parents, Trust::Shared)
     }
 
     /// Opens the folder by the rules of `place`; `None` where it does not exist.
@@ -69,7 +69,7 @@ impl Folder {
     /// # Errors
     ///
     /// As [`open`](Self::open).
-    pub fn open_in(path: &Path, place: Place) -> Result<Option<Self>, FileError> {
+    pub fn open_in(path: &Path, place: Trust) -> Result<Option<Self>, FileError> {
         let path = without_trailing_slash(path);
         let directory = os::Directory::open(&path, place)?;
         Ok(directory.map(|directory| Self { path, place, directory }))
@@ -80,7 +80,7 @@ impl Folder {
     /// # Errors
     ///
     /// As [`create`](Self::create).
-    pub fn create_in(path: &Path, parents: Parents, place: Place) -> Result<Self, FileError> {
+    pub fn create_in(path: &Path, parents: Parents, place: Trust) -> Result<Self, FileError> {
         let path = without_trailing_slash(path);
         let directory = os::Directory::create(&path, parents, place)?;
         Ok(Self { path, place, directory })
@@ -96,7 +96,7 @@ impl Folder {
     ///
     /// # Errors
     ///
-    /// [`FileError::Unsafe`] where it is not a regular file of this user's alone (see [`Place`]);
+    /// [`FileError::Unsafe`] where it is not a regular file of this user's alone (see [`Trust`]);
     /// [`FileError::PermissionDenied`] and [`FileError::Io`] from the system.
     pub fn open_file(&self, name: &str) -> Result<Option<OpenFile>, FileError> {
         let path = self.path_of(name)?;
@@ -109,7 +109,7 @@ impl Folder {
     /// whole.
     ///
     /// Returns the stamp of the new file. A sync that failed is never tried again on the same file.
-    /// In a [shared](Place::Shared) folder the file is touched once more under its name, so that
+    /// In a [shared](Trust::Shared) folder the file is touched once more under its name, so that
     /// programs which wait for that, or compare its time with the clock's, see the change.
     ///
     /// # Errors
@@ -125,7 +125,7 @@ impl Folder {
         let temporary = self.write_temporary(name, bytes)?;
         let kept = temporary.rename_over(name, &path)?;
         self.settle(&path, existed)?;
-        if self.place == Place::Shared {
+        if self.place == Trust::Shared {
             self.tell(name, kept.as_ref());
         }
         FileStamp::of_renamed(&path, kept).map_err(|source| FileError::NotDurable { path, source })
@@ -248,7 +248,7 @@ impl Folder {
     /// Opens or creates a file for locking, for reading and writing, without truncation.
     pub(crate) fn open_lock_file(&self, name: &str) -> Result<File, FileError> {
         let path = self.path_of(name)?;
-        self.directory.open_or_create(&path, name, Place::Private)
+        self.directory.open_or_create(&path, name, Trust::Private)
     }
 
     /// Creates a file that lies there while a lock is held; `None` where something has the name.

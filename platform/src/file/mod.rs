@@ -17,10 +17,10 @@ mod error;
 mod folder;
 mod open_file;
 mod own;
-mod place;
 mod real;
 mod recent;
 mod signal;
+mod trust;
 
 use std::path::Path;
 
@@ -44,9 +44,9 @@ pub use self::{
     folder::Folder,
     open_file::OpenFile,
     os::FileStamp,
-    place::{Parents, Place},
     real::{path_from_bytes, path_to_bytes, real_path},
     signal::SignalFile,
+    trust::{Parents, Trust},
 };
 
 /// Refuses a place that lies below a folder which others may change, or behind a link of somebody

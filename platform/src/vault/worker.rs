@@ -98,7 +98,7 @@ impl Worker {
         &self,
         deadline: Duration,
         run: impl FnOnce(&mut dyn Backend) -> Done + Send + 'static,
-    ) -> Result<(Arc<State>, u64), VaultError> {
+    ) -> Result<(Arc<WorkerState>, u64), VaultError> {
         let mut running = self.running.write();
         if running.as_ref().is_some_and(|worker| !worker.is_there()) {
             *running = None;
@@ -127,7 +127,7 @@ impl Worker {
 struct Running {
     pid: u32,
     thread: Option<Thread>,
-    state: Arc<State>,
+    state: Arc<WorkerState>,
     sent: u64,
 }
 
@@ -215,7 +215,7 @@ impl Drop for Running {
 
 /// What callers must know before they queue another call.
 #[derive(Default)]
-struct State {
+struct WorkerState {
     /// The newest call whose caller has given up.
     abandoned: AtomicU64,
     /// The newest call that has returned.
@@ -223,7 +223,7 @@ struct State {
     silent_until: Mutex<Option<Instant>>,
 }
 
-impl State {
+impl WorkerState {
     fn is_silent(&self) -> bool {
         let stuck = self.abandoned.load(Ordering::SeqCst) > self.done.load(Ordering::SeqCst);
         let silent = self.silent_until.lock().map_or(None, |until| *until);

@@ -61,12 +61,12 @@ impl fmt::Debug for KeyCallback {
 }
 
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(super) struct CallbackKey {
     store: String,
     callback: KeyCallback,
 }
 
-impl Keys {
+impl CallbackKey {
     pub(super) fn new(store: &str, callback: KeyCallback) -> Self {
         Self { store: store.to_owned(), callback }
     }
@@ -84,7 +84,7 @@ impl Keys {
     }
 }
 
-impl super::Keys for Keys {
+impl super::KeyProvider for CallbackKey {
     fn name(&self) -> &'static str {
         "callback"
     }

@@ -13,12 +13,12 @@ use super::{Fetched, NewKey, random_key, random_key_id};
 use crate::{
     Error,
     lock::LockGuard,
-    persistence::location::FilePlace,
+    persistence::location::FileLocation,
     seal::{Authenticated, Header, KeyFile, KeyId, KeyParameters},
 };
 
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(super) struct FileKey {
     store: String,
     /// The cache's folder.
     place: PathBuf,
@@ -35,7 +35,7 @@ enum Form {
     Dpapi,
 }
 
-impl Keys {
+impl FileKey {
     pub(super) fn new(store: &str, place: &Path, path: PathBuf) -> Result<Self, Error> {
         Self::in_form(store, place, &path, Form::Clear)
     }
@@ -46,7 +46,7 @@ impl Keys {
     }
 
     fn in_form(store: &str, place: &Path, path: &Path, form: Form) -> Result<Self, Error> {
-        let FilePlace { path, folder, name } = FilePlace::of(path)?;
+        let FileLocation { path, folder, name } = FileLocation::of(path)?;
         let (store, place) = (store.to_owned(), place.to_owned());
         Ok(Self { store, place, path, folder, name, form })
     }
@@ -132,7 +132,7 @@ impl Keys {
     }
 }
 
-impl super::Keys for Keys {
+impl super::KeyProvider for FileKey {
     fn name(&self) -> &'static str {
         match self.form {
             Form::Clear => "key file",

@@ -61,7 +61,7 @@ impl KeySource {
         let mut found: Vec<LeftOverKey> = Vec::new();
         for (id, owner) in listed {
             let key = LeftOverKey::of(id, &owner).filter(|key| !found.contains(key));
-            found.extend(key.filter(|key| matches!(key.state(), Ok(State::LeftOver))));
+            found.extend(key.filter(|key| matches!(key.state(), Ok(Standing::LeftOver))));
         }
         Ok(Some(found))
     }
@@ -98,12 +98,12 @@ impl KeySource {
     }
 
     /// Of a source that keeps each key as an item of a vault.
-    fn items(&self) -> Option<vault::Keys> {
+    fn items(&self) -> Option<vault::VaultKeys> {
         let (store, place, quietly) = ("", Path::new(""), Interaction::Never);
         Some(match self {
-            Self::CredentialStore(of) => vault::Keys::brought(store, place, of, quietly),
-            Self::KernelKeyring(which) => vault::Keys::kernel(store, place, *which, quietly),
-            Self::OsVault => vault::Keys::os(store, place, quietly),
+            Self::CredentialStore(of) => vault::VaultKeys::brought(store, place, of, quietly),
+            Self::KernelKeyring(which) => vault::VaultKeys::kernel(store, place, *which, quietly),
+            Self::OsVault => vault::VaultKeys::os(store, place, quietly),
             Self::Callback(_) | Self::Dpapi | Self::KeyFile(_) | Self::Passphrase(_) => {
                 return None;
             }
@@ -112,7 +112,7 @@ impl KeySource {
 }
 
 /// What the folder says of a key.
-enum State {
+enum Standing {
     LeftOver,
     NamedBy(PathBuf),
     NoFolder,
@@ -124,18 +124,18 @@ impl LeftOverKey {
         Some(Self { id, store: owner.store.clone(), folder })
     }
 
-    fn state(&self) -> Result<State, Error> {
-        let Some(folder) = Folder::open(&self.folder)? else { return Ok(State::NoFolder) };
-        Ok(file_naming(&folder, &self.id)?.map_or(State::LeftOver, State::NamedBy))
+    fn state(&self) -> Result<Standing, Error> {
+        let Some(folder) = Folder::open(&self.folder)? else { return Ok(Standing::NoFolder) };
+        Ok(file_naming(&folder, &self.id)?.map_or(Standing::LeftOver, Standing::NamedBy))
     }
 
     fn check(&self) -> Result<(), Error> {
         match self.state()? {
-            State::LeftOver => Ok(()),
-            State::NamedBy(file) => {
+            Standing::LeftOver => Ok(()),
+            Standing::NamedBy(file) => {
                 Err(refused(&self.id, &format!("is the key of `{}`", shown_path(&file))))
             }
-            State::NoFolder => {
+            Standing::NoFolder => {
                 let folder = shown_path(&self.folder);
                 Err(refused(&self.id, &format!("was made for `{folder}`, which is not there now")))
             }

@@ -5,7 +5,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use super::{Fetched, KeySource, Keys, NewKey};
+use super::{Fetched, KeyProvider, KeySource, NewKey};
 use crate::{
     Error, Interaction,
     lock::LockGuard,
@@ -16,7 +16,7 @@ use crate::{
 /// and by no other; a new cache takes the first that is there.
 #[derive(Debug)]
 pub(in crate::persistence) struct KeySourceList {
-    rungs: Vec<Box<dyn Keys>>,
+    providers: Vec<Box<dyn KeyProvider>>,
     /// The one in use, or the first as long as none is known.
     chosen: AtomicUsize,
 }
@@ -28,35 +28,35 @@ impl KeySourceList {
         place: &Path,
         interaction: Interaction,
     ) -> Result<Self, Error> {
-        let mut rungs: Vec<Box<dyn Keys>> = Vec::with_capacity(sources.len());
+        let mut providers: Vec<Box<dyn KeyProvider>> = Vec::with_capacity(sources.len());
         for source in sources {
-            let rung = source.into_keys(store, place, interaction)?;
-            if rungs.iter().any(|other| other.name() == rung.name()) {
+            let provider = source.into_keys(store, place, interaction)?;
+            if providers.iter().any(|other| other.name() == provider.name()) {
                 return Err(Error::Invalid {
-                    detail: format!("the key source \"{}\" is in the list twice", rung.name()),
+                    detail: format!("the key source \"{}\" is in the list twice", provider.name()),
                 });
             }
-            rungs.push(rung);
+            providers.push(provider);
         }
-        if rungs.is_empty() {
+        if providers.is_empty() {
             return Err(Error::Invalid { detail: "the list of key sources is empty".into() });
         }
-        Ok(Self { rungs, chosen: AtomicUsize::new(0) })
+        Ok(Self { providers, chosen: AtomicUsize::new(0) })
     }
 
     /// The name of the source in use.
     pub(in crate::persistence) fn name(&self) -> &'static str {
-        self.rung().name()
+        self.provider().name()
     }
 
     /// The names of all sources, in their order.
     pub(in crate::persistence) fn names(&self) -> Vec<&'static str> {
-        self.rungs.iter().map(|rung| rung.name()).collect()
+        self.providers.iter().map(|provider| provider.name()).collect()
     }
 
     /// Takes the source that sealed a cache into use; `false` if it is not in the list.
     pub(in crate::persistence) fn choose(&self, parameters: &KeyParameters) -> bool {
-        let found = self.rungs.iter().position(|rung| rung.sealed(parameters));
+        let found = self.providers.iter().position(|provider| provider.sealed(parameters));
         if let Some(at) = found {
             self.chosen.store(at, Ordering::Relaxed);
         }
@@ -65,12 +65,12 @@ impl KeySourceList {
 
     /// Reaches the source of a cache that exists.
     pub(in crate::persistence) fn reach(&self) -> Result<(), Error> {
-        self.rung().reach()
+        self.provider().reach()
     }
 
     /// Reaches the first source that is there.
     pub(in crate::persistence) fn reach_first(&self) -> Result<(), Error> {
-        self.first(|rung| rung.reach_for_new())
+        self.first(|provider| provider.reach_for_new())
     }
 
     pub(in crate::persistence) fn fetch(&self, header: &Header) -> Result<Fetched, Error> {
@@ -78,7 +78,7 @@ impl KeySourceList {
     }
 
     pub(in crate::persistence) fn new_key(&self) -> Result<NewKey, Error> {
-        self.first(|rung| rung.new_key())
+        self.first(|provider| provider.new_key())
     }
 
     pub(in crate::persistence) fn confirm(&self, new_key: &NewKey) -> Result<bool, Error> {
@@ -91,12 +91,12 @@ impl KeySourceList {
 
     /// The key without asking anybody; of no other source than the one that the header names.
     pub(in crate::persistence) fn recall(&self, header: &Header) -> Result<Fetched, Error> {
-        self.that_sealed(header).map_or(Ok(Fetched::Gone), |rung| rung.recall(header))
+        self.that_sealed(header).map_or(Ok(Fetched::Gone), |provider| provider.recall(header))
     }
 
     /// Whether there is a key for [`delete`](Self::delete) to remove.
     pub(in crate::persistence) fn owns(&self, header: &Authenticated) -> Result<bool, Error> {
-        self.that_sealed(header).map_or(Ok(false), |rung| rung.owns(header))
+        self.that_sealed(header).map_or(Ok(false), |provider| provider.owns(header))
     }
 
     /// Removes the key, if it was made for the cache of this header.
@@ -105,7 +105,7 @@ impl KeySourceList {
         header: &Authenticated,
         guard: &LockGuard,
     ) -> Result<(), Error> {
-        self.that_sealed(header).map_or(Ok(()), |rung| rung.delete(header, guard))
+        self.that_sealed(header).map_or(Ok(()), |provider| provider.delete(header, guard))
     }
 
     pub(in crate::persistence) fn whereabouts(&self, header: &Header) -> String {
@@ -114,25 +114,25 @@ impl KeySourceList {
 
     /// Sets aside whatever would keep the next cache from being made, in every source.
     pub(in crate::persistence) fn abandon(&self) -> Result<(), Error> {
-        self.rungs.iter().try_for_each(|rung| rung.abandon())
+        self.providers.iter().try_for_each(|provider| provider.abandon())
     }
 
     /// Proves that the source of a cache that exists works.
     pub(in crate::persistence) fn verify(&self) -> Result<(), Error> {
-        self.rung().verify()
+        self.provider().verify()
     }
 
     /// Proves that the source works that a new cache would take.
     pub(in crate::persistence) fn verify_first(&self) -> Result<(), Error> {
-        self.first(|rung| rung.verify())
+        self.first(|provider| provider.verify())
     }
 
     /// The first source that is there. Only one that does not exist here is passed over: a vault
     /// that is locked, silent or refuses would be there again tomorrow.
-    fn first<T>(&self, work: impl Fn(&dyn Keys) -> Result<T, Error>) -> Result<T, Error> {
+    fn first<T>(&self, work: impl Fn(&dyn KeyProvider) -> Result<T, Error>) -> Result<T, Error> {
         let mut missing = None;
-        for (at, rung) in self.rungs.iter().enumerate() {
-            match work(&**rung) {
+        for (at, provider) in self.providers.iter().enumerate() {
+            match work(&**provider) {
                 Err(error @ (Error::VaultMissing { .. } | Error::VaultServiceMissing { .. })) => {
                     missing = missing.or(Some(error))
                 }
@@ -145,17 +145,17 @@ impl KeySourceList {
         Err(missing.expect("a list that is not empty"))
     }
 
-    fn of(&self, parameters: &KeyParameters) -> &dyn Keys {
-        let sealed = self.rungs.iter().find(|rung| rung.sealed(parameters));
-        sealed.map_or_else(|| self.rung(), |rung| &**rung)
+    fn of(&self, parameters: &KeyParameters) -> &dyn KeyProvider {
+        let sealed = self.providers.iter().find(|provider| provider.sealed(parameters));
+        sealed.map_or_else(|| self.provider(), |provider| &**provider)
     }
 
-    fn that_sealed(&self, header: &Header) -> Option<&dyn Keys> {
-        let mut rungs = self.rungs.iter();
-        rungs.find(|rung| rung.sealed(&header.parameters)).map(|rung| &**rung)
+    fn that_sealed(&self, header: &Header) -> Option<&dyn KeyProvider> {
+        let mut providers = self.providers.iter();
+        providers.find(|provider| provider.sealed(&header.parameters)).map(|provider| &**provider)
     }
 
-    fn rung(&self) -> &dyn Keys {
-        &*self.rungs[self.chosen.load(Ordering::Relaxed)]
+    fn provider(&self) -> &dyn KeyProvider {
+        &*self.providers[self.chosen.load(Ordering::Relaxed)]
     }
 }

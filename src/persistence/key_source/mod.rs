@@ -92,7 +92,7 @@ pub(super) enum Fetched {
 }
 
 /// What every source of keys can do. Only `fetch` and `new_key` may prompt.
-pub(super) trait Keys: fmt::Debug + Send + Sync {
+pub(super) trait KeyProvider: fmt::Debug + Send + Sync {
     /// Its name for people.
     fn name(&self) -> &'static str;
 
@@ -192,19 +192,19 @@ impl KeySource {
         store: &str,
         place: &Path,
         interaction: Interaction,
-    ) -> Result<Box<dyn Keys>, Error> {
+    ) -> Result<Box<dyn KeyProvider>, Error> {
         Ok(match self {
-            Self::Callback(callback) => Box::new(callback::Keys::new(store, callback)),
+            Self::Callback(callback) => Box::new(callback::CallbackKey::new(store, callback)),
             Self::CredentialStore(of) => {
-                Box::new(vault::Keys::brought(store, place, &of, interaction))
+                Box::new(vault::VaultKeys::brought(store, place, &of, interaction))
             }
-            Self::Dpapi => Box::new(file::Keys::under_dpapi(store, place)?),
+            Self::Dpapi => Box::new(file::FileKey::under_dpapi(store, place)?),
             Self::KernelKeyring(which) => {
-                Box::new(vault::Keys::kernel(store, place, which, interaction))
+                Box::new(vault::VaultKeys::kernel(store, place, which, interaction))
             }
-            Self::KeyFile(path) => Box::new(file::Keys::new(store, place, path)?),
-            Self::OsVault => Box::new(vault::Keys::os(store, place, interaction)),
-            Self::Passphrase(passphrase) => Box::new(passphrase::Keys::new(passphrase)),
+            Self::KeyFile(path) => Box::new(file::FileKey::new(store, place, path)?),
+            Self::OsVault => Box::new(vault::VaultKeys::os(store, place, interaction)),
+            Self::Passphrase(passphrase) => Box::new(passphrase::PassphraseKey::new(passphrase)),
         })
     }
 }

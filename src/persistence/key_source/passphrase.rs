@@ -12,9 +12,9 @@ use crate::{
 
 /// The passphrase of a cache, or a function of the program that asks for it.
 #[derive(Clone)]
-pub struct Passphrase(Arc<Source>);
+pub struct Passphrase(Arc<Origin>);
 
-enum Source {
+enum Origin {
     Given(Secret),
     Asked(Box<Ask>, ForkLock<Option<Secret>>),
 }
@@ -24,7 +24,7 @@ type Ask = dyn Fn(bool) -> Result<Secret, Box<dyn StdError + Send + Sync>> + Sen
 impl Passphrase {
     /// This one.
     pub fn new(text: impl Into<Vec<u8>>) -> Self {
-        Self(Arc::new(Source::Given(Secret::new(text))))
+        Self(Arc::new(Origin::Given(Secret::new(text))))
     }
 
     /// The one that `ask` gives. It is called when a key is needed, until its answer was right; it
@@ -36,13 +36,13 @@ impl Passphrase {
     pub fn asked(
         ask: impl Fn(bool) -> Result<Secret, Box<dyn StdError + Send + Sync>> + Send + Sync + 'static,
     ) -> Self {
-        Self(Arc::new(Source::Asked(Box::new(ask), ForkLock::new(None))))
+        Self(Arc::new(Origin::Asked(Box::new(ask), ForkLock::new(None))))
     }
 
     fn text(&self, is_new: bool) -> Result<Secret, Error> {
         let text = match &*self.0 {
-            Source::Given(text) => text.clone(),
-            Source::Asked(ask, right) => {
+            Origin::Given(text) => text.clone(),
+            Origin::Asked(ask, right) => {
                 let known = right.read().clone();
                 known.map_or_else(|| ask(is_new), Ok).map_err(|source| Error::Callback {
                     what: "asking for the passphrase",
@@ -60,7 +60,7 @@ impl Passphrase {
 
     /// Keeps an answer that was right, so that nobody is asked again.
     fn remember(&self, text: Secret) {
-        if let Source::Asked(_, right) = &*self.0 {
+        if let Origin::Asked(_, right) = &*self.0 {
             right.write().get_or_insert(text);
         }
     }
@@ -80,7 +80,7 @@ impl From<String> for Passphrase {
 
 impl From<Secret> for Passphrase {
     fn from(text: Secret) -> Self {
-        Self(Arc::new(Source::Given(text)))
+        Self(Arc::new(Origin::Given(text)))
     }
 }
 
@@ -91,9 +91,9 @@ impl fmt::Debug for Passphrase {
 }
 
 #[derive(Debug)]
-pub(super) struct Keys(Passphrase);
+pub(super) struct PassphraseKey(Passphrase);
 
-impl Keys {
+impl PassphraseKey {
     pub(super) fn new(passphrase: Passphrase) -> Self {
         Self(passphrase)
     }
@@ -104,7 +104,7 @@ impl Keys {
     }
 }
 
-impl super::Keys for Keys {
+impl super::KeyProvider for PassphraseKey {
     fn name(&self) -> &'static str {
         "passphrase"
     }
@@ -117,8 +117,8 @@ impl super::Keys for Keys {
     /// needed.
     fn reach(&self) -> Result<(), Error> {
         match &*self.0.0 {
-            Source::Given(_) => self.0.text(false).map(drop),
-            Source::Asked(..) => Ok(()),
+            Origin::Given(_) => self.0.text(false).map(drop),
+            Origin::Asked(..) => Ok(()),
         }
     }
 

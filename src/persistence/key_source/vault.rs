@@ -52,7 +52,7 @@ impl fmt::Debug for CredentialStore {
 }
 
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(super) struct VaultKeys {
     store: String,
     /// The cache's folder.
     place: PathBuf,
@@ -63,7 +63,7 @@ pub(super) struct Keys {
     parameters: KeyParameters,
 }
 
-impl Keys {
+impl VaultKeys {
     pub(super) fn os(store: &str, place: &Path, interaction: Interaction) -> Self {
         Self::new(store, place, interaction, Vault::os(), KeyParameters::Vault)
     }
@@ -230,7 +230,7 @@ impl Keys {
     }
 }
 
-impl super::Keys for Keys {
+impl super::KeyProvider for VaultKeys {
     fn name(&self) -> &'static str {
         self.vault.name()
     }

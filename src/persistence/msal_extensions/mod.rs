@@ -24,7 +24,7 @@ pub use self::{
 use self::{protected_file::ProtectedFile, vault_item::VaultItem};
 use super::{
     Intent, Loaded, Persistence, Protection, Saved, Stamp,
-    location::{FilePlace, expand_home},
+    location::{FileLocation, expand_home},
     set_aside::{all_set_aside, prefix_of, remove_all, set_aside},
 };
 use crate::{
@@ -87,7 +87,7 @@ pub fn build_encrypted_persistence(
 /// whether the item is unlocked, because a locked KWallet answers as if it had kept the secret.
 #[derive(Debug)]
 pub struct MsalExtensionsPersistence {
-    place: FilePlace,
+    place: FileLocation,
     store: Store,
     item: MsalExtensionsItem,
     signal: bool,
@@ -121,7 +121,7 @@ impl MsalExtensionsPersistence {
         identity: &MsalExtensionsLocation,
     ) -> Result<Self, Error> {
         identity.check()?;
-        let place = FilePlace::of(&expand_home(text(location.as_ref())?)?)?;
+        let place = FileLocation::of(&expand_home(text(location.as_ref())?)?)?;
         let store = match protect::IS_BUILT {
             true => Store::File(ProtectedFile::new(identity)),
             false => Store::Vault(VaultItem::new(identity)),

@@ -11,7 +11,7 @@ use crate::{
     Error,
     persistence::{
         Stamp,
-        location::FilePlace,
+        location::FileLocation,
         recognise::{LARGEST_GIVEN_UP, refuse_another},
     },
 };
@@ -31,7 +31,7 @@ impl ProtectedFile {
     }
 
     /// What the file holds, and its stamp from before it was read.
-    pub(super) fn read(&self, place: &FilePlace, limit: u64) -> Result<(Found, Stamp), Error> {
+    pub(super) fn read(&self, place: &FileLocation, limit: u64) -> Result<(Found, Stamp), Error> {
         let file = match Folder::open_shared(&place.folder)? {
             Some(folder) => folder.open_file(&place.name)?,
             None => None,
@@ -45,7 +45,7 @@ impl ProtectedFile {
         Ok((Found::Content(content), stamp))
     }
 
-    pub(super) fn write(&self, content: &[u8], place: &FilePlace) -> Result<(), Error> {
+    pub(super) fn write(&self, content: &[u8], place: &FileLocation) -> Result<(), Error> {
         let blob = protect_described(content, &self.description, self.entropy.as_deref())
             .map_err(|error| refused(error, place))?;
         let folder = Folder::create_shared(&place.folder, Parents::Create)?;
@@ -54,14 +54,14 @@ impl ProtectedFile {
     }
 
     /// Whether there is a file. An error where it is known to be something else than a cache.
-    pub(super) fn check_given_up(folder: &Folder, place: &FilePlace) -> Result<bool, Error> {
+    pub(super) fn check_given_up(folder: &Folder, place: &FileLocation) -> Result<bool, Error> {
         let Some(file) = folder.open_file(&place.name)? else { return Ok(false) };
         let bytes = file.read_all(LARGEST_GIVEN_UP)?;
         refuse_another(&bytes, &place.path, EXPECTED, |_| may_be_blob(&bytes))?;
         Ok(true)
     }
 
-    pub(super) fn verify(&self, place: &FilePlace) -> Result<(), Error> {
+    pub(super) fn verify(&self, place: &FileLocation) -> Result<(), Error> {
         let proof = b"tokenkeep";
         let entropy = self.entropy.as_deref();
         protect_described(proof, &self.description, entropy)
@@ -71,12 +71,12 @@ impl ProtectedFile {
         Ok(folder.probe(&place.name)?)
     }
 
-    pub(super) fn stamp(place: &FilePlace) -> Result<Option<Stamp>, Error> {
+    pub(super) fn stamp(place: &FileLocation) -> Result<Option<Stamp>, Error> {
         Ok(file::stamp(&place.path)?.map(Stamp::of_file))
     }
 }
 
-fn refused(error: ProtectError, place: &FilePlace) -> Error {
+fn refused(error: ProtectError, place: &FileLocation) -> Error {
     match error {
         ProtectError::Empty | ProtectError::NotData { .. } => Error::Corrupt {
             what: format!("the cache in `{}`", shown_path(&place.path)),

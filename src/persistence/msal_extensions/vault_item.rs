@@ -17,7 +17,7 @@ use super::{Found, ItemEncoding, MsalExtensionsLocation};
 use crate::{
     Error, Interaction,
     lock::LockGuard,
-    persistence::{Stamp, location::FilePlace},
+    persistence::{Stamp, location::FileLocation},
 };
 
 #[derive(Debug)]
@@ -72,7 +72,7 @@ impl VaultItem {
     pub(super) fn write(
         &self,
         content: &[u8],
-        place: &FilePlace,
+        place: &FileLocation,
         signal: bool,
         guard: &LockGuard,
     ) -> Result<(), Error> {
@@ -96,7 +96,7 @@ impl VaultItem {
 
     pub(super) fn delete(
         &self,
-        place: &FilePlace,
+        place: &FileLocation,
         signal: bool,
         guard: &LockGuard,
     ) -> Result<(), Error> {
@@ -122,7 +122,7 @@ impl VaultItem {
 
     /// Only a hint: without a signal file, or with one that nobody touches, the vault has to be
     /// asked.
-    pub(super) fn hint(&self, place: &FilePlace, signal: bool) -> Result<Stamp, Error> {
+    pub(super) fn hint(&self, place: &FileLocation, signal: bool) -> Result<Stamp, Error> {
         let stamp = if signal { file::stamp(&place.path)? } else { None };
         Ok(stamp.map_or_else(Stamp::unlike_any, Stamp::of_file))
     }
@@ -131,7 +131,7 @@ impl VaultItem {
     /// written where it cannot be touched.
     fn change(
         &self,
-        place: &FilePlace,
+        place: &FileLocation,
         signal: bool,
         guard: &LockGuard,
         write: impl FnOnce(Box<dyn Send>) -> Result<(), VaultError>,

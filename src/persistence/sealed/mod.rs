@@ -21,7 +21,7 @@ use tokenkeep_platform::{
 
 pub use self::builder::SealedPersistenceBuilder;
 pub(super) use self::naming::file_naming;
-use self::{history::History, plan::Plan, state::State};
+use self::{history::History, plan::Plan, state::KeyPool};
 use super::{
     Intent, Loaded, Persistence, Protection, Saved, Stamp,
     key_source::{KeySourceList, NewKey},
@@ -46,7 +46,7 @@ pub struct SealedPersistence {
     parents: Parents,
     keys: KeySourceList,
     size_limit: u64,
-    state: ForkLock<State>,
+    state: ForkLock<KeyPool>,
     history: Arc<History>,
 }
 
@@ -110,7 +110,7 @@ impl SealedPersistence {
         }
     }
 
-    fn state(&self) -> RwLockWriteGuard<'_, State> {
+    fn state(&self) -> RwLockWriteGuard<'_, KeyPool> {
         self.state.write()
     }
 

@@ -10,7 +10,7 @@ use crate::{
 };
 
 #[derive(Default)]
-pub(super) struct State {
+pub(super) struct KeyPool {
     /// Keys by their id; usable only for a file whose header names them.
     pub(super) keys: Vec<(KeyId, Key)>,
     /// A key for the case that there is no cache yet, and the process that made it. In a forked
@@ -20,7 +20,7 @@ pub(super) struct State {
     pub(super) prepared: Option<FileStamp>,
 }
 
-impl State {
+impl KeyPool {
     pub(super) fn key(&self, id: &KeyId) -> Option<Key> {
         self.keys.iter().find(|(known, _)| known == id).map(|(_, key)| key.clone())
     }

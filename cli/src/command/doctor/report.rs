@@ -12,7 +12,7 @@ use super::{
     names::Names,
     problem::Problem,
     scene::Scene,
-    sources::{Probed, Row, State, new_source},
+    sources::{Probed, Row, SourceState, new_source},
 };
 use crate::{args::Store, failure::Failure, output};
 
@@ -56,7 +56,7 @@ struct VaultReport {
 struct SourceReport {
     kind: &'static str,
     source: String,
-    state: State,
+    state: SourceState,
     works: Option<bool>,
     position: Option<usize>,
     in_use: bool,
@@ -213,12 +213,12 @@ impl SourceReport {
 
     fn print(&self, said: Option<&Problem>) -> Result<(), Failure> {
         let verdict = match self.state {
-            State::Asks => "would be asked for",
-            State::Fails => "does not work",
-            State::NotNamed => "not tried",
-            State::NotOnThisSystem => "not on this system",
-            State::Silent => "did not answer",
-            State::Works => "works",
+            SourceState::Asks => "would be asked for",
+            SourceState::Fails => "does not work",
+            SourceState::NotNamed => "not tried",
+            SourceState::NotOnThisSystem => "not on this system",
+            SourceState::Silent => "did not answer",
+            SourceState::Works => "works",
         };
         let took = self.milliseconds.map(|ms| format!(", {ms} ms")).unwrap_or_default();
         let mark = if self.in_use { "*" } else { " " };

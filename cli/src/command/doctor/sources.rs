@@ -29,14 +29,14 @@ pub(super) struct Row {
 
 /// What was found of a key source.
 pub(super) struct Probed {
-    pub(super) state: State,
+    pub(super) state: SourceState,
     pub(super) took: Option<Duration>,
     pub(super) failure: Option<Failure>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum State {
+pub(super) enum SourceState {
     /// It would have to ask the user, and was not allowed to.
     Asks,
     /// It does not work; the problem says why.
@@ -68,9 +68,9 @@ impl Row {
 impl Probed {
     pub(super) fn of(took: Option<Duration>, result: Result<(), Failure>) -> Self {
         let state = match &result {
-            Ok(()) => State::Works,
-            Err(Failure::Cache(Error::VaultTimeout { .. })) => State::Silent,
-            Err(_) => State::Fails,
+            Ok(()) => SourceState::Works,
+            Err(Failure::Cache(Error::VaultTimeout { .. })) => SourceState::Silent,
+            Err(_) => SourceState::Fails,
         };
         Self { state, took, failure: result.err() }
     }
@@ -78,19 +78,19 @@ impl Probed {
     /// None where it was not tried.
     pub(super) fn works(&self) -> Option<bool> {
         match self.state {
-            State::Works => Some(true),
-            State::Fails | State::NotOnThisSystem | State::Silent => Some(false),
-            State::Asks | State::NotNamed => None,
+            SourceState::Works => Some(true),
+            SourceState::Fails | SourceState::NotOnThisSystem | SourceState::Silent => Some(false),
+            SourceState::Asks | SourceState::NotNamed => None,
         }
     }
 
-    fn untried(state: State) -> Self {
+    fn untried(state: SourceState) -> Self {
         Self { state, took: None, failure: None }
     }
 
     /// Whether a new cache passes over this source, because it does not exist here.
     pub(super) fn is_missing(&self) -> bool {
-        self.state == State::NotOnThisSystem
+        self.state == SourceState::NotOnThisSystem
             || matches!(
                 self.failure,
                 Some(Failure::Cache(
@@ -127,22 +127,22 @@ pub(super) fn rows(store: &Store) -> Vec<Row> {
 
 /// Never asks on the terminal, and the vault only where that is allowed.
 pub(super) fn probe(choice: &Option<KeyChoice>, store: &Store) -> Probed {
-    let Some(choice) = choice else { return Probed::untried(State::NotNamed) };
+    let Some(choice) = choice else { return Probed::untried(SourceState::NotNamed) };
     let begun = Instant::now();
     let verify = |source: KeySource| {
         let verified = source.verify(&store.name, interaction(store));
         Probed::of(Some(begun.elapsed()), verified.map_err(Failure::from))
     };
     match choice {
-        KeyChoice::Dpapi if !protect::IS_BUILT => Probed::untried(State::NotOnThisSystem),
+        KeyChoice::Dpapi if !protect::IS_BUILT => Probed::untried(SourceState::NotOnThisSystem),
         KeyChoice::Kernel if System::CURRENT != System::Linux => {
-            Probed::untried(State::NotOnThisSystem)
+            Probed::untried(SourceState::NotOnThisSystem)
         }
         KeyChoice::Dpapi => verify(KeySource::Dpapi),
         KeyChoice::Kernel => verify(KeySource::KernelKeyring(KernelKeyring::User)),
         KeyChoice::Vault => verify(KeySource::OsVault),
         KeyChoice::File(path) => verify(KeySource::KeyFile(path.clone())),
-        KeyChoice::Passphrase if !key::has_passphrase() => Probed::untried(State::Asks),
+        KeyChoice::Passphrase if !key::has_passphrase() => Probed::untried(SourceState::Asks),
         KeyChoice::Passphrase | KeyChoice::Environment(_) | KeyChoice::FileDescriptor(_) => {
             let what = "reading the key";
             let checked = key::check(choice).map_err(|source| Error::Callback { what, source });

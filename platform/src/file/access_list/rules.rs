@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Descriptor, Sid, entry::Entry};
-use crate::{file::Place, text::cmd_word};
+use crate::{file::Trust, text::cmd_word};
 
 /// Whether it is a folder or a file that is judged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,7 @@ pub(crate) fn judge(
     found: &Descriptor,
     user: &Sid,
     kind: Kind,
-    place: Place,
+    place: Trust,
 ) -> Result<bool, Fault> {
     ours(found, user)?;
     let narrow = |others: Vec<Sid>| Fix::Narrow(user.clone(), kind, others);
@@ -100,21 +100,21 @@ pub(crate) fn judge(
     }
     let readable_by_others = !readers.is_empty();
     let others = match place {
-        Place::Private => {
+        Trust::Private => {
             let mut all = readers;
             writers.iter().for_each(|who| add(&mut all, who));
             all
         }
-        Place::Shared => writers,
+        Trust::Shared => writers,
     };
     if others.is_empty() {
         return Ok(readable_by_others);
     }
     let what = match (kind, place) {
-        (Kind::Folder, Place::Private) => "can be entered or changed by others",
-        (Kind::Folder, Place::Shared) => "can be changed by others",
-        (Kind::File, Place::Private) => "can be read or written by others",
-        (Kind::File, Place::Shared) => "can be written by others",
+        (Kind::Folder, Trust::Private) => "can be entered or changed by others",
+        (Kind::Folder, Trust::Shared) => "can be changed by others",
+        (Kind::File, Trust::Private) => "can be read or written by others",
+        (Kind::File, Trust::Shared) => "can be written by others",
     };
     let names: Vec<_> = others.iter().map(Sid::name).collect();
     Err(Fault { found: format!("{what} ({})", names.join(", ")), fix: narrow(others) })
@@ -228,7 +228,7 @@ mod tests {
             let found =
                 found(user(), &[(user(), FULL), (Sid::system(), FULL), (who.clone(), mask)]);
             for kind in [Kind::Folder, Kind::File] {
-                for (place, expected) in [(Place::Private, private), (Place::Shared, shared)] {
+                for (place, expected) in [(Trust::Private, private), (Trust::Shared, shared)] {
                     let judged = judge(&found, &user(), kind, place);
                     let told = judged.as_ref().ok().copied();
                     assert_eq!(told, expected, "{who} {mask:#x} {kind:?} {place:?}: {judged:?}");
@@ -253,7 +253,7 @@ mod tests {
             let found = found(owner, &[(user(), FULL)]);
             let told = ours(&found, &user()).map_err(|fault| fault.found);
             assert_eq!(told, expected.map_err(str::to_owned));
-            let judged = judge(&found, &user(), Kind::File, Place::Shared);
+            let judged = judge(&found, &user(), Kind::File, Trust::Shared);
             assert_eq!(judged.is_ok(), expected.is_ok());
         }
         let nobody = Descriptor { owner: None, entries: Some(vec![]) };
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn no_list_and_an_entry_that_nobody_understands_are_refused_everywhere() {
-        for place in [Place::Private, Place::Shared] {
+        for place in [Trust::Private, Trust::Shared] {
             let none = Descriptor { owner: Some(user()), entries: None };
             let fault = judge(&none, &user(), Kind::File, place).unwrap_err();
             assert_eq!(fault.found, "has no access list, so everybody may change it");
@@ -280,7 +280,7 @@ mod tests {
             (Sid::of(5, &[21, 7, 8, 9, 1002]), MODIFY),
             (Sid::of(1, &[0]), EXECUTE),
         ];
-        let fault = judge(&found(user(), &others), &user(), Kind::Folder, Place::Private);
+        let fault = judge(&found(user(), &others), &user(), Kind::Folder, Trust::Private);
         let fault = fault.unwrap_err();
         assert_eq!(
             fault.found,
@@ -299,7 +299,7 @@ mod tests {
         for odd in ["C:\\%TEMP%", "C:\\a\"b", "C:\\a$(b)", "C:\\a`b", "C:\\a\nb"] {
             assert_eq!(fix(odd, true), in_words, "{odd:?}");
         }
-        let fault = judge(&found(user(), &others), &user(), Kind::File, Place::Shared).unwrap_err();
+        let fault = judge(&found(user(), &others), &user(), Kind::File, Trust::Shared).unwrap_err();
         assert_eq!(fault.found, "can be written by others (S-1-5-21-7-8-9-1002)");
         assert!(fault.fix(Path::new("x"), |_| true).contains("\"*S-1-5-18:F\""));
         let foreign = ours(&found(Sid::of(1, &[0]), &[]), &user()).unwrap_err();

@@ -8,7 +8,7 @@ use rustix::{
 };
 
 use super::{
-    super::{FileError, Place, own},
+    super::{FileError, Trust, own},
     FILE_MODE, group,
 };
 use crate::{
@@ -17,16 +17,16 @@ use crate::{
 };
 
 /// A folder by the rules of its place.
-pub(super) fn folder(path: &Path, stat: &Stat, place: Place) -> Result<(), FileError> {
+pub(super) fn folder(path: &Path, stat: &Stat, place: Trust) -> Result<(), FileError> {
     kind(path, stat, FileType::Directory)?;
     owner(path, stat)?;
     let mode = mode_of(stat);
     let found = match place {
-        Place::Private if mode.intersects(OTHERS) => "can be entered or changed by others",
-        Place::Shared if others_may(mode, path, stat, OTHERS_WRITE) => "can be changed by others",
+        Trust::Private if mode.intersects(OTHERS) => "can be entered or changed by others",
+        Trust::Shared if others_may(mode, path, stat, OTHERS_WRITE) => "can be changed by others",
         _ => return Ok(()),
     };
-    let is_own = place == Place::Private && !mode.contains(Mode::SVTX) && own::is_own_folder(path);
+    let is_own = place == Trust::Private && !mode.contains(Mode::SVTX) && own::is_own_folder(path);
     let fix = match is_own {
         true => format!("run `chmod 700 {}`", shell_word(path)),
         false => "name a folder of its own below it, or another place".to_owned(),
@@ -35,16 +35,16 @@ pub(super) fn folder(path: &Path, stat: &Stat, place: Place) -> Result<(), FileE
 }
 
 /// A file by the rules of its place.
-pub(super) fn file(path: &Path, stat: &Stat, place: Place) -> Result<(), FileError> {
+pub(super) fn file(path: &Path, stat: &Stat, place: Trust) -> Result<(), FileError> {
     ours(path, stat)?;
     let mode = mode_of(stat);
     let found = match place {
-        Place::Private if mode.intersects(OTHERS) => "can be read or written by others",
-        Place::Shared if others_may(mode, path, stat, OTHERS_WRITE) => "can be written by others",
-        Place::Private if stat.st_nlink > 1 => return Err(linked(path, stat)),
+        Trust::Private if mode.intersects(OTHERS) => "can be read or written by others",
+        Trust::Shared if others_may(mode, path, stat, OTHERS_WRITE) => "can be written by others",
+        Trust::Private if stat.st_nlink > 1 => return Err(linked(path, stat)),
         _ => return Ok(()),
     };
-    let fix = match place == Place::Private && own::is_own_file(path) {
+    let fix = match place == Trust::Private && own::is_own_file(path) {
         true => narrow_file(path),
         false => "name another place".to_owned(),
     };

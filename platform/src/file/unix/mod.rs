@@ -24,7 +24,7 @@ use rustix::{
 use self::make::make_folder;
 pub use self::stamp::FileStamp;
 pub(crate) use self::{above::check_above, disk::sync_file, make::may_make, stamp::Identity};
-use super::{FileError, Parents, Place, open_file::Opened};
+use super::{FileError, Parents, Trust, open_file::Opened};
 
 /// An open folder.
 #[derive(Debug)]
@@ -33,15 +33,15 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    pub(crate) fn open(path: &Path, place: Place) -> Result<Option<Self>, FileError> {
+    pub(crate) fn open(path: &Path, place: Trust) -> Result<Option<Self>, FileError> {
         let follow = match place {
-            Place::Private => OFlags::NOFOLLOW,
-            Place::Shared => OFlags::empty(),
+            Trust::Private => OFlags::NOFOLLOW,
+            Trust::Shared => OFlags::empty(),
         };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | follow;
         let descriptor = match retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty())) {
             Ok(descriptor) => descriptor,
-            Err(Errno::NOENT) if place == Place::Private => return Ok(None),
+            Err(Errno::NOENT) if place == Trust::Private => return Ok(None),
             Err(Errno::NOENT) => return dangling_or_absent(path),
             Err(errno) => return Err(check::explain("open", path, errno, true)),
         };
@@ -51,7 +51,7 @@ impl Directory {
         Ok(Some(Self { descriptor }))
     }
 
-    pub(crate) fn create(path: &Path, parents: Parents, place: Place) -> Result<Self, FileError> {
+    pub(crate) fn create(path: &Path, parents: Parents, place: Trust) -> Result<Self, FileError> {
         if let Some(directory) = Self::open(path, place)? {
             return Ok(directory);
         }
@@ -63,7 +63,7 @@ impl Directory {
         &self,
         path: &Path,
         name: &str,
-        place: Place,
+        place: Trust,
     ) -> Result<Option<Opened>, FileError> {
         let flags = OFlags::RDONLY | OPEN_SAFELY;
         let file = match self.open_at(name, flags) {
@@ -86,7 +86,7 @@ impl Directory {
         &self,
         path: &Path,
         name: &str,
-        place: Place,
+        place: Trust,
     ) -> Result<File, FileError> {
         let file = match self.open_at(name, OFlags::RDWR | OFlags::CREATE | OPEN_SAFELY) {
             Ok(descriptor) => File::from(descriptor),
@@ -163,7 +163,7 @@ impl Directory {
     }
 
     /// Whether the name is taken; an error where what has it must not be replaced.
-    pub(crate) fn check(&self, path: &Path, name: &str, place: Place) -> Result<bool, FileError> {
+    pub(crate) fn check(&self, path: &Path, name: &str, place: Trust) -> Result<bool, FileError> {
         match self.stat_at(path, name)? {
             Some(stat) => self.check_stat(path, name, &stat, place).map(|()| true),
             None => Ok(false),
@@ -255,7 +255,7 @@ impl Directory {
         path: &Path,
         name: &str,
         stat: &rustix::fs::Stat,
-        place: Place,
+        place: Trust,
     ) -> Result<(), FileError> {
         check::file(path, stat, place).or_else(|error| {
             let same = |other: rustix::fs::Stat| Identity::new(&other) == Identity::new(stat);

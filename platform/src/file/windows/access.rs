@@ -159,7 +159,7 @@ mod tests {
 
     use super::*;
     use crate::file::{
-        Place,
+        Trust,
         access_list::{Kind, judge},
     };
 
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn what_is_created_is_the_users_alone_whatever_its_folder_hands_down() {
         for (found, kind) in created() {
-            let judged = judge(&found, &user().unwrap(), kind, Place::Private);
+            let judged = judge(&found, &user().unwrap(), kind, Trust::Private);
             assert_eq!(judged, Ok(false), "{found:?}");
         }
     }

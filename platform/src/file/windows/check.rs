@@ -15,7 +15,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 
 use super::{
     super::{
-        FileError, Place,
+        FileError, Trust,
         access_list::{self, Descriptor, Fault, Kind, Sid},
         own,
     },
@@ -58,17 +58,17 @@ impl Found {
     }
 
     /// A folder by the rules of its place.
-    pub(super) fn check_folder(&self, path: &Path, place: Place) -> Result<(), FileError> {
+    pub(super) fn check_folder(&self, path: &Path, place: Trust) -> Result<(), FileError> {
         self.check_kind(path, Kind::Folder)?;
         self.judge(path, Kind::Folder, place).map(drop)
     }
 
     /// A file by the rules of its place; whether others can read it.
-    pub(super) fn check_file(&self, path: &Path, place: Place) -> Result<bool, FileError> {
+    pub(super) fn check_file(&self, path: &Path, place: Trust) -> Result<bool, FileError> {
         self.check_kind(path, Kind::File)?;
         let readable_by_others = self.judge(path, Kind::File, place)?;
         let links = self.information.nNumberOfLinks;
-        if place == Place::Private && links > 1 {
+        if place == Trust::Private && links > 1 {
             let fix = match own::is_own_file(path) {
                 true => "copy it to a new file and put that in its place",
                 false => "name another place",
@@ -102,7 +102,7 @@ impl Found {
         Err(unsafe_path(path, found.to_owned(), fix))
     }
 
-    fn judge(&self, path: &Path, kind: Kind, place: Place) -> Result<bool, FileError> {
+    fn judge(&self, path: &Path, kind: Kind, place: Trust) -> Result<bool, FileError> {
         access_list::judge(&self.descriptor, &self.user, kind, place)
             .map_err(|fault| faulty(path, kind, &fault))
     }

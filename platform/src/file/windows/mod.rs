@@ -42,7 +42,7 @@ use self::{
     check::{Found, Links},
     native::Replace,
 };
-use super::{FileError, Parents, Place, access_list::Kind, open_file::Opened};
+use super::{FileError, Parents, Trust, access_list::Kind, open_file::Opened};
 
 /// A folder that was found safe.
 #[derive(Debug)]
@@ -51,10 +51,10 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    pub(crate) fn open(path: &Path, place: Place) -> Result<Option<Self>, FileError> {
+    pub(crate) fn open(path: &Path, place: Trust) -> Result<Option<Self>, FileError> {
         let links = match place {
-            Place::Private => Links::Seen,
-            Place::Shared => Links::Followed,
+            Trust::Private => Links::Seen,
+            Trust::Shared => Links::Followed,
         };
         if let Some(found) = Found::at(path, links)? {
             found.check_folder(path, place)?;
@@ -63,14 +63,14 @@ impl Directory {
         // A folder in a shared place may be reached through a link, but not through one that leads
         // nowhere.
         match Found::at(path, Links::Seen)? {
-            Some(link) if place == Place::Shared => {
+            Some(link) if place == Trust::Shared => {
                 Err(link.check_folder(path, place).err().unwrap_or_else(|| missing(path)))
             }
             _ => Ok(None),
         }
     }
 
-    pub(crate) fn create(path: &Path, parents: Parents, place: Place) -> Result<Self, FileError> {
+    pub(crate) fn create(path: &Path, parents: Parents, place: Trust) -> Result<Self, FileError> {
         if let Some(directory) = Self::open(path, place)? {
             return Ok(directory);
         }
@@ -82,7 +82,7 @@ impl Directory {
         &self,
         path: &Path,
         _name: &str,
-        place: Place,
+        place: Trust,
     ) -> Result<Option<Opened>, FileError> {
         let mut options = OpenOptions::new();
         // A folder, which is opened only so, is told at once from a file that is in use.
@@ -104,7 +104,7 @@ impl Directory {
         &self,
         path: &Path,
         _name: &str,
-        place: Place,
+        place: Trust,
     ) -> Result<File, FileError> {
         let opening = Opening {
             access: GENERIC_READ | GENERIC_WRITE,
@@ -219,7 +219,7 @@ impl Directory {
     }
 
     /// Whether the name is taken; an error where what has it must not be replaced.
-    pub(crate) fn check(&self, path: &Path, _name: &str, place: Place) -> Result<bool, FileError> {
+    pub(crate) fn check(&self, path: &Path, _name: &str, place: Trust) -> Result<bool, FileError> {
         match Found::at(path, Links::Seen)? {
             Some(found) => found.check_file(path, place).map(|_| true),
             None => Ok(false),

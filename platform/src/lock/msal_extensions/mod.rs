@@ -25,7 +25,7 @@ use super::{
     backoff::{Deadline, Obstacle},
     content::Here,
 };
-use crate::file::{FileError, Folder, Place};
+use crate::file::{FileError, Folder, Trust};
 
 cfg_if::cfg_if! {
     if #[cfg(unix)] {
@@ -82,7 +82,7 @@ impl MsalExtensions {
     }
 
     pub(super) fn holder(&self) -> Result<Option<Holder>, FileError> {
-        let Some(folder) = Folder::open_in(&self.folder, Place::Shared)? else { return Ok(None) };
+        let Some(folder) = Folder::open_in(&self.folder, Trust::Shared)? else { return Ok(None) };
         let Some(sight) = Sight::open(&folder, &self.name)? else { return Ok(None) };
         let content = sight.content();
         let content = content.map_err(|source| FileError::from_io("read", &self.path, source))?;
@@ -96,7 +96,7 @@ impl MsalExtensions {
             return Err(FileError::Io { operation, path, source }.into());
         }
         let missing = || FileError::MissingParent { path: self.folder.clone() };
-        let folder = Folder::open_in(&self.folder, Place::Shared)?.ok_or_else(missing)?;
+        let folder = Folder::open_in(&self.folder, Trust::Shared)?.ok_or_else(missing)?;
         let gap = self.yielding.try_lock().map(|yielding| yielding.gap(Instant::now()));
         if let Ok(gap) = gap.map(|gap| gap.min(wait.timeout))
             && !gap.is_zero()

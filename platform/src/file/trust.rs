@@ -13,7 +13,7 @@ pub enum Parents {
 /// Whose folder it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Place {
+pub enum Trust {
     /// The store's own. Nobody else may enter the folder or read a file in it; links are refused.
     Private,
     /// One that other programs use too. Others may look into the folder and read files, but may
