@@ -51,6 +51,18 @@ pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 /// - `PartlyRemoved`: the cache is gone, a file or a key of it is not. Remove what the error names.
 /// - `RolledBack`: the file is older than what this process has seen, or of a store that had ended.
 ///   Find out who restored it; `reset` starts over.
+///
+/// ```
+/// use tokenkeep::{Error, PersistedTokenCache, persistence::SealedPersistence};
+///
+/// fn explain(error: &Error) -> String {
+///     let what = if error.is_sign_in_needed() { "sign in again" } else { "not opened" };
+///     format!("{what}: {error}; {}", error.next_step())
+/// }
+///
+/// let refused = SealedPersistence::builder("a name with blanks").open().unwrap_err();
+/// assert!(explain(&refused).starts_with("not opened: the store name"));
+/// ```
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

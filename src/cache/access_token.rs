@@ -114,6 +114,20 @@ pub(crate) enum EntryAt<'c> {
 
 /// An access token that a program can use. Its memory is wiped when it and every cache that has it
 /// are dropped; `Debug` shows no secret.
+///
+/// ```
+/// use tokenkeep::{PersistedTokenCache, TokenRequest};
+///
+/// let cache = PersistedTokenCache::in_memory();
+/// let request = TokenRequest::new("client", "https://login.example.com/tenant", ["read"]);
+/// let answer = r#"{"access_token": "eyJ0eXAi", "expires_in": 3600, "scope": "read"}"#;
+/// let token = cache.add_response(&request, answer)?;
+/// let header = format!("Authorization: Bearer {}", token.secret());
+/// if let Some(reason) = token.unstored_because() {
+///     eprintln!("the next run asks you to sign in again: {reason}");
+/// }
+/// # Ok::<(), tokenkeep::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct AccessToken {
     /// With a secret and an expiry.

@@ -14,6 +14,17 @@ use crate::{
 };
 
 /// A user, or another identity, that is signed in.
+///
+/// ```no_run
+/// # let cache = tokenkeep::PersistedTokenCache::open("com.example.mytool")?;
+/// for account in cache.accounts()? {
+///     println!("{} ({})", account.username(), account.environment());
+/// }
+/// if let [only] = &cache.accounts()?[..] {
+///     cache.sign_out_everywhere(only)?;
+/// }
+/// # Ok::<(), tokenkeep::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Account {
     home_account_id: String,

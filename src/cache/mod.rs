@@ -57,6 +57,18 @@ use crate::{
 /// A clone costs next to nothing; memory is shared until one of the two is changed. Entries stay
 /// in the order in which they were added. Nothing expires by itself: a write drops only what it
 /// replaces, and [`remove_expired`](Self::remove_expired) is a call.
+///
+/// ```
+/// use tokenkeep::{TokenCache, TokenRequest};
+///
+/// let mut cache = TokenCache::new();
+/// let request = TokenRequest::new("client", "https://login.example.com/tenant", ["read"]);
+/// let now = 1_000_000_000;
+/// cache.add_response(&request, r#"{"access_token": "eyJ0eXAi", "expires_in": 3600}"#, now)?;
+/// let again = TokenCache::from_json(cache.to_json().expose())?;
+/// assert_eq!(again.find_access_token(&request, now)?.unwrap().secret(), "eyJ0eXAi");
+/// # Ok::<(), tokenkeep::Error>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct TokenCache {
     members: Vec<Member>,

@@ -16,6 +16,17 @@ use crate::cache::{
 ///
 /// A field must be present and equal. Case matters, except that the environment asked for is
 /// made lower case, as it stands in the cache.
+///
+/// ```
+/// use tokenkeep::{CredentialType, PersistedTokenCache, Query};
+///
+/// let cache = PersistedTokenCache::in_memory();
+/// let query = Query::new().field("client_id", "my-client-id");
+/// for entry in cache.search(CredentialType::RefreshToken, &query)? {
+///     println!("{:?}", entry.home_account_id());
+/// }
+/// # Ok::<(), tokenkeep::Error>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct Query {
     fields: Vec<(String, String)>,

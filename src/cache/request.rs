@@ -24,6 +24,18 @@ use crate::{
 ///
 /// Make it once and use it often; what lookups need is worked out when it is made. Two requests are
 /// equal if they ask for the same, in whatever order their scopes stand.
+///
+/// ```
+/// use std::time::Duration;
+/// use tokenkeep::TokenRequest;
+///
+/// let authority = "https://login.microsoftonline.com/organizations";
+/// let request = TokenRequest::new("my-client-id", authority, ["User.Read", "Mail.Read"])
+///     .margin(Duration::from_secs(60));
+/// // A list in one string is the same request.
+/// assert!(request == TokenRequest::new("my-client-id", authority, ["Mail.Read User.Read"])
+///     .margin(Duration::from_secs(60)));
+/// ```
 #[derive(Clone)]
 pub struct TokenRequest {
     client_id: String,

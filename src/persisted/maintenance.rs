@@ -49,6 +49,15 @@ impl PersistedTokenCache {
     ///
     /// # Errors
     /// The first thing that keeps the cache from being read or saved; nothing that is kept changes.
+    ///
+    /// ```no_run
+    /// # fn sign_in() -> Vec<u8> { Vec::new() }
+    /// # let cache = tokenkeep::PersistedTokenCache::open("com.example.mytool")?;
+    /// # let request = tokenkeep::TokenRequest::new("c", "https://login.example.com/t", ["read"]);
+    /// cache.prepare()?; // A locked vault is found out here, before the browser opens.
+    /// let token = cache.add_response(&request, sign_in())?;
+    /// # Ok::<(), tokenkeep::Error>(())
+    /// ```
     pub fn prepare(&self) -> Result<Protection, Error> {
         self.shared.store.check_change()?;
         self.snapshot()?;

@@ -22,6 +22,23 @@ impl PersistedTokenCache {
     /// in a callback that serves it; [`Error::LockTimeout`], and whatever keeps the store from
     /// being read or written; the old state is intact then. After [`Error::DurabilityUnknown`] the
     /// new state is visible.
+    ///
+    /// ```
+    /// use tokenkeep::{CredentialType, PersistedTokenCache, Query};
+    ///
+    /// let cache = PersistedTokenCache::in_memory();
+    /// let everything = Query::new();
+    /// // All of it is saved, or nothing.
+    /// let removed = cache.transaction(|cache| {
+    ///     let tokens = cache.find(CredentialType::AccessToken, &everything, 0);
+    ///     for token in &tokens {
+    ///         cache.remove_access_token(token)?;
+    ///     }
+    ///     Ok(tokens.len())
+    /// })?;
+    /// # assert_eq!(removed, 0);
+    /// # Ok::<(), tokenkeep::Error>(())
+    /// ```
     pub fn transaction<T>(
         &self,
         mut change: impl FnMut(&mut TokenCache) -> Result<T, Error>,

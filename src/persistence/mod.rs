@@ -121,8 +121,8 @@ pub trait Persistence: fmt::Debug + Send + Sync {
         Protection::Other
     }
 
-    /// The lock that every writer of this place takes, if the place has one of its own. It is used
-    /// where [`with_persistence`](crate::PersistedTokenCache::with_persistence) is given none.
+    /// The lock that every writer of this store takes, if the store has one of its own; else only
+    /// one value may write it.
     fn lock(&self) -> Option<CrossProcessLock> {
         None
     }

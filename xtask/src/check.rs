@@ -62,10 +62,12 @@ const STAGES: &[Stage] = &[
 const FEATURES: [&[&str]; 2] = [&[], &["--features", "tokenkeep/tokio"]];
 
 fn clippy() -> Result<(), Failure> {
-    FEATURES.iter().try_for_each(|features| {
+    let all = FEATURES.map(|features| [&["--workspace", "--all-targets"], features].concat());
+    let in_memory = vec!["--package", "tokenkeep", "--lib", "--no-default-features"];
+    all.into_iter().chain([in_memory]).try_for_each(|what| {
         let mut clippy = stage::cargo();
-        clippy.args(["clippy", "--quiet", "--workspace", "--all-targets"]).args(*features);
-        stage::finish("clippy", clippy.args(["--", "-D", "warnings"]))
+        clippy.args(["clippy", "--quiet"]).args(what).args(["--", "-D", "warnings"]);
+        stage::finish("clippy", &mut clippy)
     })
 }
 

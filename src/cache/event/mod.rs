@@ -27,6 +27,19 @@ use crate::{
 ///
 /// Read it from msal's event shape with [`from_json`](Self::from_json), or make it from a
 /// provider's response with [`from_response`](Self::from_response). `Debug` shows no secret.
+///
+/// ```
+/// use tokenkeep::{PersistedTokenCache, SignInEvent, TokenRequest};
+///
+/// let request = TokenRequest::new("client", "https://github.example/login", ["repo"]);
+/// let answer = br#"{"access_token": "gho_16C7", "expires_in": 28800}"#;
+/// // This provider does not say who signed in, so the program does.
+/// let event = SignInEvent::from_response(&request, answer)?.account("42", "ada");
+/// let cache = PersistedTokenCache::in_memory();
+/// cache.add(&event)?;
+/// assert_eq!(cache.accounts()?[0].username(), "ada");
+/// # Ok::<(), tokenkeep::Error>(())
+/// ```
 #[derive(Clone, Default)]
 pub struct SignInEvent {
     pub(super) client_id: Option<String>,

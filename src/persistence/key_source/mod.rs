@@ -32,10 +32,10 @@ use crate::{
 /// A cache remembers the kind of its key. Opening it with another kind is
 /// [`Error::OtherBackend`], never a silent change.
 ///
-/// Nothing falls back by itself. A program that may run without a vault lists its sources with
-/// [`key_sources`](crate::PersistenceBuilder::key_sources), the best first. A new cache takes the
-/// first that exists. A vault that is locked or silent is an error and never a reason to take the
-/// next, because it would be back tomorrow.
+/// There is no silent fallback. A program that may run without a vault lists its sources with
+/// [`key_sources`](crate::persistence::SealedPersistenceBuilder::key_sources), the best first. A new cache takes the
+/// first that exists. A locked or unresponsive vault is an error. The next source is not tried: the
+/// vault would be back tomorrow, with a cache sealed under another key.
 ///
 /// | source | survives | who else can read the key |
 /// |---|---|---|
@@ -49,6 +49,16 @@ use crate::{
 ///
 /// [`PersistedTokenCache::protection`](crate::PersistedTokenCache::protection) says which one is in
 /// use.
+///
+/// ```no_run
+/// use tokenkeep::{KeySource, PersistedTokenCache, persistence::SealedPersistence};
+///
+/// // The vault, or where there is none a passphrase.
+/// let sources = [KeySource::OsVault, KeySource::Passphrase("several words".into())];
+/// let store = SealedPersistence::builder("com.example.mytool").key_sources(sources).open()?;
+/// println!("{}", PersistedTokenCache::new(store).protection());
+/// # Ok::<(), tokenkeep::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum KeySource {

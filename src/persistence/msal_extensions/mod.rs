@@ -44,7 +44,7 @@ use crate::{
 /// use tokenkeep::{PersistedTokenCache, build_encrypted_persistence};
 ///
 /// let persistence = build_encrypted_persistence("/home/ada/.mytool/token_cache.bin")?;
-/// let cache = PersistedTokenCache::with_persistence(persistence, None);
+/// let cache = PersistedTokenCache::new(persistence);
 /// for account in cache.accounts()? {
 ///     println!("{account:?}");
 /// }
