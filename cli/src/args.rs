@@ -430,7 +430,7 @@ const DOCTOR: &str = r#"With --json:
   key_sources    kind, source (as typed after --key), state (works, fails, silent, asks, not_named,
                  not_on_this_system), works, position (in the order, from 1), in_use,
                  milliseconds, note, problem
-  surroundings   system, wsl, ssh, container, display, session_bus_address, session_bus,
+  environment    system, wsl, ssh, container, display, session_bus_address, session_bus,
                  runtime_folder, provider, provider_process, installed_providers
   left_over_keys source (as typed after --key), id, store, folder of each key that no cache names; null
                  where no vault can list its keys

@@ -80,7 +80,7 @@ fn a_vault_that_works_says_who_serves_it_and_keeps_no_item() {
         assert_eq!((code, &report["cache"]["state"]), (0, &"new".into()), "{report:#}");
         assert_eq!(report["cache"]["key_of_a_new_cache"], "vault");
         assert_eq!(source(&report, "vault")["state"], "works");
-        assert_eq!(report["surroundings"]["provider"], "gnome-keyring");
+        assert_eq!(report["environment"]["provider"], "gnome-keyring");
         assert_eq!(items(keyring), before, "the random item is gone");
         assert!(!place.folder().exists(), "nothing is made for the sake of a look");
         println!("measured: doctor on gnome-keyring {} ms", report["milliseconds"]);
@@ -156,10 +156,10 @@ fn a_bus_without_a_service_is_told_apart_by_what_is_installed() {
             let shared = place.0.path().join("share");
             let (code, report) = doctor(in_session(keyring, &place).env("XDG_DATA_DIRS", &shared));
             assert_eq!(code, 4, "{report:#}");
-            assert_eq!(report["surroundings"]["session_bus"], true);
-            assert_eq!(report["surroundings"]["provider"], Value::Null);
+            assert_eq!(report["environment"]["session_bus"], true);
+            assert_eq!(report["environment"]["provider"], Value::Null);
             let line = report["cache"]["problem"]["next_step"].as_str().unwrap();
-            let is_container = report["surroundings"]["container"] == true;
+            let is_container = report["environment"]["container"] == true;
             let words = if is_container { "--key env:" } else { "gnome-keyring" };
             assert!(line.contains(words), "{line}");
 
@@ -190,7 +190,7 @@ fn without_a_bus_the_line_starts_one_with_a_keyring_in_it() {
         without(&mut command);
         let (code, report) = doctor(&mut command);
         assert_eq!(code, 4, "{report:#}");
-        assert_eq!(report["surroundings"]["session_bus"], false);
+        assert_eq!(report["environment"]["session_bus"], false);
         let line = report["cache"]["problem"]["next_step"].as_str().unwrap();
         assert!(line.ends_with("; exec bash'"), "{line}");
 
@@ -218,7 +218,7 @@ fn a_silent_vault_keeps_nobody_waiting_for_more_than_5_s() {
         assert_eq!(code, 4, "{report:#}");
         assert!(took < Duration::from_secs(5), "{took:?}");
         assert_eq!(source(&report, "vault")["state"], "silent", "{report:#}");
-        assert_eq!(report["surroundings"]["provider_process"], std::process::id());
+        assert_eq!(report["environment"]["provider_process"], std::process::id());
         let line = source(&report, "vault")["problem"]["next_step"].as_str().unwrap();
         assert!(!line.contains("kill"), "a program that is known for no vault: {line}");
         let other = doctor(place.command().envs(keyring.envs()));
@@ -260,7 +260,7 @@ fn a_second_provider_is_told_with_what_it_means() {
         let both = doctor(in_session(keyring, &place).env("XDG_DATA_DIRS", &shared)).1;
         let note = source(&both, "vault")["note"].as_str().unwrap();
         assert!(note.contains("KWallet is installed too"), "{note}");
-        assert_eq!(both["surroundings"]["installed_providers"][1], "KWallet");
+        assert_eq!(both["environment"]["installed_providers"][1], "KWallet");
     });
 }
 
@@ -272,7 +272,7 @@ fn kwallet_is_named_and_keeps_no_item_either() {
         let before = items(keyring);
         let (code, report) = doctor(&mut in_session(keyring, &place));
         assert_eq!(code, 0, "{report:#}");
-        assert_eq!(report["surroundings"]["provider"], "KWallet");
+        assert_eq!(report["environment"]["provider"], "KWallet");
         assert_eq!(items(keyring), before);
         println!("measured: doctor on KWallet {} ms", report["milliseconds"]);
     });

@@ -49,7 +49,7 @@ fn every_command_speaks_json_with_stable_names() {
         let object = value.as_object().expect("an object");
         object.keys().cloned().collect::<Vec<_>>().join(" ")
     };
-    assert_eq!(names(&doctor), "cache key_sources left_over_keys milliseconds surroundings");
+    assert_eq!(names(&doctor), "cache environment key_sources left_over_keys milliseconds");
     assert_eq!(
         names(&doctor["cache"]),
         "accounts encrypted item key_in_use key_of_a_new_cache lock_file name order place problem \
@@ -60,7 +60,7 @@ fn every_command_speaks_json_with_stable_names() {
         "in_use kind milliseconds note position problem source state works"
     );
     assert_eq!(
-        names(&doctor["surroundings"]),
+        names(&doctor["environment"]),
         "container display installed_providers provider provider_process runtime_folder \
          session_bus session_bus_address ssh system wsl"
     );

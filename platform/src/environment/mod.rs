@@ -13,7 +13,7 @@ use providers::{data_folders, providers};
 /// What can be seen of this machine and this login without asking anybody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Surroundings {
+pub struct Environment {
     /// The operating system that this program was built for.
     pub system: System,
     /// The Windows Subsystem for Linux: its kernel's release says "microsoft".
@@ -53,7 +53,7 @@ pub enum System {
     Other,
 }
 
-impl Surroundings {
+impl Environment {
     /// Those of this process.
     pub fn here() -> Self {
         Self::seen(System::CURRENT, &|name| std::env::var_os(name), Path::new("/"))
@@ -119,18 +119,18 @@ mod tests {
         std::io::Write::write_all(&mut file, text.as_bytes()).unwrap();
     }
 
-    fn seen(system: System, variables: &[(&str, &str)], root: &Path) -> Surroundings {
+    fn seen(system: System, variables: &[(&str, &str)], root: &Path) -> Environment {
         let find = |name: &str| {
             let found = variables.iter().find(|(theirs, _)| *theirs == name);
             found.map(|(_, value)| OsString::from(value))
         };
-        Surroundings::seen(system, &find, root)
+        Environment::seen(system, &find, root)
     }
 
     #[test]
     fn nothing_is_seen_where_nothing_is() {
         let root = tempfile::tempdir().unwrap();
-        let bare = Surroundings { system: System::Linux, ..Surroundings::default() };
+        let bare = Environment { system: System::Linux, ..Environment::default() };
         let empty = [("SSH_TTY", ""), ("container", ""), ("XDG_RUNTIME_DIR", "")];
         assert_eq!(seen(System::Linux, &empty, root.path()), bare);
     }
@@ -138,28 +138,28 @@ mod tests {
     #[test]
     fn wsl_ssh_a_container_and_the_bus_are_each_told_by_their_own_mark() {
         let root = tempfile::tempdir().unwrap();
-        let bare = Surroundings { system: System::Linux, ..Surroundings::default() };
-        let ssh = Surroundings { is_ssh: true, ..bare.clone() };
+        let bare = Environment { system: System::Linux, ..Environment::default() };
+        let ssh = Environment { is_ssh: true, ..bare.clone() };
         for name in ["SSH_CONNECTION", "SSH_TTY"] {
             assert_eq!(seen(System::Linux, &[(name, "x")], root.path()), ssh, "{name}");
         }
-        let display = Surroundings { has_display: true, ..bare.clone() };
+        let display = Environment { has_display: true, ..bare.clone() };
         for name in ["DISPLAY", "WAYLAND_DISPLAY"] {
             assert_eq!(seen(System::Linux, &[(name, ":0")], root.path()), display, "{name}");
         }
-        let container = Surroundings { is_container: true, ..bare.clone() };
+        let container = Environment { is_container: true, ..bare.clone() };
         assert_eq!(seen(System::Linux, &[("container", "podman")], root.path()), container);
         for mark in [".dockerenv", "run/.containerenv"] {
             let root = tempfile::tempdir().unwrap();
             file(root.path(), mark, "");
             assert_eq!(seen(System::Linux, &[], root.path()), container, "{mark}");
         }
-        let bus = Surroundings { has_bus_address: true, ..bare.clone() };
+        let bus = Environment { has_bus_address: true, ..bare.clone() };
         assert_eq!(seen(System::Linux, &[("DBUS_SESSION_BUS_ADDRESS", "x")], root.path()), bus);
         file(root.path(), "run/user/bus", "");
         let runtime = root.path().join("run/user");
         let socket = [("XDG_RUNTIME_DIR", runtime.to_str().unwrap())];
-        let both = Surroundings { has_runtime_folder: true, ..bus };
+        let both = Environment { has_runtime_folder: true, ..bus };
         assert_eq!(seen(System::Linux, &socket, root.path()), both);
         for (release, is_wsl) in [
             ("5.15.167.4-microsoft-standard-WSL2\n", true),

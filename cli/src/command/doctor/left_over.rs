@@ -10,7 +10,7 @@ use tokenkeep_platform::text::shown;
 use crate::{failure::Failure, output};
 
 /// Stable field names for `--json`.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 pub(super) struct LeftOver {
     /// As it is typed after `--key`.
     source: &'static str,

@@ -5,7 +5,7 @@ use std::{error::Error as _, time::Duration};
 use serde::Serialize;
 use tokenkeep::Error;
 
-use super::{advice, scene::Scene};
+use super::{advice, environment::Environment};
 use crate::{
     args::Store,
     failure::{Failure, next_step},
@@ -21,7 +21,7 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    pub(super) fn new(failure: &Failure, store: &Store, scene: &Scene) -> Self {
+    pub(super) fn new(failure: &Failure, store: &Store, environment: &Environment) -> Self {
         let mut because = Vec::new();
         let mut source = failure.source();
         while let Some(error) = source {
@@ -29,7 +29,7 @@ impl Problem {
             source = error.source();
         }
         let (what, next_step) = match failure {
-            Failure::Cache(error) => (what(error), line(error, store, scene)),
+            Failure::Cache(error) => (what(error), line(error, store, environment)),
             _ => (failure.to_string(), "correct the command line".into()),
         };
         Self { what, because, next_step }
@@ -48,8 +48,8 @@ impl Problem {
     }
 }
 
-fn line(error: &Error, store: &Store, scene: &Scene) -> String {
-    advice::line(error, scene).unwrap_or_else(|| next_step(error, store))
+fn line(error: &Error, store: &Store, environment: &Environment) -> String {
+    advice::line(error, environment).unwrap_or_else(|| next_step(error, store))
 }
 
 /// A call that fails at once after a silent one has waited for nothing itself.

@@ -7,11 +7,12 @@ use tokenkeep::Protection;
 use tokenkeep_platform::environment::System;
 
 use super::{
-    cache::{CacheState, Examination},
+    cache::CacheState,
+    environment::Environment,
+    finding::Findings,
     left_over::LeftOver,
     names::Names,
     problem::Problem,
-    scene::Scene,
     sources::{Probed, Row, SourceState, new_source},
 };
 use crate::{args::Store, failure::Failure, output};
@@ -23,7 +24,7 @@ pub(super) struct Report {
     key_sources: Vec<SourceReport>,
     /// Unknown where no vault could list them.
     left_over_keys: Option<Vec<LeftOver>>,
-    surroundings: SurroundingsReport,
+    environment: EnvironmentReport,
     milliseconds: f64,
 }
 
@@ -66,7 +67,7 @@ struct SourceReport {
 }
 
 #[derive(Serialize)]
-struct SurroundingsReport {
+struct EnvironmentReport {
     system: &'static str,
     wsl: bool,
     ssh: bool,
@@ -81,72 +82,50 @@ struct SurroundingsReport {
 }
 
 impl Report {
-    pub(super) fn new(
-        store: &Store,
-        found: &Examination,
-        failure: Option<&Failure>,
-        sources: &[(Row, Probed)],
-        scene: &Scene,
-        took: Duration,
-    ) -> Self {
+    pub(super) fn of(store: &Store, found: &Findings) -> Self {
+        let Findings { cache, sources, environment, .. } = found;
+        let problem = |failure| Problem::new(failure, store, environment);
         let mut order: Vec<_> = sources.iter().filter(|(row, _)| row.position.is_some()).collect();
         order.sort_by_key(|(row, _)| row.position);
         let new = new_source(sources).map(|at| &sources[at]);
-        let at = found.order.iter().position(|name| Some(*name) == found.in_use);
-        let in_use = found.in_use.and(at).map(|at| at + 1);
+        let at = cache.order.iter().position(|name| Some(*name) == cache.in_use);
+        let in_use = cache.in_use.and(at).map(|at| at + 1);
         let typed = |(row, _): &&(Row, Probed)| row.typed.clone();
-        let cache = CacheReport {
-            name: store.name.clone(),
-            place: found.place.clone(),
-            state: found.state,
-            protection: found.protection.as_ref().map(ToString::to_string),
-            encrypted: found.protection.as_ref().map(Protection::is_encrypted),
-            accounts: found.accounts,
-            key_in_use: order.iter().find(|(row, _)| row.position == in_use).map(typed),
-            key_of_a_new_cache: new.as_ref().map(typed),
-            order: order.iter().map(typed).collect(),
-            problem: failure.map(|failure| Problem::new(failure, store, scene)),
-            vault: None,
-            names: Names::default(),
-        };
-        let in_use = in_use.filter(|_| cache.key_in_use.is_some());
-        let source = |(row, probed): &(Row, Probed)| {
-            let mut report = SourceReport::new(row, probed, in_use, scene);
-            let failure = probed.failure.as_ref();
-            report.problem = failure.map(|failure| Problem::new(failure, store, scene));
-            report
-        };
+        let guard = found.guard.map(|at| &sources[at]);
+        let key_in_use = order.iter().find(|(row, _)| row.position == in_use).map(typed);
+        let in_use = in_use.filter(|_| key_in_use.is_some());
         Self {
-            cache,
-            key_sources: sources.iter().map(source).collect(),
-            left_over_keys: None,
-            surroundings: SurroundingsReport::new(scene),
-            milliseconds: milliseconds(took),
+            cache: CacheReport {
+                name: store.name.clone(),
+                place: cache.place.clone(),
+                state: cache.state,
+                protection: cache.protection.as_ref().map(ToString::to_string),
+                encrypted: cache.protection.as_ref().map(Protection::is_encrypted),
+                accounts: cache.accounts,
+                key_in_use,
+                key_of_a_new_cache: new.as_ref().map(typed),
+                order: order.iter().map(typed).collect(),
+                problem: found.failure().map(problem),
+                vault: guard
+                    .map(|(row, probed)| VaultReport { name: row.name(), works: probed.works() }),
+                names: found.names.clone(),
+            },
+            key_sources: sources
+                .iter()
+                .map(|(row, probed)| SourceReport {
+                    problem: probed.failure.as_ref().map(problem),
+                    ..SourceReport::new(row, probed, in_use, environment)
+                })
+                .collect(),
+            left_over_keys: found.left_over.clone(),
+            environment: EnvironmentReport::new(environment),
+            milliseconds: milliseconds(found.took),
         }
-    }
-
-    /// Adds what a cache in a peer's place is called there, and what guards it.
-    pub(super) fn name(
-        &mut self,
-        mut names: Names,
-        is_there: Option<bool>,
-        guard: Option<&(Row, Probed)>,
-    ) {
-        if let Some(item) = &mut names.item {
-            item.there = is_there;
-        }
-        self.cache.names = names;
-        self.cache.vault =
-            guard.map(|(row, probed)| VaultReport { name: row.name(), works: probed.works() });
-    }
-
-    pub(super) fn add_left_over(&mut self, keys: Option<Vec<LeftOver>>) {
-        self.left_over_keys = keys;
     }
 
     pub(super) fn print(&self) -> Result<(), Failure> {
         self.cache.print()?;
-        self.surroundings.print()?;
+        self.environment.print()?;
         output::line("key sources")?;
         for source in &self.key_sources {
             source.print(self.cache.problem.as_ref())?;
@@ -197,7 +176,7 @@ impl CacheReport {
 }
 
 impl SourceReport {
-    fn new(row: &Row, probed: &Probed, in_use: Option<usize>, scene: &Scene) -> Self {
+    fn new(row: &Row, probed: &Probed, in_use: Option<usize>, environment: &Environment) -> Self {
         Self {
             kind: row.kind,
             source: row.typed.clone(),
@@ -206,7 +185,7 @@ impl SourceReport {
             position: row.position,
             in_use: in_use.is_some() && row.position == in_use,
             milliseconds: probed.took.map(milliseconds),
-            note: note(row, scene),
+            note: note(row, environment),
             problem: None,
         }
     }
@@ -232,9 +211,9 @@ impl SourceReport {
     }
 }
 
-impl SurroundingsReport {
-    fn new(scene: &Scene) -> Self {
-        let around = &scene.around;
+impl EnvironmentReport {
+    fn new(environment: &Environment) -> Self {
+        let around = &environment.around;
         Self {
             system: match around.system {
                 System::Linux => "linux",
@@ -248,10 +227,10 @@ impl SurroundingsReport {
             container: around.is_container,
             display: around.has_display,
             session_bus_address: around.has_bus_address,
-            session_bus: scene.has_bus,
+            session_bus: environment.has_bus,
             runtime_folder: around.has_runtime_folder,
-            provider: scene.provider.as_ref().and(scene.provider_name()),
-            provider_process: scene.provider.as_ref().and_then(|provider| provider.pid),
+            provider: environment.provider.as_ref().and(environment.provider_name()),
+            provider_process: environment.provider.as_ref().and_then(|provider| provider.pid),
             installed_providers: around.providers.iter().map(|one| one.name.clone()).collect(),
         }
     }
@@ -269,17 +248,19 @@ impl SurroundingsReport {
         let seen: Vec<_> = marks.iter().filter(|(is, _)| *is).map(|(_, word)| *word).collect();
         match seen.is_empty() {
             true => Ok(()),
-            false => output::line(format!("surroundings: {}", seen.join(", "))),
+            false => output::line(format!("environment: {}", seen.join(", "))),
         }
     }
 }
 
 /// For the vault also who serves it, and who else could.
-fn note(row: &Row, scene: &Scene) -> String {
-    let (Some(provider), "vault") = (&scene.provider, row.kind) else { return row.note.to_owned() };
-    let name = scene.provider_name().unwrap_or_else(|| "a program".into());
+fn note(row: &Row, environment: &Environment) -> String {
+    let (Some(provider), "vault") = (&environment.provider, row.kind) else {
+        return row.note.to_owned();
+    };
+    let name = environment.provider_name().unwrap_or_else(|| "a program".into());
     let process = provider.pid.map(|pid| format!(", process {pid}")).unwrap_or_default();
-    let others = scene.other_providers();
+    let others = environment.other_providers();
     let others = match others.as_slice() {
         [] => String::new(),
         others => format!(

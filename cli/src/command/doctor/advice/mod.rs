@@ -1,4 +1,4 @@
-//! The line that fixes a problem: a table of troubles and surroundings.
+//! The line that fixes a problem: a table of troubles and environments.
 
 mod table;
 
@@ -12,33 +12,35 @@ use tokenkeep_platform::{
 };
 
 use self::table::{TABLE, Trouble, Where};
-use super::scene::Scene;
+use super::environment::Environment;
 
 /// What a user can type or do about `error`, where this place has its own answer to it.
-pub(super) fn line(error: &Error, scene: &Scene) -> Option<String> {
+pub(super) fn line(error: &Error, environment: &Environment) -> Option<String> {
     Some(match error {
         // What is made below another's folder would be in their way, or is refused.
-        Error::MissingParent { path } if !is_windows(scene) && file::may_make(path) => making(path),
+        Error::MissingParent { path } if !is_windows(environment) && file::may_make(path) => {
+            making(path)
+        }
         Error::UnsafePath { fix, .. } => fix.clone(),
-        Error::KeyGone { vault, .. } if is_os_vault(vault) && has_second(scene) => format!(
+        Error::KeyGone { vault, .. } if is_os_vault(vault) && has_second(environment) => format!(
             "{} is installed too; if the key was made with it, end the one that answers and start that one",
-            scene.other_providers().join(", ")
+            environment.other_providers().join(", ")
         ),
         Error::OtherBackend { .. } => {
             "say with --store and --key how it is kept, or name another place with --cache".into()
         }
         _ => {
-            let trouble = trouble(error, scene);
+            let trouble = trouble(error, environment);
             let row = TABLE.iter().find(|(of, places, _)| {
-                Some(*of) == trouble && places.iter().all(|place| place.is_here(scene))
+                Some(*of) == trouble && places.iter().all(|place| place.is_here(environment))
             });
-            fill(row?.2, scene)
+            fill(row?.2, environment)
         }
     })
 }
 
-fn trouble(error: &Error, scene: &Scene) -> Option<Trouble> {
-    let is_windows = is_windows(scene);
+fn trouble(error: &Error, environment: &Environment) -> Option<Trouble> {
+    let is_windows = is_windows(environment);
     Some(match error {
         Error::PromptDismissed { .. } => Trouble::Dismissed,
         Error::OutcomeUnknown { .. } => Trouble::Left,
@@ -49,25 +51,25 @@ fn trouble(error: &Error, scene: &Scene) -> Option<Trouble> {
         Error::VaultMissing { .. } if is_windows => Trouble::NetworkLogon,
         Error::VaultMissing { vault: "Secret Service", .. } => Trouble::NoCollection,
         Error::VaultServiceMissing { .. } if is_windows => Trouble::NoVaultSvc,
-        Error::VaultServiceMissing { .. } if scene.has_bus => Trouble::NoService,
+        Error::VaultServiceMissing { .. } if environment.has_bus => Trouble::NoService,
         Error::VaultServiceMissing { .. } => Trouble::NoBus,
         _ => return None,
     })
 }
 
 impl Where {
-    fn is_here(self, scene: &Scene) -> bool {
-        let around = &scene.around;
-        let is_served_by = |name: &str| scene.provider_name().as_deref() == Some(name);
+    fn is_here(self, environment: &Environment) -> bool {
+        let around = &environment.around;
+        let is_served_by = |name: &str| environment.provider_name().as_deref() == Some(name);
         match self {
             Self::Container => around.is_container,
             Self::Gnome => is_served_by("gnome-keyring"),
             Self::KWallet => is_served_by("KWallet"),
             Self::MacOs => around.system == System::MacOs,
             Self::NoDisplay => !around.has_display && around.system != System::MacOs,
-            Self::NoProvider => around.providers.is_empty() && scene.provider.is_none(),
+            Self::NoProvider => around.providers.is_empty() && environment.provider.is_none(),
             // A bus of another container tells numbers that mean other processes here.
-            Self::Process => scene.provider.as_ref().is_some_and(|one| {
+            Self::Process => environment.provider.as_ref().is_some_and(|one| {
                 let program = one.program.as_deref();
                 one.pid.is_some() && program.is_some_and(|name| known_provider(name).is_some())
             }),
@@ -78,16 +80,16 @@ impl Where {
     }
 }
 
-fn fill(line: &str, scene: &Scene) -> String {
-    let installer = scene.around.installer.unwrap_or("install:");
+fn fill(line: &str, environment: &Environment) -> String {
+    let installer = environment.around.installer.unwrap_or("install:");
     let packages = match installer.contains("apt") {
         true => "gnome-keyring dbus-user-session",
         false => "gnome-keyring",
     };
-    let pid = scene.provider.as_ref().and_then(|one| one.pid).map(|pid| pid.to_string());
+    let pid = environment.provider.as_ref().and_then(|one| one.pid).map(|pid| pid.to_string());
     line.replace("{install}", &format!("{installer} {packages}"))
         .replace("{pid}", &pid.unwrap_or_default())
-        .replace("{provider}", &scene.provider_name().unwrap_or_else(|| "the service".into()))
+        .replace("{provider}", &environment.provider_name().unwrap_or_else(|| "the service".into()))
 }
 
 /// All that is made on the way is the user's alone.
@@ -95,12 +97,12 @@ fn making(folder: &Path) -> String {
     format!("(umask 077; mkdir -p {})", shell_word(folder))
 }
 
-fn is_windows(scene: &Scene) -> bool {
-    scene.around.system == System::Windows
+fn is_windows(environment: &Environment) -> bool {
+    environment.around.system == System::Windows
 }
 
-fn has_second(scene: &Scene) -> bool {
-    scene.provider.is_some() && !scene.other_providers().is_empty()
+fn has_second(environment: &Environment) -> bool {
+    environment.provider.is_some() && !environment.other_providers().is_empty()
 }
 
 fn is_os_vault(vault: &str) -> bool {
@@ -111,16 +113,16 @@ fn is_os_vault(vault: &str) -> bool {
 mod tests {
     use std::time::Duration;
 
-    use tokenkeep_platform::{environment::Surroundings, vault::Provider};
+    use tokenkeep_platform::{environment::Environment as Around, vault::Provider};
 
     use super::*;
 
-    fn scene(change: impl FnOnce(&mut Surroundings)) -> Scene {
-        let mut scene = Scene::default();
-        scene.around.system = System::Linux;
-        scene.around.installer = Some("sudo apt install");
-        change(&mut scene.around);
-        scene
+    fn environment(change: impl FnOnce(&mut Around)) -> Environment {
+        let mut environment = Environment::default();
+        environment.around.system = System::Linux;
+        environment.around.installer = Some("sudo apt install");
+        change(&mut environment.around);
+        environment
     }
 
     fn no_service() -> Error {
@@ -128,16 +130,17 @@ mod tests {
     }
 
     #[test]
-    fn each_surrounding_has_a_line_of_its_own() {
+    fn each_environment_has_a_line_of_its_own() {
         let locked = Error::VaultLocked { vault: "the vault", source: None };
         let none = |vault| Error::VaultMissing { vault, reason: String::new(), source: None };
         let silent = Error::VaultTimeout { vault: "Keychain", waited: Duration::ZERO };
-        let plain = scene(|around| around.has_display = true);
-        let wsl = scene(|around| around.is_wsl = true);
-        let container = scene(|around| around.is_container = true);
-        let mac = scene(|around| (around.system, around.is_ssh) = (System::MacOs, true));
-        let windows = scene(|around| (around.system, around.is_ssh) = (System::Windows, true));
-        for (error, scene, words) in [
+        let plain = environment(|around| around.has_display = true);
+        let wsl = environment(|around| around.is_wsl = true);
+        let container = environment(|around| around.is_container = true);
+        let mac = environment(|around| (around.system, around.is_ssh) = (System::MacOs, true));
+        let windows =
+            environment(|around| (around.system, around.is_ssh) = (System::Windows, true));
+        for (error, environment, words) in [
             (&no_service(), &plain, "sudo apt install gnome-keyring"),
             (&no_service(), &wsl, "sudo apt install gnome-keyring dbus-user-session && wsl.exe"),
             (&no_service(), &container, "--key env:TOKENKEEP_KEY"),
@@ -151,7 +154,7 @@ mod tests {
             (&locked, &mac, "security unlock-keychain"),
             (&silent, &mac, "dialogue"),
         ] {
-            let line = line(error, scene).unwrap();
+            let line = line(error, environment).unwrap();
             assert!(line.contains(words), "{error}: {line}");
             assert!(!line.contains('{'), "{line}");
         }
@@ -161,11 +164,11 @@ mod tests {
     fn no_process_is_to_be_ended_but_a_silent_keyring() {
         let silent = |vault| Error::VaultTimeout { vault, waited: Duration::ZERO };
         let served_by = |program: &str| {
-            let mut scene = scene(|_| {});
+            let mut environment = environment(|_| {});
             let mut provider = Provider::default();
             (provider.pid, provider.program) = (Some(77), Some(program.into()));
-            scene.provider = Some(provider);
-            scene
+            environment.provider = Some(provider);
+            environment
         };
         let keyring = served_by("gnome-keyring-d");
         assert!(line(&silent("Secret Service"), &keyring).unwrap().starts_with("kill 77 "));
@@ -198,7 +201,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = Error::MissingParent { path: file.path().join("x") };
         let system = if cfg!(windows) { System::Windows } else { System::Linux };
-        let here = scene(|around| around.system = system);
+        let here = environment(|around| around.system = system);
         assert_eq!(line(&error, &here), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Which trouble, in which surroundings, is fixed by which line.
+//! Which trouble, in which environment, is fixed by which line.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {

@@ -3,26 +3,26 @@
 use std::{sync::mpsc, thread, time::Duration};
 
 use tokenkeep_platform::{
-    environment::{Surroundings, provider_name},
+    environment::{Environment as Around, provider_name},
     vault::{Provider, Vault},
 };
 
-/// The surroundings, and what the bus says of the vault's service.
+/// The environment, and what the bus says of the vault's service.
 #[derive(Default)]
-pub(super) struct Scene {
-    pub(super) around: Surroundings,
+pub(super) struct Environment {
+    pub(super) around: Around,
     /// Whether a session bus answers.
     pub(super) has_bus: bool,
     /// The program that serves the vault now.
     pub(super) provider: Option<Provider>,
 }
 
-impl Scene {
+impl Environment {
     /// Asked last, because a probe makes the bus start the service. Connecting can hang, so it has
     /// a thread too.
     pub(super) fn look(patience: Duration) -> Self {
         let patience = patience.min(MAX_PATIENCE);
-        let around = Surroundings::here();
+        let around = Around::here();
         let (sender, answer) = mpsc::channel();
         thread::spawn(move || drop(sender.send(Vault::os_provider(patience))));
         match answer.recv_timeout(patience) {
