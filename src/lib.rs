@@ -114,6 +114,7 @@
 //!   in memory: [`TokenCache`] and what it works with.
 //! - `tokio`: the asynchronous calls.
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod cache;
 mod error;
