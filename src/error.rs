@@ -1,4 +1,4 @@
-//! The one error of this crate: what failed and what a user can do about it.
+//! The error type of this crate: what failed and what a user can do about it.
 
 #[cfg(feature = "desktop")]
 mod from_platform;
@@ -7,50 +7,52 @@ use std::{borrow::Cow, error::Error as StdError, fmt, path::PathBuf, time::Durat
 
 use tokenkeep_platform::text::{shown, shown_path};
 
-/// What the operating system, a vault or a parser said.
+/// The error of the operating system, a vault or a parser.
 pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 
-/// Everything that can go wrong, by what the caller can do about it.
+/// The errors of this crate, by what the caller can do about them.
 ///
-/// Absence is not an error. No variant carries a secret. The text says what failed;
-/// [`next_step`](Self::next_step) says what to do, in one line for a user. What the operating
-/// system said is [`source`](StdError::source) and is repeated in neither. `Debug` prints all
-/// three, so an error that `main` returns is readable. Paths, names and whatever else comes from
-/// outside are escaped in these texts where a terminal would obey them; the fields have them as
-/// they are.
+/// The absence of an entry or a cache is not an error. No variant carries a secret. The text says
+/// what failed. [`next_step`](Self::next_step) says what to do, in one line for a user.
+/// [`source`](StdError::source) is what the operating system said; neither text repeats it. `Debug`
+/// prints all three, so an error that `main` returns is readable. Paths, names and other text from
+/// outside are escaped in these texts where a terminal would interpret them. The fields contain
+/// them unescaped.
 ///
-/// [`is_retryable`](Self::is_retryable) and [`is_sign_in_needed`](Self::is_sign_in_needed) tell a
-/// program. What users meet most:
+/// [`is_retryable`](Self::is_retryable) and [`is_sign_in_needed`](Self::is_sign_in_needed) are for
+/// the program's own decisions. The errors that users meet most:
 ///
-/// - `VaultMissing`: this user or system has no such vault or collection. Make one, or choose
+/// - `VaultMissing`: this user or system has no such vault or collection. Create it, or choose
 ///   another key source.
-/// - `VaultServiceMissing`: the vault's service or bus does not run, or is another user's. Start it
-///   (`gnome-keyring-daemon`, KWallet), or choose another key source.
-/// - `VaultDenied`: the vault refuses this program, as the Keychain does to another build of it.
-///   Allow it in the vault's own program.
-/// - `VaultAmbiguous`: a store of keyring-core holds several items by the same names. Remove all
+/// - `VaultServiceMissing`: the vault's service or bus does not run, or belongs to another user.
+///   Start it (`gnome-keyring-daemon`, KWallet), or choose another key source.
+/// - `VaultDenied`: the vault refuses this program. For example, the Keychain refuses another build
+///   of the same program. Allow the program in the vault's own program.
+/// - `VaultAmbiguous`: a store of keyring-core holds several items with the same names. Remove all
 ///   but one in that store's own program.
-/// - `VaultLocked`: a keyring that has the item, or may have a cache's key, is locked, and prompts
-///   are not allowed. Unlock it, or allow prompts with
+/// - `VaultLocked`: a keyring is locked and prompts are not allowed. The keyring has the item, or
+///   may have a cache's key. Unlock it, or allow prompts with
 ///   [`Interaction::Allow`](crate::Interaction::Allow).
-/// - `VaultTimeout`, `OutcomeUnknown`: the vault did not answer in time. Look for an open prompt;
-///   try again.
-/// - `KeyGone`: the key was removed, or the keyring is another one. Bring the keyring back, or
-///   `reset` and sign in again.
-/// - `WrongKey`: wrong passphrase, key file or callback. Check it; nothing was changed.
+/// - `VaultTimeout`, `OutcomeUnknown`: the vault did not answer in time. Look for an open prompt,
+///   then try again.
+/// - `KeyGone`: the key was removed, or the keyring is a different one. Restore the keyring, or
+///   call `reset` and sign in again.
+/// - `WrongKey`: the passphrase, key file or callback is wrong. Check it; nothing was changed.
 /// - `Corrupt`, `OtherBackend`, `OtherStore`, `UnsupportedVersion`: the file is not what it should
-///   be. `quarantine` sets a damaged file aside, `reset` starts over; another program's file is
-///   left alone by both.
-/// - `UnsafePath`: a link, a second hard link, a foreign owner, or rights of others. The error says
-///   what; a command only where the place was made for a cache alone and is yours.
+///   be. `quarantine` sets a damaged file aside, and `reset` starts over. Neither touches another
+///   program's file.
+/// - `UnsafePath`: the path is a link, has a second hard link, has a foreign owner, or gives rights
+///   to others. The error says which. It names a command only if the place was made for a cache
+///   only and belongs to this user.
 /// - `Mounted`: the file itself is a mount, as in a container. Mount its folder as a whole.
-/// - `LockTimeout`: others held the lock for 60 s. The error names the file, and the process where
-///   that is known; let it go on, then try again.
-/// - `NoSpace`, `ReadOnly`, `PermissionDenied`: the save did not happen, the old content is intact.
-///   Make room, remount, or correct the rights.
-/// - `PartlyRemoved`: the cache is gone, a file or a key of it is not. Remove what the error names.
-/// - `RolledBack`: the file is older than what this process has seen, or of a store that had ended.
-///   Find out who restored it; `reset` starts over.
+/// - `LockTimeout`: others held the lock for 60 s. The error names the file, and the process if it
+///   is known. Let that process go on, then try again.
+/// - `NoSpace`, `ReadOnly`, `PermissionDenied`: the save did not happen, and the old content is
+///   intact. Free space, remount, or correct the rights.
+/// - `PartlyRemoved`: the cache was removed, but one of its files or keys was not. Remove what the
+///   error names.
+/// - `RolledBack`: the file is older than what this process has seen, or belongs to a store that
+///   had ended. Find out who restored it; `reset` starts over.
 ///
 /// ```
 /// use tokenkeep::{Error, PersistedTokenCache, persistence::SealedPersistence};
@@ -66,34 +68,35 @@ pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Several accounts have a token for the request; name one of them.
+    /// Several accounts have a token for the request. Name one of them.
     #[error(
         "{} accounts have a token for this request: {}",
         usernames.len(),
         listed(usernames)
     )]
     AccountAmbiguous {
-        /// Their user names, or home account ids where no name is known or several have the same.
+        /// Their user names. A home account id is used if an account's name is unknown or not
+        /// unique.
         usernames: Vec<String>,
     },
-    /// The closure or program that supplies the key, or a persistence of the caller's own, failed.
+    /// The closure or program that supplies the key failed, or a custom persistence failed.
     #[error("{what} failed")]
     Callback {
-        /// Which of the caller's parts it was.
+        /// Which part of the caller's code failed.
         what: &'static str,
-        /// Its own error.
+        /// The error of that part.
         source: Source,
     },
-    /// The bytes are not what they should be. They were left as they are.
+    /// The bytes are not valid. They were left unchanged.
     #[error("{} is corrupt: {}; it was left as it is", shown(what), shown(detail))]
     Corrupt {
         /// The file or the document.
         what: String,
-        /// What is wrong and where, without content.
+        /// What is wrong and where, without the content.
         detail: String,
     },
-    /// The new content is visible, but the operating system could not promise that it survives a
-    /// power cut. Saving again is safe.
+    /// The new content is visible, but the operating system did not confirm that it survives a
+    /// power cut. It is safe to save again.
     #[error("`{}` was written, but the disk did not confirm it", shown_path(path))]
     DurabilityUnknown {
         /// The file that was replaced.
@@ -101,33 +104,33 @@ pub enum Error {
         /// What the operating system said.
         source: Source,
     },
-    /// A sign-in event, a request or a search that cannot be used as it is. Nothing was changed.
+    /// A sign-in event, a request or a search cannot be used as it is. Nothing was changed.
     #[error("{}", shown(detail))]
     Invalid {
         /// What is wrong with it and what is expected.
         detail: String,
     },
-    /// A file that was named as a key file is none, or is damaged. It was left as it is.
+    /// A file that was named as a key file is not a key file, or is damaged. It was left unchanged.
     #[error("`{}` is not a usable key file: {}", shown_path(path), shown(detail))]
     InvalidKeyFile {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it, without content.
+        /// What is wrong with it, without the content.
         detail: String,
-        /// What the operating system said, where it was asked.
+        /// What the operating system said, if it was asked.
         source: Option<Source>,
     },
     /// An operating system call failed.
     #[error("could not {operation} `{}`", shown_path(path))]
     Io {
-        /// What was tried.
+        /// The operation that failed.
         operation: &'static str,
-        /// On which file or folder.
+        /// The file or folder.
         path: PathBuf,
         /// What the operating system said.
         source: Source,
     },
-    /// The cache exists, the key that sealed it does not. No new key is made over it.
+    /// The cache exists, but the key that sealed it does not. No new key replaces it.
     #[error(
         "the key {} of `{}` is gone from its source ({vault})",
         shown(key_id),
@@ -141,7 +144,7 @@ pub enum Error {
         /// Where the key was kept.
         vault: &'static str,
     },
-    /// Other processes removed the store, or gave it another key, at each attempt to open it.
+    /// At each attempt to open the store, another process removed it or gave it another key.
     #[error(
         "`{}` was removed or re-keyed by others at each of {attempts} attempts",
         shown_path(path)
@@ -149,45 +152,48 @@ pub enum Error {
     KeptChanging {
         /// The file that locks the store.
         path: PathBuf,
-        /// How many attempts there were.
+        /// The number of attempts.
         attempts: usize,
     },
-    /// Others held the lock for the whole time, or another thread of this program was at work.
+    /// Other processes held the lock for the whole time, or another thread of this program was at
+    /// work.
     #[error("`{}` was still locked after {waited:?} by {}", shown_path(path), shown(holder.as_deref().unwrap_or("a process that is not known, or that has ended")))]
     LockTimeout {
-        /// The file that was locked: the lock, or the queue in front of it while the lock was free.
+        /// The file that was locked: the lock file, or the queue in front of it if the lock was
+        /// free.
         path: PathBuf,
         /// How long this call waited.
         waited: Duration,
-        /// Who holds it: process id and program name, and whether the process is stopped. Only one
-        /// that is there and has the name that it noted is named, and one that has ended and whose
-        /// lock file was left.
+        /// The holder: process id and program name, and whether the process is stopped. It is named
+        /// in two cases. Either the process runs and has the name that it noted, or it has ended
+        /// and left its lock file.
         holder: Option<String>,
     },
-    /// A folder that the caller named lies in a folder that does not exist.
+    /// The parent of a folder that the caller named does not exist.
     #[error("`{}` does not exist", shown_path(path))]
     MissingParent {
         /// The folder that is missing.
         path: PathBuf,
     },
-    /// Something is mounted at the file itself, as where a container is given a single file. It can
-    /// be read, but neither replaced nor removed; the old content is intact.
+    /// Something is mounted at the file itself, as when a container is given a single file. The
+    /// file can be read, but neither replaced nor removed. The old content is intact.
     #[error("could not {operation} `{}`, because something is mounted there", shown_path(path))]
     Mounted {
-        /// What was tried.
+        /// The operation that failed.
         operation: &'static str,
         /// The file.
         path: PathBuf,
         /// What the operating system said.
         source: Source,
     },
-    /// A change was begun inside a transaction of the same cache, or a callback that serves a cache
-    /// (a key source, a persistence, a lock notice) used it. It would have waited for itself.
+    /// A change was begun inside a transaction of the same cache. Or a callback that serves a cache
+    /// (a key source, a persistence, a lock notice) used that cache. The call would have waited for
+    /// itself.
     #[error(
         "the cache was used inside its own transaction or callback, which would wait for itself"
     )]
     Nested,
-    /// The disk is full, or a quota is used up. The old content is intact.
+    /// The disk is full, or a quota is exhausted. The old content is intact.
     #[error("no space is left to write `{}`; the old content is intact", shown_path(path))]
     NoSpace {
         /// The file that could not be written.
@@ -196,13 +202,13 @@ pub enum Error {
         source: Source,
     },
     /// There was no thread for an asynchronous call: the operating system gave none, or other calls
-    /// had all that there may be. Nothing was begun.
+    /// used all that are allowed. Nothing was begun.
     #[error("there was no thread for the call")]
     NoThread {
-        /// What the operating system said, or how long others had them.
+        /// What the operating system said, or how long other calls had the threads.
         source: Source,
     },
-    /// Another kind of persistence wrote what lies here. It was left as it is.
+    /// Another kind of persistence wrote the content. It was left unchanged.
     #[error("`{}` holds {}, not {expected}", shown_path(path), shown(found))]
     OtherBackend {
         /// The file.
@@ -212,31 +218,32 @@ pub enum Error {
         /// What this persistence reads.
         expected: &'static str,
     },
-    /// The cache was sealed for a store of another name.
+    /// The cache was sealed for a store with another name.
     #[error("`{}` belongs to a store of another name than `{}`", shown_path(path), shown(name))]
     OtherStore {
         /// The cache file.
         path: PathBuf,
-        /// The name it was opened with.
+        /// The name that it was opened with.
         name: String,
     },
-    /// A write to the vault was begun and its answer did not come in time. The next load decides.
+    /// A write to the vault was begun, but the vault did not answer in time. The next load shows
+    /// whether the write happened.
     #[error("the {vault} did not confirm a write within {waited:?}")]
     OutcomeUnknown {
         /// The vault.
         vault: &'static str,
         /// How long this process waited.
         waited: Duration,
-        /// What broke meanwhile; none if only time passed.
+        /// What failed in the meantime. `None` if only the time ran out.
         source: Option<Source>,
     },
-    /// A cache was removed, and something that belongs to it was not. It harms nobody, and no cache
+    /// A cache was removed, but something that belongs to it was not. It does no harm, and no cache
     /// needs it.
     #[error("the cache was removed, but this is left of it: {}", shown(left))]
     PartlyRemoved {
-        /// The files, and the keys with the line that removes them.
+        /// The files that are left, and the keys, each with the line that removes it.
         left: String,
-        /// Why it could not be removed.
+        /// Why they could not be removed.
         source: Box<Error>,
     },
     /// The operating system refuses this user or this program.
@@ -252,7 +259,7 @@ pub enum Error {
     PromptDismissed {
         /// The vault.
         vault: &'static str,
-        /// What it said, where it said anything.
+        /// What the vault said, if it said anything.
         source: Option<Source>,
     },
     /// The file system is read-only. Reading still works.
@@ -266,20 +273,19 @@ pub enum Error {
         /// What the operating system said.
         source: Source,
     },
-    /// The cache is older than what this process has already seen. It was left as it is.
+    /// The cache is older than what this process has already seen. It was left unchanged.
     ///
-    /// Older is an earlier save, and every save of a store that was removed or replaced by another
-    /// since.
+    /// An earlier save is older. So is every save of a store that was removed or replaced since.
     #[error("`{}` {}; somebody restored an old copy", shown_path(path), way_back(*seen, *found))]
     RolledBack {
         /// The cache file.
         path: PathBuf,
-        /// The newest generation of this store that was seen by this process.
+        /// The newest generation of this store that this process has seen.
         seen: u64,
-        /// The generation found now; not below `seen` if the store had ended.
+        /// The generation that was found. It is not below `seen` if the store had ended.
         found: u64,
     },
-    /// The operating system, or something that it provides, failed outside any file and vault.
+    /// The operating system, or something that it provides, failed. No file or vault is involved.
     #[error("{what} failed")]
     System {
         /// What failed.
@@ -297,21 +303,22 @@ pub enum Error {
         /// The limit in bytes.
         limit: u64,
     },
-    /// A file or folder is not safe to use. It was left as it is.
+    /// A file or folder is not safe to use. It was left unchanged.
     #[error("`{}` {}", shown_path(path), shown(found))]
     UnsafePath {
         /// The file or folder.
         path: PathBuf,
         /// What is wrong with it.
         found: String,
-        /// What to do. A command, as in "run `chmod 600 PATH`", is named only for what was made for
-        /// a cache alone and belongs to this user; it never changes what somebody else uses.
+        /// What to do. A command, such as "run `chmod 600 PATH`", is named only for a path that was
+        /// made for a cache only and belongs to this user. The command never changes a path that
+        /// others use.
         fix: String,
     },
-    /// This persistence, or this system, cannot do what was asked. Nothing was changed.
+    /// This persistence or this system cannot do what was asked. Nothing was changed.
     #[error("{}", shown(detail))]
     Unsupported {
-        /// What cannot be done, and where.
+        /// What cannot be done, and where it cannot.
         detail: String,
     },
     /// A newer tokenkeep wrote the file.
@@ -319,30 +326,30 @@ pub enum Error {
     UnsupportedVersion {
         /// The cache file.
         path: PathBuf,
-        /// The version found.
+        /// The format version of the file.
         version: u16,
     },
-    /// Several items of a store of keyring-core have the names of the one asked for. None is
-    /// chosen, and none is removed. The Secret Service never gives this.
+    /// Several items in a store of keyring-core have the requested names. None of them is chosen,
+    /// and none is removed. The Secret Service never causes this error.
     #[error("the {vault} holds several items by the same names")]
     VaultAmbiguous {
         /// The vault.
         vault: &'static str,
     },
-    /// The vault is there and refuses this program or this user.
+    /// The vault exists, but refuses this program or this user.
     #[error("the {vault} refused access to this program")]
     VaultDenied {
         /// The vault.
         vault: &'static str,
-        /// What it said.
+        /// What the vault said.
         source: Source,
     },
-    /// The vault failed in a way that has no name of its own.
+    /// The vault failed in a way that no other variant describes.
     #[error("the {vault} failed")]
     VaultFailed {
         /// The vault.
         vault: &'static str,
-        /// What it said.
+        /// What the vault said.
         source: Source,
     },
     /// The vault exists but is locked.
@@ -350,28 +357,27 @@ pub enum Error {
     VaultLocked {
         /// The vault.
         vault: &'static str,
-        /// What it said, where it said anything.
+        /// What the vault said, if it said anything.
         source: Option<Source>,
     },
-    /// There is no such vault, or no such collection in it, for this user.
+    /// This user has no such vault, or the vault has no such collection.
     #[error("there is no {vault} here: {}", shown(reason))]
     VaultMissing {
         /// The vault.
         vault: &'static str,
         /// Which part is missing.
         reason: String,
-        /// What the operating system said, where it said anything.
+        /// What the operating system said, if it said anything.
         source: Option<Source>,
     },
-    /// The vault's service, or the bus that leads to it, does not run, or the bus belongs to
-    /// another user.
+    /// The vault's service or its bus does not run, or the bus belongs to another user.
     #[error("the {vault} cannot be reached: {}", shown(reason))]
     VaultServiceMissing {
         /// The vault.
         vault: &'static str,
-        /// What does not run, and how it is started.
+        /// What does not run, and how to start it.
         reason: String,
-        /// What the operating system said, where it said anything.
+        /// What the operating system said, if it said anything.
         source: Option<Source>,
     },
     /// The vault did not answer within the deadline.
@@ -391,7 +397,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// What to do next, for a program to show its user beside the error.
+    /// The next step, for a program to show its user beside the error.
     pub fn next_step(&self) -> Cow<'_, str> {
         Cow::Borrowed(match self {
             Self::AccountAmbiguous { .. } => "name one of these accounts",
@@ -447,14 +453,14 @@ impl Error {
         })
     }
 
-    /// Whether the cache is of no use any more unless a copy of the file or the key is brought
-    /// back: [`reset`](crate::PersistedTokenCache::reset) and a new sign-in are what is left. Ask
-    /// the user before.
+    /// Returns `true` if the cache is unusable unless a copy of the file or the key is restored.
+    /// Without a copy, call [`reset`](crate::PersistedTokenCache::reset) and sign in again. Ask the
+    /// user first.
     pub fn is_sign_in_needed(&self) -> bool {
         matches!(self, Self::Corrupt { .. } | Self::KeyGone { .. } | Self::RolledBack { .. })
     }
 
-    /// Whether the same call may succeed a little later with nothing else done.
+    /// Returns `true` if the same call may succeed a little later without any other action.
     pub fn is_retryable(&self) -> bool {
         matches!(
             self,
@@ -479,7 +485,7 @@ impl Error {
     }
 }
 
-/// What `main` prints of an error that it returns: the text, its causes, and what to do.
+/// What `main` prints of a returned error: the text, its causes, and what to do.
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")?;
@@ -499,7 +505,7 @@ fn way_back(seen: u64, found: u64) -> String {
     }
 }
 
-/// Names of others, as one text for a user.
+/// Joins names from outside into one text for a user.
 fn listed(names: &[String]) -> String {
     names.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", ")
 }

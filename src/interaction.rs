@@ -1,19 +1,21 @@
-//! Whether a user may be asked.
+//! Whether a vault may prompt the user.
 
 use std::time::Duration;
 
-/// Whether a vault may ask the user something, such as the keyring's password.
+/// Whether a vault may prompt the user, for example for the keyring's password.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Interaction {
-    /// Prompts are allowed; a call waits at most `deadline` for an answer. No lock is held
-    /// meanwhile. 120 s is a usual choice.
+    /// Prompts are allowed. A call waits at most `deadline` for an answer, and holds no lock while
+    /// it waits. 120 s is a usual choice.
     Allow {
-        /// How long one call to the vault may take; opening a cache makes one, a first save a few.
+        /// How long one call to the vault may take. Opening a cache makes one call, a first save a
+        /// few.
         deadline: Duration,
     },
-    /// Nothing is asked. A locked vault is [`Error::VaultLocked`](crate::Error::VaultLocked), and
-    /// every call to a vault ends within 3 s; a first save makes a few of them.
+    /// Prompts are not allowed. A locked vault is
+    /// [`Error::VaultLocked`](crate::Error::VaultLocked). Every call to a vault ends within 3 s. A
+    /// first save makes a few calls.
     #[default]
     Never,
 }

@@ -12,9 +12,9 @@ use crate::Error;
 /// Cheap to clone and to share between threads. Nothing is opened before the first
 /// [`acquire`](Self::acquire).
 ///
-/// The locks are advisory: they exclude those who ask for them. They are flock(2), on Windows
-/// `LockFileEx` and share modes, and end with the process that holds them. On NFS, Linux turns
-/// flock into a byte-range lock of the server.
+/// The locks are advisory: they exclude only programs that acquire them. They are flock(2), and on
+/// Windows `LockFileEx` and share modes. They end with the process that holds them. On NFS, Linux
+/// turns flock into a byte-range lock of the server.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -30,31 +30,33 @@ use crate::Error;
 pub struct CrossProcessLock(lock::CrossProcessLock);
 
 impl CrossProcessLock {
-    /// The lock `name` in a private folder, which must exist by the time it is acquired. Its files
-    /// are never deleted.
+    /// The lock `name` in a private folder, which must exist when the lock is acquired. The lock's
+    /// files are never deleted.
     ///
-    /// Its descriptors are kept for the next acquisition. Who heads the queue gets the lock next;
-    /// of the others each has the same chance. A head that stands still, stopped for instance, is
-    /// passed by within a few seconds.
+    /// Its descriptors are kept for the next acquisition. The head of the queue gets the lock next;
+    /// all others have the same chance. A head that does not run, for example because it is
+    /// stopped, is passed by within a few seconds.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>, name: &str) -> Self {
         Self(lock::CrossProcessLock::new(folder, name))
     }
 
     /// The lock that the MSAL libraries of other languages take before they use the cache at
-    /// `location`: the file `LOCATION.lockfile`, which is there while somebody holds it.
+    /// `location`: the file `LOCATION.lockfile`, which exists while a program holds the lock.
     ///
     /// It excludes programs that take the file's existence for the lock (msal-extensions for
     /// Python, msal-node) and those that lock the file (msal-extensions with portalocker, MSAL.NET,
-    /// MSAL for Go). It is not fair: they poll. A file that nobody locks and that stays as it is
-    /// was left by a program that was killed, and is taken over: after 0.75 s if it is empty or the
-    /// process it names is gone or is another program by now, after 10 s otherwise. So a program
-    /// that only created the file loses the lock if it holds it longer than that.
+    /// MSAL for Go). It is not fair, because they poll. A file that nobody locks and that does not
+    /// change was left by a program that was killed, and is taken over. That takes 0.75 s if the
+    /// file is empty, or if the process it names is gone or is another program by now. It takes 10
+    /// s otherwise. So a program that only created the file loses the lock if it holds it longer
+    /// than that.
     ///
     /// # Platform differences
     ///
-    /// Other programs' names are known on Linux alone; elsewhere a process that is there counts as
-    /// the holder. On Windows the lock is the open handle, and the system deletes the file with it.
+    /// The names of other programs are known only on Linux. Elsewhere a process that exists counts
+    /// as the holder. On Windows the lock is the open handle, and the system deletes the file with
+    /// it.
     #[must_use]
     pub fn msal_extensions(location: impl AsRef<Path>) -> Self {
         Self(lock::CrossProcessLock::msal_extensions(location))
@@ -66,33 +68,34 @@ impl CrossProcessLock {
         self.0.path()
     }
 
-    /// Whether `other` is the same lock, by whatever path: through a link, or relative to another
-    /// folder.
+    /// Whether `other` is the same lock, whatever path leads to it: through a link, or relative to
+    /// another folder.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.0.is_same(&other.0)
     }
 
-    /// Who says that it holds an [msal-extensions](Self::msal_extensions) lock, from a look at its
-    /// file alone: nobody is kept from the lock meanwhile. `None` where the file is not there. A
-    /// lock of [`new`](Self::new) always has its file, so that a look says nothing: `None`.
+    /// The holder that the file of an [msal-extensions](Self::msal_extensions) lock names. Only the
+    /// file is read, and no program is kept from the lock meanwhile. Returns `None` if the file
+    /// does not exist. Also returns `None` for a lock of [`new`](Self::new): its file always
+    /// exists, so it does not tell whether the lock is held.
     ///
     /// # Errors
     ///
-    /// The file cannot be read or is not safe.
+    /// If the file cannot be read or is not safe.
     pub fn holder(&self) -> Result<Option<Holder>, Error> {
         Ok(self.0.holder()?)
     }
 
     /// Acquires the lock, or waits for it as `wait` says.
     ///
-    /// A thread that acquires it while it holds it waits for itself.
+    /// A thread that acquires the lock while it already holds it waits for itself.
     ///
     /// # Errors
     ///
-    /// [`Error::LockTimeout`] when the time is up, with the file that was held and who holds it,
-    /// where that can be told; what keeps a lock file from being opened, and [`Error::UnsafePath`]
-    /// for one that is not safe.
+    /// [`Error::LockTimeout`] when the time is up. It names the file that was held and, if known,
+    /// the holder. Any error of opening a lock file, such as [`Error::UnsafePath`] for one that is
+    /// not safe.
     pub fn acquire(&self, wait: &Wait<'_>) -> Result<LockGuard, Error> {
         Ok(LockGuard(self.0.acquire(wait)?))
     }
@@ -106,18 +109,18 @@ impl CrossProcessLock {
 pub struct LockGuard(lock::LockGuard);
 
 impl LockGuard {
-    /// A guard of no lock, for a persistence that one value alone uses.
+    /// A guard of no lock, for a persistence that only one value uses.
     pub const fn none() -> Self {
         Self(lock::LockGuard::none())
     }
 
     /// Whether the lock still excludes others: this process acquired it, and nobody has removed or
-    /// replaced its file. To be asked right before a write. A guard of [no lock](Self::none) is
+    /// replaced its file. Call this right before a write. A guard of [no lock](Self::none) is
     /// intact.
     ///
     /// # Errors
     ///
-    /// The file cannot be looked at.
+    /// If the file cannot be examined.
     pub fn is_intact(&self) -> Result<bool, Error> {
         Ok(self.0.is_intact()?)
     }

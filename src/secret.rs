@@ -1,23 +1,23 @@
-//! Text that must not be seen: wiped on drop, absent from `Debug`.
+//! Secret text and bytes: wiped on drop, not printed by `Debug`.
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-/// Secret text or bytes that belong to the caller once returned.
+/// Secret text or bytes. A returned secret belongs to the caller.
 ///
 /// The buffer is wiped when the value is dropped. `Debug` prints no content and there is no
-/// `Display`, so a secret cannot slip into a log by formatting a struct that holds it.
+/// `Display`, so formatting a struct that holds a secret cannot write it to a log.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<Vec<u8>>);
 
 impl Secret {
-    /// Takes over `bytes`; the caller keeps no copy.
+    /// Takes ownership of `bytes`. A `Vec<u8>` or a `String` is not copied.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         Self(Zeroizing::new(bytes.into()))
     }
 
-    /// Takes over bytes that are wiped already when they are dropped.
+    /// Takes ownership of bytes that are already wiped on drop.
     #[cfg(feature = "desktop")]
     pub(crate) fn wiped(bytes: Zeroizing<Vec<u8>>) -> Self {
         Self(bytes)
@@ -28,7 +28,7 @@ impl Secret {
         &self.0
     }
 
-    /// The text, if the bytes are UTF-8.
+    /// The text. Returns `None` if the bytes are not UTF-8.
     pub fn expose_str(&self) -> Option<&str> {
         std::str::from_utf8(&self.0).ok()
     }

@@ -1,4 +1,4 @@
-//! What can be typed.
+//! The arguments of the command line.
 
 use std::{
     env, fmt,
@@ -30,10 +30,10 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-/// What was typed, or what clap says of it and for whom.
+/// The parsed arguments, or clap's error and how it can be printed.
 ///
-/// What a terminal would obey in it, such as in a file name that a shell filled in, is escaped in
-/// the message: the arguments are read once more with it escaped, and fail in the same way.
+/// An error message may quote control characters, such as in a file name that a shell completed. So
+/// the arguments are parsed again with these escaped, and fail in the same way.
 pub(crate) fn parse() -> Result<Arguments, Misuse> {
     let failed = match Arguments::try_parse() {
         Ok(arguments) => return Ok(arguments),
@@ -46,11 +46,11 @@ pub(crate) fn parse() -> Result<Arguments, Misuse> {
     })
 }
 
-/// What was typed cannot be meant, or asks for help.
+/// The arguments are not valid, or ask for help.
 pub(crate) enum Misuse {
-    /// Its text can be printed as it is.
+    /// The text can be printed as it is.
     Shown(clap::Error),
-    /// Its text has to be escaped.
+    /// The text must be escaped.
     Raw(clap::Error),
 }
 
@@ -98,7 +98,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// A command line for the same cache, to be typed by the user.
+    /// A command line for the same cache, which the user can type.
     pub(crate) fn command(&self, words: &str) -> String {
         let mut line = String::from("tokenkeep");
         if self.name != NAME {
@@ -143,7 +143,7 @@ pub(crate) enum KeyChoice {
 }
 
 impl KeyChoice {
-    /// Whether the program itself hands the key to the library.
+    /// Whether this program supplies the key to the library.
     pub(crate) fn is_callback(&self) -> bool {
         matches!(self, Self::Environment(_) | Self::FileDescriptor(_))
     }
@@ -297,7 +297,7 @@ pub(crate) enum Command {
 }
 
 impl Command {
-    /// Whether standard input is what it works on.
+    /// Whether the command reads standard input.
     pub(crate) fn reads_standard_input(&self) -> bool {
         match self {
             Self::Add => true,
@@ -326,7 +326,7 @@ pub(crate) struct Import {
 }
 
 impl Import {
-    /// The file to read; none means standard input.
+    /// The file to read; `None` means standard input.
     pub(crate) fn path(&self) -> Option<&Path> {
         self.file.as_deref().filter(|path| *path != Path::new("-"))
     }
@@ -352,12 +352,12 @@ pub(crate) struct Whom {
 }
 
 impl Whom {
-    /// What was typed for the account itself.
+    /// The text that was typed for the account.
     pub(crate) fn typed(&self) -> Option<&str> {
         self.account_id.as_deref().or(self.account.as_deref())
     }
 
-    /// Nothing was typed.
+    /// Whether no account and no authority was typed.
     pub(crate) fn is_anybody(&self) -> bool {
         self.typed().is_none() && self.authority.is_none()
     }

@@ -1,4 +1,4 @@
-//! A key that another program hands over in a file descriptor.
+//! A key that another program passes in a file descriptor.
 
 use std::{
     mem,
@@ -20,13 +20,14 @@ pub(crate) struct Descriptor {
 }
 
 impl Descriptor {
-    /// Takes it over at once: later the number may be that of something that this program opened.
+    /// Takes the descriptor over at once: later the number may belong to a file that this program
+    /// opened.
     pub(crate) fn new(number: u32) -> Self {
         let opened = descriptor::Descriptor::open(number).map_err(|error| said(&error));
         Self { number, opened, text: Arc::default() }
     }
 
-    /// Whether it can be read; nothing is.
+    /// Checks that the descriptor can be read, without reading from it.
     pub(crate) fn check(&self) -> Result<(), String> {
         match self.text.get() {
             Some(text) => text.clone().map(drop),
@@ -34,7 +35,7 @@ impl Descriptor {
         }
     }
 
-    /// What it holds, read at the first call.
+    /// The content, read at the first call.
     pub(crate) fn read(&self) -> Result<Secret, String> {
         let read = || {
             let text = self.opened.clone()?.read(LIMIT, PATIENCE);
@@ -62,5 +63,5 @@ fn said(error: &DescriptorError) -> String {
 /// A key has 64 digits at most, and perhaps a line end.
 const LIMIT: usize = 512;
 
-/// How long whoever hands the key over may take.
+/// How long the other program may take to write the key.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! How a command can end, and what the user reads then.
+//! How a command can fail, and what the user reads then.
 
 use std::{error::Error as StdError, fmt, io};
 
@@ -6,31 +6,31 @@ use tokenkeep::Error;
 
 use crate::args::{Layout, Store};
 
-/// Why a command did not do what it was asked to.
+/// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The library refused or failed.
+    /// An error of the library.
     Cache(Error),
-    /// Several accounts fit what was typed.
+    /// Several accounts match what was typed.
     Choice {
-        /// What is asked.
+        /// The question for the user.
         what: String,
-        /// A line for each of them.
+        /// One line for each account.
         choices: Vec<String>,
     },
     /// Standard input could not be read.
     Input(io::Error),
-    /// Nothing there: a sign-in is needed.
+    /// Nothing is kept: a sign-in is needed.
     Nothing(String),
     /// The output could not be written.
     Output(io::Error),
-    /// What is kept is not handed out.
+    /// The command refuses to print what is kept.
     Refused(String),
-    /// A report has said it all; only the exit code is left.
+    /// The report has already been printed; only the exit code is left.
     Reported(Box<Failure>),
-    /// What was to be imported could not be read.
+    /// The source of an import could not be read.
     Source(Error),
-    /// What was typed cannot be meant.
+    /// The arguments or the input are not valid.
     Usage(String),
 }
 
@@ -47,7 +47,7 @@ impl Failure {
         }
     }
 
-    /// Whether the reader of our output went away, as `head` does.
+    /// Whether the reader of the output has closed it, as `head` does.
     pub(crate) fn is_broken_pipe(&self) -> bool {
         matches!(self, Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
@@ -60,7 +60,7 @@ impl fmt::Display for Failure {
                 f.write_str("the key could not be read")
             }
             Self::Cache(error) => error.fmt(f),
-            // What the error advises is for the cache in use, and would do harm to that one.
+            // The error's own advice is for the cache in use and would damage that one.
             Self::Source(Error::Corrupt { what, detail }) => {
                 write!(f, "{what} cannot be read: {detail}; nothing was imported")
             }
@@ -96,7 +96,7 @@ impl From<Error> for Failure {
     }
 }
 
-/// That of an error of the library.
+/// The exit code for an error of the library.
 fn exit_code(error: &Error) -> u8 {
     match error {
         Error::OutcomeUnknown { .. }
@@ -124,9 +124,9 @@ fn exit_code(error: &Error) -> u8 {
     }
 }
 
-/// The failure, everything that led to it, and what to do, one line each.
+/// The failure, its chain of causes, and what to do, one line each.
 ///
-/// The caller escapes each line, so that no text of others can end one.
+/// The caller escapes each line, so that text of other programs cannot end a line.
 pub(crate) fn explain(failure: &Failure, store: &Store) -> Vec<String> {
     let mut lines = vec![format!("tokenkeep: {failure}")];
     let mut source = failure.source();
@@ -146,7 +146,7 @@ pub(crate) fn explain(failure: &Failure, store: &Store) -> Vec<String> {
     lines
 }
 
-/// What to do about an error: the library's words, or the command that does it.
+/// What to do about an error: the library's words, or the command that fixes it.
 pub(crate) fn next_step(error: &Error, store: &Store) -> String {
     let give_up = || {
         format!("`{}` gives every sign-in up and starts over", store.command("clear --unreadable"))
@@ -170,6 +170,6 @@ pub(crate) fn next_step(error: &Error, store: &Store) -> String {
     }
 }
 
-/// What the library calls the function that hands it the key of an environment variable or of a
+/// The library's name for the function that supplies the key of an environment variable or of a
 /// file descriptor.
 const KEY_CALLBACK: &str = "the program's key callback";

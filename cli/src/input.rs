@@ -1,4 +1,4 @@
-//! What is read from standard input and from files: bounded, and text.
+//! Bounded reads of text from standard input and from files.
 
 use std::io::{self, Read};
 
@@ -19,7 +19,7 @@ pub(crate) fn standard(limit: u64, too_long: &str) -> Result<Zeroizing<Vec<u8>>,
     Ok(text)
 }
 
-/// As much as `limit` and one byte more, which tells that there is more.
+/// Reads up to `limit` bytes and one more, which tells that there is more.
 pub(crate) fn read(from: impl Read, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut text = Zeroizing::new(Vec::with_capacity(64 * 1024));
     from.take(limit + 1).read_to_end(&mut text)?;
@@ -34,6 +34,6 @@ pub(crate) fn is_utf16(text: &[u8]) -> bool {
 /// Some editors and shells begin a text in UTF-8 with this byte order mark.
 pub(crate) const BOM: &[u8] = b"\xEF\xBB\xBF";
 
-/// What to do about it.
+/// The message for UTF-16, with the fix.
 pub(crate) const UTF16: &str = "is UTF-16, not UTF-8; in PowerShell, write it with \
      `Set-Content -Encoding utf8` or let cmd.exe do the piping";

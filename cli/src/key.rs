@@ -19,8 +19,8 @@ use zeroize::Zeroizing;
 
 use crate::{args::KeyChoice, descriptor::Descriptor};
 
-/// The key sources that were chosen, in their order, or the library's own order. A passphrase is
-/// asked for when a cache needs it.
+/// The key sources that were chosen, in their order; the library's own order if none was. A
+/// passphrase is asked for when a cache needs it.
 pub(crate) fn sources(choices: &[KeyChoice]) -> Vec<KeySource> {
     match choices {
         [] => KeySource::defaults(),
@@ -28,7 +28,7 @@ pub(crate) fn sources(choices: &[KeyChoice]) -> Vec<KeySource> {
     }
 }
 
-/// The same as choices that can be typed.
+/// The same key sources as choices that can be typed.
 pub(crate) fn choices(choices: &[KeyChoice]) -> Vec<KeyChoice> {
     let typed = |source: KeySource| match source {
         KeySource::Dpapi => Some(KeyChoice::Dpapi),
@@ -41,13 +41,13 @@ pub(crate) fn choices(choices: &[KeyChoice]) -> Vec<KeyChoice> {
     }
 }
 
-/// Whether a passphrase is there without asking.
+/// Whether a passphrase is available without asking.
 pub(crate) fn has_passphrase() -> bool {
     env::var_os(PASSPHRASE).is_some()
 }
 
-/// Whether a key that is handed to the program is there. Nobody is asked, and a descriptor is not
-/// read, because that can be done once.
+/// Checks that a key that is handed to the program is there. The user is not asked, and a
+/// descriptor is not read, because that can be done only once.
 pub(crate) fn check(choice: &KeyChoice) -> Result<(), Failed> {
     match choice {
         KeyChoice::Environment(name) => environment_key(name).map(drop),
@@ -134,7 +134,7 @@ pub(crate) fn passphrase(is_new: bool) -> Result<Secret, Failed> {
         }
         Err(VarError::NotPresent) => {}
     }
-    // It reads keys, not lines, so that Ctrl-C leaves the terminal with its echo.
+    // The prompt reads keys, not lines, so that Ctrl-C restores the terminal's echo.
     let question = if is_new {
         Password::new("Passphrase of the new cache:").with_custom_confirmation_message("Once more:")
     } else {
@@ -151,7 +151,7 @@ pub(crate) fn passphrase(is_new: bool) -> Result<Secret, Failed> {
     }
 }
 
-/// Why there is no key; never with its content.
+/// Why there is no key. Never shows the key's content.
 type Failed = Box<dyn StdError + Send + Sync>;
 
 const PASSPHRASE: &str = "TOKENKEEP_PASSPHRASE";

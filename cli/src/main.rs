@@ -15,7 +15,7 @@ use tokenkeep_platform::{WipingAllocator, wipe};
 
 use self::{args::Misuse, failure::Failure};
 
-/// Copies of tokens that a parser leaves on the heap are gone once freed.
+/// Wipes freed memory, because a parser leaves copies of tokens on the heap.
 #[global_allocator]
 static ALLOCATOR: WipingAllocator = WipingAllocator::new();
 
@@ -28,6 +28,7 @@ fn run() -> ExitCode {
     let arguments = match args::parse() {
         Ok(arguments) => arguments,
         Err(Misuse::Shown(error)) => error.exit(),
+        // `note` escapes the text, which may quote control characters from the arguments.
         Err(Misuse::Raw(error)) => {
             output::note(&error.render().to_string());
             return ExitCode::from(2);

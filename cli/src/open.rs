@@ -1,4 +1,4 @@
-//! Opens the cache that was meant.
+//! Opens the cache that the arguments name.
 
 use std::{
     env,
@@ -21,9 +21,9 @@ use crate::{
     key, output,
 };
 
-/// The store that is meant by what was typed, before anything is read or asked. An msal-extensions
-/// location stays letter by letter, for it names the vault's item; the library knows what a `~` in
-/// it means there.
+/// The store that the typed text names, before anything is read or asked. An msal-extensions
+/// location stays letter by letter, because it names the vault's item. The library expands a `~` in
+/// it.
 pub(crate) fn meant(typed: &Store, command: &Command) -> Result<Store, Failure> {
     let takes_key = |key: &KeyChoice| matches!(key, KeyChoice::FileDescriptor(descriptor) if descriptor.number == 0);
     if command.reads_standard_input() && typed.keys.iter().any(takes_key) {
@@ -49,13 +49,13 @@ pub(crate) fn meant(typed: &Store, command: &Command) -> Result<Store, Failure> 
     Ok(store)
 }
 
-/// A leading `~` that the shell left alone, as in `file:~/x` or `--cache='~/x'`, is the home
-/// folder: nobody wants a folder of that name.
+/// A leading `~` that the shell left as it is, as in `file:~/x` or `--cache='~/x'`, is the home
+/// folder. A folder of that name is never meant.
 fn below_home(path: &Path) -> Result<PathBuf, Failure> {
     let mut components = path.components();
     let Some(Component::Normal(first)) = components.next() else { return Ok(path.to_owned()) };
     if first != "~" {
-        // The library refuses the home of another.
+        // The library refuses another user's home.
         return Ok(path.to_owned());
     }
     let home = env::home_dir().filter(|home| home.is_absolute()).ok_or_else(|| {
@@ -75,7 +75,7 @@ pub(crate) fn open(store: &Store) -> Result<PersistedTokenCache, Failure> {
     }
 }
 
-/// A name or a place that cannot be used was typed wrongly.
+/// An error about a name or a place that cannot be used is a usage error.
 pub(crate) fn typed(error: Error) -> Failure {
     match error {
         Error::Invalid { detail } => Failure::Usage(detail),
@@ -83,7 +83,7 @@ pub(crate) fn typed(error: Error) -> Failure {
     }
 }
 
-/// Opens a cache to be given up: no key is reached and no passphrase asked for.
+/// Opens a cache to be given up: no key is reached, and no passphrase is asked for.
 pub(crate) fn open_unreached(store: &Store) -> Result<PersistedTokenCache, Failure> {
     match store.layout {
         Layout::MsalExtensions | Layout::Plaintext => open(store),
@@ -91,7 +91,7 @@ pub(crate) fn open_unreached(store: &Store) -> Result<PersistedTokenCache, Failu
     }
 }
 
-/// Where the cache that is shared with other programs lies.
+/// The cache that is shared with other programs.
 pub(crate) fn msal_extensions(store: &Store) -> Result<MsalExtensionsPersistence, Failure> {
     let persistence = build_encrypted_persistence(location(store)?).map_err(typed)?;
     Ok(persistence.interaction(interaction(store)))
@@ -111,7 +111,7 @@ pub(crate) fn open_plaintext(store: &Store) -> Result<PersistedTokenCache, Failu
     Ok(cache)
 }
 
-/// What guards the cache, with the key source called as it was typed.
+/// What protects the cache, with the key source named as it was typed.
 pub(crate) fn protection(store: &Store, protection: Protection) -> Protection {
     match protection {
         Protection::Sealed { folder, key: "callback" } => {
@@ -129,7 +129,7 @@ pub(crate) fn interaction(store: &Store) -> Interaction {
     }
 }
 
-/// A cache that says whom it waits for.
+/// A cache that tells the user which process it waits for.
 pub(crate) fn cache(persistence: impl Persistence + 'static) -> PersistedTokenCache {
     PersistedTokenCache::new(persistence).on_lock_wait(|holder, waited| {
         let holder = holder.unwrap_or("another program");
@@ -137,7 +137,7 @@ pub(crate) fn cache(persistence: impl Persistence + 'static) -> PersistedTokenCa
     })
 }
 
-/// The sealed cache that was meant, not opened yet.
+/// The sealed cache that the arguments name, not opened yet.
 pub(crate) fn builder(store: &Store) -> SealedPersistenceBuilder {
     let builder = SealedPersistence::builder(&store.name)
         .key_sources(key::sources(&store.keys))

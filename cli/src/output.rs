@@ -1,4 +1,4 @@
-//! What people and scripts read.
+//! Output for users and scripts.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -14,14 +14,16 @@ use crate::failure::Failure;
 
 /// Prints bytes on standard output exactly as they are, and ends the line.
 pub(crate) fn exactly(bytes: &[u8]) -> Result<(), Failure> {
-    // A whole line at once passes by standard output's own buffer, which keeps what it was given.
+    // A whole line at once bypasses standard output's own buffer, which would keep the secret in
+    // memory.
     let mut line = Zeroizing::new(Vec::with_capacity(bytes.len() + 1));
     line.extend_from_slice(bytes);
     line.push(b'\n');
     io::stdout().lock().write_all(&line).map_err(Failure::Output)
 }
 
-/// Prints one line on standard output. Text of others in it is shown, not obeyed.
+/// Prints one line on standard output. Control characters in it are escaped, because it may hold
+/// text of other programs.
 pub(crate) fn line(text: impl AsRef<str>) -> Result<(), Failure> {
     exactly(shown(text.as_ref()).as_bytes())
 }
@@ -32,16 +34,16 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     exactly(escaped(&Zeroizing::new(text)).as_bytes())
 }
 
-/// Tells the user something in one line, on standard error. Text of others in it is shown, not
-/// obeyed. Nobody there to read it is no failure.
+/// Tells the user something in one line, on standard error. Control characters in it are escaped.
+/// An error of the write is ignored.
 pub(crate) fn note(text: &str) {
     writeln!(io::stderr().lock(), "{}", shown(text)).ok();
 }
 
-/// As [`note`], while the work at hand goes on: where nobody reads standard error, a write to it
-/// may never return.
+/// As [`note`], but the work at hand goes on: if nobody reads standard error, a write to it may
+/// never return.
 pub(crate) fn note_aside(text: String) {
-    // Without a thread the user is not told, and the work goes on all the same.
+    // If no thread can be started, the user is not told, and the work goes on.
     drop(thread::Builder::new().spawn(move || note(&text)));
 }
 
@@ -54,7 +56,7 @@ pub(crate) enum Width {
     AsLongAsItIs,
 }
 
-/// Prints a table; one line a row where the output is no terminal.
+/// Prints a table; one line a row if the output is not a terminal.
 pub(crate) fn table<const N: usize>(
     header: [&str; N],
     rows: impl IntoIterator<Item = [String; N]>,
@@ -74,10 +76,10 @@ pub(crate) fn table<const N: usize>(
     exactly(Zeroizing::new(table.trim_fmt()).as_bytes())
 }
 
-/// JSON of the same value in which no character is left that a terminal obeys.
+/// JSON of the same value without characters that a terminal obeys.
 ///
-/// Such a character can stand in a text only: what is outside is ASCII, and line ends that the
-/// printer made.
+/// Such a character can only be in a string. Everything outside strings is ASCII, and line ends
+/// that the printer made.
 fn escaped(json: &str) -> Zeroizing<String> {
     let must_go = |c: char| c != '\n' && is_obeyed(c);
     let mut safe = Zeroizing::new(String::with_capacity(json.len() + 64));

@@ -1,6 +1,6 @@
-//! What differs by operating system for tokenkeep: vaults, durable files, locks between processes.
+//! The operating system layer of tokenkeep: vaults, durable files, and locks between processes.
 //!
-//! Nothing here knows what a token is. Every module offers the same names on every system.
+//! Nothing here knows what a token is. Every module has the same interface on every system.
 
 pub mod clock;
 #[cfg(feature = "desktop")]

@@ -11,32 +11,31 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Guards what a process remembers and can do without.
+/// A read-write lock for cached data that a process can do without.
 ///
-/// A fork copies a lock as it is: held by a thread that the child does not have, it would never be
-/// released there. A child that finds the lock in such a state forgets what was guarded and goes on
-/// with `T::default()`, after half a second or so. In the process that used the lock first nothing
-/// is ever forgotten.
+/// A fork copies a lock in its current state. If another thread held it, it is never released in
+/// the child, because the child does not have that thread. A child that finds the lock in this
+/// state discards the guarded value and continues with `T::default()`, after about half a second.
+/// In the process that used the lock first, the value is never discarded.
 ///
-/// It is for work of a few instructions: a thread of a child that looks at it for half a second is
-/// taken for one that is not there. Once the child has locked it alone, nobody else can hold it,
-/// and nothing is forgotten there any more. A panic of who holds it is no reason for others to
-/// fail.
+/// Hold it only for a few instructions: in a child, a thread that holds it for half a second is
+/// treated as missing. Once the child has locked it exclusively, no copied thread can hold it, and
+/// the value is no longer discarded there. A panic of the holder does not poison the lock.
 pub struct ForkLock<T> {
     value: RwLock<T>,
-    /// The process whose threads may hold it, for all that is known; 0 before the first use.
+    /// The process whose threads may hold the lock; 0 before the first use.
     home: AtomicU32,
-    /// What a child goes on with.
+    /// The lock that a child uses instead of this one.
     next: OnceLock<Box<Self>>,
 }
 
 impl<T> ForkLock<T> {
-    /// Guards `value`.
+    /// Creates a lock that guards `value`.
     pub const fn new(value: T) -> Self {
         Self { value: RwLock::new(value), home: AtomicU32::new(0), next: OnceLock::new() }
     }
 
-    /// What is guarded, without waiting for anybody.
+    /// The guarded value, without locking.
     pub fn get_mut(&mut self) -> &mut T {
         match self.next.get_mut() {
             Some(next) => next.get_mut(),
@@ -54,12 +53,12 @@ impl<T> ForkLock<T> {
 }
 
 impl<T: Default> ForkLock<T> {
-    /// Looks at what is guarded, beside others who look.
+    /// Locks for reading, shared with other readers.
     pub fn read(&self) -> RwLockReadGuard<'_, T> {
         self.lock(RwLock::try_read, RwLock::read, false)
     }
 
-    /// Changes what is guarded, alone.
+    /// Locks exclusively for writing.
     pub fn write(&self) -> RwLockWriteGuard<'_, T> {
         self.lock(RwLock::try_write, RwLock::write, true)
     }
@@ -73,6 +72,7 @@ impl<T: Default> ForkLock<T> {
         let mut slot = self.newest();
         let try_lock = |slot: &'a Self| {
             let guard = taken(attempt(&slot.value))?;
+            // Only an exclusive lock proves that no copied thread holds it.
             if alone {
                 slot.home.store(process::id(), Ordering::Relaxed);
             }
@@ -88,14 +88,15 @@ impl<T: Default> ForkLock<T> {
             if slot.home.load(Ordering::Relaxed) == process::id() {
                 return wait(&slot.value).unwrap_or_else(PoisonError::into_inner);
             }
-            // Counted and not timed: a process that is stopped for a while gives nobody time to go
-            // on.
+            // Attempts are counted, not timed: a stopped process gives the holder no time to
+            // finish.
             for _ in 0..LOOKS {
                 thread::sleep(PAUSE);
                 if let Some(guard) = try_lock(slot) {
                     return guard;
                 }
-                // Another thread has just found out that only this process can hold it.
+                // Another thread has since locked it exclusively, so only threads of this process
+                // can hold it.
                 if slot.home.load(Ordering::Relaxed) == process::id() {
                     return wait(&slot.value).unwrap_or_else(PoisonError::into_inner);
                 }
@@ -125,8 +126,8 @@ impl<T> fmt::Debug for ForkLock<T> {
     }
 }
 
-/// Locks `mutex` within `time`; `None` if others had it all the time, or a thread that a fork did
-/// not copy. For what must not be forgotten, in place of a [`ForkLock`].
+/// Locks `mutex` within `time`. Returns `None` if it stays locked, by another thread or by one that
+/// a fork did not copy. For data that must not be discarded, instead of a [`ForkLock`].
 pub fn lock_within<T>(mutex: &Mutex<T>, time: Duration) -> Option<MutexGuard<'_, T>> {
     let begun = Instant::now();
     loop {
@@ -138,7 +139,7 @@ pub fn lock_within<T>(mutex: &Mutex<T>, time: Duration) -> Option<MutexGuard<'_,
     }
 }
 
-/// Nobody who is there holds it for half a second.
+/// With `PAUSE`, half a second. No running thread holds the lock that long.
 const LOOKS: u32 = 500;
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -146,7 +147,7 @@ const PAUSE: Duration = Duration::from_millis(1);
 mod tests {
     use super::*;
 
-    /// As if another process had used it before the fork.
+    /// Simulates that another process used the lock before the fork.
     fn copied(lock: &ForkLock<u8>) {
         lock.home.store(process::id() + 1, Ordering::Relaxed);
     }
@@ -170,7 +171,7 @@ mod tests {
         let lock = ForkLock::new(7);
         copied(&lock);
         assert_eq!(*lock.read(), 7);
-        // A reader that was copied hinders no other.
+        // A copied reader does not block other readers.
         let _phantom = lock.value.read();
         assert_eq!(*lock.read(), 7);
         *lock.write() = 1;

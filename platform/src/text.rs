@@ -1,11 +1,11 @@
-//! Text of others: how it is shown to a user, and how a path is written into a command.
+//! Text from other sources: how it is shown to a user, and how a path is quoted in a command.
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::path::Path;
 
-/// `text` as it is shown to a user. A character that moves the cursor, ends a line, turns the
-/// direction of writing or is invisible becomes `\u{…}` with its code point in hexadecimal.
+/// Escapes `text` for display. A character that moves the cursor, ends a line, changes the writing
+/// direction or is invisible becomes `\u{…}` with its hexadecimal code point.
 ///
 /// Escaped are the control characters of C0 and C1, DEL, the line and paragraph separators, the
 /// characters that Unicode's bidirectional algorithm obeys, those of no width, the blank letters
@@ -24,12 +24,12 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
-/// A path as it is shown to a user; bytes that are not UTF-8 are replaced.
+/// A path as shown to a user. Bytes that are not UTF-8 are replaced.
 pub fn shown_path(path: impl AsRef<Path>) -> String {
     shown(&path.as_ref().to_string_lossy()).into_owned()
 }
 
-/// Whether a terminal or a reader would obey `c` instead of showing it.
+/// Whether `c` controls the terminal or the layout, or is invisible.
 pub fn is_obeyed(c: char) -> bool {
     c.is_control()
         || matches!(c,
@@ -51,11 +51,11 @@ pub fn is_obeyed(c: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}') // tags, and more variation selectors
 }
 
-/// `word` as one word of a command line for a POSIX shell.
+/// Quotes `word` as one word for a POSIX shell.
 ///
-/// Plain names stay as they are, others stand in single quotes. A word with characters that are
-/// not shown, or with bytes that are not UTF-8, is written as `$'…'` with escapes, which bash, zsh
-/// and ksh read: the word is one line and names exactly these bytes.
+/// Plain names are unchanged, others are put in single quotes. A word with characters that are not
+/// shown, or with bytes that are not UTF-8, is written as `$'…'` with escapes, which bash, zsh and
+/// ksh understand. The result is a single line and stands for exactly these bytes.
 pub fn shell_word(word: impl AsRef<OsStr>) -> String {
     let word = word.as_ref();
     let bytes = word.as_encoded_bytes();
@@ -73,7 +73,8 @@ pub fn shell_word(word: impl AsRef<OsStr>) -> String {
                 match byte {
                     b'\'' | b'\\' => quoted.extend(['\\', char::from(*byte)]),
                     b' '..=b'~' => quoted.push(char::from(*byte)),
-                    // Three octal digits: hexadecimal ones would take in a digit that follows.
+                    // Three octal digits have a fixed length; a hexadecimal escape would include a
+                    // digit that follows.
                     _ => quoted.push_str(&format!("\\{byte:03o}")),
                 }
             }
@@ -83,26 +84,25 @@ pub fn shell_word(word: impl AsRef<OsStr>) -> String {
     }
 }
 
-/// `word` as one word of a command line that is the same for Windows' command prompt and for
-/// PowerShell; `None` where one of them would read something else in it, for neither has quotes
-/// that keep everything.
+/// Quotes `word` as one word that the Windows command prompt and PowerShell read the same way.
+/// Returns `None` if one of them would interpret a character, because neither has quotes that
+/// preserve everything.
 pub fn cmd_word(word: impl AsRef<OsStr>) -> Option<String> {
     let text = word.as_ref().to_str()?;
     let is_read = |c: char| "\"“”„%!$`^".contains(c) || is_obeyed(c);
     if text.contains(is_read) {
         return None;
     }
-    // A backslash before the quote that ends the word would keep that quote.
+    // A backslash before the closing quote would escape it, so it is doubled.
     let end = if text.ends_with('\\') { "\\" } else { "" };
     Some(format!("\"{text}{end}\""))
 }
 
-/// `word` as one word of a command line for this system's shell: [`shell_word`], or on Windows
-/// [`cmd_word`].
+/// Quotes `word` for this system's shell: [`shell_word`], or on Windows [`cmd_word`].
 ///
-/// On Windows plain names stay as they are. What has no form for both of its shells is written for
-/// PowerShell; the command prompt finds nothing of that name then. Characters that are not shown
-/// have no form there, and are escaped as [`shown`] does it.
+/// On Windows plain names are unchanged. A word that cannot be quoted for both shells is quoted for
+/// PowerShell; the command prompt then finds nothing with that name. Characters that are not shown
+/// cannot be quoted and are escaped as in [`shown`].
 pub fn command_word(word: impl AsRef<OsStr>) -> String {
     let word = word.as_ref();
     if cfg!(windows) { windows_word(word) } else { shell_word(word) }
@@ -118,8 +118,7 @@ fn windows_word(word: &OsStr) -> String {
         let text = shown(&text);
         let mut quoted = String::from("'");
         for c in text.chars() {
-            // PowerShell takes each of these for the quote that ends the word, unless it is
-            // doubled.
+            // PowerShell treats each of these as the closing quote unless it is doubled.
             if "'‘’‚‛".contains(c) {
                 quoted.push(c);
             }
@@ -129,7 +128,7 @@ fn windows_word(word: &OsStr) -> String {
     })
 }
 
-/// Two lower-case digits for each byte. Not for secrets: the text is not wiped.
+/// Two lower-case digits per byte. Not for secrets: the result is not wiped.
 #[must_use]
 pub fn hexadecimal(bytes: impl AsRef<[u8]>) -> String {
     bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// An access token in a cache. `Debug` shows no secret.
+/// An access token that is borrowed from a cache. `Debug` prints no secret.
 #[derive(Clone, Copy)]
 pub struct AccessTokenRef<'c> {
     at: EntryAt<'c>,
@@ -22,7 +22,7 @@ pub struct AccessTokenRef<'c> {
 }
 
 impl<'c> AccessTokenRef<'c> {
-    /// The place holds an entry with a secret and an expiry.
+    /// `at` must hold an entry with a secret and an expiry.
     pub(crate) fn new(at: EntryAt<'c>, cache: &'c TokenCache, is_aging: bool) -> Self {
         Self { at, cache, is_aging }
     }
@@ -32,36 +32,37 @@ impl<'c> AccessTokenRef<'c> {
         self.entry().secret().expect("a find takes only entries with a secret")
     }
 
-    /// When it expires, in Unix seconds.
+    /// The time at which the token expires, in Unix seconds.
     pub fn expires_on(&self) -> u64 {
         let expiry = self.entry().expires_on().expect("a find takes only entries with an expiry");
         expiry.try_into().unwrap_or_default()
     }
 
-    /// It is valid, but should be renewed: the provider asks for it by now, or the entry does not
-    /// say when it was kept, or says a time in the future.
+    /// Returns `true` if the token is valid but should be renewed. This is so if the time has
+    /// passed from which the provider asks for a renewal. It is also so if the entry does not say
+    /// when it was stored, or gives a time in the future.
     pub fn is_aging(&self) -> bool {
         self.is_aging
     }
 
-    /// The home account id of the account that it belongs to; none for an app's own token, and
-    /// where it is not known who signed in.
+    /// The home account id of the token's account. Returns `None` for an app-only token, and if it
+    /// is not known who signed in.
     pub fn home_account_id(&self) -> Option<Cow<'c, str>> {
         let stated = self.entry().home_account_id().filter(|home| !home.is_empty());
         stated.or_else(|| Some(decode(&self.cache.adopter(self.entry())?)?.into_owned().into()))
     }
 
-    /// The account that it belongs to, if the cache knows more of it than its id.
+    /// The token's account. Returns `None` if the cache knows only the account's id, or no account.
     pub fn account(&self) -> Option<Account> {
         account(self.entry(), self.accounts(self.cache.adopter(self.entry()).as_deref()))
     }
 
-    /// The scopes that were granted. They may be fewer or others than the request's.
+    /// The granted scopes. They may be fewer than the requested scopes, or different ones.
     pub fn scopes(&self) -> Vec<String> {
         self.entry().scopes()
     }
 
-    /// `Bearer` if the entry does not say.
+    /// The token type. `Bearer` if the entry does not say.
     pub fn token_type(&self) -> Cow<'c, str> {
         token_type(self.entry())
     }
@@ -87,7 +88,7 @@ impl<'c> AccessTokenRef<'c> {
         }
     }
 
-    /// The entries of its account, which is the adopter where it names none.
+    /// The account entries of `adopter`, or if it is `None`, of the account that the entry names.
     fn accounts(&self, adopter: Option<&str>) -> impl Iterator<Item = &'c Entry> + use<'c> {
         let home = adopter.unwrap_or(owner(self.entry()));
         let is_known = home != NOBODY;
@@ -104,16 +105,18 @@ impl fmt::Debug for AccessTokenRef<'_> {
     }
 }
 
-/// Where the entry is. A slot is not looked at before its entry is asked for, which in a large
-/// cache costs more than the find.
+/// Where the entry is stored. A slot is read only when its entry is needed, because in a large
+/// cache this memory access costs more than the find.
 #[derive(Clone, Copy)]
 pub(crate) enum EntryAt<'c> {
     Entry(&'c Entry),
     Slot(&'c Option<Entry>),
 }
 
-/// An access token that a program can use. Its memory is wiped when it and every cache that has it
-/// are dropped; `Debug` shows no secret.
+/// An access token that outlives its cache.
+///
+/// Its memory is wiped when the token and every cache that holds it are dropped. `Debug` prints no
+/// secret.
 ///
 /// ```
 /// use tokenkeep::{PersistedTokenCache, TokenRequest};
@@ -130,11 +133,11 @@ pub(crate) enum EntryAt<'c> {
 /// ```
 #[derive(Clone)]
 pub struct AccessToken {
-    /// With a secret and an expiry.
+    /// Has a secret and an expiry.
     entry: Entry,
-    /// The account, as a canonical token, that it belongs to without naming it.
+    /// The account that the token belongs to although its entry names none. A canonical token.
     adopter: Option<String>,
-    /// The entries of its account.
+    /// The account entries of the token's account.
     accounts: Vec<Entry>,
     is_aging: bool,
     source: TokenSource,
@@ -147,51 +150,53 @@ impl AccessToken {
         self.entry.secret().unwrap_or_default()
     }
 
-    /// When it expires, in Unix seconds.
+    /// The time at which the token expires, in Unix seconds.
     pub fn expires_on(&self) -> u64 {
         self.entry.expires_on().and_then(|expiry| expiry.try_into().ok()).unwrap_or_default()
     }
 
-    /// It is valid, but should be renewed: the provider asks for it by now, or the entry does not
-    /// say when it was kept, or says a time in the future.
+    /// Returns `true` if the token is valid but should be renewed. This is so if the time has
+    /// passed from which the provider asks for a renewal. It is also so if the entry does not say
+    /// when it was stored, or gives a time in the future.
     pub fn is_aging(&self) -> bool {
         self.is_aging
     }
 
-    /// The home account id of the account that it belongs to; none for an app's own token, and
-    /// where it is not known who signed in.
+    /// The home account id of the token's account. Returns `None` for an app-only token, and if it
+    /// is not known who signed in.
     pub fn home_account_id(&self) -> Option<Cow<'_, str>> {
         let stated = self.entry.home_account_id().filter(|home| !home.is_empty());
         stated.or_else(|| decode(self.adopter.as_deref()?))
     }
 
-    /// The account that it belongs to, if the cache knows more of it than its id.
+    /// The token's account. Returns `None` if the cache knows only the account's id, or no account.
     pub fn account(&self) -> Option<Account> {
         account(&self.entry, self.accounts.iter())
     }
 
-    /// The scopes that were granted. They may be fewer or others than the request's.
+    /// The granted scopes. They may be fewer than the requested scopes, or different ones.
     pub fn scopes(&self) -> Vec<String> {
         self.entry.scopes()
     }
 
-    /// How to send it; `Bearer` as a rule.
+    /// The token type, which says how to send the token. Usually `Bearer`.
     pub fn token_type(&self) -> Cow<'_, str> {
         token_type(&self.entry)
     }
 
-    /// Where it came from.
+    /// Where the token came from.
     pub fn source(&self) -> TokenSource {
         self.source
     }
 
-    /// Whether the cache keeps it. `false` for a token that the provider issued and that could not
-    /// be saved: it can be used now, and the next run has to sign in again.
+    /// Returns `true` if the token is stored in the cache. `false` means that the provider issued
+    /// the token, but the cache could not save it. The token can be used now, but the next run must
+    /// sign in again.
     pub fn is_stored(&self) -> bool {
         self.unstored.is_none()
     }
 
-    /// Why the cache does not keep it, `None` if it does.
+    /// The reason why the token is not stored in the cache. Returns `None` if it is stored.
     pub fn unstored_because(&self) -> Option<&Error> {
         self.unstored.as_deref()
     }
@@ -218,7 +223,7 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-/// The account of a token among the entries with its id.
+/// Reads the account of a token from the account entries with its home account id.
 fn account<'e>(token: &Entry, known: impl Iterator<Item = &'e Entry>) -> Option<Account> {
     let mut known: Vec<&Entry> = known.collect();
     in_cloud_of(token, &mut known);
@@ -233,8 +238,8 @@ fn token_type(token: &Entry) -> Cow<'_, str> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TokenSource {
-    /// The cache had it.
+    /// The token was in the cache.
     Cache,
-    /// The provider issued it just now.
+    /// The provider has just issued the token.
     Provider,
 }

@@ -1,4 +1,4 @@
-//! Who is signed in.
+//! The accounts of a cache.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// A user, or another identity, that is signed in.
+/// A user or another identity that is signed in.
 ///
 /// ```no_run
 /// # let cache = tokenkeep::PersistedTokenCache::open("com.example.mytool")?;
@@ -37,7 +37,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// Who it is, in all tenants.
+    /// The home account id, which identifies the account in all tenants.
     pub fn home_account_id(&self) -> &str {
         &self.home_account_id
     }
@@ -47,22 +47,22 @@ impl Account {
         &self.environment
     }
 
-    /// The name to show; empty if the provider gave none.
+    /// The user name to show. Empty if the provider sent none.
     pub fn username(&self) -> &str {
         &self.username
     }
 
-    /// How the user signed in: the grant type.
+    /// The grant type of the sign-in. Returns `None` if the entry has none.
     pub fn account_source(&self) -> Option<&str> {
         self.account_source.as_deref()
     }
 
-    /// The kind of service that issued it.
+    /// The kind of service that issued the account.
     pub fn authority_type(&self) -> AuthorityType {
         self.authority_type
     }
 
-    /// Who it is within its tenant.
+    /// The local account id, which identifies the account within its tenant.
     pub fn local_account_id(&self) -> Option<&str> {
         self.local_account_id.as_deref()
     }
@@ -72,27 +72,28 @@ impl Account {
         self.realm.as_deref()
     }
 
-    /// The address of the authority of the last sign-in, as [`TokenRequest::new`] takes it; none if
-    /// no address means this host and tenant.
+    /// The address of the authority of the last sign-in, as [`TokenRequest::new`] takes it. Returns
+    /// `None` if no address stands for this host and tenant.
     ///
     /// [`TokenRequest::new`]: crate::TokenRequest::new
     pub fn authority(&self) -> Option<String> {
         Authority::address(&self.environment, self.realm.as_deref())
     }
 
-    /// Whether an authority, such as `https://login.microsoftonline.com/TENANT`, is of this
-    /// account's cloud. The tenant does not matter.
+    /// Returns `true` if an authority, such as `https://login.microsoftonline.com/TENANT`, is in
+    /// this account's cloud. The tenant does not matter.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if `authority` is no address of an authority.
+    /// [`Error::Invalid`] if `authority` is not the address of an authority.
     pub fn is_at(&self, authority: &str) -> Result<bool, Error> {
         Ok(cloud(&Authority::parse(authority)?.environment) == cloud(&self.environment))
     }
 
-    /// Whether an entry is this account's: of the same home account id in the same cloud.
+    /// Returns `true` if an entry belongs to this account: it has the same home account id and is
+    /// in the same cloud.
     ///
-    /// The home account id alone does not say whose it is: small providers number their users.
+    /// The home account id is not enough, because small providers number their users.
     pub fn owns(&self, entry: &Entry) -> bool {
         entry.token("home_account_id") == Some(&quoted(&self.home_account_id))
             && entry.environment().is_some_and(|host| cloud(&host) == cloud(&self.environment))
@@ -111,7 +112,7 @@ impl Account {
         })
     }
 
-    /// Of a token, what it says of the account that it belongs to.
+    /// The account that a token names, as far as the token describes it.
     fn of_token(entry: &Entry) -> Option<Self> {
         let text = |name| entry.text(name).filter(|text| !text.is_empty());
         let realm = text("realm").map(|realm| realm.into_owned());
@@ -131,17 +132,17 @@ impl Account {
 }
 
 impl TokenCache {
-    /// Everybody who is signed in, once per cloud, in order of first sign-in.
+    /// Returns every signed-in account, once per cloud, in the order of first sign-in.
     ///
-    /// Of several entries for one account the last one is shown. Entries without a home account
-    /// id, environment or known authority type are no accounts.
+    /// If an account has several entries, the last one is returned. Entries without a home account
+    /// id, environment or known authority type are not accounts.
     pub fn accounts(&self) -> Vec<Account> {
         let accounts = self.entries(CredentialType::Account).filter_map(Account::read);
         grouped(accounts, |account| cloud(&account.environment))
     }
 
-    /// Everybody whose tokens are here: the [`accounts`](Self::accounts), and after them those of
-    /// whom only tokens are left, as after a sign-out of one client. The latter have no user name.
+    /// Returns the [`accounts`](Self::accounts), followed by the accounts of which only tokens are
+    /// left, as after a sign-out of one client. The latter have no user name.
     pub fn owners(&self) -> Vec<Account> {
         let mut owners = self.accounts();
         let mut known: HashSet<_> = owners.iter().map(whose).collect();
@@ -150,16 +151,17 @@ impl TokenCache {
         owners
     }
 
-    /// The access tokens, refresh tokens and ID tokens that name nobody: without a home account id,
-    /// or without an environment. An app's own tokens are such, and those of a provider that does
-    /// not say who signed in.
+    /// Returns the access tokens, refresh tokens and ID tokens without an account: those without a
+    /// home account id or without an environment. Examples are app-only tokens, and tokens of a
+    /// provider that does not say who signed in.
     pub fn without_account(&self) -> impl Iterator<Item = &Entry> {
         self.tokens().filter(|entry| names_nobody(entry))
     }
 
-    /// The addresses of the authorities of which a client has access tokens: those of `account`, or
-    /// without one, of everybody. A token without an account counts as that of the only account
-    /// that it can belong to. Tenants of one cloud are told apart, names of its host are not.
+    /// Returns the addresses of the authorities for which a client has access tokens of `account`.
+    /// If `account` is `None`, tokens of all accounts count. A token without an account counts as a
+    /// token of the only account that it can belong to. Tenants of one cloud are different
+    /// authorities. Aliases of one host are the same authority.
     pub fn authorities(&self, client_id: &str, account: Option<&Account>) -> Vec<String> {
         let client = quoted(client_id);
         let mut seen = HashSet::new();
@@ -180,7 +182,7 @@ impl TokenCache {
             .collect()
     }
 
-    /// Whether a token without an account, which is of `cloud`, belongs to `account`.
+    /// Whether a token without an account, which is in the cloud `of_cloud`, belongs to `account`.
     fn is_adopted(&self, token: &Entry, of_cloud: &str, account: &Account) -> bool {
         cloud(account.environment()) == of_cloud
             && self.adopter(token).is_some_and(|home| home == quoted(account.home_account_id()))
@@ -191,8 +193,9 @@ impl TokenCache {
         TOKENS.into_iter().flat_map(move |kind| self.entries(kind))
     }
 
-    /// The accounts of an authority, such as `https://login.microsoftonline.com/TENANT`: those of
-    /// its host, and if there are none, those of the first other name of its cloud that has any.
+    /// Returns the accounts of an authority, such as `https://login.microsoftonline.com/TENANT`:
+    /// those of its host. If there are none, returns those of the first alias of the host that has
+    /// any.
     ///
     /// # Errors
     ///
@@ -210,12 +213,12 @@ impl TokenCache {
         Ok(found.unwrap_or_default())
     }
 
-    /// Every account that `name` may mean: those with this user name, in any case, with this home
-    /// account id, or with this local account id, in whatever tenant they have it. Those of whom
-    /// only tokens are left count, too.
+    /// Returns every account that `name` may refer to. `name` is a user name in any letter case, a
+    /// home account id, or the local account id in any tenant. Accounts of which only tokens are
+    /// left are included.
     ///
-    /// More than one is a question for the user. None of the three goes before the others, because
-    /// a provider may give its user an id that is the name of somebody else.
+    /// If there are several accounts, ask the user to choose. No kind of name takes precedence,
+    /// because a provider may give its user an id that is the name of another user.
     pub fn accounts_named(&self, name: &str) -> Vec<Account> {
         let wanted = name.to_lowercase();
         let is_named = |account: &Account| {
@@ -223,7 +226,7 @@ impl TokenCache {
                 || account.local_account_id.as_deref() == Some(name)
                 || (!wanted.is_empty() && account.username.to_lowercase() == wanted)
         };
-        // A guest has another name and local id in each tenant.
+        // A guest has a different name and local id in each tenant.
         let entries = self.entries(CredentialType::Account).filter_map(Account::read);
         let named: HashSet<_> = entries.filter(is_named).map(|account| whose(&account)).collect();
         let mut accounts = self.owners();
@@ -232,12 +235,12 @@ impl TokenCache {
     }
 }
 
-/// What is the same for all entries of one account.
+/// The values that all entries of one account share: the home account id and the cloud.
 fn whose(account: &Account) -> (String, String) {
     (account.home_account_id.clone(), cloud(&account.environment))
 }
 
-/// What all names of a host's cloud have in common.
+/// A name for a host's cloud that is the same for all aliases of the host.
 pub(super) fn cloud(environment: &str) -> String {
     let host = environment.to_lowercase();
     aliases(&host).min().unwrap_or_default().to_owned()
@@ -247,7 +250,8 @@ pub(super) fn names_nobody(entry: &Entry) -> bool {
     Account::of_token(entry).is_none()
 }
 
-/// One account per home account id and group: the first one's place, the last one's content.
+/// Keeps one account per home account id and group: at the position of the first one, with the
+/// content of the last one.
 fn grouped(
     accounts: impl Iterator<Item = Account>,
     group: impl Fn(&Account) -> String,
@@ -266,6 +270,6 @@ fn grouped(
     found
 }
 
-/// What is a secret, and belongs to somebody.
+/// The kinds of entry that hold a secret of an account.
 pub(super) const TOKENS: [CredentialType; 3] =
     [CredentialType::AccessToken, CredentialType::RefreshToken, CredentialType::IdToken];

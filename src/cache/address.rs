@@ -1,32 +1,32 @@
-//! Reading a web address so strictly that every other reader finds the same host in it.
+//! Reads a web address so strictly that every other reader finds the same host in it.
 //!
-//! The tokens of a sign-in go to the host that an HTTP client reads. Readers differ in what they
-//! make of `\`, of user names, of characters that are not shown and of hosts in other alphabets or
-//! number systems, so an address with any of these is refused.
+//! The tokens of a sign-in go to the host that an HTTP client reads. Readers differ in how they
+//! treat `\`, user names, invisible characters, and hosts in other alphabets or number systems. An
+//! address with any of these is refused.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use tokenkeep_platform::text::is_obeyed;
 
-/// A web address, without what follows its path.
+/// A web address, without the parts after its path.
 #[derive(Debug)]
 pub(crate) struct Address<'a> {
     pub(crate) is_https: bool,
-    /// In lower case; an IPv6 address stands without brackets.
+    /// In lower case. An IPv6 address has no brackets.
     pub(crate) host: String,
-    /// What the address says, if it says one.
+    /// The port, if the address has one.
     pub(crate) port: Option<u16>,
-    /// With its first `/`, or empty.
+    /// Includes the first `/`, or is empty.
     pub(crate) path: &'a str,
 }
 
 impl<'a> Address<'a> {
-    /// Reads `https://host[:port][/path]`, or the same with `http`. White space around it does not
-    /// count.
+    /// Reads `https://host[:port][/path]`, or the same with `http`. White space around the address
+    /// is ignored.
     ///
     /// # Errors
     ///
-    /// What is wrong with it, as the rest of a sentence that begins with the address.
+    /// Says what is wrong, as the rest of a sentence that begins with the address.
     pub(crate) fn parse(address: &'a str) -> Result<Self, &'static str> {
         let address = address.trim_matches([' ', '\t', '\r', '\n']);
         if address.contains(|c: char| c == '\\' || c.is_whitespace() || is_obeyed(c)) {
@@ -59,7 +59,7 @@ impl<'a> Address<'a> {
         Ok(Self { is_https, host, port: read_port(port)?, path })
     }
 
-    /// The host is this machine itself.
+    /// The host is this machine.
     pub(crate) fn is_loopback(&self) -> bool {
         self.host == "localhost"
             || self.host.parse::<Ipv4Addr>().is_ok_and(|host| host.is_loopback())
@@ -80,7 +80,7 @@ fn host_name(name: &str) -> Result<String, &'static str> {
     if !name.chars().all(is_plain) || labels.split('.').any(str::is_empty) {
         return Err("has a host with characters that no host has");
     }
-    // Browsers read the number in `0x7f.1`, `127.1` and `2130706433` as 127.0.0.1.
+    // Browsers read the numbers in `0x7f.1`, `127.1` and `2130706433` as 127.0.0.1.
     let last = labels.rsplit('.').next().unwrap_or_default();
     let is_number = last.bytes().all(|b| b.is_ascii_digit())
         || last.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("0x"))
@@ -91,7 +91,7 @@ fn host_name(name: &str) -> Result<String, &'static str> {
     Ok(name.to_ascii_lowercase())
 }
 
-/// The port behind a host: nothing, `:` or `:number`.
+/// The port after a host: empty, `:` or `:number`.
 fn read_port(text: &str) -> Result<Option<u16>, &'static str> {
     const WRONG: &str = "has no number from 1 to 65535 for a port";
     let Some(digits) = text.strip_prefix(':') else {
@@ -106,10 +106,10 @@ fn read_port(text: &str) -> Result<Option<u16>, &'static str> {
     }
 }
 
-/// Some readers take `.`, `..` and their spellings with `%2e` out of a path, together with what
-/// `..` follows.
+/// Some readers remove `.`, `..` and their spellings with `%2e` from a path, together with the
+/// segment before `..`.
 fn is_dots(segment: &str) -> bool {
-    // A parameter behind `;` makes it a name.
+    // With a parameter after `;` the segment is an ordinary name.
     let plain = segment.to_ascii_lowercase().replace("%2e", ".");
     plain == "." || plain == ".."
 }

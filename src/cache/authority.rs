@@ -1,10 +1,10 @@
-//! Where a sign-in belongs: host and tenant of an authority, and the names of one cloud.
+//! The authority of a sign-in: its host, its tenant, and the aliases of its host.
 
 use std::net::{Ipv6Addr, SocketAddr};
 
 use crate::{Error, cache::address::Address};
 
-/// The host and the tenant of an address.
+/// The host and the tenant of an authority's address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Authority {
     pub(crate) environment: String,
@@ -12,16 +12,16 @@ pub(crate) struct Authority {
 }
 
 impl Authority {
-    /// Reads `https://host/tenant/…`; the host becomes lower case, the tenant may be missing.
+    /// Reads `https://host/tenant/…`. The host becomes lower case. The tenant may be absent.
     ///
-    /// The host may be this machine itself, spoken to with `http`. Then the port is part of the
-    /// environment, as several providers may run here. With `https` it is not, as in the
-    /// reference.
+    /// The address may use `http` if the host is this machine. Then the port is part of the
+    /// environment, because several providers may run here. With `https` the port is not part of
+    /// it, as in msal.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if it is no such address, or if other readers would take it for
-    /// another host.
+    /// [`Error::Invalid`] if it is not such an address, or if other readers would find another host
+    /// in it.
     pub(crate) fn parse(address: &str) -> Result<Self, Error> {
         let invalid = |reason: &str| Error::Invalid {
             detail: format!(
@@ -43,7 +43,8 @@ impl Authority {
         };
         let mut segments = address.path.split('/').skip(1);
         let first = segments.next().unwrap_or_default();
-        // A parameter behind `;` belongs to the last segment and is no part of it.
+        // A parameter after `;` belongs to the last segment of the address, but is not part of the
+        // tenant.
         let first = match segments.next() {
             None => first.split(';').next().unwrap_or_default(),
             Some(_) => first,
@@ -56,7 +57,8 @@ impl Authority {
         Ok(Self { environment, realm })
     }
 
-    /// The address that means this host and tenant, if there is one.
+    /// The address that [`parse`](Self::parse) reads as this host and tenant. Returns `None` if
+    /// there is none.
     pub(crate) fn address(environment: &str, realm: Option<&str>) -> Option<String> {
         let realm = realm.filter(|realm| !realm.is_empty());
         let start = match environment.parse::<Ipv6Addr>() {
@@ -70,20 +72,20 @@ impl Authority {
                 read.environment.eq_ignore_ascii_case(environment) && read.realm.as_deref() == realm
             })
         };
-        // Without a `/` at its end a tenant with `;` in it would end there.
+        // Without a `/` at the end, a `;` would cut the tenant off.
         [address.clone(), format!("{address}/")].into_iter().find(means_the_same)
     }
 }
 
-/// All names of the cloud that a host belongs to, the host itself first.
+/// The host, followed by its aliases in the same cloud.
 pub(crate) fn aliases(environment: &str) -> impl Iterator<Item = &str> {
     let group = CLOUDS.iter().copied().find(|names| names.contains(&environment)).unwrap_or(&[]);
     std::iter::once(environment)
         .chain(group.iter().copied().filter(move |&name| name != environment))
 }
 
-/// The host is one of Microsoft's: of Entra ID in any of its clouds, or of its services for
-/// customers (Azure AD B2C, External ID). ADFS, and customers' own domains, are not.
+/// The host belongs to Microsoft: to Entra ID in any of its clouds, or to its services for
+/// customers (Azure AD B2C, External ID). ADFS hosts and customers' own domains do not count.
 pub(crate) fn is_microsoft(environment: &str) -> bool {
     let host = environment.to_ascii_lowercase();
     CLOUDS.iter().any(|names| names.contains(&host.as_str()))
@@ -92,7 +94,7 @@ pub(crate) fn is_microsoft(environment: &str) -> bool {
 
 const CIAM: &str = ".ciamlogin.com";
 
-/// How the hosts end at which Microsoft signs in the customers of others.
+/// The suffixes of the hosts at which Microsoft signs in customers of other companies.
 const CUSTOMERS: [&str; 5] =
     [".b2clogin.com", ".b2clogin.cn", ".b2clogin.us", ".b2clogin.de", CIAM];
 

@@ -1,4 +1,4 @@
-//! The whole cache from JSON and back.
+//! Reads a whole cache from JSON and prints it.
 
 use std::{mem, sync::Arc};
 
@@ -17,14 +17,14 @@ use crate::{
 };
 
 impl TokenCache {
-    /// Reads a cache in the MSAL unified schema; nothing at all is an empty cache.
+    /// Reads a cache in the MSAL unified schema. Empty input is an empty cache.
     ///
-    /// Unknown sections, unknown fields and entries that make no sense are kept.
+    /// Unknown sections, unknown fields and entries that are not valid are kept.
     ///
     /// # Errors
     ///
     /// [`Error::Corrupt`] if the bytes are not one JSON object in UTF-8; it names the place.
-    /// [`Error::TooLarge`] if one of its parts has more than 4 GiB.
+    /// [`Error::TooLarge`] if a part has more than 4 GiB.
     pub fn from_json(json: &[u8]) -> Result<Self, Error> {
         let mut cache = Self::new();
         if json.is_empty() {
@@ -32,6 +32,7 @@ impl TokenCache {
         }
         let mut printer = Printer::new(json)?;
         if printer.peek() != Some(b'{') {
+            // Reads the value first, so that a syntax error is reported with its place.
             printer.value(0)?;
             return Err(Error::Corrupt {
                 what: "the token cache".to_owned(),
@@ -79,10 +80,10 @@ impl TokenCache {
         Ok(())
     }
 
-    /// The cache as JSON, byte for byte as Python's msal 1.39 prints the same entries.
+    /// Returns the cache as JSON, byte for byte as Python's msal 1.39 prints the same entries.
     ///
-    /// Nested values that no peer writes are printed on one line each where indentation would make
-    /// them several times as large.
+    /// A nested value that indentation would make several times as large is printed on one line. No
+    /// peer writes such values.
     pub fn to_json(&self) -> Secret {
         let mut out = printed(|sink| self.print(sink)).into_inner();
         Secret::new(mem::take(&mut *out))

@@ -1,4 +1,4 @@
-//! Finding an access token: the authority's own host first, then the other names of its cloud.
+//! Finds an access token: at the authority's own host first, then at its aliases.
 
 use std::ptr;
 
@@ -17,28 +17,28 @@ use crate::{
 };
 
 impl TokenCache {
-    /// The access token for a request, if the cache has one that is valid at `now` (Unix seconds)
-    /// and for a margin more: 300 seconds, or a quarter of its lifetime where that is less, or what
-    /// [`TokenRequest::margin`] says.
+    /// Returns the access token for a request, if the cache has one that is still valid for a
+    /// margin after `now` (Unix seconds). The margin is 300 seconds, or a quarter of the token's
+    /// lifetime if that is less, or the value of [`TokenRequest::margin`].
     ///
-    /// A token is for the request if it was granted all scopes of the request, or if these scopes
-    /// were asked for when the provider granted others. One with exactly these scopes is preferred
-    /// to one that has more, and this to one that was only asked for them. In Microsoft's clouds
-    /// the letter case of scopes does not matter.
+    /// A token matches the request if it was granted all scopes of the request. It also matches if
+    /// these scopes were requested and the provider granted others. A token with exactly these
+    /// scopes is preferred to one with more scopes. Both are preferred to a token for which these
+    /// scopes were only requested. In Microsoft's clouds the letter case of scopes does not matter.
     ///
-    /// A token that is bound to a key or was issued for further parameters is found only by a
-    /// request that names the same ones, and an app's own token by one that is
+    /// A token that is bound to a key, or was issued for further parameters, is found only by a
+    /// request that names the same ones. An app-only token is found only by a request that is
     /// [`TokenRequest::app_only`]. A token whose times or scopes cannot be read is not found. A
-    /// token without an account belongs to the only account that the program has there.
+    /// token without an account belongs to the only account that the client has there.
     ///
-    /// A token that does not say when it was kept, or was kept in the future because the clock was
-    /// set back since, is found where there is no other, and [is aging](AccessTokenRef::is_aging).
+    /// A token without a caching time, or with one in the future because the clock was set back
+    /// since, is found if there is no other. It [is aging](AccessTokenRef::is_aging).
     ///
     /// # Errors
     ///
-    /// [`Error::AccountAmbiguous`] if the request names no account and several have a valid token
-    /// for it, or a refresh token that the program may spend. [`Error::Invalid`] if the request's
-    /// authority cannot be used, see [`TokenRequest::new`].
+    /// [`Error::AccountAmbiguous`] if the request names no account and several accounts have a
+    /// valid token for it, or a refresh token that the client may use. [`Error::Invalid`] if the
+    /// request's authority cannot be used, see [`TokenRequest::new`].
     pub fn find_access_token(
         &self,
         request: &TokenRequest,
@@ -47,6 +47,7 @@ impl TokenCache {
         let lookup = request.lookup()?;
         let now = i64::try_from(now).unwrap_or(i64::MAX);
         let section = self.section(CredentialType::AccessToken);
+        // Fast path: most finds need only the index and read no entry.
         if let Some(section) = section.filter(|_| request.is_plain())
             && let Some(slot) = section.surely_good(&lookup.exact, now)
         {
@@ -70,7 +71,7 @@ impl TokenCache {
         if home == NOBODY {
             return None;
         }
-        // Whose it is costs more to know than that there is one.
+        // Looks for a token first, because it takes longer to find its account.
         let mut nobodys = Search { stale: None, ..*search };
         let found = nobodys.of(NOBODY).or(nobodys.stale)?;
         if self.only_account(owner::ClientAt::of(search.lookup)) != Some(home) {
@@ -83,7 +84,7 @@ impl TokenCache {
         None
     }
 
-    /// The token for a request that names nobody.
+    /// The token for a request that names no account.
     fn of_anybody<'c>(
         &'c self,
         section: Option<&'c Section>,
@@ -111,7 +112,7 @@ impl TokenCache {
             found
         };
         let found = of(home);
-        // Beside an account, what it got without its name may be newer.
+        // A token that was stored without an account may be newer than the account's own.
         let has_unclaimed = home != NOBODY && valid.iter().any(|entry| owner(entry) == NOBODY);
         let place = owner::ClientAt::of(lookup);
         let unclaimed = has_unclaimed.then(|| of(NOBODY)).flatten();
@@ -130,7 +131,7 @@ struct Search<'c, 'r> {
     request: &'r TokenRequest,
     lookup: &'r Lookup,
     now: i64,
-    /// The first token that would do, but is not fresh.
+    /// The first usable token that is not fresh.
     stale: Option<&'c Entry>,
 }
 
@@ -141,10 +142,10 @@ impl<'c, 'r> Search<'c, 'r> {
 
     /// The best fresh token of an account, which is a canonical token.
     ///
-    /// One that has what was asked goes before one that was only asked for it.
+    /// A token that was granted the scopes is preferred to one for which they were only requested.
     fn of(&mut self, home: &str) -> Option<&'c Entry> {
         let (section, lookup) = (self.section, self.lookup);
-        // Those that were granted or asked for exactly these scopes.
+        // Tokens that were granted exactly these scopes, or for which exactly these were requested.
         let exactly = |reach: &str| section.indexed_exactly(&format!("{reach}{}", lookup.joined));
         let reaches = || lookup.environments.iter().map(|name| lookup.reach(name).of(home));
         let granted = reaches().find_map(|reach| {
@@ -162,7 +163,7 @@ impl<'c, 'r> Search<'c, 'r> {
                 lookup.rule.covers(&target, &lookup.target)
             };
             self.first(exact().filter(has_all)).or_else(|| {
-                // Any token would do for scopes that decide nothing.
+                // If no scope decides the match, any token of the account is enough.
                 let asked = lookup.scopes.is_empty().then(|| self.first(exact())).flatten();
                 asked.or_else(|| self.first(self.covering(&reach)))
             })
@@ -173,7 +174,7 @@ impl<'c, 'r> Search<'c, 'r> {
         reaches().find_map(|reach| self.first(exactly(&reach)))
     }
 
-    /// The tokens with all scopes of the request among those whose names begin like this.
+    /// The tokens with all scopes of the request whose index names begin with `reach`.
     fn covering(&self, reach: &str) -> impl Iterator<Item = &'c Entry> + use<'c, 'r> {
         let (lookup, context) = (self.lookup, self.section.reach(reach));
         let scopes = &mut lookup.each_scope();
@@ -183,7 +184,7 @@ impl<'c, 'r> Search<'c, 'r> {
         some.chain(all.into_iter().flatten())
     }
 
-    /// Every token that would do, whoever has it.
+    /// Every usable token of any account.
     fn all(&self) -> Vec<&'c Entry> {
         let mut found: Vec<&Entry> = Vec::new();
         for reach in &self.lookup.anybodys {
@@ -198,7 +199,7 @@ impl<'c, 'r> Search<'c, 'r> {
         found
     }
 
-    /// The first that is fresh; the first that is not is remembered.
+    /// The first fresh token. Remembers the first usable token that is not fresh.
     fn first(&mut self, candidates: impl Iterator<Item = &'c Entry>) -> Option<&'c Entry> {
         for entry in candidates {
             if !self.is_usable(entry) {

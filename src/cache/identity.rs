@@ -1,7 +1,7 @@
-//! Who an answer says signed in, and whether that is somebody who is here already.
+//! Who signed in according to a response, and whether that is an account of the cache.
 //!
-//! The same user may come with `client_info` or without, and then is named by the `sub` of the ID
-//! token; in the cache it stays one account.
+//! Responses for one user may have `client_info` or not. Without it, the `sub` of the ID token
+//! names the user. In the cache the user stays one account.
 
 use crate::cache::{
     TokenCache,
@@ -17,19 +17,19 @@ use crate::cache::{
     section::lookup_token,
 };
 
-/// Who an answer says signed in. All are canonical tokens.
+/// Who signed in according to a response. All fields are canonical tokens.
 pub(super) struct Stated {
     home: String,
-    /// The answer names the account in all tenants, and not by its ID token alone.
+    /// The response names the account in all tenants, not only by its ID token.
     has_client_info: bool,
     subject: Option<String>,
     local: Option<String>,
-    /// The home account id that Microsoft's clouds give to a user of the token's own tenant.
+    /// The home account id that Microsoft's clouds give to a user of the ID token's own tenant.
     at_home: Option<String>,
 }
 
 impl Stated {
-    /// None if the answer does not say.
+    /// Returns `None` if the response does not say who signed in.
     pub(super) fn of(event: &SignInEvent) -> Option<Self> {
         let identity = &event.identity;
         let home = identity.home_account_id.as_deref().filter(|home| !home.is_empty());
@@ -47,18 +47,18 @@ impl Stated {
         })
     }
 
-    /// The ID token is of the account's own tenant and names another user of it.
+    /// The ID token is for the account's home tenant and names another user of that tenant.
     fn contradicts(&self, home: &str) -> bool {
         let parts = |home| inside(home).rsplit_once('.');
         let Some((uid, utid)) = parts(home) else { return false };
         let Some((oid, tid)) = self.at_home.as_deref().and_then(parts) else { return false };
-        // A policy of B2C adds its name to the id of the user.
+        // A B2C policy appends its name to the user's id.
         let is_same =
             uid.strip_prefix(oid).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'));
         utid == tid && !is_same
     }
 
-    /// Of `client_info` that came without an ID token, the user's id in the home tenant.
+    /// The user's id in the home tenant, from `client_info` that came without an ID token.
     fn uid_alone(&self) -> Option<String> {
         let is_alone = self.has_client_info && self.subject.is_none();
         let (uid, _) = inside(&self.home).rsplit_once('.').filter(|_| is_alone)?;
@@ -72,10 +72,11 @@ impl Stated {
 }
 
 impl TokenCache {
-    /// Whose the answer is, as a canonical token: of an account that is here, or of a new one.
+    /// The account of the response, as a canonical token: one that the cache has, or a new one.
     pub(super) fn stated_owner(&self, stated: &Stated, lookup: &Lookup) -> String {
         let place = ClientAt::of(lookup);
-        // A sign-out of one program leaves the tokens of others without an account entry.
+        // After a sign-out from one client, other clients' tokens may be left without an account
+        // entry.
         let kinds = TOKENS.into_iter().chain([CredentialType::Account]);
         let is_here = |home: &str| {
             let mut owned = kinds.clone().flat_map(|kind| self.owned_by(kind, home));
@@ -97,7 +98,7 @@ impl TokenCache {
         }
         fitting.sort_unstable();
         fitting.dedup();
-        // After that, for it looks at all entries of an account.
+        // Last, because it reads all entries of an account.
         fitting.retain(|home| self.is_same_user(home, stated, lookup));
         match fitting[..] {
             [only] => only.to_owned(),
@@ -105,9 +106,10 @@ impl TokenCache {
         }
     }
 
-    /// An account that is here is who the answer says.
+    /// An account of the cache is the one that the response names.
     ///
-    /// `client_info` goes before the ID token: of a B2C policy it names an account of its own.
+    /// `client_info` takes precedence over the ID token: for a B2C policy it names a separate
+    /// account.
     pub(super) fn is_same_user(&self, home: &str, stated: &Stated, lookup: &Lookup) -> bool {
         match stated.has_client_info {
             true => {
@@ -119,12 +121,13 @@ impl TokenCache {
         }
     }
 
-    /// Nothing says that the answer to a refresh token of this account is for somebody else.
+    /// Nothing shows that the response to a refresh token of this account is for another user.
     pub(super) fn may_be_same_user(&self, home: &str, stated: &Stated, lookup: &Lookup) -> bool {
         if self.is_known_as(home, stated, lookup) || self.is_known_at_home(home, stated, lookup) {
             return true;
         }
-        // `uid.utid` says nothing of the ids within another tenant, where none is known here.
+        // `uid.utid` does not show the user's ids in another tenant, and no entry shows them
+        // either.
         let is_open = is_microsoft(inside(&lookup.environments[0]))
             && home.contains('.')
             && !stated.contradicts(home)
@@ -133,7 +136,7 @@ impl TokenCache {
         !stated.has_client_info && is_open
     }
 
-    /// What the answer says is an id of the account, in all tenants or in this one.
+    /// One of the ids in the response is an id of the account, in all tenants or in this one.
     fn is_known_as(&self, home: &str, stated: &Stated, lookup: &Lookup) -> bool {
         let names = [Some(&stated.home), stated.subject.as_ref(), stated.at_home.as_ref()];
         names.into_iter().flatten().any(|name| name == home)
@@ -141,8 +144,8 @@ impl TokenCache {
             || self.subjects(home, lookup).any(|id| stated.is_local(&id))
     }
 
-    /// `client_info` that came without an ID token says of an account what its entry in the home
-    /// tenant says, or what an ID token of it said.
+    /// The response has `client_info` without an ID token, and it matches the account: either the
+    /// account's entry in the home tenant or one of its ID tokens.
     fn is_known_at_home(&self, home: &str, stated: &Stated, lookup: &Lookup) -> bool {
         if stated.uid_alone().is_none() {
             return false;
@@ -166,7 +169,7 @@ impl TokenCache {
         here.map(|entry| lookup_token(entry.token("local_account_id"))).filter(|id| *id != "null")
     }
 
-    /// The subjects of the ID tokens that the program has of an account in the request's tenant.
+    /// The subjects of the client's ID tokens of an account in the request's tenant.
     fn subjects(&self, home: &str, lookup: &Lookup) -> impl Iterator<Item = String> {
         let known = self.owned_by(CredentialType::IdToken, home);
         let here = known.filter(move |entry| {
@@ -175,7 +178,7 @@ impl TokenCache {
         here.filter_map(|entry| Some(quoted(&Subject::of(entry.secret()?).sub?)))
     }
 
-    /// The name to show of an account, if one is known.
+    /// The user name of an account, if the cache has one.
     pub(super) fn username(&self, home: &str, lookup: &Lookup) -> Option<String> {
         let place = ClientAt::of(lookup);
         let known = self.owned_by(CredentialType::Account, home).filter(|e| place.is_in_cloud(e));
@@ -185,7 +188,7 @@ impl TokenCache {
 }
 
 /// The home account id, as a canonical token, that Microsoft's clouds give to a user of the tenant
-/// that the ID token is of.
+/// that issued the ID token.
 fn at_home(subject: &Subject) -> Option<String> {
     let (oid, tid) = (subject.oid.as_ref()?, subject.tid.as_ref()?);
     Some(quoted(&format!("{oid}.{tid}")))

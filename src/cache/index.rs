@@ -1,12 +1,12 @@
-//! An index from what is looked up to the slots that have it, one memory access per lookup.
+//! An index from hashed names to slots, with one memory access per lookup.
 //!
-//! One hash says where to look; of another all 64 bits are compared. Both are
-//! SipHash under random keys of the index's own. A lookup compares a handful of cells, so it
-//! meets a wrong one by chance once in 2^61, and nobody can bring it about who does not know the
-//! keys. No text has to be read to be sure.
+//! One hash gives the place, and all 64 bits of a second hash are compared. Both are SipHash under
+//! random keys of this index. A lookup compares a few cells, so it finds a wrong one by chance once
+//! in 2^61. Only someone who knows the keys could cause such a match. No text is read to confirm
+//! it.
 //!
-//! Many names begin with the same text: what is hashed of it is kept in a [`Context`], so that
-//! each name costs only what is its own.
+//! Many names begin with the same text. A [`Context`] keeps the hash state of that text, so each
+//! name costs only its own part.
 
 use std::{
     collections::BTreeSet,
@@ -18,12 +18,12 @@ use std::{
 pub(crate) struct Index {
     hashers: (RandomState, RandomState),
     buckets: Vec<Bucket>,
-    /// Where each cell belongs, as a fraction of all buckets; needed only to grow.
+    /// The place of each cell as a fraction of all buckets. Needed only to grow.
     places: Vec<[u32; CELLS]>,
     used: usize,
-    /// The slots of each name that has several. Sets, so that no order of changes makes one dear.
+    /// The slots of each name that has several. Sets, so that no order of changes is slow.
     lists: Vec<BTreeSet<u32>>,
-    /// Lists that no cell refers to.
+    /// Numbers of lists that no cell refers to.
     spare: Vec<u32>,
 }
 
@@ -34,11 +34,11 @@ pub(crate) struct Name {
     tag: u64,
 }
 
-/// How names begin, hashed under the keys of one index.
+/// The start of names, hashed under the keys of one index.
 pub(crate) struct Context(DefaultHasher, DefaultHasher);
 
 impl Context {
-    /// The name that begins so and ends in `rest`.
+    /// The name that consists of this start and `rest`.
     pub(crate) fn name(&self, rest: &str) -> Name {
         let end = |begun: &DefaultHasher| {
             let mut hasher = begun.clone();
@@ -49,7 +49,7 @@ impl Context {
     }
 }
 
-/// The cells that share a cache line; filled from the first on, and then the next bucket's.
+/// The cells that share a cache line. They are filled in order, then those of the next bucket.
 #[derive(Clone, Copy)]
 #[repr(align(64))]
 struct Bucket {
@@ -59,7 +59,7 @@ struct Bucket {
 }
 
 impl Index {
-    /// The beginning that many names share.
+    /// The start that many names share.
     pub(crate) fn context(&self, text: &str) -> Context {
         let begin = |keys: &RandomState| {
             let mut hasher = keys.build_hasher();
@@ -69,7 +69,7 @@ impl Index {
         Context(begin(&self.hashers.0), begin(&self.hashers.1))
     }
 
-    /// The name that is the whole of a text.
+    /// The name that consists of the whole text.
     pub(crate) fn name(&self, text: &str) -> Name {
         Name { place: self.place(text), tag: self.tag(text) }
     }
@@ -84,7 +84,7 @@ impl Index {
         one.into_iter().chain(many.into_iter().flatten().copied())
     }
 
-    /// How many slots were added under a name.
+    /// The number of slots that were added under a name.
     pub(crate) fn count(&self, name: Name) -> usize {
         match self.state(name) {
             None | Some(GONE) => 0,
@@ -93,18 +93,18 @@ impl Index {
         }
     }
 
-    /// The slot that was added under the name that is this text, and its note, if it is the only
-    /// one.
+    /// The slot and its note under the name `text`, if it is the only slot there.
     pub(crate) fn only(&self, text: &str) -> Option<(u32, u32)> {
-        // The bucket is on its way from memory while the second hash is worked out.
+        // Overlaps the memory access to the bucket with the second hash.
         let (bucket, cell) = self.find(self.place(text), || self.tag(text))?;
         let bucket = &self.buckets[bucket];
         let state = bucket.states[cell];
         (state & LIST == 0).then_some((state, bucket.notes[cell]))
     }
 
-    /// Adds a slot with a note that lies in the same cache line.
+    /// Adds a slot with a note that is stored in the same cache line.
     pub(crate) fn add(&mut self, name: Name, slot: u32, note: u32) {
+        // At most 80 % full: a search ends only at an empty cell.
         if (self.used + 1) * 5 > self.buckets.len() * CELLS * 4 {
             self.grow();
         }
@@ -136,7 +136,7 @@ impl Index {
         let bucket = &mut self.buckets[bucket];
         let state = &mut bucket.states[cell];
         if *state == slot {
-            // The cell keeps its place in the chain.
+            // The cell stays occupied: an empty cell would end a search too early.
             *state = GONE;
         } else if *state != GONE && *state & LIST != 0 {
             let slots = &mut self.lists[list(*state)];
@@ -144,7 +144,7 @@ impl Index {
             if slots.len() == 1 {
                 let last = slots.pop_first().expect("it has one");
                 self.spare.push(*state & !LIST);
-                // Without its note it is only found a little later.
+                // A slot without a note is still found, only more slowly.
                 (*state, bucket.notes[cell]) = (last, 0);
             }
         }
@@ -172,12 +172,13 @@ impl Index {
         hash(&self.hashers.1, text)
     }
 
-    /// Where the cells of a place begin.
+    /// The bucket in which the cells of a place begin.
     fn first(&self, place: u32) -> usize {
         ((u64::from(place) * self.buckets.len() as u64) >> 32) as usize
     }
 
-    /// From the bucket `first` on, the cell with this tag, or the empty one where it belongs.
+    /// The cell with this tag, searched from the bucket `first` on, or the empty cell where it
+    /// belongs.
     fn cell(&self, first: usize, tag: u64) -> (usize, usize) {
         let mut at = first;
         loop {
@@ -196,6 +197,7 @@ impl Index {
 
     #[cold]
     fn grow(&mut self) {
+        // Only live names are counted and moved, so that tombstones do not accumulate.
         let live = |bucket: &Bucket| bucket.states.iter().filter(|&&state| state < GONE).count();
         let live: usize = self.buckets.iter().map(live).sum();
         let size = (live * 7 / 4 / CELLS).max(4);
@@ -217,7 +219,7 @@ impl Index {
     }
 }
 
-/// Where a name belongs, as a fraction of all buckets.
+/// The place of a name as a fraction of all buckets.
 fn place(hash: u64) -> u32 {
     (hash >> 32) as u32
 }
@@ -233,13 +235,13 @@ fn hash(keys: &RandomState, what: &str) -> u64 {
     hasher.finish()
 }
 
-/// So many cells fit into a cache line.
+/// The number of cells that fit into a cache line.
 const CELLS: usize = 4;
 
 const EMPTY: u32 = u32::MAX;
 
-/// What was here is not any more.
+/// Tombstone.
 const GONE: u32 = u32::MAX - 1;
 
-/// The state is the number of a list, not of a slot.
+/// Flag: the state is the number of a list, not of a slot.
 const LIST: u32 = 1 << 31;

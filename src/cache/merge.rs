@@ -1,4 +1,4 @@
-//! Taking over what another cache has, without losing anything newer.
+//! Merges another cache into this one without losing newer entries.
 
 use std::cell::OnceCell;
 
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// What [`TokenCache::merge`] took over, and what it left.
+/// The result of [`TokenCache::merge`]: what was imported, and what was not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MergeReport {
@@ -25,75 +25,74 @@ pub struct MergeReport {
     sections: MergedSections,
 }
 
-/// How many entries of one kind the other cache had, by what became of them.
+/// The number of entries of one kind in the other cache, by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MergedEntries {
-    /// Taken over: they are new here, or took the place of an older one.
+    /// Imported: they are new in this cache, or replaced an older entry.
     pub imported: usize,
-    /// Left out, because a newer one was here or came from the other cache itself.
+    /// Not imported, because this cache or the other cache has a newer entry with the same key.
     pub outdated: usize,
-    /// Here already, with the same fields.
+    /// Already in this cache, with the same fields.
     pub unchanged: usize,
 }
 
-/// How many sections that the schema does not know the other cache had, by what became of them.
+/// The number of sections in the other cache that the schema does not define, by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MergedSections {
-    /// Taken over: this cache had none of that name.
+    /// Imported: this cache had no section with that name.
     pub imported: usize,
-    /// Left out, because this cache has another one of that name, or because a section that the
-    /// schema knows is no JSON object there.
+    /// Not imported, because this cache has a different section with that name. Also counts
+    /// sections of the schema that are not JSON objects in the other cache.
     pub skipped: usize,
 }
 
 impl MergeReport {
-    /// What became of the entries of a kind.
+    /// The result for the entries of a kind.
     pub fn entries(&self, kind: CredentialType) -> MergedEntries {
         self.entries[kind as usize]
     }
 
-    /// What became of the sections that the schema does not know.
+    /// The result for the sections that the schema does not define.
     pub fn sections(&self) -> MergedSections {
         self.sections
     }
 
-    /// Something was taken over.
+    /// Returns `true` if anything was imported.
     pub fn is_change(&self) -> bool {
         self.sections.imported > 0 || self.entries.iter().any(|entries| entries.imported > 0)
     }
 }
 
 impl TokenCache {
-    /// Takes over what `other` has and this cache has not, or has in an older state. It is
-    /// idempotent.
+    /// Imports the entries of `other` that this cache does not have, or has in an older state.
+    /// Idempotent.
     ///
-    /// Entries are taken as they stand, token by token. One whose fields make the same key as
-    /// others here, whatever key they stand under, takes the place of all of them, unless one of
-    /// them is newer. Newer is
+    /// The fields of an entry are imported unchanged. An imported entry replaces all entries whose
+    /// fields make the same key, whatever key they are stored under. If one of them is newer, the
+    /// entry is not imported. Newer is
     ///
-    /// - of two refresh tokens, accounts or app metadata the one with the later
+    /// - of two refresh tokens, accounts or app metadata, the one with the later
     ///   `last_modification_time`,
-    /// - of two access tokens the one with the later `cached_at`, or where these are equal the
-    ///   later `expires_on`,
-    /// - of two ID tokens the one whose claim `iat` is later.
+    /// - of two access tokens, the one with the later `cached_at`, or if these are equal, the later
+    ///   `expires_on`,
+    /// - of two ID tokens, the one with the later claim `iat`.
     ///
-    /// Entries without an `environment` mean nothing to the schema, and are told apart by their
-    /// keys alone.
+    /// Entries without an `environment` mean nothing to the schema. They are compared only by the
+    /// key that they are stored under.
     ///
-    /// One without such a time is older than one with it. Where no time decides, the other cache's
-    /// is taken. So an old export loses no newer sign-in; but what was signed out since comes back
-    /// with it.
+    /// An entry without such a time is older than one with it. If no time decides, the entry of the
+    /// other cache is imported. An old export therefore loses no newer sign-in, but it brings back
+    /// accounts that have signed out since.
     ///
-    /// Of the sections that the schema does not know, those are taken that this cache has not.
+    /// Sections that the schema does not define are imported if this cache has none with that name.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if `other` has sections and none that the schema knows, so that it is no
-    /// token cache;
-    /// [`Error::Corrupt`] if a section that entries belong to is not a JSON object here. Nothing is
-    /// changed then.
+    /// [`Error::Invalid`] if `other` has sections but none that the schema defines, so that it is
+    /// not a token cache; [`Error::Corrupt`] if a section that entries belong to is not a JSON
+    /// object here. Nothing is changed then.
     pub fn merge(&mut self, other: &Self) -> Result<MergeReport, Error> {
         self.check(other)?;
         let mut merged = MergeReport::default();
@@ -179,18 +178,19 @@ impl TokenCache {
     }
 }
 
-/// The key that its fields make. Entries without an environment are foreign, and told apart by
-/// their spelling alone.
+/// The key that an entry's fields make. Entries without an environment are foreign and have only
+/// the key that they are stored under.
 fn own_key(entry: &Entry) -> Option<String> {
     entry.environment().filter(|environment| !environment.is_empty())?;
     key::own(entry)
 }
 
-/// Which entries of a section go before the others that have the same key: the newest, or of
-/// equals the last.
+/// Finds the entry that counts among those of a section with the same key: the newest, or of
+/// equally new ones the last.
 struct Newest<'s> {
     section: &'s Section,
-    /// By the first slot of those that make a key: the slot of the newest, once it was looked for.
+    /// Indexed by the first slot of the entries with one key. The value is the slot of the newest
+    /// entry, once it has been looked for.
     known: Vec<Option<u32>>,
 }
 
@@ -199,7 +199,7 @@ impl<'s> Newest<'s> {
         Self { section, known: vec![None; section.slot_count()] }
     }
 
-    /// The slot of the newest with a key that the entry in `slot` makes.
+    /// The slot of the newest entry with the key of the entry in `slot`.
     fn among(&mut self, key: &str, spelling: &str, slot: u32) -> u32 {
         let rivals = || self.section.rivals(Some(key), spelling);
         if rivals().all(|(rival, _)| rival == slot) {
@@ -213,7 +213,7 @@ impl<'s> Newest<'s> {
     }
 }
 
-/// How an entry of the other cache stands to those here whose place it would take.
+/// How an entry of the other cache compares with the entries that it would replace.
 enum Standing {
     Same,
     Older,
@@ -221,6 +221,7 @@ enum Standing {
 }
 
 fn standing(entry: &Entry, key: Option<&str>, spelling: &str, ours: &Section) -> Standing {
+    // Computed at most once: for an ID token its payload has to be decoded.
     let time = OnceCell::new();
     let mut standing = Standing::Newer;
     for (_, held) in ours.rivals(key, spelling) {
@@ -234,7 +235,7 @@ fn standing(entry: &Entry, key: Option<&str>, spelling: &str, ours: &Section) ->
     standing
 }
 
-/// Whether both have the same fields, in whatever order.
+/// Whether both entries have the same fields, in any order.
 fn has_same_fields(entry: &Entry, other: &Entry) -> bool {
     let (ours, theirs) = (entry.canonical(), other.canonical());
     ours == theirs
@@ -247,7 +248,7 @@ fn has_same_fields(entry: &Entry, other: &Entry) -> bool {
         }
 }
 
-/// What tells of two entries of a kind which one is newer: the first difference counts.
+/// The times that decide which of two entries of a kind is newer. The first difference counts.
 pub(super) fn times(entry: &Entry) -> [Option<i64>; 2] {
     let time = |name: &str| entry.token(name).and_then(time::read);
     match entry.kind() {

@@ -1,7 +1,7 @@
-//! The token cache in memory: no input or output, and no clock of its own.
+//! The token cache in memory. It does no input or output and reads no clock.
 //!
-//! Entries are kept as text ([`entry`]) in sections ([`section`]) that share their memory between
-//! clones of a cache until one of them is changed.
+//! Entries are kept as text ([`entry`]) in sections ([`section`]). Clones of a cache share the
+//! memory of a section until one of them changes it.
 
 mod access_token;
 mod accounts;
@@ -54,9 +54,9 @@ use crate::{
 
 /// Tokens and accounts in the MSAL unified schema, in memory.
 ///
-/// A clone costs next to nothing; memory is shared until one of the two is changed. Entries stay
-/// in the order in which they were added. Nothing expires by itself: a write drops only what it
-/// replaces, and [`remove_expired`](Self::remove_expired) is a call.
+/// A clone is cheap: both caches share memory until one of them is changed. Entries keep the order
+/// in which they were added. Nothing expires by itself: a write removes only the entries that it
+/// replaces. [`remove_expired`](Self::remove_expired) removes expired access tokens.
 ///
 /// ```
 /// use tokenkeep::{TokenCache, TokenRequest};
@@ -78,16 +78,16 @@ pub struct TokenCache {
 /// Members of the root object.
 #[derive(Clone)]
 enum Member {
-    /// A section of the schema.
+    /// A section that the schema defines.
     Known(CredentialType, Content),
-    /// Members between such sections. Never two of them follow each other.
+    /// Members that the schema does not define. Two of these never follow each other.
     Unknown(Arc<Unknown>),
 }
 
 #[derive(Clone)]
 enum Content {
     Entries(Arc<Section>),
-    /// It is no JSON object.
+    /// The text of a section that is not a JSON object.
     Raw(Arc<Zeroizing<Box<str>>>),
 }
 
@@ -97,22 +97,23 @@ impl TokenCache {
         Self::default()
     }
 
-    /// Every entry of a kind, in order, expired ones included.
+    /// Returns every entry of a kind, in order, including expired ones.
     pub fn entries(&self, kind: CredentialType) -> impl Iterator<Item = &Entry> {
         self.section(kind).into_iter().flat_map(|section| section.entries())
     }
 
-    /// How many entries there are of all kinds.
+    /// Returns the number of entries of all kinds.
     pub fn len(&self) -> usize {
         CredentialType::ALL.iter().filter_map(|&kind| self.section(kind)).map(Section::len).sum()
     }
 
-    /// There is no entry of any kind.
+    /// Returns `true` if the cache has no entry of any kind.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Both caches print the same JSON. Cheap for a clone and what it was cloned from.
+    /// Returns `true` if both caches print the same JSON. Cheap if one cache is a clone of the
+    /// other.
     pub fn has_same_content(&self, other: &Self) -> bool {
         self.members.len() == other.members.len()
             && self.members.iter().zip(&other.members).all(|members| match members {
@@ -143,7 +144,7 @@ impl TokenCache {
         }
     }
 
-    /// The section to write to; it is made if there is none.
+    /// The section to write to. Creates the section if it is absent.
     fn section_mut(&mut self, kind: CredentialType) -> Result<&mut Section, Error> {
         self.can_write(kind)?;
         self.touched = true;

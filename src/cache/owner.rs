@@ -1,9 +1,9 @@
-//! Whose a token is that does not say so itself.
+//! The account of a token that names none.
 //!
-//! A provider may leave out of any answer who signed in, and other programs keep such tokens
-//! without an account. They belong to the only account that their program has there, if it has only
-//! one; so
-//! they are found with it and signed out with it. An app's own tokens are nobody's.
+//! A provider may omit from any response who signed in, and other programs store such tokens
+//! without an account. Such a token belongs to the only account that its client has at that
+//! authority, if there is only one. It is found and signed out with that account. App-only tokens
+//! belong to no account.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -20,17 +20,17 @@ use crate::{
     },
 };
 
-/// A program, and the tenant where it tells accounts apart, as canonical tokens.
+/// A client, and the tenant if it distinguishes accounts, as canonical tokens.
 pub(super) type Program<'c> = (&'c str, Option<&'c str>);
 
-/// A program at one authority, as canonical tokens.
+/// A client at one authority, as canonical tokens.
 #[derive(Clone, Copy)]
 pub(super) struct ClientAt<'p> {
     pub(super) client: &'p str,
-    /// All names of the cloud, in lower case.
+    /// All aliases of the host, in lower case.
     pub(super) environments: &'p [String],
-    /// The tenant where it tells accounts apart: not in Microsoft's clouds, where an account may be
-    /// a guest in other tenants and its refresh token is good for all of them.
+    /// The tenant, if it distinguishes accounts. It does not in Microsoft's clouds: there an
+    /// account may be a guest in other tenants, and its refresh token is good for all of them.
     realm: Option<&'p str>,
 }
 
@@ -40,17 +40,17 @@ impl<'p> ClientAt<'p> {
         Self { client, environments, realm: realm.filter(|_| !is_one_service) }
     }
 
-    /// Where a request goes.
+    /// The client and authority of a request.
     pub(super) fn of(lookup: &'p Lookup) -> Self {
         Self::new(&lookup.client, &lookup.environments, Some(&lookup.realm))
     }
 
-    /// The same in all tenants. A refresh token does not say of which it is.
+    /// The same client in all tenants. A refresh token does not name its tenant.
     pub(super) fn in_any_tenant(self) -> Self {
         Self { realm: None, ..self }
     }
 
-    /// Of no program, for [`is_in_cloud`](Self::is_in_cloud) alone.
+    /// A cloud without a client, only for [`is_in_cloud`](Self::is_in_cloud).
     pub(super) fn in_cloud(environments: &'p [String]) -> Self {
         Self { client: NOBODY, environments, realm: None }
     }
@@ -66,8 +66,9 @@ impl<'p> ClientAt<'p> {
 }
 
 impl TokenCache {
-    /// A refresh token of the account may be of this place: the program's ID tokens of the account,
-    /// or where it has none the account's entries, say so or are not there.
+    /// Whether a refresh token of the account may belong to this tenant. The client's ID tokens of
+    /// the account decide. If there are none, the account's entries decide. Without those, it may
+    /// belong to any tenant.
     pub(super) fn may_be_at(&self, home: &str, place: ClientAt<'_>) -> bool {
         let Some(realm) = place.realm else { return true };
         let own = |entry: &&Entry| lookup_token(entry.token("client_id")) == place.client;
@@ -83,7 +84,8 @@ impl TokenCache {
         says(&mut { id_tokens }).or_else(|| says(&mut { accounts })).unwrap_or(true)
     }
 
-    /// The entries of an account, which is a canonical token; null for those that name nobody.
+    /// The entries of an account, which is a canonical token. Null gives the entries without an
+    /// account.
     pub(super) fn owned_by<'c>(
         &'c self,
         kind: CredentialType,
@@ -93,8 +95,8 @@ impl TokenCache {
         owned.into_iter().flatten()
     }
 
-    /// The error that names the accounts to choose from: by their user names, or where these are
-    /// missing or the same, by their ids.
+    /// The error that lists the accounts to choose from: by user name, or by home account id if a
+    /// name is missing or not unique.
     pub(super) fn ambiguous(&self, lookup: &Lookup, owners: &BTreeSet<&str>) -> Error {
         let names: Vec<Option<String>> =
             owners.iter().map(|home| self.username(home, lookup)).collect();
@@ -109,7 +111,8 @@ impl TokenCache {
     }
 }
 
-/// The accounts of a token's cloud, those of its tenant first, then the later ones.
+/// Keeps the account entries in the token's cloud. Those of its tenant come first, and later
+/// entries come before earlier ones.
 pub(super) fn in_cloud_of(token: &Entry, accounts: &mut Vec<&Entry>) {
     let environments = cloud(lookup_token(token.token("environment")));
     let realm = lookup_token(token.token("realm"));
@@ -119,22 +122,22 @@ pub(super) fn in_cloud_of(token: &Entry, accounts: &mut Vec<&Entry>) {
     accounts.sort_by_key(|entry| lookup_token(entry.token("realm")) != realm);
 }
 
-/// All names of the cloud of a host, as canonical tokens.
+/// All aliases of a host, as canonical tokens.
 pub(super) fn cloud(environment: &str) -> Vec<String> {
     let host = environment.to_ascii_lowercase();
     aliases(inside(&host)).map(|name| format!("\"{name}\"")).collect()
 }
 
-/// Whose an entry says it is, as a canonical token; [`NOBODY`] if it does not say.
+/// The account that an entry names, as a canonical token; [`NOBODY`] if it names none.
 pub(super) fn owner(entry: &Entry) -> &str {
     lookup_token(entry.home())
 }
 
-/// What stands in the place of an account where there is none.
+/// Stands for an absent account.
 pub(super) const NOBODY: &str = "null";
 
-/// An access token without an account is an app's own: it says so, or where it does not say how it
-/// was got, its scopes do, or it is of a managed identity.
+/// Whether an access token without an account is app-only: its grant type says so, or it has none
+/// and its scopes say so, or it belongs to a managed identity.
 pub(super) fn is_apps(entry: &Entry) -> bool {
     if entry.kind() != CredentialType::AccessToken {
         return false;
@@ -153,19 +156,21 @@ fn seems_apps(entry: &Entry) -> bool {
             && entry.token("realm") == Some("\"managed_identity\""))
 }
 
-/// The accounts among the owners of some entries.
+/// The accounts that some entries belong to.
 pub(super) fn accounts_in<'c>(entries: impl Iterator<Item = &'c Entry>) -> BTreeSet<&'c str> {
     entries.map(owner).filter(|&home| home != NOBODY).collect()
 }
 
-/// The field of our own that says how an app got its token.
+/// A field that only this crate writes: how an application got its token.
 pub(super) const GRANT_TYPE: &str = "grant_type";
 
-/// What stands in it, as a canonical token.
+/// The value of [`GRANT_TYPE`] for an app-only token, as a canonical token.
 pub(super) const APPS_GRANT: &str = "\"client_credentials\"";
 
-/// What stands in it where a user's token has no account and would be taken for an app's.
+/// The value of [`GRANT_TYPE`] for a user's token without an account that would otherwise be taken
+/// for an app-only token.
 pub(super) const USERS_GRANT: &str = "\"user\"";
 
-/// The scope for all that an app may do; Microsoft's clouds give an app no token for others.
+/// The end of a scope for everything that an application may do. Microsoft's clouds issue app-only
+/// tokens only for such scopes.
 const EVERYTHING: &str = "/.default";

@@ -1,4 +1,4 @@
-//! The only account that a program has at a place, for many programs at once.
+//! The only account that a client has at an authority, for many clients at once.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,25 +11,26 @@ use crate::cache::{
 };
 
 impl TokenCache {
-    /// The one account, as a canonical token, that a program has at a place: the only one with a
-    /// refresh token of the program, or where there is none, with an ID token or an access token.
+    /// The only account, as a canonical token, that a client has at a place: the only one with a
+    /// refresh token of the client. If there is no refresh token, ID tokens decide, and then access
+    /// tokens.
     pub(super) fn only_account<'c>(&'c self, place: ClientAt<'c>) -> Option<&'c str> {
         self.only_accounts(place.environments, &HashSet::from([place.program()]))
             .into_values()
             .next()
     }
 
-    /// The one account, as a canonical token, of which a program has any token at a place.
+    /// The only account, as a canonical token, of which a client has any token at a place.
     ///
-    /// Where it may be another's, an answer is not kept in the place of this account's tokens.
+    /// If a response may belong to another account, it must not replace this account's tokens.
     pub(super) fn sole_account<'c>(&'c self, place: ClientAt<'c>) -> Option<&'c str> {
         let programs = HashSet::from([place.program()]);
         self.accounts_at(place.environments, &programs, Owners::and).into_values().next()
     }
 
-    /// The [`only_account`](Self::only_account) of each program in a cloud that has one.
+    /// The [`only_account`](Self::only_account) of each client in a cloud that has one.
     ///
-    /// What there is of a program and of an account is looked at once, however many there are.
+    /// Reads the entries of each client and each account only once.
     pub(super) fn only_accounts<'c>(
         &'c self,
         environments: &'c [String],
@@ -38,7 +39,7 @@ impl TokenCache {
         self.accounts_at(environments, programs, Owners::or)
     }
 
-    /// The accounts of those programs that have one.
+    /// The accounts of those clients that have exactly one.
     fn accounts_at<'c>(
         &'c self,
         environments: &'c [String],
@@ -59,7 +60,8 @@ impl TokenCache {
                 found.insert((client, realm), owners);
             }
         }
-        // There are many access tokens, and they seldom matter.
+        // Access tokens are read last and only if they can change the result: there are many of
+        // them.
         let may_change = |owners: &Owners<'c>| {
             let others = Owners::Several;
             join(*owners, others) != *owners
@@ -77,7 +79,7 @@ impl TokenCache {
     }
 }
 
-/// What is known of a cloud.
+/// The entries of one cloud.
 struct Known<'c> {
     cache: &'c TokenCache,
     environments: &'c [String],
@@ -98,9 +100,9 @@ impl<'c> Known<'c> {
         found
     }
 
-    /// Who has refresh tokens that may be of these tenants. A refresh token is of those where the
-    /// program has ID tokens of the account, or where it has none, of the account's entries, or
-    /// where there are none either, of any.
+    /// The accounts with refresh tokens that may belong to these tenants. The client's ID tokens of
+    /// the account give its tenants. If there are none, the account's entries do. Without those, a
+    /// refresh token may belong to any tenant.
     fn refresh_tokens(
         &mut self,
         client: &'c str,
@@ -140,7 +142,7 @@ impl<'c> Known<'c> {
         })
     }
 
-    /// Who has access tokens of these programs.
+    /// The accounts with access tokens of these clients.
     fn access_tokens(
         &self,
         programs: &HashMap<Program<'c>, Owners<'c>>,
@@ -162,7 +164,7 @@ impl<'c> Known<'c> {
         found
     }
 
-    /// The refresh tokens or ID tokens of a program.
+    /// The refresh tokens or ID tokens of a client.
     fn of_program(
         &self,
         kind: CredentialType,
@@ -176,7 +178,7 @@ impl<'c> Known<'c> {
     }
 }
 
-/// The ID tokens of a program.
+/// The ID tokens of a client.
 #[derive(Default)]
 struct IdTokens<'c> {
     owners: ByTenant<'c>,
@@ -184,11 +186,11 @@ struct IdTokens<'c> {
     tenants: HashMap<&'c str, HashSet<&'c str>>,
 }
 
-/// Who has tokens of a program.
+/// The accounts with tokens of a client.
 #[derive(Default)]
 struct ByTenant<'c> {
     everywhere: Owners<'c>,
-    /// Of tokens that may be of any tenant.
+    /// The accounts with tokens that may belong to any tenant.
     in_any: Owners<'c>,
     tenants: HashMap<&'c str, Owners<'c>>,
 }
@@ -199,14 +201,14 @@ impl<'c> ByTenant<'c> {
         self.tenants.entry(realm).or_default().add(home);
     }
 
-    /// In a tenant, or without one, in all.
+    /// The accounts in a tenant, or in all tenants if `realm` is `None`.
     fn at(&self, realm: Option<&str>) -> Owners<'c> {
         let Some(realm) = realm else { return self.everywhere };
         self.in_any.and(self.tenants.get(realm).copied().unwrap_or_default())
     }
 }
 
-/// Whether owners are one.
+/// The accounts that own some tokens, as far as it matters whether there is only one.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Owners<'c> {
     #[default]
@@ -220,7 +222,7 @@ impl<'c> Owners<'c> {
         *self = self.and(Self::One(home));
     }
 
-    /// These, or where there are none, the others.
+    /// These owners, or if there are none, the others.
     fn or(self, others: Self) -> Self {
         if self == Self::Nobody { others } else { self }
     }

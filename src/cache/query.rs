@@ -12,10 +12,10 @@ use crate::cache::{
     section::{Reach, Section},
 };
 
-/// Which entries to search for: the fields they must have, and scopes.
+/// A search for entries by the fields and scopes that they must have.
 ///
-/// A field must be present and equal. Case matters, except that the environment asked for is
-/// made lower case, as it stands in the cache.
+/// A field must be present and have the given value. Letter case matters. The environment is made
+/// lower case, as it is stored in the cache.
 ///
 /// ```
 /// use tokenkeep::{CredentialType, PersistedTokenCache, Query};
@@ -34,36 +34,36 @@ pub struct Query {
 }
 
 impl Query {
-    /// Every entry.
+    /// A query that matches every entry.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Entries of this account.
+    /// Matches entries of this account, given its home account id.
     #[must_use]
     pub fn home_account_id(self, id: &str) -> Self {
         self.field("home_account_id", id)
     }
 
-    /// Entries of this host.
+    /// Matches entries of this environment, the host of the authority.
     #[must_use]
     pub fn environment(self, host: &str) -> Self {
         self.field("environment", host)
     }
 
-    /// Entries of this program.
+    /// Matches entries of this client.
     #[must_use]
     pub fn client_id(self, id: &str) -> Self {
         self.field("client_id", id)
     }
 
-    /// Entries of this tenant.
+    /// Matches entries of this tenant.
     #[must_use]
     pub fn realm(self, realm: &str) -> Self {
         self.field("realm", realm)
     }
 
-    /// Entries in which the field is this text.
+    /// Matches entries whose field `name` is the text `value`.
     #[must_use]
     pub fn field(self, name: &str, value: &str) -> Self {
         let token = match name {
@@ -73,13 +73,13 @@ impl Query {
         self.token(name, token)
     }
 
-    /// Entries in which the field is there and null.
+    /// Matches entries whose field `name` is present and null.
     #[must_use]
     pub fn null(self, name: &str) -> Self {
         self.token(name, "null".to_owned())
     }
 
-    /// Entries that have all these scopes.
+    /// Matches entries that have all these scopes.
     #[must_use]
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes = scopes.into_iter().map(Into::into).collect();
@@ -119,7 +119,8 @@ impl Query {
         self.scopes.is_empty() || entry.has_scopes(ScopeRule::EXACT, &self.scopes)
     }
 
-    /// The key of the one access token that the reference looks at first.
+    /// The key of the access token that msal looks at first. `None` if the query lacks scopes or a
+    /// field of the key.
     fn preferred(&self) -> Option<String> {
         let text = |name| match self.value(name) {
             Some("null") => Some(String::new()),
@@ -141,14 +142,14 @@ impl Query {
         ))
     }
 
-    /// Entries among which all that match are, in order: as few as the index allows.
+    /// A superset of the matching entries, in order, as small as the index allows.
     fn candidates<'c>(
         &self,
         kind: CredentialType,
         section: &'c Section,
     ) -> impl Iterator<Item = &'c Entry> + use<'c> {
         let home = self.value("home_account_id");
-        // An empty text is indexed as null.
+        // The index stores an empty text as null, so a lookup of the empty text finds nothing.
         let has_empty = self.fields.iter().any(|(_, token)| token == "\"\"");
         let reach = || {
             let [client, realm, environment] =
@@ -160,7 +161,7 @@ impl Query {
         let granted = (kind == CredentialType::AccessToken && !has_empty).then(reach).flatten();
         let granted = granted.and_then(|(reach, rule)| {
             let scopes = self.scopes.iter().filter(|scope| scopes_in(scope).eq([scope.as_str()]));
-            // Reserved scopes are not indexed, and the others as a find compares them.
+            // Reserved scopes are not indexed. The other scopes are indexed in folded form.
             let scopes = scopes.filter(|scope| !rule.is_reserved(scope));
             let scopes: Vec<_> = scopes.map(|scope| rule.fold(scope)).collect();
             let context = section.reach(&reach);
@@ -182,12 +183,12 @@ impl fmt::Debug for Query {
 }
 
 impl TokenCache {
-    /// The entries of a kind that match, in order; the access token whose scopes are exactly those
-    /// of a complete query comes first.
+    /// Returns the entries of a kind that match, in order. If the query names the whole key of an
+    /// access token, the token with exactly these scopes comes first.
     ///
-    /// Access tokens that expired before `now` (Unix seconds) or whose expiry cannot be read are
-    /// not returned, and not removed either. One with an extended cache key is returned only if
-    /// the query names that field.
+    /// Access tokens that expired before `now` (Unix seconds) are not returned, nor are those whose
+    /// expiry cannot be read. They are not removed either. A token with an extended cache key is
+    /// returned only if the query names the field `ext_cache_key`.
     pub fn search<'c>(
         &'c self,
         kind: CredentialType,
@@ -214,7 +215,7 @@ impl TokenCache {
         preferred.into_iter().chain(others)
     }
 
-    /// As [`search`](Self::search), in a list of clones, which are cheap.
+    /// Same as [`search`](Self::search), but returns a list of clones. A clone is cheap.
     pub fn find(&self, kind: CredentialType, query: &Query, now: u64) -> Vec<Entry> {
         self.search(kind, query, now).cloned().collect()
     }

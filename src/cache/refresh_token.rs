@@ -1,4 +1,4 @@
-//! The refresh tokens that may answer a request, and what happens to them when one is spent.
+//! The refresh tokens for a request, and their renewal.
 
 use std::{
     cmp::Reverse,
@@ -23,14 +23,15 @@ use crate::{
 };
 
 impl TokenCache {
-    /// The refresh tokens that may get a token for the request, the newest first.
+    /// Returns the refresh tokens that may get a token for the request, the newest first.
     ///
-    /// These are the program's own, and those of its family; a program whose family is not known
-    /// yet may try the family `1`, as the reference does. All names of the authority's cloud count.
-    /// Outside Microsoft's clouds, where a refresh token may be good for what it was issued for
-    /// alone, those come first that have the scopes of the request.
+    /// These are the client's own refresh tokens and those of its family. A client whose family is
+    /// not known yet may try the family `1`, as in msal. All aliases of the authority's host count.
+    /// Outside Microsoft's clouds, a refresh token may be good only for the scopes that it was
+    /// issued for. There, refresh tokens with the scopes of the request come first.
     ///
-    /// Hand the one that was spent to [`add_renewal`](Self::add_renewal) with the answer.
+    /// Pass the refresh token that was used to [`add_renewal`](Self::add_renewal), together with
+    /// the response.
     ///
     /// # Errors
     ///
@@ -66,7 +67,7 @@ impl TokenCache {
         Ok(found.into_iter().cloned().collect())
     }
 
-    /// The refresh tokens of an account, a canonical token, that a program may spend.
+    /// The refresh tokens of an account, a canonical token, that a client may use.
     fn spendable(&self, lookup: &Lookup, home: &str) -> Vec<&Entry> {
         let families = self.families(lookup);
         let may_spend = |entry: &&Entry| {
@@ -81,7 +82,7 @@ impl TokenCache {
         self.owned_by(CredentialType::RefreshToken, home).filter(may_spend).collect()
     }
 
-    /// The accounts with a refresh token that a program may spend.
+    /// The accounts with a refresh token that a client may use.
     fn spenders(&self, lookup: &Lookup) -> BTreeSet<&str> {
         let Some(section) = self.section(CredentialType::RefreshToken) else {
             return BTreeSet::new();
@@ -98,13 +99,13 @@ impl TokenCache {
         found
     }
 
-    /// The [`spenders`](Self::spenders), where there may be others than the one that is known.
+    /// The [`spenders`](Self::spenders), or an empty set if none but the only known one can exist.
     pub(super) fn further_spenders(
         &self,
         lookup: &Lookup,
         known: &BTreeSet<&str>,
     ) -> BTreeSet<&str> {
-        // As a rule everything here is one account's, and one look at the index says so.
+        // Usually all refresh tokens belong to one account. The index shows this with one access.
         let section = self.section(CredentialType::RefreshToken);
         let is_all =
             |section: &Section, home: &str| section.count(section.account(home)) == section.len();
@@ -116,17 +117,17 @@ impl TokenCache {
         }
     }
 
-    /// Of each name of the cloud, the family whose tokens a program may use there.
+    /// For each alias of the host, the family whose refresh tokens a client may use there.
     fn families(&self, lookup: &Lookup) -> Vec<Option<&str>> {
         let names = lookup.environments.iter();
         names.map(|environment| self.family(environment, &lookup.client)).collect()
     }
 
-    /// Puts the secret `renewed` in place of the refresh token `spent` wherever the account has it,
-    /// at `now` (Unix seconds), and tells in how many entries. None means that the account was
-    /// signed out or signed in again in the meantime; then nothing changes.
+    /// Replaces the refresh token `spent` with the secret `renewed` in all entries of the account.
+    /// `now` is the time of the renewal in Unix seconds. Returns the number of changed entries. 0
+    /// means that the account signed out or signed in again in the meantime; then nothing changes.
     ///
-    /// Where a newer token stands beside the spent one it stays.
+    /// A newer refresh token beside the spent one stays.
     ///
     /// # Errors
     ///
@@ -143,9 +144,9 @@ impl TokenCache {
         self.renew(&held, renewed, now)
     }
 
-    /// The refresh tokens of an account, a canonical token, that are this secret.
+    /// The refresh tokens of an account, a canonical token, that have this secret.
     pub(super) fn holding(&self, home: &str, secret: &str) -> Vec<Entry> {
-        // Many may have one key: the newest of them is looked for once.
+        // Many entries may have the same key: find the newest entry of each key only once.
         let mut is_newest: HashMap<Option<String>, bool> = HashMap::new();
         let kept = self.owned_by(CredentialType::RefreshToken, home);
         let held = kept.filter(|entry| entry.secret() == Some(secret));
@@ -158,7 +159,7 @@ impl TokenCache {
         .collect()
     }
 
-    /// Gives each of these entries a new secret, and tells how many there are.
+    /// Gives each of these entries a new secret. Returns their number.
     pub(super) fn renew(&mut self, held: &[Entry], secret: &str, now: u64) -> Result<usize, Error> {
         if !held.is_empty() {
             let section = self.section_mut(CredentialType::RefreshToken)?;
@@ -169,8 +170,9 @@ impl TokenCache {
         Ok(held.len())
     }
 
-    /// Gives these entries, which name nobody, to an account, a canonical token; and a new secret,
-    /// if there is one. Their other fields stay, so that each is its program's and its family's.
+    /// Assigns these entries, which have no account, to an account, a canonical token. Also sets a
+    /// new secret if there is one. The other fields stay, so each entry keeps its client and its
+    /// family.
     pub(super) fn give(
         &mut self,
         held: &[Entry],
@@ -184,6 +186,7 @@ impl TokenCache {
             let given = entry.with(&changes);
             let is_older = || self.newest(&given).is_some_and(|held| age(entry) < age(held));
             let Some(key) = key::own(&given) else { continue };
+            // Without a new secret, the account's own newer refresh token must not be lost.
             if renewed.is_some() || !is_older() {
                 let section = self.section_mut(CredentialType::RefreshToken)?;
                 section.replace(key::own(entry).as_deref(), given.respelled(&key));
@@ -192,21 +195,22 @@ impl TokenCache {
         Ok(())
     }
 
-    /// The newest of the refresh tokens with the key of this one.
+    /// The newest refresh token with the key of this one.
     fn newest(&self, entry: &Entry) -> Option<&Entry> {
         let section = self.section(CredentialType::RefreshToken)?;
         section.indexed(section.own(&key::own(entry)?)).max_by_key(|held| age(held))
     }
 
-    /// Gives a refresh token a new secret, at `now` (Unix seconds); its other fields stay.
+    /// Gives a refresh token a new secret. Its other fields stay. `now` is the time of the renewal
+    /// in Unix seconds.
     ///
-    /// False if the cache does not hold the token any more, because it was removed or another one
-    /// took its place; then nothing changes, so that no token comes back after a sign-out and none
-    /// is lost to an older one.
+    /// Returns `false` if the cache does not hold the token any more, because it was removed or
+    /// replaced by another one. Then nothing changes: no token comes back after a sign-out, and no
+    /// newer token is lost.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if the entry is no refresh token, [`Error::Corrupt`] if the section of
+    /// [`Error::Invalid`] if the entry is not a refresh token, [`Error::Corrupt`] if the section of
     /// refresh tokens is not a JSON object.
     pub fn update_refresh_token(
         &mut self,
@@ -225,7 +229,7 @@ impl TokenCache {
         Ok(true)
     }
 
-    /// The family whose tokens a program may use, as a canonical token.
+    /// The family whose refresh tokens a client may use, as a canonical token.
     fn family(&self, environment: &str, client: &str) -> Option<&str> {
         let mut known = self.entries(CredentialType::AppMetadata).filter(|entry| {
             entry.token("environment") == Some(environment)
@@ -240,7 +244,7 @@ impl TokenCache {
     }
 }
 
-/// When a refresh token was kept; what does not say it is the oldest.
+/// The time at which a refresh token was stored. One without a time counts as the oldest.
 fn age(entry: &Entry) -> i64 {
     entry.last_modification_time().unwrap_or(0)
 }
@@ -256,5 +260,5 @@ fn renewal(secret: &str, now: u64) -> [(String, Zeroizing<String>); 2] {
     ]
 }
 
-/// The one family there is, as a canonical token.
+/// The only family that exists, as a canonical token.
 const ONLY_FAMILY: &str = "\"1\"";

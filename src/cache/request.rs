@@ -1,4 +1,4 @@
-//! What an access token is wanted for.
+//! The request for an access token.
 
 use std::{
     collections::BTreeSet,
@@ -20,10 +20,10 @@ use crate::{
     },
 };
 
-/// What an access token is wanted for: a program, an authority, scopes, and perhaps an account.
+/// A request for an access token: client, authority, scopes, and optionally an account.
 ///
-/// Make it once and use it often; what lookups need is worked out when it is made. Two requests are
-/// equal if they ask for the same, in whatever order their scopes stand.
+/// Create a request once and reuse it: its creation computes the values that lookups need. Two
+/// requests are equal if they ask for the same token. The order of the scopes does not matter.
 ///
 /// ```
 /// use std::time::Duration;
@@ -50,15 +50,15 @@ pub struct TokenRequest {
     lookup: Option<Lookup>,
 }
 
-/// A request as canonical tokens.
+/// The fields of a request as canonical tokens.
 #[derive(Clone)]
 pub(crate) struct Lookup {
     pub(crate) client: String,
     pub(crate) realm: String,
     pub(crate) home: Option<String>,
-    /// The authority's host first, then its other names.
+    /// The authority's host, followed by its aliases.
     pub(crate) environments: Vec<String>,
-    /// For each of these, how the index names of anybody's tokens begin.
+    /// For each environment, the start of the index names of any account's tokens.
     pub(crate) anybodys: Vec<String>,
     pub(crate) rule: ScopeRule,
     /// The scopes that decide a match, folded by the rule and sorted.
@@ -67,26 +67,28 @@ pub(crate) struct Lookup {
     pub(crate) target: String,
     /// The [`ScopeRule::name`] of the scopes.
     pub(crate) joined: String,
-    /// For the authority's host and the named account: the index name of the scopes.
+    /// The index name of the scopes, at the authority's host and for the named account. Empty if
+    /// the request names no account.
     pub(crate) exact: String,
 }
 
 impl TokenRequest {
-    /// A request of the program `client_id` to `authority`, such as
+    /// A request by the client `client_id` to `authority`, such as
     /// `https://login.microsoftonline.com/TENANT`, for a token that has all `scopes`.
     ///
-    /// A scope that has white space in it is several. Their order, and a scope named twice, do not
-    /// matter. `openid`, `profile`, `email`, `address`, `phone` and `offline_access` do not decide
-    /// which token is found, because providers leave them out of what they say they granted. A
-    /// request of these alone, or [without scopes](Self::without_scopes), finds any token of the
-    /// account.
+    /// A text that contains white space is a list of scopes. The order of the scopes does not
+    /// matter, nor does a scope that is named twice. `openid`, `profile`, `email`, `address`,
+    /// `phone` and `offline_access` do not decide which token is found, because providers leave
+    /// them out of the granted scopes. A request for only these scopes, or [without
+    /// scopes](Self::without_scopes), finds any token of the account.
     ///
-    /// An authority that is no https address, or of this machine no http address, is reported by
-    /// the call that uses the request; so is one that other programs may read as another host.
+    /// The authority must be an https address, or an http address of this machine. All other
+    /// programs must read the same host in it. If it is not such an address, the call that uses the
+    /// request returns [`Error::Invalid`].
     ///
-    /// As in MSAL, the host and the first segment of the path tell authorities apart: two issuers
-    /// on one host whose addresses differ only further on, such as `/realms/a` and `/realms/b`,
-    /// share their tokens. Give each a client id or a store of its own.
+    /// As in MSAL, the host and the first segment of the path identify an authority. Two issuers on
+    /// one host whose addresses differ only in a later segment, such as `/realms/a` and
+    /// `/realms/b`, share their tokens. Give each issuer its own client id or its own store.
     pub fn new(
         client_id: impl Into<String>,
         authority: impl Into<String>,
@@ -114,16 +116,17 @@ impl TokenRequest {
         .prepared()
     }
 
-    /// A request that names no scopes: for whatever the provider grants by itself, or for any token
-    /// of the account, program and authority that is valid.
+    /// A request without scopes. It asks for the scopes that the provider grants by default. It
+    /// finds any valid token of the account, client and authority.
     pub fn without_scopes(client_id: impl Into<String>, authority: impl Into<String>) -> Self {
         Self::new(client_id, authority, [""; 0])
     }
 
-    /// For this account, named by its home account id.
+    /// Requests a token of this account, given its home account id. Replaces
+    /// [`app_only`](Self::app_only).
     ///
-    /// Without it, a token of anybody is found as long as only one account has a valid one or a
-    /// refresh token.
+    /// Without an account, a token of any account is found, as long as only one account has a valid
+    /// token or a refresh token.
     #[must_use]
     pub fn account(mut self, home_account_id: impl Into<String>) -> Self {
         self.home_account_id = Some(home_account_id.into());
@@ -131,19 +134,20 @@ impl TokenRequest {
         self.prepared()
     }
 
-    /// For this account.
+    /// Requests a token of this account. Replaces [`app_only`](Self::app_only).
     #[must_use]
     pub fn for_account(self, account: &Account) -> Self {
         self.account(account.home_account_id())
     }
 
-    /// For the program itself and not for a user: a token that it got with its own credentials
-    /// (`client_credentials`). No other request finds such a token, and this one finds no other.
+    /// Requests a token for the application itself, not for a user. The application gets such a
+    /// token with its own credentials (`client_credentials`). No other request finds this token,
+    /// and this request finds no other token. Replaces [`account`](Self::account).
     ///
-    /// In the schema a program's own token is one without an account. Those that this crate keeps
-    /// for such a request say so in a field `grant_type`. Of others, tokens count that do not have
-    /// this field and whose scopes all end in `/.default`, as Microsoft's clouds want it, and those
-    /// of managed identities.
+    /// In the schema, an app-only token is a token without an account. This crate marks the tokens
+    /// that it keeps for such a request with a field `grant_type`. Tokens without this field count
+    /// as app-only in two cases. Either all their scopes end in `/.default`, as Microsoft's clouds
+    /// require, or they belong to a managed identity.
     #[must_use]
     pub fn app_only(mut self) -> Self {
         self.app_only = true;
@@ -151,37 +155,38 @@ impl TokenRequest {
         self.prepared()
     }
 
-    /// For a token that stays valid for at least this long.
+    /// Requests a token that stays valid for at least `margin`.
     ///
-    /// Without it this is 300 s as in MSAL, or a quarter of the lifetime where that is less.
+    /// The default is 300 s as in MSAL, or a quarter of the token's lifetime if that is less.
     #[must_use]
     pub fn margin(mut self, margin: Duration) -> Self {
         self.margin = Some(margin);
         self
     }
 
-    /// For a token bound to this key. Without it no token that is bound to a key is found.
+    /// Requests a token that is bound to this key. Without a key, no token that is bound to a key
+    /// is found.
     #[must_use]
     pub fn key_id(mut self, key_id: impl Into<String>) -> Self {
         self.key_id = Some(key_id.into());
         self
     }
 
-    /// With these further parameters in the request's body; see [`ext_cache_key`].
+    /// Sets further parameters of the request's body; see [`ext_cache_key`].
     #[must_use]
     pub fn data<'d>(mut self, data: impl IntoIterator<Item = (&'d str, &'d str)>) -> Self {
         self.ext_cache_key = ext_cache_key(data);
         self
     }
 
-    /// With this extended cache key, as it stands in the cache.
+    /// Sets the extended cache key as it is stored in the cache. An empty key means none.
     #[must_use]
     pub fn ext_cache_key(mut self, key: impl Into<String>) -> Self {
         self.ext_cache_key = Some(key.into()).filter(|key: &String| !key.is_empty());
         self
     }
 
-    /// The program.
+    /// The client id.
     pub fn client_id(&self) -> &str {
         &self.client_id
     }
@@ -191,22 +196,22 @@ impl TokenRequest {
         &self.authority
     }
 
-    /// The scopes, each once.
+    /// The scopes, without duplicates.
     pub fn scopes(&self) -> &[String] {
         &self.scopes
     }
 
-    /// The account's home account id, if the request names one.
+    /// The account's home account id. Returns `None` if the request names no account.
     pub fn home_account_id(&self) -> Option<&str> {
         self.home_account_id.as_deref()
     }
 
-    /// It is for the program itself and not for a user.
+    /// Returns `true` if the request is for the application itself, not for a user.
     pub fn is_app_only(&self) -> bool {
         self.app_only
     }
 
-    /// It asks for nothing beyond a user's account, place and scopes.
+    /// The request names an account, and sets no key, no extended cache key and no margin.
     pub(crate) fn is_plain(&self) -> bool {
         self.key_id.is_none()
             && self.ext_cache_key.is_none()
@@ -214,9 +219,9 @@ impl TokenRequest {
             && self.home_account_id.as_deref().is_some_and(|home| !home.is_empty())
     }
 
-    /// For how many seconds the token must stay valid, if the request says so.
+    /// The number of seconds that the token must stay valid, or `None` for the default margin.
     pub(crate) fn least_left(&self) -> Option<i64> {
-        // A part of a second is one more.
+        // Rounded up: a token must not have less time left than the margin.
         let whole = |margin: Duration| {
             margin.as_secs().saturating_add(u64::from(margin.subsec_nanos() > 0))
         };
@@ -233,7 +238,7 @@ impl TokenRequest {
 
     /// # Errors
     ///
-    /// [`Error::Invalid`] if the authority is no https address.
+    /// [`Error::Invalid`] if the authority cannot be used, see [`TokenRequest::new`].
     pub(crate) fn place(&self) -> Result<&Authority, Error> {
         match &self.place {
             Some(place) => Ok(place),
@@ -245,7 +250,7 @@ impl TokenRequest {
 
     /// # Errors
     ///
-    /// [`Error::Invalid`] if the authority is no https address.
+    /// [`Error::Invalid`] if the authority cannot be used, see [`TokenRequest::new`].
     pub(crate) fn lookup(&self) -> Result<&Lookup, Error> {
         match &self.lookup {
             Some(lookup) => Ok(lookup),
@@ -262,6 +267,7 @@ impl TokenRequest {
             let rule = ScopeRule::of(&place.environment);
             let target = self.target();
             let home = match self.app_only {
+                // Entries without an account are indexed under null.
                 true => Some("null".to_owned()),
                 false => self.home_account_id.as_deref().map(token),
             };
@@ -288,14 +294,14 @@ impl TokenRequest {
         self
     }
 
-    /// The scopes as an entry has them in `target`.
+    /// The scopes as they are stored in an entry's `target`: sorted and separated by spaces.
     pub(crate) fn target(&self) -> String {
         let mut scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
         scopes.sort_unstable();
         scopes.join(" ")
     }
 
-    /// What makes it equal to another.
+    /// The values that equality compares.
     fn meaning(&self) -> impl Hash + PartialEq + '_ {
         let names = (&self.client_id, &self.authority, self.target(), &self.home_account_id);
         (names, self.app_only, &self.key_id, &self.ext_cache_key, self.margin)

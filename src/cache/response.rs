@@ -1,4 +1,4 @@
-//! Keeping a provider's answer: whose it is, and what was asked.
+//! Stores a provider's response: the account that it belongs to, and what was requested.
 
 use zeroize::Zeroizing;
 
@@ -19,23 +19,24 @@ use crate::{
 };
 
 impl TokenCache {
-    /// Keeps the JSON with which a provider's token endpoint answered the request at `now` (Unix
-    /// seconds), and returns the access token in it. For the answer to a refresh token that was
-    /// spent there is [`add_renewal`](Self::add_renewal).
+    /// Stores the JSON with which a provider's token endpoint answered the request, and returns its
+    /// access token. `now` is the time of the response in Unix seconds. For the response to a
+    /// refresh token, use [`add_renewal`](Self::add_renewal).
     ///
-    /// Where the answer does not say whose it is, the tokens belong to the request's account, or
-    /// else to the only account of which the program has any token there. Where it says so with an
-    /// ID token alone, they belong to the account whose home account id or local account id that
-    /// is; if there is none, to a new one. What answers a request that is
-    /// [`TokenRequest::app_only`] is nobody's.
+    /// If the response does not say who signed in, the tokens belong to the request's account. If
+    /// the request names none, they belong to the only account of which the client has a token
+    /// there. If only an ID token says who signed in, the tokens belong to the account with that
+    /// home account id or local account id. If there is no such account, they belong to a new one.
+    /// The response to a request that is [`TokenRequest::app_only`] belongs to no account.
     ///
-    /// Where the provider granted other scopes than were asked for, these are kept beside them, and
-    /// the same request finds the token. [`AccessToken::scopes`] tells what was granted.
+    /// If the provider granted other scopes than were requested, the requested scopes are stored as
+    /// well, and the same request finds the token. [`AccessToken::scopes`] returns the granted
+    /// scopes.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if it is no such answer, says `error`, or has no access token;
-    /// [`Error::TooLarge`] and [`Error::Corrupt`] as for [`add`](Self::add). Nothing is changed
+    /// [`Error::Invalid`] if it is not such a response, is an `error`, or has no access token;
+    /// [`Error::Corrupt`] as for [`add`](Self::add). Nothing is changed
     /// then.
     pub fn add_response(
         &mut self,
@@ -65,21 +66,22 @@ impl TokenCache {
         self.store_answer(event.entries(now)?)
     }
 
-    /// Keeps the answer to a refresh token that was spent at `now` (Unix seconds), as
-    /// [`add_response`](Self::add_response) does, and returns the access token in it.
+    /// Stores the response to a refresh token as [`add_response`](Self::add_response) does, and
+    /// returns its access token. `now` is the time of the response in Unix seconds.
     ///
-    /// `spent` is the entry as [`refresh_tokens`](Self::refresh_tokens) gave it. What the answer
-    /// brings is of that entry's account, whatever the request names. A new refresh token takes the
-    /// place of the spent one wherever the account has it; without one in the answer it stays.
+    /// `spent` is the entry that [`refresh_tokens`](Self::refresh_tokens) returned. The new entries
+    /// belong to the account of `spent`, whatever the request names. A new refresh token replaces
+    /// the spent one in all entries of the account. If the response has none, the spent one stays.
     ///
-    /// If the cache does not have the spent token any more, because the account was signed out or
-    /// signed in again in the meantime, nothing is kept: the access token that is returned
-    /// [is not stored](AccessToken::is_stored), and says why.
+    /// If the cache does not hold the spent token any more, because the account signed out or
+    /// signed in again in the meantime, nothing is stored. The returned access token [is not
+    /// stored](AccessToken::is_stored) and gives the reason.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] also if the answer is for another user than the spent token, or `spent`
-    /// is no refresh token of the request's cloud. Nothing is changed then.
+    /// The errors of [`add_response`](Self::add_response). [`Error::Invalid`] also if the response
+    /// is for another user than the spent token, or if `spent` is not a refresh token of the
+    /// request's cloud. Nothing is changed then.
     pub fn add_renewal(
         &mut self,
         request: &TokenRequest,
@@ -105,6 +107,8 @@ impl TokenCache {
         };
         event.skip_account |= expected.is_some();
         self.name_owner(&mut event, home.as_deref(), lookup);
+        // Checked before the store: a sign-out during the request to the provider must not be
+        // undone.
         let held = self.holding(&before, &secret);
         if held.is_empty() {
             let entries = event.entries(now)?;
@@ -114,7 +118,7 @@ impl TokenCache {
         self.can_write(CredentialType::RefreshToken)?;
         let token = self.store_answer(event.entries(now)?)?;
         match home.filter(|_| expected.is_none()) {
-            // It was nobody's and is somebody's now.
+            // The refresh token had no account, and the response names one.
             Some(home) => self.give(&held, &home, renewed.as_deref().map(String::as_str), now)?,
             None => {
                 if let Some(renewed) = renewed {
@@ -125,14 +129,14 @@ impl TokenCache {
         Ok(token)
     }
 
-    /// The access token in an answer as [`add_renewal`](Self::add_renewal) gives it, where there is
-    /// no cache to keep it.
+    /// The access token in a response as [`add_renewal`](Self::add_renewal) returns it, if there is
+    /// no cache to store it in.
     ///
-    /// Only a cache knows whether the answer is for another user, so that is not looked at.
+    /// Does not check whether the response is for another user, because only a cache knows that.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] and [`Error::TooLarge`] as there.
+    /// [`Error::Invalid`] as for `add_renewal`.
     #[cfg(feature = "desktop")]
     pub(crate) fn unkept_renewal(
         request: &TokenRequest,
@@ -151,24 +155,24 @@ impl TokenCache {
         Ok(nothing.issued(access_token(&event.entries(now)?)?))
     }
 
-    /// Stores the entries of an answer, if there is an access token among them.
+    /// Stores the entries of a response if one of them is an access token.
     fn store_answer(&mut self, entries: Vec<Entry>) -> Result<AccessToken, Error> {
         let token = access_token(&entries)?.clone();
         self.store(entries)?;
         Ok(self.issued(&token))
     }
 
-    /// The access token as a provider issued it just now.
+    /// The access token, marked as just issued by the provider.
     fn issued(&self, token: &Entry) -> AccessToken {
         AccessTokenRef::new(EntryAt::Entry(token), self, false).to_owned().issued_now()
     }
 
-    /// Whose an answer is that does not say so, as a canonical token.
+    /// The account, as a canonical token, of a response that does not say who signed in.
     fn silent_owner(&self, lookup: &Lookup, named: Option<&str>) -> Option<String> {
         named.or_else(|| self.sole_account(ClientAt::of(lookup))).map(str::to_owned)
     }
 
-    /// Writes into the event whose it is, and for want of a name in the answer the known one.
+    /// Sets the account of the event. Sets the known user name if the response has none.
     fn name_owner(&self, event: &mut SignInEvent, home: Option<&str>, lookup: &Lookup) {
         let home = home.and_then(decode).map(|home| home.into_owned());
         event.identity.is_user = Stated::of(event).is_some();
@@ -180,7 +184,7 @@ impl TokenCache {
     }
 }
 
-/// The access token among the entries of an answer.
+/// The access token among the entries of a response.
 fn access_token(entries: &[Entry]) -> Result<&Entry, Error> {
     let token = entries.iter().find(|entry| {
         let is_token = entry.kind() == CredentialType::AccessToken;
@@ -191,7 +195,7 @@ fn access_token(entries: &[Entry]) -> Result<&Entry, Error> {
     })
 }
 
-/// The secret of the refresh token that was spent for a request.
+/// The secret of the refresh token that was used for a request.
 fn spent_secret(
     spent: &Entry,
     request: &TokenRequest,

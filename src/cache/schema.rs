@@ -1,25 +1,25 @@
-//! The names of the schema: what kinds of entry there are, and who issued an account.
+//! The names of the schema: the kinds of entry, and the kinds of service that issue accounts.
 
 use std::fmt;
 
-/// A kind of entry in the MSAL unified schema, which is also the name of its section.
+/// A kind of entry in the MSAL unified schema. Its name is also the name of its section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum CredentialType {
-    /// `AccessToken`: what a program sends to an API.
+    /// `AccessToken`: sent to an API.
     AccessToken,
-    /// `RefreshToken`: what gets new access tokens.
+    /// `RefreshToken`: exchanged for new access tokens.
     RefreshToken,
-    /// `IdToken`: who signed in, as the provider said it.
+    /// `IdToken`: the provider's statement of who signed in.
     IdToken,
     /// `Account`: a user who is signed in.
     Account,
-    /// `AppMetadata`: which family a client id belongs to.
+    /// `AppMetadata`: the family that a client id belongs to.
     AppMetadata,
 }
 
 impl CredentialType {
-    /// Every kind, in the order in which one sign-in is written.
+    /// Every kind, in the order in which the entries of one sign-in are written.
     pub const ALL: [Self; 5] =
         [Self::AccessToken, Self::Account, Self::IdToken, Self::RefreshToken, Self::AppMetadata];
 
@@ -34,7 +34,7 @@ impl CredentialType {
         }
     }
 
-    /// The kind whose section has this name; case matters.
+    /// The kind whose section has this name. Letter case matters.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
@@ -50,11 +50,11 @@ impl fmt::Display for CredentialType {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum AuthorityType {
-    /// `ADFS`: Active Directory Federation Services, spoken to directly.
+    /// `ADFS`: Active Directory Federation Services, used directly.
     Adfs,
     /// `CLOUDSHELL`: the identity of an Azure Cloud Shell.
     CloudShell,
-    /// `MSSTS`: everything else, OpenID Connect providers included.
+    /// `MSSTS`: every other service, including OpenID Connect providers.
     Mssts,
 }
 
@@ -68,7 +68,7 @@ impl AuthorityType {
         }
     }
 
-    /// The kind with this name; case matters.
+    /// The kind with this name. Letter case matters.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Adfs, Self::CloudShell, Self::Mssts].into_iter().find(|kind| kind.as_str() == name)
     }

@@ -1,4 +1,4 @@
-//! How scopes are compared: which of them decide a match, and whether their letter case counts.
+//! How scopes are compared: which of them decide a match, and whether letter case matters.
 
 use std::borrow::Cow;
 
@@ -15,17 +15,18 @@ pub(crate) struct ScopeRule {
 }
 
 impl ScopeRule {
-    /// Every letter as it is, as a search compares them.
+    /// Compares scopes exactly, as a search does.
     pub(crate) const EXACT: Self = Self { any_case: false };
 
-    /// The rule of a host; as a canonical token it may stand in quotes.
+    /// The rule of a host. The host may be a canonical token, in quotes.
     ///
-    /// Microsoft's services do not tell scopes apart by letter case. For others RFC 6749 does.
+    /// Microsoft's services ignore the letter case of scopes. For other hosts it matters, as in RFC
+    /// 6749.
     pub(crate) fn of(environment: &str) -> Self {
         Self { any_case: is_microsoft(inside(environment)) }
     }
 
-    /// The scope as it is compared.
+    /// The scope in the form that is compared.
     pub(crate) fn fold(self, scope: &str) -> Cow<'_, str> {
         if self.any_case && !scope.bytes().all(|b| b.is_ascii() && !b.is_ascii_uppercase()) {
             return Cow::Owned(scope.to_lowercase());
@@ -33,20 +34,20 @@ impl ScopeRule {
         Cow::Borrowed(scope)
     }
 
-    /// The scope asks for a sign-in or for something about the user, and for no access to an API.
+    /// The scope asks for a sign-in or for data about the user, not for access to an API.
     pub(crate) fn is_reserved(self, scope: &str) -> bool {
         RESERVED.contains(&self.fold(scope).as_ref())
     }
 
-    /// The scopes in `text` that decide a match, folded and sorted, each once.
+    /// The scopes in `text` that decide a match, folded, sorted and without duplicates.
     ///
-    /// Reserved ones do not: providers add them to what they grant and leave them out as they like.
+    /// Reserved scopes do not decide it: providers add them to the granted scopes or omit them.
     pub(crate) fn deciding(self, text: &str) -> Vec<Cow<'_, str>> {
         self.sorted(scopes_in(text).filter(|scope| !self.is_reserved(scope)))
     }
 
-    /// What is the same for two lists of scopes that ask for the same: the deciding ones, or the
-    /// reserved ones where there are no others.
+    /// A name that is equal for two lists of scopes that ask for the same: the deciding scopes, or
+    /// if there are none, the reserved ones.
     pub(crate) fn name(self, text: &str) -> String {
         let deciding = self.deciding(text);
         if deciding.is_empty() {
@@ -56,7 +57,8 @@ impl ScopeRule {
         }
     }
 
-    /// `granted` has all that `asked` asks for. If this is reserved scopes alone, they count.
+    /// `granted` contains all deciding scopes of `asked`. If `asked` has only reserved scopes,
+    /// these decide.
     pub(crate) fn covers(self, granted: &str, asked: &str) -> bool {
         let mut wanted = self.deciding(asked);
         if wanted.is_empty() {
@@ -75,7 +77,7 @@ impl ScopeRule {
 }
 
 impl Entry {
-    /// It was granted all these scopes, which are folded by the rule and sorted.
+    /// The entry was granted all scopes of `wanted`, which are folded by the rule and sorted.
     pub(crate) fn has_scopes(&self, rule: ScopeRule, wanted: &[String]) -> bool {
         let target = self.target().and_then(decode).unwrap_or_default();
         let mut granted = scopes_in(&target).map(|scope| rule.fold(scope));
@@ -89,7 +91,7 @@ impl Entry {
                 found[first] = true;
             }
         }
-        // Of a scope that is named twice the first is marked.
+        // Of a scope that occurs twice in `wanted`, only the first is marked.
         (0..wanted.len()).all(|nth| found[nth] || nth > 0 && wanted[nth - 1] == wanted[nth])
     }
 }

@@ -15,12 +15,13 @@ pub(crate) struct Section {
     slots: Vec<Option<Entry>>,
     live: usize,
     index: Index,
-    /// Access tokens by account, place and all scopes, granted or asked for: what a find looks at
-    /// first. The note is [`Entry::good_until`] of one that was granted them.
+    /// Access tokens by account, place and all scopes, granted or requested. A find looks here
+    /// first. The note of a token that was granted the scopes is [`Entry::good_until`].
     exact: Index,
-    /// From this time on, in Unix seconds, the notes guard: no token was kept in its future.
+    /// The notes are valid from this time on, in Unix seconds. Before it, a token would have a
+    /// `cached_at` in the future.
     fresh_from: i64,
-    /// How many entries say what was asked for.
+    /// The number of entries that store the requested scopes.
     asked: usize,
 }
 
@@ -44,8 +45,8 @@ impl Section {
         slots.filter_map(|slot| self.slots[slot as usize].as_ref())
     }
 
-    /// The one access token under this exact name, if it is surely good at `now`. Only the index
-    /// is looked at.
+    /// The only access token under this exact name, if it is certainly good at `now`. Reads only
+    /// the index, not the entry.
     pub(crate) fn surely_good(&self, what: &str, now: i64) -> Option<&Option<Entry>> {
         let (slot, good_until) = self.exact.only(what)?;
         let is_good = now < i64::from(good_until) && now >= self.fresh_from;
@@ -57,7 +58,7 @@ impl Section {
     }
 
     /// The access tokens that may have all `scopes`, in order: those that are indexed under the
-    /// rarest of them, and those whose scopes are not indexed. None if no scope is named.
+    /// rarest scope, and those whose scopes are not indexed. Returns `None` if `scopes` is empty.
     pub(crate) fn with_scopes<'c>(
         &'c self,
         context: &Context,
@@ -75,12 +76,13 @@ impl Section {
         self.indexed(context.name(ALL))
     }
 
-    /// Some access token says what was asked for it.
+    /// At least one access token stores the requested scopes.
     pub(crate) fn has_asked(&self) -> bool {
         self.asked > 0
     }
 
-    /// The access tokens of anybody's [`Reach`] for which scopes of this name were asked, in order.
+    /// The access tokens of a [`Reach`], of any account, for which scopes with this name were
+    /// requested, in order.
     pub(crate) fn asked(
         &self,
         context: &Context,
@@ -89,45 +91,44 @@ impl Section {
         self.indexed(context.name(&format!("{ALL}{name}")))
     }
 
-    /// What the entry with this spelling of its key is indexed under.
+    /// The index name of the entry with this spelling of its key.
     pub(crate) fn spelled(&self, key: &str) -> Name {
         self.index.context("K\n").name(key)
     }
 
-    /// What the entries whose fields make this key are indexed under.
+    /// The index name of the entries whose fields make this key.
     pub(crate) fn own(&self, key: &str) -> Name {
         self.index.context("O\n").name(key)
     }
 
-    /// What the entries of an account are indexed under; the argument is a canonical token. Those
-    /// that name nobody are indexed under null.
+    /// The index name of an account's entries; the argument is a canonical token. Entries without
+    /// an account are indexed under null.
     pub(crate) fn account(&self, home: &str) -> Name {
         self.index.context("H\n").name(lookup_token(Some(home)))
     }
 
-    /// What the refresh tokens and ID tokens of a program are indexed under at a host; both
-    /// arguments are canonical tokens.
+    /// The index name of a client's refresh tokens and ID tokens at a host; both arguments are
+    /// canonical tokens.
     pub(crate) fn client(&self, client: &str, environment: &str) -> Name {
         self.index.context("C\n").name(&format!("{client}\n{environment}"))
     }
 
-    /// What the accounts with this local account id are indexed under, a canonical token.
+    /// The index name of the accounts with this local account id, a canonical token.
     pub(crate) fn local(&self, id: &str) -> Name {
         self.index.context("L\n").name(id)
     }
 
-    /// What the refresh tokens of a family are indexed under at a host; both arguments are
-    /// canonical tokens.
+    /// The index name of a family's refresh tokens at a host; both arguments are canonical tokens.
     pub(crate) fn family(&self, family: &str, environment: &str) -> Name {
         self.index.context("F\n").name(&format!("{family}\n{environment}"))
     }
 
-    /// What the access tokens of a [`Reach`] are indexed under, but for their scope.
+    /// The start of the index names of a [`Reach`]'s access tokens, without the scope.
     pub(crate) fn reach(&self, text: &str) -> Context {
         self.index.context(text)
     }
 
-    /// Adds an entry as it was read: only the same spelling of the key replaces.
+    /// Adds an entry as it was read. It replaces only an entry with the same spelling of the key.
     pub(crate) fn load(&mut self, entry: Entry) {
         let held = self.index.slots(self.spelled(entry.spelled_key())).next();
         match held {
@@ -136,8 +137,8 @@ impl Section {
         }
     }
 
-    /// Stores an entry in the place of everything that it replaces: what has the same key by its
-    /// fields or by its spelling, and what has the fields of `old`.
+    /// Stores an entry in place of all entries that it replaces: those with the same key by fields
+    /// or by spelling, and those whose fields make the key `old`.
     pub(crate) fn replace(&mut self, old: Option<&str>, entry: Entry) {
         let own_key = key::own(&entry);
         let same_spelling = self.index.slots(self.spelled(entry.spelled_key())).next();
@@ -161,13 +162,14 @@ impl Section {
         (0..).zip(&self.slots).filter_map(|(slot, entry)| Some((slot, entry.as_ref()?)))
     }
 
-    /// How many slots there are, empty ones included.
+    /// The number of slots, including empty ones.
     pub(crate) fn slot_count(&self) -> usize {
         self.slots.len()
     }
 
-    /// The entries whose place a new one with this key would take, with their slots: those whose
-    /// fields make it, in order, and the one that is spelled so. One may come twice.
+    /// The entries that a new one with this key would replace, with their slots. First come those
+    /// whose fields make the key, in order, then the one with this spelling. An entry may come
+    /// twice.
     pub(crate) fn rivals(
         &self,
         key: Option<&str>,
@@ -179,8 +181,9 @@ impl Section {
         slots.filter_map(|slot| Some((slot, self.slots[slot as usize].as_ref()?)))
     }
 
-    /// Removes what has the key of `entry` by its fields, or without such a key by its spelling,
-    /// and the same secret: another one took its place and is another token.
+    /// Removes the entries with the key and the secret of `entry`. The key is that of its fields,
+    /// or if they make none, its spelling. An entry with another secret is another token that took
+    /// its place, and stays.
     pub(crate) fn remove(&mut self, entry: &Entry) -> usize {
         let name = match key::own(entry) {
             Some(key) => self.own(&key),
@@ -194,7 +197,7 @@ impl Section {
         self.clear_all(&slots)
     }
 
-    /// Removes what `is_gone` says, and tells how many there were.
+    /// Removes the entries for which `is_gone` returns `true`. Returns their number.
     pub(crate) fn remove_where(&mut self, mut is_gone: impl FnMut(&Entry) -> bool) -> usize {
         let before = self.live;
         let kept: Vec<Entry> = self.entries().filter(|entry| !is_gone(entry)).cloned().collect();
@@ -205,7 +208,8 @@ impl Section {
         before - self.live
     }
 
-    /// Removes of what is indexed under `name` what `is_gone` says, and tells how many there were.
+    /// Removes the entries under the index name `name` for which `is_gone` returns `true`. Returns
+    /// their number.
     pub(crate) fn remove_indexed(&mut self, name: Name, is_gone: impl Fn(&Entry) -> bool) -> usize {
         let gone = |slot: &u32| self.slots[*slot as usize].as_ref().is_some_and(&is_gone);
         let slots: Vec<u32> = self.index.slots(name).filter(gone).collect();
@@ -241,7 +245,8 @@ impl Section {
             self.fresh_from = self.fresh_from.max(entry.fresh_from());
         }
         if let Some(name) = names.asked {
-            // Without a note: another token may have been granted what this one was not.
+            // Without a note: these scopes were requested, not granted, so a find has to compare
+            // this token with others.
             self.exact.add(name, slot, 0);
         }
         if let Some(name) = names.granted {
@@ -266,7 +271,7 @@ impl Section {
         }
     }
 
-    /// Everything that an entry is indexed under.
+    /// All index names of an entry.
     fn names(&self, entry: &Entry) -> Names {
         let mut index = vec![self.spelled(entry.spelled_key())];
         index.extend(key::own(entry).map(|key| self.own(&key)));
@@ -311,6 +316,8 @@ impl Section {
             names.asked = Some(self.exact.name(&format!("{home}{asked}")));
             names.index.push(contexts[1].name(&format!("{ALL}{asked}")));
         }
+        // Bounds the index: a target of many short scopes would need more memory there than in the
+        // entry.
         if scopes_in(&target).count() * TEXT_PER_SCOPE > entry.canonical().len() {
             names.index.extend(contexts.iter().map(|context| context.name(UNINDEXED)));
             return;
@@ -322,7 +329,7 @@ impl Section {
         }
     }
 
-    /// Numbers the slots again when most of them are empty.
+    /// Renumbers the slots if most of them are empty.
     fn compact(&mut self) {
         if self.slots.len() > 64 && self.live * 2 < self.slots.len() {
             let kept: Vec<Entry> = self.slots.drain(..).flatten().collect();
@@ -332,10 +339,10 @@ impl Section {
     }
 }
 
-/// What an entry is indexed under.
+/// The index names of an entry.
 struct Names {
     index: Vec<Name>,
-    /// In the exact index, by what was asked for and by what was granted.
+    /// In the exact index: by the requested scopes and by the granted scopes.
     asked: Option<Name>,
     granted: Option<Name>,
 }
@@ -349,21 +356,21 @@ pub(crate) struct Reach<'t> {
 }
 
 impl Reach<'_> {
-    /// What an account's access tokens are indexed under, followed by a scope; or, exactly, by all
-    /// of them, sorted.
+    /// The start of the index names of an account's access tokens. A scope follows it, or in the
+    /// exact index all scopes, sorted.
     pub(crate) fn of(&self, home: &str) -> String {
         let Self { client, realm, environment } = self;
         format!("S\n{home}\n{client}\n{realm}\n{environment}\n")
     }
 
-    /// What all access tokens are indexed under, followed by a scope.
+    /// The start of the index names of any account's access tokens. A scope follows it.
     pub(crate) fn of_anybody(&self) -> String {
         let Self { client, realm, environment } = self;
         format!("A\n{client}\n{realm}\n{environment}\n")
     }
 }
 
-/// A field as lookups see it: absent, null and empty are the same.
+/// A field as lookups see it: absent, null and empty values are the same.
 pub(crate) fn lookup_token(token: Option<&str>) -> &str {
     match token {
         None | Some("\"\"") => "null",
@@ -371,7 +378,7 @@ pub(crate) fn lookup_token(token: Option<&str>) -> &str {
     }
 }
 
-/// Two ascending lists of slots as one.
+/// Merges two ascending lists of slots.
 fn in_order(
     one: impl Iterator<Item = u32>,
     other: impl Iterator<Item = u32>,
@@ -384,13 +391,14 @@ fn in_order(
     })
 }
 
-/// The scopes of an access token are indexed if it has this many bytes of text for each of them,
-/// as every token of a provider has. One with more scopes is looked through instead, so that the
-/// index never outgrows the cache.
+/// The scopes of an access token are indexed if it has at least this many bytes of text for each
+/// scope, as provider tokens do. A token with more scopes is searched without the index, so that
+/// the index is never larger than the cache.
 const TEXT_PER_SCOPE: usize = 32;
 
-/// In the place of a scope: access tokens whose scopes are not indexed.
+/// Used instead of a scope: access tokens whose scopes are not indexed.
 const UNINDEXED: &str = "";
 
-/// In the place of a scope: every access token whose scopes can be read. No scope has a line end.
+/// Used instead of a scope: every access token whose scopes can be read. No scope contains a line
+/// end.
 const ALL: &str = "\n";

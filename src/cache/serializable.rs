@@ -4,10 +4,10 @@ use std::ops::{Deref, DerefMut};
 
 use crate::{Error, Secret, cache::TokenCache};
 
-/// A [`TokenCache`] for programs that keep its text themselves.
+/// A [`TokenCache`] for programs that store its text themselves.
 ///
-/// It is the counterpart of msal's class of the same name. To keep the cache in a file or vault,
-/// use `PersistedTokenCache` instead.
+/// It corresponds to msal's class of the same name. To store the cache in a file or vault, use
+/// `PersistedTokenCache` instead.
 #[derive(Clone, Debug, Default)]
 pub struct SerializableTokenCache {
     cache: TokenCache,
@@ -19,25 +19,25 @@ impl SerializableTokenCache {
         Self::default()
     }
 
-    /// The cache as JSON, as [`TokenCache::to_json`] prints it; it counts as unchanged from here.
+    /// Returns the cache as JSON, as [`TokenCache::to_json`] does, and marks it as unchanged.
     pub fn serialize(&mut self) -> Secret {
         self.cache.touched = false;
         self.cache.to_json()
     }
 
-    /// Replaces the content with JSON from [`serialize`](Self::serialize) or from a peer; nothing
-    /// at all is an empty cache. It counts as unchanged from here.
+    /// Replaces the content with JSON from [`serialize`](Self::serialize) or from a peer, and marks
+    /// it as unchanged. Empty input is an empty cache.
     ///
     /// # Errors
     ///
-    /// [`Error::Corrupt`] if it is not one JSON object; the content stays as it was.
+    /// [`Error::Corrupt`] if it is not one JSON object; the content is unchanged then.
     pub fn deserialize(&mut self, json: &[u8]) -> Result<(), Error> {
         self.cache = TokenCache::from_json(json)?;
         Ok(())
     }
 
-    /// Something was added, changed or removed since the last
-    /// [`serialize`](Self::serialize) or [`deserialize`](Self::deserialize), or was tried to.
+    /// Returns `true` if an entry was added, changed or removed since the last
+    /// [`serialize`](Self::serialize) or [`deserialize`](Self::deserialize), or if this was tried.
     pub fn has_state_changed(&self) -> bool {
         self.cache.touched
     }

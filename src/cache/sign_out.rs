@@ -1,4 +1,4 @@
-//! Signing out: everything that an account owns goes at once, under all names of its cloud.
+//! Sign-out: removes everything that an account owns, under all aliases of its host.
 
 use std::collections::BTreeSet;
 
@@ -16,15 +16,16 @@ use crate::{
 };
 
 impl TokenCache {
-    /// Signs an account out of a program and its family: removes the program's and the family's
-    /// refresh tokens, and every access token, ID token and account entry of the account.
+    /// Signs an account out of a client and its family. Removes the refresh tokens of the client
+    /// and the family, and every access token, ID token and account entry of the account.
     ///
-    /// All names of the cloud count, and access tokens for further parameters go too, and tokens
-    /// without an account that belong to this one because their program has no other. Refresh
-    /// tokens of other programs and the app metadata stay. Returns how many entries went.
+    /// All aliases of the account's host count. Access tokens for further parameters are removed
+    /// too. So are tokens without an account that belong to this account because their client has
+    /// no other. Refresh tokens of other clients and the app metadata stay. Returns the number of
+    /// removed entries.
     ///
-    /// If the account has tokens, but none of the program or its family, nothing is removed: else a
-    /// client id with a typing error would take the account away and leave its refresh tokens.
+    /// If the account has tokens, but none of the client or its family, nothing is removed.
+    /// Otherwise a mistyped client id would remove the account and leave its refresh tokens.
     ///
     /// # Errors
     ///
@@ -43,8 +44,9 @@ impl TokenCache {
             .into_iter()
             .flat_map(|kind| self.owned_by(kind, &home).chain(self.owned_by(kind, NOBODY)));
         let mut tokens = kept.filter(|entry| is_accounts(entry)).peekable();
-        // An account without any token is the client's as much as anybody's.
+        // An account without any token may be signed out of any client.
         let is_anothers = tokens.peek().is_some() && !tokens.any(is_clients);
+        // Ends the borrow, because the removal changes the cache.
         drop(tokens);
         if is_anothers {
             return Ok(0);
@@ -52,8 +54,8 @@ impl TokenCache {
         self.remove_owned(account, &unclaimed, is_clients)
     }
 
-    /// Signs an account out of every program: as [`sign_out`](Self::sign_out), and all its refresh
-    /// tokens go.
+    /// Signs an account out of every client. Removes the same entries as
+    /// [`sign_out`](Self::sign_out), and all refresh tokens of the account.
     ///
     /// # Errors
     ///
@@ -62,8 +64,8 @@ impl TokenCache {
         self.remove_owned(account, &self.unclaimed_by(account), |_| true)
     }
 
-    /// Removes the tokens that [`without_account`](Self::without_account) lists, of one program or
-    /// of all. Returns how many entries went.
+    /// Removes the tokens that [`without_account`](Self::without_account) lists, of one client or
+    /// of all clients. Returns the number of removed entries.
     ///
     /// # Errors
     ///
@@ -76,9 +78,9 @@ impl TokenCache {
         })
     }
 
-    /// Removes the access tokens that expired before `now` (Unix seconds), and tells how many.
+    /// Removes the access tokens that expired before `now` (Unix seconds). Returns their number.
     ///
-    /// One whose expiry cannot be read stays.
+    /// A token whose expiry cannot be read stays.
     ///
     /// # Errors
     ///
@@ -113,6 +115,7 @@ impl TokenCache {
             (account.owns(entry) || unclaimed.has(entry))
                 && (entry.kind() != CredentialType::RefreshToken || may_go(entry))
         };
+        // Checks all sections first, so that an error leaves the cache unchanged.
         OWNED.into_iter().try_for_each(|kind| self.can_write(kind))?;
         let home = quoted(account.home_account_id());
         let mut removed = 0;
@@ -131,7 +134,7 @@ impl TokenCache {
         Unclaimed::of(self, &home, &quoted(account.environment()))
     }
 
-    /// Removes from all sections or, if one of them cannot be written, from none.
+    /// Removes from all sections. If one of them cannot be written, removes nothing.
     fn remove_from(
         &mut self,
         kinds: &[CredentialType],
@@ -160,7 +163,7 @@ impl TokenCache {
     }
 }
 
-/// What an account owns. Refresh tokens go first, the account last.
+/// The kinds of entry that an account owns, in the order of their removal.
 const OWNED: [CredentialType; 4] = [
     CredentialType::RefreshToken,
     CredentialType::AccessToken,

@@ -1,19 +1,19 @@
-//! Where the value of a field lies in an entry's text, for fields that are looked at often.
+//! The position of a field's value in an entry's text, for fields that are read often.
 
-/// From where to where a canonical token lies.
+/// The start and the end of a canonical token.
 #[derive(Clone, Copy)]
 pub(crate) struct Span(u32, u32);
 
 impl Span {
-    /// Nowhere: the field is not there.
+    /// The field is absent.
     pub(crate) const NONE: Self = Self(0, 0);
 
     pub(crate) fn new(from: u32, to: u32) -> Self {
         Self(from, to)
     }
 
-    /// Where `value`, a part of `text`, lies in it. Nowhere if the text is larger than 4 GB, which
-    /// no cache is that can be read.
+    /// The position of `value`, which is a part of `text`. [`Self::NONE`] if the text is larger
+    /// than 4 GiB; no readable cache is.
     pub(crate) fn locate(text: &str, value: &str) -> Self {
         let from = value.as_ptr().addr() - text.as_ptr().addr();
         match (u32::try_from(from), u32::try_from(from + value.len())) {
@@ -22,7 +22,7 @@ impl Span {
         }
     }
 
-    /// The token in the text that it was located in.
+    /// The token at this position. `text` must be the text in which it was located.
     pub(crate) fn of(self, text: &str) -> Option<&str> {
         (self.1 > 0).then(|| &text[self.0 as usize..self.1 as usize])
     }

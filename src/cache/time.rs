@@ -1,10 +1,10 @@
-//! Times as the schema writes them: whole Unix seconds in decimal, as text.
+//! Times in the form of the schema: whole Unix seconds in decimal, as text.
 
 use crate::cache::json::decode;
 
-/// Reads a time from a canonical token as Python's `int` does; none where Python fails.
+/// Reads a time from a canonical token as Python's `int` does. Returns `None` if Python fails.
 ///
-/// A number beyond 64 bits counts as the largest or smallest one.
+/// A number beyond 64 bits counts as the largest or smallest 64-bit number.
 pub(crate) fn read(token: &str) -> Option<i64> {
     match decode(token) {
         Some(text) => whole(&text),
@@ -13,7 +13,7 @@ pub(crate) fn read(token: &str) -> Option<i64> {
     }
 }
 
-/// A whole number as text: a sign, and `_` between digits, are allowed.
+/// Reads a whole number from text. A sign, and `_` between digits, are allowed.
 pub(crate) fn whole(text: &str) -> Option<i64> {
     let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\x1c'..='\x1f'));
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
@@ -27,19 +27,20 @@ pub(crate) fn whole(text: &str) -> Option<i64> {
     Some(text.replace('_', "").parse().unwrap_or(beyond))
 }
 
-/// A JSON number; the fraction is cut off.
+/// Reads a JSON number. The fraction is cut off.
 pub(crate) fn number(token: &str) -> Option<i64> {
     if let Ok(whole) = token.parse() {
         return Some(whole);
     }
     let value: f64 = token.parse().ok()?;
+    // The cast saturates, so a number beyond 64 bits counts as the largest or smallest one.
     Some(value as i64)
 }
 
-/// The time that many seconds after `now`, as it is written.
+/// The time `seconds` after `now`, as text.
 ///
-/// Stays between 1970 and the last day of the year 9999: some programs that share the cache turn
-/// the text into a date of their language, in the user's time zone, and fail at any other.
+/// The time is limited to the range from 1970 to the last day of the year 9999. Some programs that
+/// share the cache convert it to a date in the user's time zone, and fail outside this range.
 pub(crate) fn after(now: i64, seconds: i64) -> String {
     now.saturating_add(seconds).clamp(0, LAST).to_string()
 }

@@ -11,7 +11,7 @@ use crate::cache::{
 };
 
 impl TokenCache {
-    /// The account, as a canonical token, that an access token without one belongs to.
+    /// The account, as a canonical token, to which an access token without an account belongs.
     pub(super) fn adopter(&self, token: &Entry) -> Option<String> {
         if owner(token) != NOBODY || is_apps(token) {
             return None;
@@ -23,7 +23,7 @@ impl TokenCache {
     }
 }
 
-/// The entries without an account that belong to one.
+/// The entries without an account that belong to a given account.
 pub(super) struct Unclaimed {
     environments: Vec<String>,
     /// As [`Program`].
@@ -31,7 +31,8 @@ pub(super) struct Unclaimed {
 }
 
 impl Unclaimed {
-    /// What belongs to an account at `environment`, both canonical tokens, as the cache is now.
+    /// The entries that currently belong to an account at `environment`; both arguments are
+    /// canonical tokens.
     pub(super) fn of(cache: &TokenCache, home: &str, environment: &str) -> Self {
         let environments = cloud(environment);
         let kinds =
@@ -61,9 +62,9 @@ impl Unclaimed {
     }
 }
 
-/// Where an entry's program is.
+/// The client and authority of an entry.
 fn place_of<'p>(entry: &'p Entry, environments: &'p [String]) -> ClientAt<'p> {
-    // A refresh token does not say of which tenant it is.
+    // A refresh token does not name its tenant.
     let has_realm = entry.kind() != CredentialType::RefreshToken;
     let realm = has_realm.then(|| lookup_token(entry.token("realm")));
     ClientAt::new(lookup_token(entry.token("client_id")), environments, realm)

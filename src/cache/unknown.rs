@@ -1,4 +1,4 @@
-//! Members of the root that the schema does not know: many of them share one text.
+//! Members of the root object that the schema does not define. Many of them share one text.
 
 use std::{mem, sync::Arc};
 
@@ -12,9 +12,9 @@ use crate::{
     },
 };
 
-/// Members that follow each other.
+/// A run of adjacent members.
 pub(crate) struct Unknown {
-    /// Their names and values as canonical tokens, one behind the other.
+    /// Names and values as canonical tokens, one after another.
     text: Zeroizing<Box<str>>,
     ends: Box<[u32]>,
 }
@@ -41,9 +41,9 @@ impl Unknown {
     }
 }
 
-/// All unknown members of a cache, numbered from 0 on.
+/// All unknown members of a cache, numbered from 0.
 pub(crate) struct AllUnknown<'c> {
-    /// Each with the number of its first member.
+    /// The runs, each with the number of its first member.
     runs: Vec<(usize, &'c Unknown)>,
     pub(crate) count: usize,
 }
@@ -68,11 +68,11 @@ impl<'c> AllUnknown<'c> {
     }
 }
 
-/// Leaves of members with the same name the last one in the place of the first one.
+/// Of members with the same name, keeps the last one in the place of the first one.
 ///
 /// # Errors
 ///
-/// [`Error::TooLarge`] if a run of them has more than 4 GiB.
+/// [`Error::TooLarge`] if a run has more than 4 GiB.
 pub(crate) fn keep_last(members: &mut Vec<Member>) -> Result<(), Error> {
     let all = AllUnknown::of(members);
     let Some(standing) = standing(all.count, |nth| all.member(nth).0) else { return Ok(()) };
@@ -95,7 +95,7 @@ pub(crate) fn keep_last(members: &mut Vec<Member>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Members that are being read or taken over.
+/// A run of members that is being read or imported.
 #[derive(Default)]
 pub(crate) struct Arriving {
     text: Buffer,
@@ -106,6 +106,7 @@ impl Arriving {
     /// Reads the value of the member with this name.
     pub(crate) fn read(&mut self, name: &str, printer: &mut Printer<'_>) -> Result<(), Error> {
         self.text.push_str(name);
+        // The printer appends directly to `text`, so that the value is not copied.
         mem::swap(&mut self.text, &mut printer.out);
         printer.value(1)?;
         mem::swap(&mut self.text, &mut printer.out);
@@ -120,11 +121,12 @@ impl Arriving {
         Ok(())
     }
 
-    /// Appends the members, and leaves none here.
+    /// Appends the members to `members` and leaves `self` empty.
     pub(crate) fn finish(&mut self, members: &mut Vec<Member>) -> Result<(), Error> {
         if self.ends.is_empty() {
             return Ok(());
         }
+        // Two runs must never be adjacent, so this run is appended to the last one.
         if let Some(Member::Unknown(last)) = members.last() {
             let mut joined = Self::default();
             for (name, value) in last.members() {

@@ -13,20 +13,21 @@ use crate::{
 };
 
 impl TokenCache {
-    /// Keeps what a sign-in at `now` (Unix seconds) brought: an access token, account, ID token and
-    /// refresh token as far as they are there, and the program's metadata. All or nothing.
+    /// Stores the result of a sign-in at `now` (Unix seconds): the access token, account, ID token
+    /// and refresh token that it has, and the app metadata. Stores everything or nothing.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if the event's times are out of range, [`Error::TooLarge`] if client id,
-    /// authority, account and scopes have more than 1 MiB together, [`Error::Corrupt`] if a section
-    /// that it belongs to is not a JSON object.
+    /// [`Error::Invalid`] if `now` is out of range, or if client id, authority, account and scopes
+    /// have more than 1 MiB together. [`Error::Corrupt`] if a section that an entry belongs to is
+    /// not a JSON object.
     pub fn add(&mut self, event: &SignInEvent, now: u64) -> Result<(), Error> {
         self.store(event.entries(now)?)
     }
 
-    /// Stores entries of one event: all of them or, if a section cannot be written to, none.
+    /// Stores all entries of one event. If a section cannot be written, stores none.
     pub(super) fn store(&mut self, entries: Vec<Entry>) -> Result<(), Error> {
+        // Checks all sections first, so that an error leaves the cache unchanged.
         for entry in &entries {
             self.can_write(entry.kind())?;
         }
@@ -38,7 +39,7 @@ impl TokenCache {
         Ok(())
     }
 
-    /// Stores an entry, in the place of the one with the same key if there is one.
+    /// Stores an entry. It replaces an entry with the same key.
     ///
     /// # Errors
     ///
@@ -52,15 +53,15 @@ impl TokenCache {
         Ok(())
     }
 
-    /// Stores an entry with some fields set to text, or to null; its other fields stay.
+    /// Stores an entry with some fields set to text or to null. Its other fields stay.
     ///
-    /// It takes the place of the entry as it was before, also if the key changes. If the cache did
-    /// not hold the entry any more, it does now, as in the reference.
+    /// The result replaces the entry as it was before, even if the key changes. If the cache does
+    /// not hold the entry any more, it is added, as in msal.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if another token took the entry's place since it was read, which would be
-    /// lost; [`Error::Corrupt`] if the section it belongs to is not a JSON object.
+    /// [`Error::Invalid`] if another token has replaced the entry since it was read and would be
+    /// lost; [`Error::Corrupt`] if the section that it belongs to is not a JSON object.
     pub fn modify(&mut self, entry: &Entry, changes: &[(&str, Option<&str>)]) -> Result<(), Error> {
         let old = key::own(entry);
         self.can_write(entry.kind())?;
@@ -94,46 +95,46 @@ impl TokenCache {
         Ok(())
     }
 
-    /// Removes a refresh token, whatever its key is. False if it is not there any more, because
-    /// it was removed or another one took its place, which stays.
+    /// Removes a refresh token, whatever its key is. Returns `false` if the cache does not hold it
+    /// any more, because it was removed or replaced by another token. The other token stays.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if the entry is no refresh token, [`Error::Corrupt`] if the section is
+    /// [`Error::Invalid`] if the entry is not a refresh token, [`Error::Corrupt`] if the section is
     /// not a JSON object.
     pub fn remove_refresh_token(&mut self, entry: &Entry) -> Result<bool, Error> {
         self.remove(entry, CredentialType::RefreshToken)
     }
 
-    /// Removes an access token, whatever its key is. False if it is not there any more, because
-    /// it was removed or another one took its place, which stays.
+    /// Removes an access token, whatever its key is. Returns `false` if the cache does not hold it
+    /// any more, because it was removed or replaced by another token. The other token stays.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if the entry is no access token, [`Error::Corrupt`] if the section is
+    /// [`Error::Invalid`] if the entry is not an access token, [`Error::Corrupt`] if the section is
     /// not a JSON object.
     pub fn remove_access_token(&mut self, entry: &Entry) -> Result<bool, Error> {
         self.remove(entry, CredentialType::AccessToken)
     }
 
-    /// Removes an ID token, whatever its key is. False if it is not there any more, because it was
-    /// removed or another one took its place, which stays.
+    /// Removes an ID token, whatever its key is. Returns `false` if the cache does not hold it any
+    /// more, because it was removed or replaced by another token. The other token stays.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if the entry is no ID token, [`Error::Corrupt`] if the section is not a
-    /// JSON object.
+    /// [`Error::Invalid`] if the entry is not an ID token, [`Error::Corrupt`] if the section is not
+    /// a JSON object.
     pub fn remove_id_token(&mut self, entry: &Entry) -> Result<bool, Error> {
         self.remove(entry, CredentialType::IdToken)
     }
 
-    /// Removes an account's entry, whatever its key is, and none of its tokens; false if it was
-    /// not there. To sign out, see [`sign_out`](Self::sign_out).
+    /// Removes an account's entry, whatever its key is, but none of its tokens. Returns `false` if
+    /// the entry was absent. To sign out, use [`sign_out`](Self::sign_out).
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if the entry is no account, [`Error::Corrupt`] if the section is not a
-    /// JSON object.
+    /// [`Error::Invalid`] if the entry is not an account, [`Error::Corrupt`] if the section is not
+    /// a JSON object.
     pub fn remove_account(&mut self, entry: &Entry) -> Result<bool, Error> {
         self.remove(entry, CredentialType::Account)
     }
@@ -146,7 +147,8 @@ impl TokenCache {
 
 /// # Errors
 ///
-/// [`Error::Invalid`] if the entry is of another kind, or says so.
+/// [`Error::Invalid`] if the entry is of another kind, or its fields do not say that it is of this
+/// kind.
 pub(super) fn check_type(entry: &Entry, kind: CredentialType) -> Result<(), Error> {
     let says_so = match kind {
         CredentialType::Account => entry.token("authority_type").is_some(),

@@ -1,4 +1,4 @@
-//! Variants of the calls for asynchronous programs, each on a thread that no runtime waits for.
+//! Asynchronous variants of the calls, each on a thread that no runtime waits for.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
@@ -20,8 +20,8 @@ use crate::{
 
 /// # Asynchronous calls
 ///
-/// With the feature `tokio`, three calls have a variant that ends in `_async`, and
-/// [`call_async`](Self::call_async) makes every other one.
+/// With the feature `tokio`, three calls have a variant that ends in `_async`.
+/// [`call_async`](Self::call_async) runs any other call.
 ///
 /// ```no_run
 /// use tokenkeep::{PersistedTokenCache, TokenRequest};
@@ -43,44 +43,45 @@ use crate::{
 /// # }
 /// ```
 ///
-/// - Each does the synchronous call on a thread of its own and not on one of the runtime's: a
-///   runtime can shut down, and a program can end, while a vault is stuck. A program that ends
-///   before a write has returned may or may not have written; what is kept is whole either way.
-/// - Nothing begins before the future is polled. A future that is dropped later leaves its work to
-///   go on and end by itself: a transaction may still be saved.
-/// - Errors are those of the synchronous call, and [`Error::NoThread`]. A panic of a closure is the
-///   caller's panic, as in the synchronous call.
-/// - What a thread costs (`cargo xtask bench asynchronous` compares it with a pool) is little
-///   beside a write or a vault. A read of an unchanged cache costs far less itself, so a program
-///   may as well do it in place.
-/// - At most 256 calls of a process run at once; others wait for their turn. When no call has ended
-///   for as long as this cache waits for its lock, and for 5 s at least, the wait ends with
-///   [`Error::NoThread`], and nothing was begun.
-/// - A closure is not asynchronous: other programs wait for it. Inside it, use the cache that it is
-///   given. An asynchronous call that is awaited there, by an executor of that thread, is done on
-///   that thread at once and needs no turn; of the same store it is [`Error::Nested`] where a
-///   synchronous call would be. One that another thread drives cannot be recognised: it waits for a
-///   turn and for the lock, and is [`Error::NoThread`] or [`Error::LockTimeout`] in the end.
+/// - Each runs the synchronous call on a thread of its own and not on one of the runtime's. A
+///   runtime can shut down, and a program can end, while a vault hangs. If a program ends before a
+///   write has returned, the write may or may not have happened; the stored content is whole either
+///   way.
+/// - Nothing begins before the future is polled. If the future is dropped later, its work continues
+///   and ends by itself: a transaction may still be saved.
+/// - Errors are those of the synchronous call, and [`Error::NoThread`]. A panic of a closure
+///   becomes the caller's panic, as in the synchronous call.
+/// - A thread costs little compared with a write or a vault (`cargo xtask bench asynchronous`
+///   compares it with a pool). A read of an unchanged cache costs far less than a thread, so a
+///   program may do it in place.
+/// - At most 256 calls of a process run at once; others wait for their turn. The wait ends with
+///   [`Error::NoThread`] if no call has ended for as long as this cache waits for its lock, and for
+///   at least 5 s. Nothing was begun then.
+/// - A closure is synchronous: other programs wait for it. Inside it, use the cache that it is
+///   given. An asynchronous call that is awaited there, by an executor of that thread, runs on that
+///   thread at once and needs no turn. For the same store it is [`Error::Nested`] if a synchronous
+///   call would be. A call that another thread drives cannot be recognised. It waits for a turn and
+///   for the lock, and ends with [`Error::NoThread`] or [`Error::LockTimeout`].
 ///
-/// They need no tokio runtime: any executor can poll them.
+/// These calls need no tokio runtime: any executor can poll them.
 impl PersistedTokenCache {
     /// [`open`](Self::open) for asynchronous programs.
     ///
     /// # Errors
-    /// As there, and [`Error::NoThread`].
+    /// The errors of the synchronous call, and [`Error::NoThread`].
     pub async fn open_async(name: impl Into<String>) -> Result<Self, Error> {
         let name = name.into();
         detached(LockWait::default().timeout, move || Self::open(name)).await
     }
 
-    /// [`transaction`](Self::transaction) for asynchronous programs: dropping the future does not
-    /// take the change back.
+    /// [`transaction`](Self::transaction) for asynchronous programs. Dropping the future does not
+    /// undo the change.
     ///
     /// # Errors
-    /// As there, and [`Error::NoThread`].
+    /// The errors of the synchronous call, and [`Error::NoThread`].
     ///
     /// # Panics
-    /// With the panic of `change`; nothing is changed then.
+    /// If `change` panics, with the same panic. Nothing is changed then.
     pub async fn transaction_async<T: Send + 'static>(
         &self,
         change: impl FnMut(&mut TokenCache) -> Result<T, Error> + Send + 'static,
@@ -91,7 +92,7 @@ impl PersistedTokenCache {
     /// [`find_access_token`](Self::find_access_token) for asynchronous programs.
     ///
     /// # Errors
-    /// As there, and [`Error::NoThread`].
+    /// The errors of the synchronous call, and [`Error::NoThread`].
     pub async fn find_access_token_async(
         &self,
         request: &TokenRequest,
@@ -110,10 +111,10 @@ impl PersistedTokenCache {
     /// ```
     ///
     /// # Errors
-    /// What `call` returns, and [`Error::NoThread`].
+    /// The error that `call` returns, and [`Error::NoThread`].
     ///
     /// # Panics
-    /// With the panic of `call`.
+    /// If `call` panics, with the same panic.
     pub async fn call_async<T: Send + 'static>(
         &self,
         call: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
@@ -124,19 +125,19 @@ impl PersistedTokenCache {
 }
 
 impl SealedPersistenceBuilder {
-    /// [`open`](Self::open) for asynchronous programs: on a thread of its own, as the
-    /// [variants](PersistedTokenCache#asynchronous-calls) of the cache's calls.
+    /// [`open`](Self::open) for asynchronous programs. It runs on a thread of its own, as the
+    /// [variants](PersistedTokenCache#asynchronous-calls) of the cache's calls do.
     ///
     /// # Errors
-    /// As there, and [`Error::NoThread`].
+    /// The errors of the synchronous call, and [`Error::NoThread`].
     pub async fn open_async(self) -> Result<SealedPersistence, Error> {
         detached(LockWait::default().timeout, || self.open()).await
     }
 }
 
-/// Does `work` on a new thread. A new one each time: none can be stuck, none is left idle, and a
-/// forked child lacks none. On a thread that does such work already it is done there: it is waited
-/// for by the closure that has that thread's turn.
+/// Runs `work` on a new thread. With a new thread for each call, none can be stuck, none is left
+/// idle, and a forked child lacks none. On a thread that already serves such a call, `work` runs in
+/// place, because the closure that has that thread's turn waits for it.
 async fn detached<T: Send + 'static>(
     patience: Duration,
     work: impl FnOnce() -> Result<T, Error> + Send + 'static,
@@ -149,8 +150,9 @@ async fn detached<T: Send + 'static>(
     let work = move || {
         turns::serve_call();
         let result = catch_unwind(AssertUnwindSafe(work));
+        // Before the answer, so that the caller's next call finds the turn free.
         drop(turn);
-        // Who no longer waits needs no answer.
+        // The caller may have dropped the future.
         drop(reply.send(result));
     };
     let no_thread = |source| Error::NoThread { source };

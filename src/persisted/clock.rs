@@ -1,10 +1,10 @@
-//! The time that a cache goes by.
+//! The clock of a cache.
 
 use std::sync::Arc;
 
 use tokenkeep_platform::clock;
 
-/// Unix seconds: the system's, or what the program says.
+/// Unix seconds, from the system's clock or from a function of the program.
 #[derive(Clone, Default)]
 pub(super) struct Clock(Option<Arc<dyn Fn() -> u64 + Send + Sync>>);
 

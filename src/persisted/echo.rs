@@ -1,11 +1,11 @@
-//! A failure once more, for a thread that waited for the one to which it happened.
+//! Copies of an error, for threads that waited for the thread that failed.
 
 use crate::{Error, error::Source};
 
 impl Error {
-    /// The same failure again if it came from a key source: the user or the vault has answered, or
-    /// has not, and is not asked once more for each thread that waits. What the source said is kept
-    /// as text. `None` for every other failure.
+    /// A copy of the error if it came from a key source; `None` for every other error. The user or
+    /// the vault has answered, or failed to answer, and is not asked again for each waiting thread.
+    /// The message of the source is kept as text.
     pub(super) fn echo(&self) -> Option<Self> {
         Some(match self {
             Self::Callback { what, source } => Self::Callback { what, source: said(source) },
@@ -40,7 +40,7 @@ impl Error {
     }
 }
 
-/// The text of an error and of what led to it.
+/// The text of an error and of its chain of sources.
 fn said(source: &Source) -> Source {
     let mut text = source.to_string();
     let mut next = source.source();

@@ -1,4 +1,5 @@
-//! One thread of this process at a time, and those who wait hear of a failure that is theirs, too.
+//! Work for one thread of this process at a time. Waiting threads share a failure that would
+//! repeat.
 
 use std::{
     process,
@@ -10,18 +11,18 @@ use tokenkeep_platform::sync::ForkLock;
 
 use crate::Error;
 
-/// Work that one thread does while others wait, at most as long as they want to.
+/// Work that one thread does while others wait, each up to its own timeout.
 ///
-/// In a forked child a thread of the parent that was at work counts for nothing.
+/// In a forked child, a turn that a thread of the parent holds is ignored.
 #[derive(Debug, Default)]
 pub(super) struct Exclusive(ForkLock<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
     owner: Option<Owner>,
-    /// How many turns there have been.
+    /// The number of turns so far.
     turns: u64,
-    /// The last turn that failed for everybody who waited for it.
+    /// The number of the last turn that failed for all waiting threads, and its error.
     failed: Option<(u64, Error)>,
     waiting: Vec<Thread>,
 }
@@ -32,21 +33,21 @@ struct Owner {
     thread: ThreadId,
 }
 
-/// A thread's turn, until it is dropped.
+/// A thread's turn; ends on drop.
 #[derive(Debug)]
 pub(super) struct Turn<'a> {
     of: &'a Exclusive,
     owner: Owner,
 }
 
-/// Why there was no turn.
+/// Why a thread got no turn.
 #[derive(Debug)]
 pub(super) enum Refused {
-    /// It failed for the thread that this one waited for, and would fail here in the same way.
+    /// The thread that this one waited for failed, and this one would fail in the same way.
     Failed(Error),
-    /// This thread is at work already: it would wait for itself.
+    /// This thread already has the turn: it would wait for itself.
     Own,
-    /// Others were at work for all that time.
+    /// Other threads had the turn for this long.
     TimedOut(Duration),
 }
 
@@ -68,7 +69,7 @@ impl Exclusive {
         }
     }
 
-    /// `behind` is the turn that this thread began to wait for.
+    /// `behind` is the number of the turn that this thread began to wait for.
     fn attempt(&self, owner: Owner, behind: &mut Option<u64>) -> Result<Option<Turn<'_>>, Refused> {
         let mut inner = self.0.write();
         if let Some(error) = behind.and_then(|behind| inner.failure_since(behind)) {
@@ -78,13 +79,14 @@ impl Exclusive {
         match inner.owner {
             Some(other) if other == owner => return Err(Refused::Own),
             Some(other) if other.pid == owner.pid => {
+                // Only the first turn counts: a failure of it or of a later one ends the wait.
                 behind.get_or_insert(inner.turns);
                 if inner.waiting.iter().all(|thread| thread.id() != owner.thread) {
                     inner.waiting.push(thread::current());
                 }
                 return Ok(None);
             }
-            // Neither it nor those who waited for it are in this process.
+            // This process was forked: neither the owner nor its waiting threads exist here.
             Some(_) => inner.waiting.clear(),
             None => inner.stop_waiting(owner),
         }
@@ -105,8 +107,8 @@ impl Inner {
 }
 
 impl Turn<'_> {
-    /// Passes `result` on. A failure that asking the user again would only repeat is that of all
-    /// who wait for this turn.
+    /// Returns `result`. An error of a key source is also given to all threads that wait for this
+    /// turn, because asking again would only repeat it.
     pub(super) fn share<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
         if let Err(error) = &result
             && let Some(echo) = error.echo()
@@ -122,7 +124,8 @@ impl Turn<'_> {
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut inner = self.of.0.write();
-        // In a forked child it is the parent's, and somebody else may be at work by now.
+        // In a forked child the turn belongs to the parent, and another thread may have the turn by
+        // now.
         if self.owner.pid == process::id() && inner.owner == Some(self.owner) {
             inner.owner = None;
             if !inner.waiting.is_empty() {
@@ -132,7 +135,7 @@ impl Drop for Turn<'_> {
     }
 }
 
-/// Who is not woken, because the one that was woken gave up at that moment, looks by itself.
+/// Waiting threads poll: a wake-up is lost if the woken thread gives up at that moment.
 const LOOK: Duration = Duration::from_millis(50);
 
 #[cfg(test)]

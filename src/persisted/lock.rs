@@ -1,4 +1,4 @@
-//! The lock of a store: between processes where it has files, else within this value.
+//! The lock of a store: between processes if the store has lock files, else between threads.
 
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 
@@ -8,7 +8,7 @@ use crate::{
     lock::{CrossProcessLock, LockGuard, Wait},
 };
 
-/// How long a wait lasts before the program is told.
+/// How long a wait lasts before the program's notice is called.
 const NOTICE_AFTER: Duration = Duration::from_secs(1);
 
 /// How a store is locked.
@@ -20,7 +20,7 @@ pub(super) enum StoreLock {
     Value(Exclusive),
 }
 
-/// How long to wait for other processes, and whom to tell.
+/// How long to wait for other processes, and the notice to call.
 #[derive(Clone)]
 pub(super) struct LockWait {
     pub(super) timeout: Duration,
@@ -29,7 +29,7 @@ pub(super) struct LockWait {
 
 type Notice = dyn Fn(Option<&str>, Duration) + Send + Sync;
 
-/// What a transaction holds; released on drop.
+/// The lock that a transaction holds; released on drop.
 pub(super) struct Held<'a> {
     guard: LockGuard,
     _turn: Option<Turn<'a>>,
@@ -59,7 +59,7 @@ impl StoreLock {
         }
     }
 
-    /// What locks it between processes.
+    /// The lock between processes, if the store has one.
     pub(super) fn files(&self) -> Option<&CrossProcessLock> {
         match self {
             Self::Files(lock) => Some(lock),
@@ -67,13 +67,13 @@ impl StoreLock {
         }
     }
 
-    /// Another thread of this process was in the way for all that time.
+    /// The error after a wait of `waited` for another thread of this process.
     pub(super) fn timed_out(&self, waited: Duration, doing: &str) -> Error {
         let holder = Some(format!("another thread of this program, which {doing}"));
         Error::LockTimeout { path: self.place().into(), waited, holder }
     }
 
-    /// The store's place, for messages.
+    /// The path that messages name.
     pub(super) fn place(&self) -> &Path {
         self.files().map_or(Path::new("(memory)"), CrossProcessLock::path)
     }

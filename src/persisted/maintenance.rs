@@ -1,4 +1,4 @@
-//! What is done to a store as a whole.
+//! Operations on a store as a whole.
 
 use std::path::PathBuf;
 
@@ -10,25 +10,25 @@ use crate::{
 };
 
 impl PersistedTokenCache {
-    /// What guards the kept bytes, as far as is known without asking: of several key sources the
-    /// one that the last look at the cache found in use. [`verify`](Self::verify) looks.
+    /// What protects the stored bytes, as far as it is known without asking. Of several key sources
+    /// it is the one that the last look at the cache found in use. [`verify`](Self::verify) looks.
     pub fn protection(&self) -> Protection {
         self.persistence().protection()
     }
 
-    /// Proves that the cache can be read and written here and now: the key source in use makes a
-    /// round trip, the lock can be had, what is kept can be read, a file can be written. Nothing
-    /// that is kept changes; the cache's folder is made if it is not there.
+    /// Proves that the cache can be read and written here and now. The key source in use makes a
+    /// round trip, the lock can be acquired, the stored content can be read, and a file can be
+    /// written. The stored content does not change. The cache's folder is created if it is missing.
     ///
-    /// The source in use is the one that sealed the cache, or for a cache that does not exist yet
-    /// the first of the list that exists here, and no other: one that comes earlier in the list may
-    /// work, or not. The answer names it. A callback is called, and a passphrase asked for, only
-    /// where a cache exists that has not been read yet. Before this, or a read,
-    /// [`protection`](Self::protection) names the first source of the list where none was needed so
-    /// far.
+    /// The source in use is the one that sealed the cache. For a cache that does not exist yet it
+    /// is the first of the list that exists here. No other source is tested, not even one that
+    /// comes earlier in the list. The returned value names the source in use. A callback is called,
+    /// and a passphrase asked for, only if a cache exists that has not been read yet. Before this
+    /// call or a read, [`protection`](Self::protection) names the first source of the list if none
+    /// was needed so far.
     ///
     /// # Errors
-    /// The first thing that does not work.
+    /// The error of the first check that fails.
     pub fn verify(&self) -> Result<Protection, Error> {
         self.shared.store.check_change()?;
         self.snapshot()?;
@@ -37,18 +37,19 @@ impl PersistedTokenCache {
         Ok(self.protection())
     }
 
-    /// Proves, before a user signs in, that the sign-in can be kept, and makes everything ready for
-    /// it: what is kept is read, the key source makes a round trip, for a new cache the passphrase
-    /// is asked for, the callback called or the key made in the vault, the lock is taken once, and
-    /// a file as large as the next save is written and removed again. The save that follows through
-    /// this value asks for nothing more.
+    /// Proves, before a user signs in, that the sign-in can be stored, and prepares the save. The
+    /// stored content is read, and the key source makes a round trip. For a new cache, the
+    /// passphrase is asked for, the callback called, or the key created in the vault. The lock is
+    /// acquired once. A file as large as the next save is written and removed again. The save that
+    /// follows through this value asks for nothing more.
     ///
-    /// The cache's folder is made if it is not there, and a vault may prompt where
-    /// [`Interaction::Allow`](crate::Interaction::Allow) was chosen. A key that was made for a new
-    /// cache is removed again when the value is dropped before its first save.
+    /// The cache's folder is created if it is missing. A vault may prompt if
+    /// [`Interaction::Allow`](crate::Interaction::Allow) was chosen. A key that was created for a
+    /// new cache is removed again if the value is dropped before its first save.
     ///
     /// # Errors
-    /// The first thing that keeps the cache from being read or saved; nothing that is kept changes.
+    /// The first error that keeps the cache from being read or saved. The stored content does not
+    /// change.
     ///
     /// ```no_run
     /// # fn sign_in() -> Vec<u8> { Vec::new() }
@@ -68,19 +69,19 @@ impl PersistedTokenCache {
         Ok(self.protection())
     }
 
-    /// Removes the cache, its key, temporary files, and what was [set aside](Self::quarantine) with
-    /// the keys of that. A sealed cache's lock files stay: another process may be waiting at them.
-    /// An absent cache is no error.
+    /// Removes the cache, its key, temporary files, and caches that were [set
+    /// aside](Self::quarantine) with their keys. A sealed cache's lock files stay, because another
+    /// process may be waiting for them. An absent cache is not an error.
     ///
-    /// A key goes only if it was made for the cache of this name in this folder: one that was
-    /// copied or moved here leaves it to the original, and `tokenkeep doctor` lists keys that no
-    /// cache names.
+    /// A key is removed only if it was made for the cache of this name in this folder. A cache that
+    /// was copied or moved here leaves the key to the original. `tokenkeep doctor` lists keys that
+    /// no cache names.
     ///
     /// # Errors
-    /// A cache that cannot be read is left for [`reset`](Self::reset) or
-    /// [`quarantine`](Self::quarantine). What would keep a part from being removed, such as
-    /// [`Error::VaultLocked`] or [`Error::UnsafePath`], is found before anything is; what fails in
-    /// the middle is [`Error::PartlyRemoved`], which names what is left.
+    /// A cache that cannot be read is not removed; use [`reset`](Self::reset) or
+    /// [`quarantine`](Self::quarantine). Errors that would keep a part from being removed, such as
+    /// [`Error::VaultLocked`] or [`Error::UnsafePath`], are found before anything is removed. A
+    /// failure in the middle is [`Error::PartlyRemoved`], which names what is left.
     pub fn clear(&self) -> Result<(), Error> {
         self.shared.store.check_change()?;
         for _ in 0..ATTEMPTS {
@@ -100,37 +101,38 @@ impl PersistedTokenCache {
         Err(self.kept_changing())
     }
 
-    /// Gives up what is kept and what was [set aside](Self::quarantine) even if it cannot be read,
-    /// and starts over empty.
+    /// Removes the cache and what was [set aside](Self::quarantine), even if it cannot be read, and
+    /// starts over empty.
     ///
-    /// The key goes where the file still opens with it, without asking anybody, and it was made for
-    /// the cache of this name in this folder. Otherwise it stays in its source, where it harms
-    /// nobody: who does not hold the key may have written the file. A `key.dpapi` that Windows does
-    /// not decrypt is renamed to `key.dpapi.quarantine-` and 32 digits, and stays.
+    /// The key is removed if it was made for the cache of this name in this folder, and the file
+    /// still opens with it without asking the user. Otherwise the key stays in its source, where it
+    /// does no harm: the file may have been written by somebody who does not hold the key. A
+    /// `key.dpapi` that Windows does not decrypt is renamed to `key.dpapi.quarantine-` and 32
+    /// digits, and stays.
     ///
     /// # Errors
-    /// Whatever keeps a file from being removed, found before anything is; what fails in the middle
-    /// is [`Error::PartlyRemoved`].
+    /// Any error that keeps a file from being removed, found before anything is removed. A failure
+    /// in the middle is [`Error::PartlyRemoved`].
     pub fn reset(&self) -> Result<(), Error> {
         self.give_up(|persistence, guard| persistence.reset(guard)).map(drop)
     }
 
-    /// Sets what is kept aside under another name in the same folder, and starts over empty. `None`
+    /// Renames the cache to another name in the same folder, and starts over empty. Returns `None`
     /// if nothing was kept.
     ///
-    /// Of a sealed cache that is `cache.quarantine-` and 32 hexadecimal digits. File and key stay
-    /// until the next [`clear`](Self::clear) or [`reset`](Self::reset) removes both, so what was
-    /// set aside can be examined. Renamed back, it is the cache again: to this process as long as
-    /// nothing else was kept since, to another that saw the cache absent meanwhile it is
+    /// A sealed cache is renamed to `cache.quarantine-` and 32 hexadecimal digits. File and key
+    /// stay until the next [`clear`](Self::clear) or [`reset`](Self::reset) removes both, so the
+    /// file can be examined. Renamed back, it is the cache again. This process accepts it as long
+    /// as nothing else was kept since. A process that saw the cache absent meanwhile reports
     /// [`Error::RolledBack`].
     ///
     /// # Errors
-    /// Whatever keeps the file from being renamed.
+    /// Any error that keeps the file from being renamed.
     pub fn quarantine(&self) -> Result<Option<PathBuf>, Error> {
         Ok(self.give_up(|persistence, guard| persistence.quarantine(guard))?.flatten())
     }
 
-    /// With a lock that is still our own right before; `None` if nothing is kept.
+    /// Runs `work` with a lock that was intact right before it. Returns `None` if nothing is kept.
     fn give_up<T>(
         &self,
         work: impl Fn(&dyn Persistence, &LockGuard) -> Result<T, Error>,
@@ -148,8 +150,9 @@ impl PersistedTokenCache {
         Err(self.kept_changing())
     }
 
-    /// `None` if there is no place that could be locked, and nothing is kept. What is kept
-    /// elsewhere than beside its lock gets the place made.
+    /// Runs `work` with the lock held. Returns `None` if the lock's folder does not exist and
+    /// nothing is kept. If something is kept elsewhere, such as in a vault, creates the folder
+    /// first.
     pub(super) fn with_lock<T>(
         &self,
         work: impl FnOnce(&dyn Persistence, &LockGuard) -> Result<T, Error>,
@@ -158,7 +161,8 @@ impl PersistedTokenCache {
         let held = match self.acquire() {
             Err(error) if error.is_not_found() => match self.persistence().stamp()? {
                 None => return Ok(None),
-                // Of a vault's item a look at the place says nothing.
+                // The stamp of a vault's item does not tell whether the item exists, so it is
+                // loaded.
                 Some(_) if matches!(self.persistence().load(None), Ok(Loaded::Absent)) => {
                     return Ok(None);
                 }

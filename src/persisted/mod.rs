@@ -1,4 +1,4 @@
-//! The cache that outlives the program: reads that notice every change, writes that lose none.
+//! A token cache that is stored, and shared between processes.
 
 #[cfg(feature = "tokio")]
 mod asynchronous;
@@ -29,15 +29,16 @@ use crate::{
     persistence::{Intent, MemoryPersistence, Persistence, SealedPersistence, Stamp},
 };
 
-/// A token cache that is kept, and shared with every other process that opens the same store.
+/// A token cache that is stored, and shared with every other process that opens the same store.
 ///
-/// - An update that returned `Ok` is on disk: neither a kill, nor a power cut, nor another process
-///   that follows the same protocol loses it.
-/// - A read sees the newest saved state, whole. An unchanged cache costs one look at the file.
-/// - What cannot be read is an error and is left as it is; saves are refused then.
+/// - An update that returned `Ok` is on disk. A kill, a power cut, or another process that follows
+///   the same protocol does not lose it.
+/// - A read returns the newest saved state, never a part of one. While the cache is unchanged, a
+///   read costs one look at the file.
+/// - Content that cannot be read is an error and stays as it is. Saves are refused then.
 ///
-/// Threads may share one value by reference. A clone is the same cache once more, for a thread or a
-/// task of its own; it costs one counter.
+/// Threads may share one value by reference. A clone is another handle to the same cache, for a
+/// thread or a task. Cloning costs one reference count.
 ///
 /// ```no_run
 /// use tokenkeep::{PersistedTokenCache, TokenRequest};
@@ -62,19 +63,20 @@ pub struct PersistedTokenCache {
     clock: Clock,
 }
 
-/// What all clones of a value share.
+/// The state that all clones of a value share.
 struct Shared {
     persistence: Served,
     lock: StoreLock,
     store: Arc<Store>,
     state: ForkLock<Known>,
-    /// A reader loads; others wait for its result and do not load too.
+    /// Held by the reader that loads. Other readers wait for its result instead of loading too.
     loading: Exclusive,
-    /// Somebody prepares a change, which may ask the user; others wait for the answer.
+    /// Held by the thread that prepares a change, which may ask the user. Others wait for its
+    /// result.
     preparing: Exclusive,
 }
 
-/// What this process knows of the store.
+/// The state of the store as this process last saw it.
 #[derive(Clone, Default)]
 struct Known {
     cache: Arc<TokenCache>,
@@ -82,29 +84,30 @@ struct Known {
     stamp: Option<Stamp>,
     /// Whether `cache` was ever loaded.
     loaded: bool,
-    /// Whether this process knows that the disk has it.
+    /// Whether this process knows that `cache` is durable.
     confirmed: bool,
 }
 
 impl PersistedTokenCache {
-    /// Opens the sealed cache `name` in the user's data folder, with its key in the operating
+    /// Opens the sealed cache `name` in the user's data folder. Its key is in the operating
     /// system's vault.
     ///
-    /// Nothing prompts. Nothing is created before the first save.
+    /// This does not prompt. Nothing is created before the first save.
     ///
     /// # Errors
-    /// As [`SealedPersistenceBuilder::open`](crate::persistence::SealedPersistenceBuilder::open).
+    /// The errors of
+    /// [`SealedPersistenceBuilder::open`](crate::persistence::SealedPersistenceBuilder::open).
     ///
     /// # Platform differences
-    /// The vault is the Secret Service on Linux and the BSDs and the Keychain on macOS. On Windows
-    /// it is Credential Manager, and for a new cache in a session without one (SSH, a service)
-    /// DPAPI.
+    /// The vault is the Secret Service on Linux and the BSDs, and the Keychain on macOS. On Windows
+    /// it is Credential Manager. A new cache in a Windows session without Credential Manager (SSH,
+    /// a service) uses DPAPI.
     pub fn open(name: impl Into<String>) -> Result<Self, Error> {
         Ok(Self::new(SealedPersistence::builder(name).open()?))
     }
 
-    /// Like [`open`](Self::open), but where that fails the cache is kept in memory alone, and the
-    /// reason comes with it for the program to show.
+    /// Like [`open`](Self::open), but if that fails, the cache is kept in memory only. The second
+    /// value is the error of `open`, for the program to show.
     pub fn open_or_memory(name: impl Into<String>) -> (Self, Option<Error>) {
         match Self::open(name) {
             Ok(cache) => (cache, None),
@@ -112,15 +115,16 @@ impl PersistedTokenCache {
         }
     }
 
-    /// A cache that ends with this value. Nothing is written anywhere.
+    /// A cache in memory only, which ends with this value and its clones. Nothing is written
+    /// anywhere.
     pub fn in_memory() -> Self {
         Self::new(MemoryPersistence::new())
     }
 
     /// A cache over `persistence`: one of this crate's, or your own.
     ///
-    /// [`Persistence::lock`] keeps the processes apart that write the same store. Where there is
-    /// none, only this value and its clones may write it.
+    /// [`Persistence::lock`] keeps processes that write the same store apart. If it returns `None`,
+    /// only this value and its clones may write the store.
     ///
     /// ```no_run
     /// use std::time::Duration;
@@ -142,19 +146,19 @@ impl PersistedTokenCache {
         Self { shared: Arc::new(shared), wait: LockWait::default(), clock: Clock::default() }
     }
 
-    /// How long to wait for other processes before [`Error::LockTimeout`]: 60 s unless this says
-    /// otherwise. For another thread of this process that loads the cache or asks for its key, a
-    /// call waits as long, and 5 s at least. Clones that are made later have the same limit.
+    /// How long a call waits for other processes before [`Error::LockTimeout`]. The default is 60
+    /// s. A call waits as long, and at least 5 s, for another thread of this process that loads the
+    /// cache or asks for its key. Clones that are made later have the same limit.
     pub fn lock_timeout(mut self, timeout: Duration) -> Self {
         self.wait.timeout = timeout;
         self
     }
 
-    /// Calls `notice` once a wait for other processes has lasted a second, with what is known of
-    /// the process that holds the lock and how long the wait has lasted.
+    /// Calls `notice` once a wait for other processes has lasted one second. Its arguments are what
+    /// is known of the process that holds the lock, and how long the wait has lasted.
     ///
-    /// It runs on the thread that waits, which goes on when it returns; nobody else waits for it.
-    /// It must not use the cache: every call there is [`Error::Nested`].
+    /// `notice` runs on the waiting thread, which continues when `notice` returns. No other thread
+    /// waits for it. It must not use the cache: every call there is [`Error::Nested`].
     pub fn on_lock_wait(
         mut self,
         notice: impl Fn(Option<&str>, Duration) + Send + Sync + 'static,
@@ -163,26 +167,28 @@ impl PersistedTokenCache {
         self
     }
 
-    /// Takes the time from `now`, in Unix seconds, and not from the system's clock. For tests.
+    /// Takes the time from `now`, in Unix seconds, instead of the system's clock. For tests.
     pub fn clock(mut self, now: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
         self.clock = Clock::of(now);
         self
     }
 
-    /// The persistence, for one call. It may be the program's own, and must not use this cache.
+    /// The persistence, for one call. It may be the program's own code, which must not use this
+    /// cache.
     fn persistence(&self) -> Called<'_> {
         self.shared.persistence.call()
     }
 
-    /// Does everything that may prompt before a change, for one thread at a time: one answer serves
-    /// all who are about to change something. Readers ask in their own turn, so that a question of
-    /// theirs keeps no change waiting.
+    /// Does everything that may prompt before a change, one thread at a time. One answer serves all
+    /// threads that are about to change something. Readers have a turn of their own, so that a
+    /// reader's prompt does not delay a change.
     fn prepare_for(&self, intent: Intent) -> Result<(), Error> {
         let turn = self.turn(&self.shared.preparing)?;
         turn.share(self.persistence().prepare(intent))
     }
 
-    /// The store's lock. The notice of a wait is the program's own.
+    /// Acquires the store's lock. Marked as a call, because the notice of a wait is the program's
+    /// own code.
     fn acquire(&self) -> Result<Held<'_>, Error> {
         let _call = self.shared.store.call();
         self.shared.lock.acquire(&self.wait)
@@ -200,8 +206,8 @@ impl PersistedTokenCache {
     }
 }
 
-/// How long a thread waits at least for another one of this process that loads. A vault may take
-/// that long, however little time a program has for other processes.
+/// The least time that a thread waits for another thread of this process that loads. A vault may
+/// take that long, even if the program's limit for other processes is shorter.
 const SHORTEST_WAIT: Duration = Duration::from_secs(5);
 
 impl fmt::Debug for PersistedTokenCache {

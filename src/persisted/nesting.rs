@@ -1,4 +1,4 @@
-//! Notices a thread that would wait for itself: a change inside a change, and a callback that uses
+//! Detects a thread that would wait for itself: a change inside a change, and a callback that uses
 //! the cache it serves.
 
 use std::{cell::RefCell, fmt, marker::PhantomData, ops::Deref, process, sync::Arc};
@@ -9,10 +9,10 @@ thread_local! {
     static OPEN: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Which store a value is over.
+/// Identifies the store of a value.
 #[derive(Debug)]
 pub(super) struct Store {
-    /// What locks it; without one each value is a store of its own.
+    /// Its lock between processes. Without one, each value is a store of its own.
     lock: Option<CrossProcessLock>,
 }
 
@@ -24,9 +24,9 @@ struct Entry {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// A part that the program may have written runs: a persistence, a key source, a lock notice.
+    /// Code that may be the program's own runs: a persistence, a key source, a lock notice.
     Call,
-    /// The process of that id changes the store.
+    /// The process with this id changes the store.
     Change(u32),
 }
 
@@ -34,11 +34,11 @@ enum Kind {
 #[derive(Debug)]
 pub(super) struct Nesting {
     is_marked: bool,
-    /// It belongs to its thread.
+    /// Not `Send`: the mark is in a thread-local.
     _thread: PhantomData<*const ()>,
 }
 
-/// A persistence that is called with a mark on it.
+/// A persistence whose calls are marked.
 pub(super) struct Served {
     persistence: Box<dyn Persistence>,
     store: Arc<Store>,
@@ -65,8 +65,8 @@ impl Store {
         self.check(|kind| kind == Kind::Call)
     }
 
-    /// Whether this thread may change anything. A forked child has no part in what its parent
-    /// changes.
+    /// Whether this thread may change anything. In a forked child, a change that the parent began
+    /// does not count.
     pub(super) fn check_change(self: &Arc<Self>) -> Result<(), Error> {
         self.check(|kind| match kind {
             Kind::Call => true,
@@ -78,7 +78,7 @@ impl Store {
         let nested = |open: &RefCell<Vec<Entry>>| {
             open.borrow().iter().any(|entry| hinders(entry.kind) && entry.store.is_same(self))
         };
-        // A thread whose locals are gone is about to end, and is inside nothing.
+        // A thread whose locals are destroyed is about to end, and is inside no call.
         if OPEN.try_with(nested).unwrap_or(false) { Err(Error::Nested) } else { Ok(()) }
     }
 
@@ -88,7 +88,7 @@ impl Store {
         Ok(Nesting::mark(self, Kind::Change(process::id())))
     }
 
-    /// Marks that a part runs which may be the program's own.
+    /// Marks that code runs which may be the program's own.
     pub(super) fn call(self: &Arc<Self>) -> Nesting {
         Nesting::mark(self, Kind::Call)
     }
@@ -105,7 +105,7 @@ impl Nesting {
 impl Drop for Nesting {
     fn drop(&mut self) {
         if self.is_marked {
-            // Marks end in the opposite order of their beginnings.
+            // Marks end in reverse order, so the last entry is this mark's.
             drop(OPEN.try_with(|open| open.borrow_mut().pop()));
         }
     }
@@ -116,7 +116,7 @@ impl Served {
         Self { persistence, store: Arc::clone(store) }
     }
 
-    /// For one call: the mark ends with what this gives.
+    /// For one call: the mark ends when the returned value is dropped.
     pub(super) fn call(&self) -> Called<'_> {
         Called { persistence: &*self.persistence, _call: self.store.call() }
     }

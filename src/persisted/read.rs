@@ -1,4 +1,4 @@
-//! Reads: one look at the store, and a load only if it moved.
+//! Reads: one look at the store, and a load only if its stamp changed.
 
 use std::sync::Arc;
 
@@ -9,13 +9,13 @@ use crate::{
 };
 
 impl PersistedTokenCache {
-    /// The access token for `request`, if one is kept that is valid and stays so for a while:
+    /// The access token for `request`, if a stored one is valid and stays valid for a while.
     /// [`TokenCache::find_access_token`] says for how long.
     ///
     /// # Errors
-    /// [`Error::AccountAmbiguous`] if the request names no account and several have a valid
-    /// token for it, or a refresh token that the program may spend; whatever keeps the store from
-    /// being read.
+    /// [`Error::AccountAmbiguous`] if the request names no account and several accounts have a
+    /// valid token for it, or a refresh token that the program may spend. Any error of reading the
+    /// store.
     pub fn find_access_token(&self, request: &TokenRequest) -> Result<Option<AccessToken>, Error> {
         let now = self.clock.now();
         let cache = self.current()?;
@@ -26,24 +26,24 @@ impl PersistedTokenCache {
     /// tokens do not match.
     ///
     /// # Errors
-    /// Whatever keeps the store from being read.
+    /// Any error of reading the store.
     pub fn search(&self, kind: CredentialType, query: &Query) -> Result<Vec<Entry>, Error> {
         let now = self.clock.now();
         Ok(self.current()?.find(kind, query, now))
     }
 
-    /// The refresh tokens that may get a token for `request`, the best first.
+    /// The refresh tokens that may get a token for `request`, best first.
     ///
     /// # Errors
-    /// As [`TokenCache::refresh_tokens`]; whatever keeps the store from being read.
+    /// The errors of [`TokenCache::refresh_tokens`], and any error of reading the store.
     pub fn refresh_tokens(&self, request: &TokenRequest) -> Result<Vec<Entry>, Error> {
         self.current()?.refresh_tokens(request)
     }
 
-    /// Who is signed in.
+    /// The accounts that are signed in.
     ///
     /// # Errors
-    /// Whatever keeps the store from being read.
+    /// Any error of reading the store.
     pub fn accounts(&self) -> Result<Vec<Account>, Error> {
         Ok(self.current()?.accounts())
     }
@@ -51,7 +51,7 @@ impl PersistedTokenCache {
     /// The accounts of an authority: [`TokenCache::accounts_of`].
     ///
     /// # Errors
-    /// As there; whatever keeps the store from being read.
+    /// The errors of that method, and any error of reading the store.
     pub fn accounts_of(&self, authority: &str) -> Result<Vec<Account>, Error> {
         self.current()?.accounts_of(authority)
     }
@@ -59,15 +59,15 @@ impl PersistedTokenCache {
     /// The accounts that `name` may mean: [`TokenCache::accounts_named`].
     ///
     /// # Errors
-    /// Whatever keeps the store from being read.
+    /// Any error of reading the store.
     pub fn accounts_named(&self, name: &str) -> Result<Vec<Account>, Error> {
         Ok(self.current()?.accounts_named(name))
     }
 
-    /// The whole cache as it is now. It does not change any more.
+    /// The whole cache as it is now. Later changes do not affect the snapshot.
     ///
     /// # Errors
-    /// Whatever keeps the store from being read.
+    /// Any error of reading the store.
     pub fn snapshot(&self) -> Result<Arc<TokenCache>, Error> {
         self.current()
     }
@@ -79,6 +79,8 @@ impl PersistedTokenCache {
             return Ok(cache);
         }
         for _ in 0..ATTEMPTS {
+            // One reader loads at a time. The stamp is checked again: that reader may have loaded
+            // this state.
             let loading = self.turn(&self.shared.loading)?;
             if let Some(cache) = self.unchanged()? {
                 return Ok(cache);
@@ -87,7 +89,7 @@ impl PersistedTokenCache {
             let known = self.shared.state.read().clone();
             let loaded = match self.load_after(known) {
                 Err(torn) if self.may_be_torn(&torn) => {
-                    // Whoever has the lock may be about to read.
+                    // Release the load turn: the lock holder may be waiting for it.
                     drop(loading);
                     self.load_again(torn)?
                 }
@@ -102,18 +104,19 @@ impl PersistedTokenCache {
         Err(self.kept_changing())
     }
 
-    /// Whether a look without the lock may have met a peer that was writing.
+    /// Whether the error may come from a load, without the lock, while a peer was writing.
     fn may_be_torn(&self, error: &Error) -> bool {
         matches!(error, Error::Corrupt { .. } | Error::WrongKey { .. })
             && self.persistence().is_written_in_place()
     }
 
-    /// The state as it is with the lock held, after a look without it that said `torn`.
+    /// Loads with the lock held, after a load without it failed with `torn`.
     fn load_again(&self, torn: Error) -> Result<Option<Known>, Error> {
         let Ok(_nesting) = self.shared.store.change() else { return Err(torn) };
         match self.acquire() {
             Ok(_held) => self.load_locked(),
-            // Without a place for a lock nobody holds one, and a reader makes no place.
+            // If the lock file cannot be created, nobody holds the lock. A reader creates no
+            // folder.
             Err(Error::PermissionDenied { .. } | Error::ReadOnly { .. }) => self.load_locked(),
             Err(error) if error.is_not_found() => self.load_locked(),
             Err(error) => Err(error),
@@ -125,6 +128,7 @@ impl PersistedTokenCache {
             return Ok(None);
         }
         let now = self.persistence().stamp()?;
+        // `loaded` is checked again: another thread may have called `forget` since.
         let Known { cache, stamp, loaded, .. } = &*self.shared.state.read();
         Ok((*loaded && *stamp == now).then(|| Arc::clone(cache)))
     }

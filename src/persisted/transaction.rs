@@ -1,4 +1,4 @@
-//! The one way to write.
+//! Transactions: every change of a cache's content is one.
 
 use std::sync::Arc;
 
@@ -11,17 +11,18 @@ use crate::{
 };
 
 impl PersistedTokenCache {
-    /// Reads the newest state, lets `change` work on it, and saves it: all of it, or nothing.
+    /// Reads the newest state, lets `change` modify it, and saves the result: all of it, or
+    /// nothing.
     ///
-    /// Other processes wait meanwhile, so `change` should not call a network. It may run more than
-    /// once, each time on a fresh state. If it fails or panics, nothing is changed; if it changes
-    /// nothing, nothing is written. When this returns `Ok`, the change is durable.
+    /// Other processes wait meanwhile, so `change` should not use the network. It may run more than
+    /// once, each time on a freshly loaded state. If it fails or panics, nothing is changed. If it
+    /// changes nothing, nothing is written. When this returns `Ok`, the change is durable.
     ///
     /// # Errors
-    /// What `change` returns. [`Error::Nested`] inside another transaction of the same store, and
-    /// in a callback that serves it; [`Error::LockTimeout`], and whatever keeps the store from
-    /// being read or written; the old state is intact then. After [`Error::DurabilityUnknown`] the
-    /// new state is visible.
+    /// The error that `change` returns. [`Error::Nested`] inside another transaction of the same
+    /// store, and in a callback that serves it. [`Error::LockTimeout`], and any error of reading or
+    /// writing the store; the old state is intact then. After [`Error::DurabilityUnknown`] the new
+    /// state is visible.
     ///
     /// ```
     /// use tokenkeep::{CredentialType, PersistedTokenCache, Query};
@@ -51,12 +52,15 @@ impl PersistedTokenCache {
             let mut cache = TokenCache::clone(&base.cache);
             let value = change(&mut cache)?;
             if cache.has_same_content(&base.cache) {
+                // The caller will rely on this state, and its writer may have been killed before it
+                // was durable.
                 if base.stamp.is_some() && !base.confirmed {
                     self.persistence().confirm()?;
                 }
                 self.publish(Known { confirmed: true, ..base });
                 return Ok(value);
             }
+            // The lock file was removed or replaced, so another process may hold the lock.
             if !held.is_intact()? {
                 continue;
             }
@@ -72,17 +76,19 @@ impl PersistedTokenCache {
         Err(self.kept_changing())
     }
 
-    /// The newest state, read with the lock held; `None` if that needs another `prepare`.
+    /// The newest state, loaded with the lock held. Returns `None` if that needs another `prepare`.
     pub(super) fn load_locked(&self) -> Result<Option<Known>, Error> {
         let known = self.shared.state.read().clone();
         self.state_of(self.persistence().load(known.stamp.as_ref())?, known)
     }
 
-    /// The state that the store holds now, given what is known of it.
+    /// Loads the store's state without the lock; `known` is the state that was seen last.
     pub(super) fn load_after(&self, known: Known) -> Result<Option<Known>, Error> {
         match self.persistence().load(known.stamp.as_ref())? {
             Loaded::Empty if self.persistence().is_written_in_place() => {
                 let (what, detail) = ("the token cache".into(), "it is empty".into());
+                // A peer may have truncated the file and not written yet: the caller loads again
+                // with the lock.
                 Err(self.located(Error::Corrupt { what, detail }))
             }
             loaded => self.state_of(loaded, known),
@@ -110,8 +116,9 @@ impl PersistedTokenCache {
         })
     }
 
-    /// Does not wait for a reader that loads, which may be asking a vault: the store's lock is held
-    /// here. Should that reader put an older state back, the next read sees that the stamp moved.
+    /// Does not wait for a reader that loads: the store's lock is held here, and the reader may be
+    /// asking a vault. If that reader publishes an older state, the next read notices that the
+    /// stamp differs.
     pub(super) fn publish(&self, state: Known) {
         *self.shared.state.write() = state;
     }
@@ -120,7 +127,7 @@ impl PersistedTokenCache {
         self.publish(Known::default());
     }
 
-    /// Names the place in what the cache says of its content.
+    /// Adds the path to an error about the cache's content.
     fn located(&self, error: Error) -> Error {
         match (error, self.protection().path()) {
             (Error::Corrupt { detail, .. }, Some(path)) => {
@@ -135,6 +142,6 @@ impl PersistedTokenCache {
     }
 }
 
-/// How often a store may be removed, or get another key, under one call. Each time takes another
-/// process a whole transaction.
+/// How often one call tries again after the store was removed or got another key. Each time takes
+/// another process a whole transaction.
 pub(super) const ATTEMPTS: usize = 32;

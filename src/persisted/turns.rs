@@ -1,4 +1,5 @@
-//! How many asynchronous calls of a process run at once, and how long one waits for its turn.
+//! Limits how many asynchronous calls of a process run at once, and how long one waits for its
+//! turn.
 
 use std::{
     cell::Cell,
@@ -22,14 +23,14 @@ pub(super) struct Turn {
 
 #[derive(Default)]
 struct Queue {
-    /// The process that it is about. A forked child begins with an empty one: its parent's threads,
-    /// which would give their turns back, are not there.
+    /// The process that this queue belongs to. A forked child begins with an empty queue, because
+    /// the parent's threads, which would give their turns back, do not exist there.
     pid: u32,
     taken: usize,
     waiting: VecDeque<Waiting>,
     /// When a turn was last given back.
     moved: Option<Instant>,
-    /// The thread that ends waits, while there is one.
+    /// The thread that ends waits, if one is running.
     watcher: Option<Thread>,
 }
 
@@ -40,7 +41,7 @@ struct Waiting {
 }
 
 impl Turn {
-    /// Waits until another call has ended, and gives up when none has for `patience`.
+    /// Waits for a turn, and gives up if no call has ended for `patience`.
     pub(super) async fn next(patience: Duration) -> Result<Self, Error> {
         let (turn, given) = oneshot::channel();
         {
@@ -67,7 +68,7 @@ impl Turn {
 }
 
 impl Drop for Turn {
-    /// Hands the turn on to who waits longest and still does.
+    /// Hands the turn to the call that has waited longest, and skips dropped futures.
     fn drop(&mut self) {
         loop {
             let next = {
@@ -84,8 +85,8 @@ impl Drop for Turn {
                     }
                 }
             };
-            // With nothing locked, for it wakes others. A turn that nobody takes is not given back
-            // twice.
+            // Sent without the lock held, because it wakes a task. A turn that nobody took is
+            // forgotten, because dropping it would give it back twice.
             match next.turn.send(Self { pid: self.pid }) {
                 Ok(()) => return,
                 Err(unused) => mem::forget(unused),
@@ -94,7 +95,7 @@ impl Drop for Turn {
     }
 }
 
-/// This process's.
+/// The queue of this process.
 fn queue() -> RwLockWriteGuard<'static, Queue> {
     static QUEUE: ForkLock<Queue> = ForkLock::new(Queue {
         pid: 0,
@@ -106,20 +107,20 @@ fn queue() -> RwLockWriteGuard<'static, Queue> {
     let mut queue = QUEUE.write();
     let pid = process::id();
     if queue.pid != pid {
-        // Not dropped, for that would wake tasks of the parent's runtime.
+        // Forgotten, because dropping it would wake tasks of the parent's runtime.
         mem::forget(mem::replace(&mut *queue, Queue { pid, ..Queue::default() }));
     }
     queue
 }
 
-/// Ends the waits that have lasted long enough, until no wait is left that ends.
+/// Ends waits whose time is up, until no wait with an end is left.
 fn watch() {
     loop {
         let ended: VecDeque<Waiting>;
         let next = {
             let mut queue = queue();
             let (now, moved) = (Instant::now(), queue.moved);
-            // None for one that is too long for the clock.
+            // `None` if the end is beyond the clock's range.
             let ends = |waiting: &Waiting| {
                 let since = moved.map_or(waiting.since, |moved| moved.max(waiting.since));
                 since.checked_add(waiting.patience)
@@ -133,7 +134,7 @@ fn watch() {
             }
             next.map(|next| next.saturating_duration_since(now))
         };
-        // With nothing locked, for it wakes those who waited.
+        // Dropped without the lock held, because it wakes the waiting tasks.
         drop(ended);
         match next {
             Some(next) => thread::park_timeout(next),
@@ -151,8 +152,8 @@ pub(super) fn serve_call() {
     IN_CALL.set(true);
 }
 
-/// Whether this thread serves a call. What it waits for is a part of that call and needs no turn of
-/// its own.
+/// Whether this thread serves a call. A call that it waits for is a part of that call and needs no
+/// turn of its own.
 pub(super) fn serves_call() -> bool {
     IN_CALL.get()
 }
@@ -174,7 +175,7 @@ mod tests {
         pin!(future).poll(&mut Context::from_waker(Waker::noop()))
     }
 
-    /// One test, for there is one queue in a process.
+    /// One test, because a process has one queue.
     #[test]
     fn turns_are_handed_on_and_a_wait_for_one_ends() {
         let long = Duration::from_secs(600);
@@ -202,7 +203,7 @@ mod tests {
             thread::yield_now();
         };
         assert!(matches!(refused, Err(Error::NoThread { .. })), "{refused:?}");
-        // Who no longer waits is passed over.
+        // Dropped futures are skipped.
         drop((gone, endless));
         let mut turns = turns;
         drop(turns.pop());

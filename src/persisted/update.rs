@@ -6,26 +6,26 @@ use crate::{
 };
 
 impl PersistedTokenCache {
-    /// Keeps a sign-in: every token and the account of one token response.
+    /// Stores a sign-in: every token and the account of one token response.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for an event that cannot be kept; as
+    /// [`Error::Invalid`] for an event that cannot be stored; as
     /// [`transaction`](Self::transaction).
     pub fn add(&self, event: &SignInEvent) -> Result<(), Error> {
         let now = self.clock.now();
         self.transaction(|cache| cache.add(event, now))
     }
 
-    /// Keeps the provider's JSON answer to `request`, and gives the access token in it.
+    /// Stores the provider's JSON response to `request`, and returns its access token.
     ///
-    /// A token that could not be kept is returned all the same, because it cannot be asked for
-    /// twice: its [`is_stored`](AccessToken::is_stored) is `false`, and
+    /// A token that could not be stored is returned too, because it cannot be requested twice. Its
+    /// [`is_stored`](AccessToken::is_stored) is `false`, and
     /// [`unstored_because`](AccessToken::unstored_because) is the error of the
     /// [`transaction`](Self::transaction). [`prepare`](Self::prepare) finds most of these errors
     /// before the user signs in.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for an answer without an access token, such as an error response.
+    /// [`Error::Invalid`] for a response without an access token, such as an error response.
     pub fn add_response(
         &self,
         request: &TokenRequest,
@@ -36,14 +36,14 @@ impl PersistedTokenCache {
         self.issued(add, || add(&mut TokenCache::new()))
     }
 
-    /// Keeps the provider's JSON answer to the refresh token `spent` that was spent for `request`,
-    /// and gives the access token in it: [`TokenCache::add_renewal`].
+    /// Stores the provider's JSON response to the refresh token `spent`, which was spent for
+    /// `request`, and returns its access token. See [`TokenCache::add_renewal`].
     ///
-    /// A token that could not be kept is returned all the same, as by
+    /// A token that could not be stored is returned too, as by
     /// [`add_response`](Self::add_response).
     ///
     /// # Errors
-    /// [`Error::Invalid`] for an answer without an access token, or for another user.
+    /// [`Error::Invalid`] for a response without an access token, or for another user.
     pub fn add_renewal(
         &self,
         request: &TokenRequest,
@@ -57,7 +57,8 @@ impl PersistedTokenCache {
         )
     }
 
-    /// Keeps a token that the provider issued; one that cannot be kept is not lost with the error.
+    /// Stores an issued token. If that fails, returns the token with the error instead of losing
+    /// it.
     fn issued(
         &self,
         keep: impl Fn(&mut TokenCache) -> Result<AccessToken, Error>,
@@ -66,6 +67,7 @@ impl PersistedTokenCache {
         let (mut issued, mut is_refused) = (None, false);
         let kept = self.transaction(|cache| {
             let token = keep(cache).inspect_err(|error| {
+                // The response itself may be invalid, and then there is no token to return.
                 is_refused = matches!(error, Error::Invalid { .. });
             })?;
             issued = Some(token.clone());
@@ -75,7 +77,7 @@ impl PersistedTokenCache {
             let token = match issued {
                 Some(token) => token,
                 None if is_refused => return Err(error),
-                // The cache was not reached, or is at fault. An answer that is at fault fails here,
+                // The cache was not reached, or it caused the error. An invalid response fails here
                 // too.
                 None => unkept()?,
             };
@@ -83,15 +85,15 @@ impl PersistedTokenCache {
         })
     }
 
-    /// Takes over what another cache has and this one has not, or has in an older state: an import.
+    /// Imports another cache: takes over entries that this cache lacks or has in an older state.
     ///
     /// # Errors
-    /// As [`TokenCache::merge`] and [`transaction`](Self::transaction).
+    /// The errors of [`TokenCache::merge`] and [`transaction`](Self::transaction).
     pub fn merge(&self, other: &TokenCache) -> Result<MergeReport, Error> {
         self.transaction(|cache| cache.merge(other))
     }
 
-    /// Sets fields of an entry to text, or with `None` to null. Other fields stay as they are.
+    /// Sets fields of an entry to text, or to null for `None`. Other fields stay as they are.
     ///
     /// # Errors
     /// [`Error::Invalid`] if another token took the entry's place since it was read; as
@@ -100,20 +102,20 @@ impl PersistedTokenCache {
         self.transaction(|cache| cache.modify(entry, changes))
     }
 
-    /// Stores an entry, in the place of the one with the same key if there is one.
+    /// Stores an entry. Replaces the entry with the same key if there is one.
     ///
     /// # Errors
-    /// As [`transaction`](Self::transaction).
+    /// The errors of [`transaction`](Self::transaction).
     pub fn put(&self, entry: &Entry) -> Result<(), Error> {
         self.transaction(|cache| cache.put(entry))
     }
 
-    /// Puts the secret `renewed` in place of the refresh token `spent` wherever the account has it,
-    /// and tells in how many entries. None means that the account was signed out or signed in again
+    /// Replaces the secret `spent` by `renewed` in every refresh token of the account that has it.
+    /// Returns the number of entries. Zero means that the account was signed out or signed in again
     /// in the meantime; then nothing changes.
     ///
     /// # Errors
-    /// As [`transaction`](Self::transaction).
+    /// The errors of [`transaction`](Self::transaction).
     pub fn renew_refresh_token(
         &self,
         home_account_id: &str,
@@ -124,74 +126,76 @@ impl PersistedTokenCache {
         self.transaction(|cache| cache.renew_refresh_token(home_account_id, spent, renewed, now))
     }
 
-    /// Gives a refresh token its new secret. `false` if the token is gone: somebody signed out
-    /// meanwhile, or another one took its place; nothing is brought back or lost.
+    /// Gives a refresh token its new secret. Returns `false` if the token is gone: the account was
+    /// signed out meanwhile, or another token took its place. Then nothing is restored or lost.
     ///
     /// # Errors
-    /// As [`transaction`](Self::transaction).
+    /// The errors of [`transaction`](Self::transaction).
     pub fn update_refresh_token(&self, entry: &Entry, secret: &str) -> Result<bool, Error> {
         let now = self.clock.now();
         self.transaction(|cache| cache.update_refresh_token(entry, secret, now))
     }
 
-    /// Removes one refresh token; `false` if it is gone already, or another one took its place.
+    /// Removes one refresh token. Returns `false` if it is already gone, or another one took its
+    /// place.
     ///
     /// # Errors
-    /// As [`transaction`](Self::transaction).
+    /// The errors of [`transaction`](Self::transaction).
     pub fn remove_refresh_token(&self, entry: &Entry) -> Result<bool, Error> {
         self.transaction(|cache| cache.remove_refresh_token(entry))
     }
 
-    /// Removes one access token; `false` if it is gone already, or another one took its place.
+    /// Removes one access token. Returns `false` if it is already gone, or another one took its
+    /// place.
     ///
     /// # Errors
-    /// As [`transaction`](Self::transaction).
+    /// The errors of [`transaction`](Self::transaction).
     pub fn remove_access_token(&self, entry: &Entry) -> Result<bool, Error> {
         self.transaction(|cache| cache.remove_access_token(entry))
     }
 
-    /// Removes one id token; `false` if it is gone already, or another one took its place.
+    /// Removes one id token. Returns `false` if it is already gone, or another one took its place.
     ///
     /// # Errors
-    /// As [`transaction`](Self::transaction).
+    /// The errors of [`transaction`](Self::transaction).
     pub fn remove_id_token(&self, entry: &Entry) -> Result<bool, Error> {
         self.transaction(|cache| cache.remove_id_token(entry))
     }
 
-    /// Signs `account` out of one client: its access and id tokens, the account, and the refresh
-    /// tokens of this client and its family. Other clients keep their refresh tokens. Nothing is
-    /// changed if the account has tokens, but none of this client or its family. Tells how many
-    /// entries went.
+    /// Signs `account` out of one client: removes its access and id tokens, the account, and the
+    /// refresh tokens of this client and its family. Other clients keep their refresh tokens.
+    /// Nothing changes if the account has tokens, but none of this client or its family. Returns
+    /// the number of removed entries.
     ///
     /// # Errors
-    /// As [`transaction`](Self::transaction).
+    /// The errors of [`transaction`](Self::transaction).
     pub fn sign_out(&self, account: &Account, client_id: &str) -> Result<usize, Error> {
         self.transaction(|cache| cache.sign_out(account, client_id))
     }
 
-    /// Signs `account` out of every client, under every name of its cloud. Tells how many entries
-    /// went.
+    /// Signs `account` out of every client, under every name of its cloud. Returns the number of
+    /// removed entries.
     ///
     /// # Errors
-    /// As [`transaction`](Self::transaction).
+    /// The errors of [`transaction`](Self::transaction).
     pub fn sign_out_everywhere(&self, account: &Account) -> Result<usize, Error> {
         self.transaction(|cache| cache.sign_out_everywhere(account))
     }
 
-    /// Removes the tokens that name nobody, of one client or of all, and tells how many went; see
-    /// [`TokenCache::without_account`].
+    /// Removes the tokens that name no account, of one client or of all, and returns their number.
+    /// See [`TokenCache::without_account`].
     ///
     /// # Errors
-    /// As [`transaction`](Self::transaction).
+    /// The errors of [`transaction`](Self::transaction).
     pub fn sign_out_without_account(&self, client_id: Option<&str>) -> Result<usize, Error> {
         self.transaction(|cache| cache.sign_out_without_account(client_id))
     }
 
-    /// Removes access tokens that are no longer valid, and tells how many. Nothing expires by
-    /// itself.
+    /// Removes access tokens that are no longer valid, and returns their number. Expired tokens are
+    /// not removed automatically.
     ///
     /// # Errors
-    /// As [`transaction`](Self::transaction).
+    /// The errors of [`transaction`](Self::transaction).
     pub fn remove_expired(&self) -> Result<usize, Error> {
         let now = self.clock.now();
         self.transaction(|cache| cache.remove_expired(now))

@@ -1,4 +1,4 @@
-//! Which folder a store lies in, and which names a store may have.
+//! The folder of a store, and the names that a store may have.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -34,8 +34,8 @@ impl FileLocation {
     }
 }
 
-/// A shell replaces a leading `~`, and nobody else does: it would become a folder of that name
-/// wherever the program was started, and another one elsewhere.
+/// Refuses a leading `~`, which only a shell expands. Here it would be a folder of that name in the
+/// folder where the program was started, and another folder elsewhere.
 pub(super) fn refuse_tilde(path: &Path) -> Result<(), Error> {
     let Some(Component::Normal(first)) = path.components().next() else { return Ok(()) };
     if !first.as_encoded_bytes().starts_with(b"~") {
@@ -49,7 +49,7 @@ pub(super) fn refuse_tilde(path: &Path) -> Result<(), Error> {
     Err(Error::Invalid { detail })
 }
 
-/// The path with a leading `~` as the user's home folder, as Python's `os.path.expanduser` has it.
+/// Expands a leading `~` to the user's home folder, as Python's `os.path.expanduser` does.
 pub(super) fn expand_home(path: &str) -> Result<PathBuf, Error> {
     let Some(rest) = path.strip_prefix('~') else { return Ok(path.into()) };
     let below = rest.trim_start_matches(std::path::is_separator);
@@ -91,8 +91,8 @@ pub(super) fn data_folder(name: &str) -> Result<PathBuf, Error> {
 
 /// `$XDG_RUNTIME_DIR/tokenkeep/NAME`: gone at logout. Only some systems have one.
 ///
-/// The runtime folder must be what its specification says, this user's and nobody else's: who may
-/// change it could put the cache aside and back again after a sign-out. A link at `tokenkeep` could
+/// The runtime folder must belong to this user only, as its specification says. Somebody who may
+/// change it could move the cache away and restore it after a sign-out. A link at `tokenkeep` could
 /// lead to a place that outlives the login.
 pub(super) fn login_session_folder(name: &str) -> Result<PathBuf, Error> {
     let base = base()?;
@@ -125,6 +125,7 @@ pub(super) fn login_session_folder(name: &str) -> Result<PathBuf, Error> {
         });
     }
     let ours = runtime.join("tokenkeep");
+    // Only checks that it is safe; the folder may not exist yet.
     Folder::open(&ours)?;
     Ok(ours.join(name))
 }
@@ -135,8 +136,8 @@ fn base() -> Result<BaseDirs, Error> {
     })
 }
 
-/// A folder that would lie elsewhere for each place that the program is started in is refused, as
-/// the XDG specification has it.
+/// Refuses a relative folder, as the XDG specification does, because it would depend on the folder
+/// in which the program is started.
 fn full(folder: &Path) -> Result<&Path, Error> {
     if folder.is_absolute() {
         return Ok(folder);

@@ -10,7 +10,7 @@ use tokenkeep_platform::sync::lock_within;
 use super::{Loaded, Persistence, Protection, Saved, Stamp};
 use crate::{Error, Secret, lock::LockGuard};
 
-/// Keeps the cache in this value alone. Nothing is written anywhere.
+/// Keeps the cache in this value only. Nothing is written anywhere.
 #[derive(Default)]
 pub struct MemoryPersistence(Mutex<Kept>);
 
@@ -26,7 +26,7 @@ impl MemoryPersistence {
         Self::default()
     }
 
-    /// Bounded, for it may have been held by a thread that a fork did not copy.
+    /// The wait is bounded: a thread that a fork did not copy may have held the mutex.
     fn kept(&self) -> Result<MutexGuard<'_, Kept>, Error> {
         lock_within(&self.0, LONGEST_WAIT).ok_or_else(|| Error::LockTimeout {
             path: "(memory)".into(),
@@ -91,5 +91,5 @@ impl Persistence for MemoryPersistence {
     }
 }
 
-/// Nobody who is there holds it as long.
+/// No thread of this process holds the mutex as long as this.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);

@@ -1,5 +1,5 @@
-//! Where the bytes of a cache are stored: sealed, where msal-extensions has them, in plain text, in
-//! memory, or in a store of your own.
+//! Where the bytes of a cache are stored: sealed, in the shared store of msal-extensions, in plain
+//! text, in memory, or in a store of your own.
 
 mod key_source;
 mod location;
@@ -32,58 +32,58 @@ use crate::{
     lock::{CrossProcessLock, LockGuard},
 };
 
-/// The largest cache that is read or written unless the program says otherwise: 16 MiB.
+/// The largest cache that is read or written unless the program sets another limit: 16 MiB.
 pub(crate) const DEFAULT_SIZE_LIMIT: u64 = 16 * 1024 * 1024;
 
-/// A place that keeps one cache. Write your own with four calls: `load`, `save`, `delete` and
-/// `stamp`; the others have defaults.
+/// A place that stores one cache. An implementation of your own needs four methods: `load`, `save`,
+/// `delete` and `stamp`. The others have defaults.
 ///
 /// [`PersistedTokenCache`](crate::PersistedTokenCache) calls them in this order: `prepare`, then
-/// (for a write) it takes the lock, then `load`, then `save` or `delete`. Reads call `stamp`, and
-/// `load` only if the stamp moved.
+/// (for a write) it acquires the lock, then `load`, then `save` or `delete`. Reads call `stamp`,
+/// and `load` only if the stamp changed.
 ///
-/// What an implementation must hold to:
+/// An implementation must guarantee:
 /// - `save` is atomic: a reader sees the old content or the new, never a part.
-/// - What cannot be read is an error, never [`Loaded::Absent`].
-/// - No call but `prepare` may ask a user for anything or wait for one.
-/// - No call uses the cache that it serves, which is [`Error::Nested`] at once, or waits for
-///   another thread that does.
+/// - Content that cannot be read is an error, never [`Loaded::Absent`].
+/// - No method but `prepare` asks a user for anything or waits for one.
+/// - No method uses the cache that it serves; such a call is [`Error::Nested`] at once. No method
+///   waits for another thread that uses it.
 pub trait Persistence: fmt::Debug + Send + Sync {
     /// Does everything that may prompt or take long, before any lock is held.
     ///
     /// # Errors
-    /// Whatever keeps the coming `load` or `save` from working: the vault is locked or missing, the
-    /// place is not safe.
+    /// Any error that would keep the coming `load` or `save` from working: the vault is locked or
+    /// missing, the place is not safe.
     fn prepare(&self, intent: Intent) -> Result<(), Error> {
         let _ = intent;
         Ok(())
     }
 
-    /// Reads what is kept. [`Loaded::Unchanged`] only if the kept bytes are proven to be those that
-    /// came with `known`; a file's times and size alone are no proof.
+    /// Reads what is kept. Returns [`Loaded::Unchanged`] only if the stored bytes are proven to be
+    /// those that came with `known`. A file's times and size are not a proof.
     ///
     /// # Errors
-    /// Whatever cannot be read. The bytes stay as they are.
+    /// Any error of reading the content. The bytes stay as they are.
     fn load(&self, known: Option<&Stamp>) -> Result<Loaded, Error>;
 
-    /// Replaces what is kept by `content`, atomically. The caller holds the lock; `base` is what
-    /// its `load` under that lock found, `None` if nothing. A write that is handed to another
-    /// thread keeps a clone of `guard`, so that the lock outlives the write.
+    /// Replaces what is kept with `content`, atomically. The caller holds the lock. `base` is what
+    /// its `load` under that lock found; `None` if nothing. If another thread does the write, it
+    /// must keep a clone of `guard`, so that the lock outlives the write.
     ///
     /// # Errors
-    /// Whatever kept the content from being written; the old content is intact.
+    /// Any error that kept the content from being written. The old content is intact.
     fn save(&self, content: &[u8], base: Option<&Stamp>, guard: &LockGuard)
     -> Result<Saved, Error>;
 
-    /// Whether other programs write here in place, so that a `load` without the lock may find
-    /// nothing yet or a part. What cannot be parsed is then loaded once more under the lock before
-    /// a reader is told.
+    /// Whether other programs write here in place. A `load` without the lock may then find nothing
+    /// yet, or a part. Content that cannot be parsed is loaded again under the lock before a reader
+    /// gets the error.
     fn is_written_in_place(&self) -> bool {
         false
     }
 
-    /// Makes durable what `load` found under the lock, before somebody relies on it: its writer may
-    /// have been killed before it could.
+    /// Makes durable what `load` found under the lock, before a caller relies on it. Its writer may
+    /// have been killed before that.
     ///
     /// # Errors
     /// [`Error::DurabilityUnknown`].
@@ -91,16 +91,17 @@ pub trait Persistence: fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Removes what is kept, with its keys, temporary files and what was set aside. Nothing there
-    /// is no error. The caller holds the lock; `base` is what its `load` under that lock found,
-    /// `None` if nothing.
+    /// Removes what is kept, with its keys, temporary files and what was set aside. Succeeds if
+    /// nothing is there. The caller holds the lock. `base` is what its `load` under that lock
+    /// found; `None` if nothing.
     ///
     /// # Errors
-    /// Whatever could not be removed; nothing is removed then, or the error says what is left.
+    /// Any error that kept something from being removed. Either nothing was removed, or the error
+    /// says what is left.
     fn delete(&self, base: Option<&Stamp>, guard: &LockGuard) -> Result<(), Error>;
 
-    /// Looks at content of this place that no cache could be read from. Where it is another
-    /// program's, that is the error of the call, and not [`Error::Corrupt`].
+    /// Examines content of this place that no cache could be read from. If it belongs to another
+    /// program, the error of this method replaces [`Error::Corrupt`].
     ///
     /// # Errors
     /// [`Error::OtherBackend`].
@@ -113,26 +114,26 @@ pub trait Persistence: fmt::Debug + Send + Sync {
     /// not load again.
     ///
     /// # Errors
-    /// Whatever keeps the place from being looked at.
+    /// Any error of looking at the place.
     fn stamp(&self) -> Result<Option<Stamp>, Error>;
 
-    /// What guards the bytes.
+    /// What protects the bytes.
     fn protection(&self) -> Protection {
         Protection::Other
     }
 
-    /// The lock that every writer of this store takes, if the store has one of its own; else only
-    /// one value may write it.
+    /// The lock that every writer of this store takes. If the store has none, only one value may
+    /// write it.
     fn lock(&self) -> Option<CrossProcessLock> {
         None
     }
 
-    /// Proves that the place can be written now, on material of its own that it removes again. The
-    /// caller has called `prepare` with [`Intent::Verify`] and holds the lock, so nothing may
+    /// Proves that the place can be written now, on data of its own that it removes again. The
+    /// caller has called `prepare` with [`Intent::Verify`] and holds the lock, so this must not
     /// prompt.
     ///
     /// # Errors
-    /// Whatever failed.
+    /// The error of the check that failed.
     fn verify(&self) -> Result<(), Error> {
         Ok(())
     }
@@ -140,15 +141,15 @@ pub trait Persistence: fmt::Debug + Send + Sync {
     /// Removes what is kept even if it cannot be read. The caller holds the lock.
     ///
     /// # Errors
-    /// Whatever could not be removed.
+    /// Any error that kept something from being removed.
     fn reset(&self, guard: &LockGuard) -> Result<(), Error> {
         self.delete(None, guard)
     }
 
-    /// Sets what is kept aside under another name, and says which. The caller holds the lock.
+    /// Renames what is kept to another name, and returns that name. The caller holds the lock.
     ///
     /// # Errors
-    /// [`Error::Invalid`] where the place cannot do that.
+    /// [`Error::Unsupported`] if the place cannot do that.
     fn quarantine(&self, guard: &LockGuard) -> Result<Option<std::path::PathBuf>, Error> {
         #[expect(clippy::let_underscore_must_use, reason = "nothing is done")]
         let _ = guard;
@@ -162,7 +163,7 @@ pub trait Persistence: fmt::Debug + Send + Sync {
 pub enum Intent {
     /// Only read: nothing may be created.
     Read,
-    /// See whether it could be written: the place is made and nothing else, and the source of keys
+    /// Check whether it could be written. The place is created and nothing else, and the key source
     /// proves that it works.
     Verify,
     /// Read, change and save.
@@ -174,15 +175,15 @@ pub enum Intent {
 pub enum Loaded {
     /// Nothing is kept here.
     Absent,
-    /// Something is kept and it is empty: its creation was cut off, or is under way. Under the lock
-    /// it is as good as absent; where [`is_written_in_place`](Persistence::is_written_in_place)
-    /// says so a reader looks again under the lock.
+    /// Something is kept and it is empty: its creation was interrupted, or is under way. Under the
+    /// lock this counts as absent. Without the lock, a reader looks again under the lock if
+    /// [`is_written_in_place`](Persistence::is_written_in_place) returns `true`.
     Empty,
     /// The content, and the stamp of exactly these bytes.
     Content(Secret, Stamp),
-    /// It changed since `prepare`, and reading it needs another `prepare` without the lock.
+    /// The content changed since `prepare`. Reading it needs another `prepare` without the lock.
     NeedsPrepare,
-    /// Still the content of the known stamp; the stamp to compare with from now on.
+    /// Still the content of the known stamp. Compare with this stamp from now on.
     Unchanged(Stamp),
 }
 
@@ -204,6 +205,6 @@ impl fmt::Debug for Loaded {
 pub enum Saved {
     /// The content is kept, under this stamp.
     Done(Stamp),
-    /// Nothing was written: `prepare` has to be repeated without the lock.
+    /// Nothing was written: `prepare` must be repeated without the lock.
     NeedsPrepare,
 }

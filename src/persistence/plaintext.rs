@@ -1,4 +1,4 @@
-//! The plain text layout, for places where a program chose it by name.
+//! The plain text layout, used only where a program chose it by name.
 
 use std::path::{Path, PathBuf};
 
@@ -20,18 +20,18 @@ use crate::{
 
 /// A cache in PLAIN TEXT: anyone who reads the file can use the sign-ins.
 ///
-/// Nothing falls back to this type by itself. The file is MSAL's JSON, created 0600 and replaced
-/// as a whole; it may lie in a folder that others can read, not in one that others can write. A
-/// file that others can read becomes 0600 at the next save. On Windows an access list for its user,
-/// SYSTEM and Administrators alone stands for 0600.
+/// No other type falls back to this one. The file is MSAL's JSON. It is created with mode 0600 and
+/// replaced as a whole. Its folder may be one that others can read, but not one that others can
+/// write. A file that others can read becomes 0600 at the next save. On Windows, an access list for
+/// its user, SYSTEM and Administrators only takes the place of mode 0600.
 ///
-/// A file that holds something else, such as another program's settings, is
-/// [`OtherBackend`](Error::OtherBackend) and is neither rewritten nor set aside nor removed. What a
-/// cache can become by damage (a part of one, blanks or zero bytes) is [`Corrupt`](Error::Corrupt),
-/// and [`reset`](crate::PersistedTokenCache::reset) and
-/// [`quarantine`](crate::PersistedTokenCache::quarantine) alone give it up.
+/// A file with other content, such as another program's settings, is
+/// [`OtherBackend`](Error::OtherBackend). It is not rewritten, set aside or removed. Content that a
+/// cache can become by damage (a part of one, blanks or zero bytes) is [`Corrupt`](Error::Corrupt).
+/// Only [`reset`](crate::PersistedTokenCache::reset) and
+/// [`quarantine`](crate::PersistedTokenCache::quarantine) give it up.
 ///
-/// Programs in other languages may use the file, too: it is locked as they lock it, by
+/// Programs in other languages may use the file too. It is locked as they lock it, by
 /// [`CrossProcessLock::msal_extensions`].
 #[derive(Debug)]
 pub struct PlaintextPersistence {
@@ -42,21 +42,21 @@ pub struct PlaintextPersistence {
 }
 
 impl PlaintextPersistence {
-    /// The cache in the file `path`, which need not exist yet; its folder is created 0700 if the
-    /// folder above exists.
+    /// The cache in the file `path`, which need not exist yet. Its folder is created with mode 0700
+    /// if the folder above it exists.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if `path` names no file, or begins with `~`, which nobody replaces here.
+    /// [`Error::Invalid`] if `path` names no file, or begins with `~`, which is not expanded here.
     pub fn new(path: impl AsRef<Path>) -> Result<Self, Error> {
         let FileLocation { path, folder, name } = FileLocation::of(path.as_ref())?;
         Ok(Self { folder, name, path, size_limit: DEFAULT_SIZE_LIMIT })
     }
 
-    /// The same, with a look at the file and the folders above it.
+    /// Like [`new`](Self::new), but checks the file and the folders above it.
     ///
     /// # Errors
-    /// As [`new`](Self::new); [`Error::UnsafePath`] if others can write the file, or change a
-    /// folder above it.
+    /// The errors of [`new`](Self::new). [`Error::UnsafePath`] if others can write the file, or
+    /// change a folder above it.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let persistence = Self::new(path)?;
         persistence.check_place()?;
@@ -88,7 +88,7 @@ impl PlaintextPersistence {
         }
     }
 
-    /// Whether there is a file. An error where it is known to be something else than a cache in
+    /// Whether there is a file. Fails if the file is known to be something other than a cache in
     /// plain text.
     fn check_given_up(&self) -> Result<bool, Error> {
         let Some(file) = self.open_file()? else { return Ok(false) };
@@ -109,14 +109,15 @@ impl Persistence for PlaintextPersistence {
 
     fn load(&self, _known: Option<&Stamp>) -> Result<Loaded, Error> {
         let Some(file) = self.open_file()? else { return Ok(Loaded::Absent) };
+        // Taken before the read, so that a change during the read makes the stamp differ.
         let stamp = Stamp::of_file(file.stamp()).settled();
         let content = file.read_all(self.size_limit)?;
         if content.is_empty() {
-            // A writer that was cut off leaves an empty file; it must not pass for an empty cache.
+            // An interrupted writer leaves an empty file, which must not pass for an empty cache.
             let what = format!("`{}`", shown_path(&self.path));
             return Err(Error::Corrupt { what, detail: "it is empty".into() });
         }
-        // What is no JSON is looked at when it could not be read as a cache.
+        // Content that is not JSON is examined by `check_unreadable`, once parsing it has failed.
         refuse_another(&content, &self.path, EXPECTED, |found| found == Found::Other)?;
         Ok(Loaded::Content(Secret::wiped(content), stamp))
     }
@@ -133,7 +134,7 @@ impl Persistence for PlaintextPersistence {
             return Err(Error::TooLarge { what, size, limit: self.size_limit });
         }
         if size == 0 {
-            // It could not be told from what a writer that was cut off leaves.
+            // An empty file could not be told from one that an interrupted writer left.
             let path = shown_path(&self.path);
             let detail = format!("an empty cache cannot be kept in `{path}`; save `{{}}`");
             return Err(Error::Invalid { detail });

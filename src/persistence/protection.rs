@@ -1,4 +1,4 @@
-//! What guards a cache, for a program to show.
+//! What protects a cache, for a program to show.
 
 use std::{
     fmt,
@@ -7,31 +7,30 @@ use std::{
 
 use tokenkeep_platform::text::shown_path;
 
-/// What guards a cache at rest.
+/// What protects a cache at rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Protection {
-    /// Nothing is kept: the sign-ins end with the process.
+    /// Nothing is stored: the sign-ins end with the process.
     Memory,
-    /// The operating system keeps or encrypts it for this user, where programs in other languages
-    /// look for it.
+    /// The operating system stores or encrypts the cache for this user, in the shared store of
+    /// msal-extensions.
     MsalExtensions {
-        /// The file that stands for the cache: the encrypted cache itself, or the one that is
-        /// touched at each change.
+        /// The encrypted cache itself, or the file that is touched at each change.
         location: PathBuf,
-        /// What guards it: "Secret Service", "Keychain", "DPAPI".
+        /// What protects it: "Secret Service", "Keychain", "DPAPI".
         guard: &'static str,
     },
-    /// A persistence of the program's own, which says nothing of its protection.
+    /// A persistence of the program's own, which does not say how it protects the cache.
     Other,
     /// Anyone who can read the file can use the sign-ins.
     Plaintext {
         /// The file.
         path: PathBuf,
-        /// Other users of the machine can read it now; the next save ends that.
+        /// Whether other users of the machine can read it now. The next save ends that.
         exposed: bool,
     },
-    /// Authenticated encryption; the key lies elsewhere.
+    /// Authenticated encryption. The key is stored elsewhere.
     Sealed {
         /// The folder of the cache.
         folder: PathBuf,
@@ -60,7 +59,7 @@ impl Protection {
     }
 }
 
-/// A path in it is escaped where a terminal would obey it.
+/// Control characters in a path are escaped, so that a terminal does not obey them.
 impl fmt::Display for Protection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,4 @@
-//! Whether a file that a user named holds a token cache, before it is rewritten or removed.
+//! Whether a file that a user named holds a token cache; checked before it is rewritten or removed.
 
 use std::{fmt, path::Path};
 
@@ -7,14 +7,14 @@ use serde_json::value::RawValue;
 
 use crate::{CredentialType, Error, seal::Header};
 
-/// What bytes are, as far as it must be known before they are rewritten or removed.
+/// The kind of some content, as far as it must be known before it is rewritten or removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// A token cache: an object without members, or one with a section of the schema in which an
-    /// entry lies. An empty section proves it if there are only names of sections, or a second one.
+    /// A token cache: an object without members, or one with an entry in a section of the schema.
+    /// An empty section is proof too if all members are sections, or if a second section is empty.
     Cache,
-    /// No JSON, and what a cache can become by damage: nothing but white space and zero bytes, or
-    /// the beginning of a cache, or something with the name of a section in it.
+    /// Not JSON, but what a cache can become by damage: only white space and zero bytes, or the
+    /// beginning of a cache, or an object's beginning and the name of a section.
     DamagedCache,
     /// Other JSON, such as a program's settings.
     OtherJson,
@@ -22,8 +22,8 @@ pub(super) enum Found {
     Other,
 }
 
-/// Refuses what is neither a cache, nor a damaged one, nor what `is_expected` says of it: another
-/// program has a use for it.
+/// Refuses content that is neither a cache, nor a damaged cache, nor accepted by `is_expected`.
+/// Another program may need it.
 pub(super) fn refuse_another(
     content: &[u8],
     path: &Path,
@@ -40,10 +40,11 @@ pub(super) fn refuse_another(
     Err(Error::OtherBackend { path: path.to_owned(), found: found.into(), expected })
 }
 
-/// A cache that has outgrown its limit can still be given up. Nobody keeps more in one.
+/// A cache that is larger than its limit can still be given up. No real cache is larger than this.
 pub(super) const LARGEST_GIVEN_UP: u64 = 256 << 20;
 
 fn recognise(bytes: &[u8]) -> Found {
+    // Some editors begin a text in UTF-8 with this byte order mark.
     let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let (mut others, mut sections, mut empty, mut has_entry) = (0, 0, 0, false);
     let is_object = each_member(text, |name, value| {
@@ -55,7 +56,7 @@ fn recognise(bytes: &[u8]) -> Found {
         let mut entries = 0;
         let is_section = each_member(value.get().as_bytes(), |_, entry| {
             entries += 1;
-            // One proves it.
+            // One entry is enough proof.
             if !has_entry {
                 each_member(entry.get().as_bytes(), |name, _| has_entry |= FIELDS.contains(&name));
             }
@@ -89,7 +90,8 @@ fn may_be_damaged(text: &[u8]) -> bool {
     })
 }
 
-/// Gives the members of a JSON object to `each`, as far as it is one; whether it is one to its end.
+/// Passes the members of a JSON object to `each`, up to the first syntax error. Returns whether the
+/// object is complete.
 fn each_member(text: &[u8], each: impl FnMut(&str, &RawValue)) -> bool {
     serde_json::Deserializer::from_slice(text).deserialize_map(Members(each)).is_ok()
 }
@@ -111,7 +113,7 @@ impl<'de, F: FnMut(&str, &RawValue)> Visitor<'de> for Members<F> {
     }
 }
 
-/// Each entry of the schema has one of them.
+/// Every entry of the schema has at least one of these fields.
 const FIELDS: [&str; 4] = ["client_id", "credential_type", "environment", "home_account_id"];
 
 #[cfg(test)]

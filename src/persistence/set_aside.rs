@@ -1,4 +1,5 @@
-//! Files that are set aside under another name in their folder, and removed with the file itself.
+//! Files that are set aside under another name in their folder. They are removed with the file
+//! itself.
 
 use std::path::PathBuf;
 
@@ -10,12 +11,12 @@ use tokenkeep_platform::{
 use super::key_source::random_key_id;
 use crate::{Error, seal::KeyId};
 
-/// How the names begin of what is set aside of a file that a user named.
+/// The prefix of the names of files that are set aside from the file `name`.
 pub(super) fn prefix_of(name: &str) -> String {
     format!("{name}.quarantine-")
 }
 
-/// Gives the file `name` a name that no other one has: `prefix` and 32 hexadecimal digits.
+/// Renames the file `name` to a unique name: `prefix` and 32 hexadecimal digits.
 pub(super) fn set_aside(folder: &Folder, name: &str, prefix: &str) -> Result<PathBuf, Error> {
     let aside = format!("{prefix}{}", random_key_id()?);
     folder.rename(name, &aside)?;
@@ -27,7 +28,7 @@ pub(super) fn is_set_aside(name: &str, prefix: &str) -> bool {
     name.strip_prefix(prefix).is_some_and(|id| KeyId::from_hex(id).is_some())
 }
 
-/// The files that were set aside with this prefix, by their names.
+/// The files that were set aside with this prefix, sorted by name.
 pub(super) fn all_set_aside(folder: &Folder, prefix: &str) -> Result<Vec<String>, Error> {
     let mut names = folder.names()?;
     names.retain(|name| is_set_aside(name, prefix));
@@ -36,7 +37,7 @@ pub(super) fn all_set_aside(folder: &Folder, prefix: &str) -> Result<Vec<String>
 }
 
 /// Removes files in their order, and what killed writers of the first one left. Nothing is removed
-/// if it can be told before that one of them cannot be.
+/// if a check shows that one of them cannot be.
 pub(super) fn remove_all(folder: &Folder, files: &[String]) -> Result<(), Error> {
     for name in files {
         folder.check_removal(name)?;
@@ -54,8 +55,8 @@ pub(super) fn remove_all(folder: &Folder, files: &[String]) -> Result<(), Error>
     })
 }
 
-/// Removes files in their order; each that is gone is told. With an error comes the number of the
-/// file that it is about.
+/// Removes files in their order, and calls `removed_one` for each. An error comes with the index of
+/// its file.
 pub(super) fn remove_each(
     folder: &Folder,
     files: &[String],
@@ -63,6 +64,7 @@ pub(super) fn remove_each(
 ) -> Result<(), (usize, Error)> {
     for (at, name) in files.iter().enumerate() {
         let removed = folder.remove(name);
+        // After `NotDurable` the file is gone too, but a power cut may bring it back.
         if matches!(removed, Ok(true) | Err(FileError::NotDurable { .. })) {
             removed_one();
         }

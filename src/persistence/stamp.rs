@@ -6,20 +6,21 @@ use tokenkeep_platform::file::FileStamp;
 
 use crate::seal::Authenticated;
 
-/// A mark of kept bytes. Two equal stamps mean: the same bytes, no need to read them again.
+/// A mark of stored bytes. Two equal stamps mean that the bytes are the same and need not be read
+/// again.
 ///
-/// A stamp never decides what is written; inside a transaction the bytes themselves are looked at.
+/// A stamp never decides what is written: a transaction looks at the bytes themselves.
 #[derive(Clone, Debug)]
 pub struct Stamp {
     place: StampOf,
-    /// What the content says of itself; proves sameness where `place` only hints at it.
+    /// Identifies the content. Proves that it is the same where `place` is only a hint.
     content: Option<Content>,
 }
 
 #[derive(Clone, Debug)]
 enum Content {
     Bytes(Box<[u8]>),
-    /// The header, whole: its random nonce makes equal headers mean the same save.
+    /// The whole header. Its random nonce makes equal headers mean the same save.
     Sealed(Box<Authenticated>),
 }
 
@@ -39,24 +40,24 @@ impl Stamp {
         Self { place: StampOf::File(stamp), content: None }
     }
 
-    /// Of a sealed file that was opened, or sealed, here.
+    /// The stamp of a sealed file that was opened or sealed here.
     pub(crate) fn of_sealed(stamp: FileStamp, header: Authenticated) -> Self {
         Self { place: StampOf::File(stamp), content: Some(Content::Sealed(Box::new(header))) }
     }
 
-    /// Equal to none that was ever made and to none that will be.
+    /// A stamp that equals no other.
     pub(crate) fn unlike_any() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self::new(NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes())
     }
 
-    /// The same place, with what the content says of itself.
+    /// The same place, with what identifies the content.
     pub(crate) fn marked(self, content: impl Into<Vec<u8>>) -> Self {
         Self { content: Some(Content::Bytes(content.into().into_boxed_slice())), ..self }
     }
 
-    /// What is changed in place may change once more within one tick of the clock, so only a time
-    /// that is past before it is read stands for what is read then.
+    /// A file that is changed in place may change again within one tick of the clock. So a recent
+    /// time is replaced by a stamp that equals no other.
     pub(crate) fn settled(self) -> Self {
         match &self.place {
             StampOf::File(file) if file.is_recent() => {
@@ -82,7 +83,7 @@ impl Stamp {
 }
 
 impl PartialEq for Stamp {
-    /// Compares the places alone: a stamp taken without reading knows nothing of the content.
+    /// Compares only the places: a stamp taken without reading knows nothing of the content.
     fn eq(&self, other: &Self) -> bool {
         self.place == other.place
     }

@@ -1,15 +1,15 @@
-//! A header that was authenticated, as a type of its own.
+//! A type for headers that were authenticated.
 
 use std::ops::Deref;
 
 use super::Header;
 
-/// A header that came with the content it belongs to, and a key that proved it:
-/// [`open`](super::open) and [`seal`](super::seal) alone make one.
+/// A header that was verified with its content and a key. Only [`open`](super::open) and
+/// [`seal`](super::seal) create one.
 ///
-/// What is decided by a header for longer than one look takes this type: the stamp, the generation,
-/// what the next save counts from, which key is removed. A parsed [`Header`] is no more than what
-/// somebody wrote into a file; it says which key to try.
+/// Code that relies on a header for more than one look takes this type: the stamp, the generation,
+/// the base of the next save, and the key that is removed. A parsed [`Header`] may have been
+/// written by anyone. It only says which key to try.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Authenticated(Header);
 

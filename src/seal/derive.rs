@@ -1,15 +1,15 @@
-//! A key from a passphrase: argon2id (RFC 9106).
+//! Derives a key from a passphrase with argon2id (RFC 9106).
 
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use zeroize::Zeroizing;
 
 use super::{Key, PassphraseParameters, SealError};
 
-/// Derives the key of a passphrase. The working memory is wiped.
+/// Derives the key of a passphrase. The working memory is wiped afterwards.
 ///
 /// # Errors
-/// [`SealError::Parameters`] if the cost is out of bounds, the passphrase is longer than argon2
-/// takes, or its memory is not available.
+/// [`SealError::Parameters`] if the cost is out of bounds, if the passphrase is longer than argon2
+/// accepts, or if the memory is not available.
 pub(crate) fn derive(
     passphrase: &[u8],
     parameters: &PassphraseParameters,
@@ -19,6 +19,7 @@ pub(crate) fn derive(
         Params::new(parameters.memory_kib, parameters.iterations, parameters.lanes, Some(Key::LEN))
             .map_err(refused)?;
     let mut memory = Zeroizing::new(Vec::new());
+    // Without memory an error is returned; a plain allocation would abort the process.
     memory.try_reserve_exact(cost.block_count()).map_err(|_| SealError::Parameters {
         detail: format!("{} KiB of memory for the passphrase are not available", cost.m_cost()),
     })?;

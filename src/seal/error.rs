@@ -1,4 +1,4 @@
-//! What a sealed file can be other than readable.
+//! The errors of sealing and opening.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use tokenkeep_platform::text::shown_path;
 
 use crate::error::{Error, Source};
 
-/// Why bytes were not sealed or not opened. It knows no path; [`SealError::at`] adds it.
+/// Why bytes were not sealed or not opened. It contains no path; [`SealError::at`] adds one.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SealError {
     #[error("{detail}")]

@@ -1,6 +1,6 @@
-//! What lies where a sealed file was expected: a name for it, never its content.
+//! Names the kind of a file that was found instead of a sealed file, without its content.
 
-/// Names bytes that do not start as a sealed file does.
+/// Names the format of bytes that do not start as a sealed file does.
 pub(crate) fn describe(bytes: &[u8]) -> &'static str {
     if bytes.is_empty() {
         return "an empty file";

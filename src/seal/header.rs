@@ -1,9 +1,9 @@
-//! The header of a sealed file: what stands where, and what a strict reader refuses.
+//! The header of a sealed file: its layout, and what a strict reader refuses.
 
 use super::{Key, KeyId, PassphraseParameters, SealError, foreign};
 
-/// Everything a sealed file says about itself, none of it secret. Parsed alone it proves nothing:
-/// see [`Authenticated`](super::Authenticated).
+/// Everything that a sealed file says about itself; none of it is secret. A parsed header proves
+/// nothing: see [`Authenticated`](super::Authenticated).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) key_id: KeyId,
@@ -14,15 +14,15 @@ pub(crate) struct Header {
     pub(crate) generation: u64,
     /// The length of the plaintext in bytes.
     pub(crate) payload_len: u64,
-    /// Random in each save: equal headers mean the same save.
+    /// Random in each save. Equal headers mean the same save.
     pub(crate) nonce: [u8; 24],
 }
 
 impl Header {
-    /// As many bytes from the start of a file hold any header.
+    /// Long enough for any header.
     pub(crate) const MAX_LEN: usize = FIXED_LEN + PASSPHRASE_LEN;
 
-    /// Reads a header from the start of a file, strictly, and says how long it is.
+    /// Reads a header strictly from the start of a file. Returns it with its length.
     ///
     /// `bytes` may be the whole file or its first [`Header::MAX_LEN`] bytes.
     ///
@@ -123,25 +123,26 @@ impl Header {
         }
     }
 
-    /// Whether both name one key, which is had in the same way.
+    /// Whether both headers name the same key, obtained in the same way.
     pub(crate) fn has_same_key(&self, other: &Self) -> bool {
         self.key_id == other.key_id
             && self.key_check == other.key_check
             && self.parameters == other.parameters
     }
 
-    /// Whether `key` is the key that it names.
+    /// Whether `key` is the key that this header names.
     pub(crate) fn is_of(&self, key: &Key) -> bool {
         key.check(&self.key_id) == self.key_check
     }
 
-    /// The length of the whole file in bytes; `None` if no file can be as long as the header says.
+    /// The length of the whole file in bytes. Returns `None` if no file can have the length that
+    /// the header gives.
     pub(crate) fn file_len(&self) -> Option<u64> {
         (self.len() as u64 + TAG_LEN as u64).checked_add(self.payload_len)
     }
 }
 
-/// Where the key comes from, and what has to be known to get it.
+/// The source of the key, and the parameters that are needed to get it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum KeyParameters {
     Vault,
@@ -213,7 +214,8 @@ fn passphrase(fields: &mut Fields<'_>) -> Result<PassphraseParameters, SealError
 /// The length of the authentication tag at the end of a file.
 pub(crate) const TAG_LEN: usize = 16;
 
-/// A byte that is not ASCII, a name, and a line end that a transfer as text would change.
+/// A byte that is not ASCII, a name, and a line end. A transfer as text would change the byte or
+/// the line end.
 const MAGIC: [u8; 8] = *b"\x89TKEEP\r\n";
 const VERSION: u16 = 1;
 const SUITE: u8 = 1;

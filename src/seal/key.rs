@@ -1,4 +1,4 @@
-//! A sealing key, its name, and what a header may say about them.
+//! A sealing key, its id, and what a header contains about them.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::Random;
 use crate::error::Source;
 
-/// The random name of a key. It says nothing about the key's content.
+/// The random id of a key. It says nothing about the key's content.
 ///
 /// `Display` prints 32 lower-case hexadecimal digits, the form that vault items, key files and
 /// error texts use.
@@ -17,12 +17,12 @@ use crate::error::Source;
 pub(crate) struct KeyId([u8; 16]);
 
 impl KeyId {
-    /// The name with these bytes.
+    /// The id with these bytes.
     pub(crate) const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// Reads what `Display` prints; anything else is `None`.
+    /// Reads what `Display` prints. Returns `None` for anything else.
     pub(crate) fn from_hex(text: &str) -> Option<Self> {
         let mut bytes = [0; 16];
         decode_hex(text.as_bytes(), &mut bytes).then_some(Self(bytes))
@@ -46,7 +46,7 @@ impl fmt::Display for KeyId {
     }
 }
 
-/// 256 bits that seal and open. Wiped on drop, absent from `Debug`.
+/// A 256-bit key that seals and opens. Wiped on drop and not printed by `Debug`.
 #[derive(Clone)]
 pub(crate) struct Key(Zeroizing<[u8; 32]>);
 
@@ -59,7 +59,7 @@ impl Key {
         Ok(key)
     }
 
-    /// The key with these bytes; `None` unless there are exactly 32 of them.
+    /// The key with these bytes. Returns `None` if there are not exactly 32 of them.
     pub(crate) fn from_slice(bytes: &[u8]) -> Option<Self> {
         if bytes.len() != Self::LEN {
             return None;
@@ -73,8 +73,8 @@ impl Key {
         &self.0
     }
 
-    /// What a header says about the key: enough to tell a wrong key from a damaged file, and a
-    /// commitment to this key, which Poly1305 alone does not give.
+    /// The value that a header stores about the key. It tells a wrong key from a damaged file. It
+    /// also commits to this key, which Poly1305 by itself does not do.
     pub(crate) fn check(&self, id: &KeyId) -> [u8; 16] {
         let digest =
             Sha256::new().chain_update(KEY_CHECK).chain_update(id.0).chain_update(self.expose());
@@ -88,18 +88,18 @@ impl fmt::Debug for Key {
     }
 }
 
-/// What a header or a key file says about the name of its store.
+/// The value that a header or a key file stores about the name of its store.
 pub(crate) fn store_tag(name: &str) -> [u8; 16] {
     first_half(Sha256::new().chain_update(STORE_NAME).chain_update(name))
 }
 
-/// What a key file says about where its cache lies.
+/// The value that a key file stores about the location of its cache.
 pub(crate) fn place_tag(way: &[u8]) -> [u8; 16] {
     first_half(Sha256::new().chain_update(PLACE).chain_update(way))
 }
 
 /// Reads lower-case hexadecimal into a buffer of exactly the right size, so that no copy of a key
-/// is left elsewhere. False if the text is anything else.
+/// is left elsewhere. Returns `false` if the text is anything else.
 pub(crate) fn decode_hex(text: &[u8], into: &mut [u8]) -> bool {
     if text.len() != 2 * into.len() {
         return false;

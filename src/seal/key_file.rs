@@ -11,7 +11,7 @@ use super::{
 #[derive(Debug)]
 pub(crate) struct KeyFile {
     pub(crate) store_tag: [u8; 16],
-    /// Of the way to the folder that the cache was made in.
+    /// The tag of the path from the key file's folder to the folder in which the cache was made.
     pub(crate) place_tag: [u8; 16],
     pub(crate) key_id: KeyId,
     pub(crate) key: Key,
@@ -21,8 +21,8 @@ impl KeyFile {
     /// The size of every key file in bytes, so that a reader need not read more.
     pub(crate) const LEN: usize = 22 + 2 * (7 + 32 + 1) + (8 + 32 + 1) + (5 + 64 + 1);
 
-    /// For the cache of the store `store`; `place` is the way from the key file's folder to the
-    /// cache's.
+    /// A key file for the cache of the store `store`. `place` is the path from the key file's
+    /// folder to the cache's.
     pub(crate) fn new(store: &str, place: &[u8], key_id: KeyId, key: Key) -> Self {
         Self { store_tag: store_tag(store), place_tag: place_tag(place), key_id, key }
     }
@@ -71,7 +71,7 @@ impl KeyFile {
         Ok(Self { store_tag, place_tag, key_id: KeyId::from_bytes(key_id), key })
     }
 
-    /// The text to write into a file that only its owner can read.
+    /// The text to write. Only the owner may be able to read the file.
     pub(crate) fn print(&self) -> Zeroizing<Vec<u8>> {
         let mut text = Zeroizing::new(Vec::with_capacity(Self::LEN));
         text.extend_from_slice(FIRST_LINE);
@@ -97,7 +97,7 @@ impl KeyFile {
         self.store_tag == store_tag(name)
     }
 
-    /// Whether this key was made for a cache that lies there.
+    /// Whether this key was made for a cache at `place`.
     pub(crate) fn lies_for(&self, place: &[u8]) -> bool {
         self.place_tag == place_tag(place)
     }

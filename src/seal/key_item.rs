@@ -1,29 +1,29 @@
-//! The secret of a vault's item: a key, and the cache that it was made for.
+//! The secret of a vault's item: a key, and the cache that the key was made for.
 
 use zeroize::Zeroizing;
 
 use super::{Key, SealError};
 
-/// What an item of a vault holds.
+/// The content of a vault's item.
 #[derive(Debug)]
 pub(crate) struct KeyItem {
     pub(crate) key: Key,
-    /// None of a bare key, as the first versions stored it: no cache owns that one.
+    /// `None` for a bare key, which the first versions stored. No cache owns such a key.
     pub(crate) owner: Option<Owner>,
 }
 
-/// The one cache that a key was made for, and that may remove it.
+/// The only cache that a key was made for, and that may remove the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Owner {
     /// The store's name.
     pub(crate) store: String,
-    /// The cache's folder as the operating system writes it; empty where that is too long, and
-    /// then no cache removes the key.
+    /// The cache's folder in the operating system's form. Empty if it is too long; then no cache
+    /// removes the key.
     pub(crate) folder: Vec<u8>,
 }
 
 impl KeyItem {
-    /// The most that an item holds, which is what Credential Manager takes.
+    /// The size limit of an item in bytes, which is that of Credential Manager.
     pub(crate) const MAX_LEN: usize = 2_560;
 
     /// Reads exactly what [`KeyItem::print`] prints, or a bare key.
@@ -58,8 +58,9 @@ impl KeyItem {
         }
     }
 
-    /// The bytes to store. A folder for which there is no room is left out.
+    /// The bytes to store. A folder that does not fit is omitted.
     pub(crate) fn print(key: &Key, owner: &Owner) -> Zeroizing<Vec<u8>> {
+        // 5 bytes: one for the layout and two for each of two lengths.
         let room = (Self::MAX_LEN - Key::LEN - 5).saturating_sub(owner.store.len());
         let folder = if owner.folder.len() <= room { &owner.folder[..] } else { &[] };
         let mut bytes = Zeroizing::new(Vec::with_capacity(Self::MAX_LEN));
@@ -73,13 +74,13 @@ impl KeyItem {
         bytes
     }
 
-    /// Whether the key was made for the cache of `owner` and no other.
+    /// Whether the key was made for the cache of `owner` and for no other.
     pub(crate) fn is_of(&self, owner: &Owner) -> bool {
         !owner.folder.is_empty() && self.owner.as_ref() == Some(owner)
     }
 }
 
-/// A text behind its length in two bytes.
+/// A text after its length in two bytes.
 fn text<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], SealError> {
     let length = take(rest, 2)?;
     take(rest, usize::from(u16::from_be_bytes([length[0], length[1]])))

@@ -1,7 +1,7 @@
-//! Bytes in, authenticated ciphertext out: the sealed file of docs/FORMAT.md.
+//! The sealed file of docs/FORMAT.md: turns bytes into authenticated ciphertext and back.
 //!
-//! Nothing here reads a file, a vault or a clock. Randomness is passed in. A caller reads the
-//! header, finds the key that the header names, and opens.
+//! This module reads no file, no vault and no clock. Randomness is passed in. A caller reads the
+//! header, gets the key that the header names, and opens the file.
 
 mod authenticated;
 #[cfg(feature = "desktop")]
@@ -35,16 +35,16 @@ pub(crate) use self::{
 };
 use crate::error::Source;
 
-/// Fills a buffer with unpredictable bytes; passed in, so that a test can repeat a file.
+/// Fills a buffer with unpredictable bytes. It is passed in so that a test can reproduce a file.
 pub(crate) type Random<'a> = &'a mut dyn FnMut(&mut [u8]) -> Result<(), Source>;
 
-/// What a new file is sealed with and for.
+/// The inputs for sealing a new file.
 #[derive(Debug)]
 pub(crate) struct Sealing<'a> {
     pub(crate) key_id: KeyId,
     pub(crate) key: &'a Key,
     pub(crate) parameters: KeyParameters,
-    /// The store's name, which a reader has to know.
+    /// The store's name, which a reader must know.
     pub(crate) store: &'a str,
     /// The store's identity: random, new at each creation and each reset.
     pub(crate) identity: [u8; 16],
@@ -52,10 +52,10 @@ pub(crate) struct Sealing<'a> {
     pub(crate) generation: u64,
 }
 
-/// Encrypts `plaintext` into the bytes of a sealed file, which come with their header.
+/// Encrypts `plaintext` into the bytes of a sealed file. Returns them with their header.
 ///
-/// The nonce is drawn from `random`. The plaintext is encrypted in the buffer that is returned;
-/// no other copy is made, and the buffer is wiped if anything fails.
+/// The nonce comes from `random`. The plaintext is encrypted in the returned buffer. No other copy
+/// is made, and the buffer is wiped if anything fails.
 ///
 /// # Errors
 /// [`SealError::TooLarge`] before any work if the file would exceed `limit` bytes;
@@ -103,15 +103,16 @@ pub(crate) fn seal(
         )
         .expect("the cipher takes 256 GiB, more than a buffer checked against the limit has");
     file.extend_from_slice(&tag);
+    // Leaves `Zeroizing`, because ciphertext needs no wiping.
     Ok((Authenticated::new(header), std::mem::take(&mut file)))
 }
 
-/// Decrypts the bytes of a sealed file, in place. The header is the one that these bytes begin
-/// with.
+/// Decrypts the bytes of a sealed file in place. Returns the header at the start of these bytes and
+/// the plaintext.
 ///
 /// # Errors
-/// Those of [`inspect`], then [`SealError::WrongKey`] if `key` is not the key that the header
-/// was made with, then [`SealError::Corrupt`] if header, name and content do not belong together.
+/// The errors of [`inspect`]. Then [`SealError::WrongKey`] if `key` is not the key that the header
+/// was made with. Then [`SealError::Corrupt`] if header, name and content do not belong together.
 pub(crate) fn open(
     file: impl Into<Zeroizing<Vec<u8>>>,
     key: &Key,
@@ -135,15 +136,16 @@ pub(crate) fn open(
             &tag,
         )
         .map_err(|_| SealError::corrupt("the content or the header was altered"))?;
+    // Moves the plaintext to the front: a new buffer would be a second copy to wipe.
     file.copy_within(header.len()..header.len() + content_len, 0);
     file.truncate(content_len);
     Ok((Authenticated::new(header), file))
 }
 
-/// Checks everything about a sealed file that needs no key: its first [`Header::MAX_LEN`] bytes, or
-/// more, and its size.
+/// Checks everything about a sealed file that needs no key. `head` is its first [`Header::MAX_LEN`]
+/// bytes or more, and `file_len` is its size.
 ///
-/// A caller asks a vault or derives a key only for a file that passed.
+/// A caller asks a vault or derives a key only for a file that passed this check.
 ///
 /// # Errors
 /// In this order: [`SealError::TooLarge`]; those of [`Header::parse`]; [`SealError::Corrupt`] if
@@ -184,8 +186,8 @@ fn cipher(key: &Key) -> XChaCha20Poly1305 {
     XChaCha20Poly1305::new(key.expose().into())
 }
 
-/// The whole header, then the store's name behind its length, so that no other split of the same
-/// bytes is possible.
+/// The whole header, then the length of the store's name, then the name. The length makes the
+/// encoding unambiguous.
 fn associated_data(header: &[u8], store: &str) -> Vec<u8> {
     let name_len = u32::try_from(store.len()).expect("a name has at most 1,024 bytes");
     let mut data = Vec::with_capacity(header.len() + 4 + store.len());

@@ -1,4 +1,4 @@
-//! What a key from a passphrase costs, with bounds that hold before any work is done.
+//! The cost of a key from a passphrase. Its bounds are checked before any work is done.
 
 use super::Random;
 use crate::error::Source;
@@ -13,15 +13,15 @@ pub(crate) struct PassphraseParameters {
 }
 
 impl PassphraseParameters {
-    /// A random salt and the cost for new caches: 64 MiB and 3 passes as in RFC 9106's second
-    /// recommendation, in one lane because the lanes are computed one after the other here.
+    /// A random salt and the cost for new caches: 64 MiB and 3 passes, as in RFC 9106's second
+    /// recommendation. One lane, because the lanes are computed one after another here.
     pub(crate) fn random(random: Random<'_>) -> Result<Self, Source> {
         let mut salt = [0; 16];
         random(&mut salt)?;
         Ok(Self { salt, memory_kib: 64 * 1024, iterations: 3, lanes: 1 })
     }
 
-    /// Whether a reader may spend this cost. The text says which bound does not hold.
+    /// Whether a reader accepts this cost. The error text names the bound that is exceeded.
     pub(crate) fn check(&self) -> Result<(), String> {
         let bound = |what, value: u32, range: std::ops::RangeInclusive<u32>| {
             if range.contains(&value) {
@@ -46,5 +46,5 @@ impl PassphraseParameters {
     }
 }
 
-/// 768 MiB of memory filled: about a second, so that a forged header cannot make a reader hang.
+/// Limit: 768 MiB of memory filled, about a second. A forged header cannot make a reader hang.
 const MAX_WORK_KIB: u64 = 768 * 1024;

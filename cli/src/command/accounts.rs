@@ -1,4 +1,4 @@
-//! Who is signed in.
+//! Lists the accounts that are signed in.
 
 use serde_json::json;
 use tokenkeep::{Account, PersistedTokenCache};

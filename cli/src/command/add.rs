@@ -1,4 +1,4 @@
-//! Keeps one sign-in event.
+//! Stores one sign-in event.
 
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::json;
@@ -12,7 +12,7 @@ use crate::{
     output,
 };
 
-/// The event is read and checked before the cache is opened, so that nothing is asked in vain.
+/// Reads and checks the event before the cache is opened, so that the user is not asked in vain.
 pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
     let text = input::standard(MAX_EVENT, "is larger than any sign-in event")?;
     let event = read(&text)?;
@@ -44,6 +44,7 @@ fn read(text: &[u8]) -> Result<SignInEvent, Failure> {
     }
     let mut alone = TokenCache::new();
     alone.add(&event, 0)?;
+    // An event that yields only application metadata is not a sign-in.
     if alone.len() == alone.entries(CredentialType::AppMetadata).count() {
         return Err(invalid(
             "the event has no token and no account; the provider's answer goes under `response`, \
@@ -54,7 +55,7 @@ fn read(text: &[u8]) -> Result<SignInEvent, Failure> {
     Ok(event)
 }
 
-/// Whether it is what a token endpoint answered, with nothing around it. No text of it is copied.
+/// Whether the text is a token endpoint's response with nothing around it. No part of it is copied.
 fn is_bare_answer(text: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Answer {
@@ -71,7 +72,8 @@ fn is_bare_answer(text: &[u8]) -> bool {
     })
 }
 
-/// The user name of an event that says of its account nothing else, which then is named by it.
+/// The user name of an event that has no other data of its account. The account is then named by
+/// it.
 fn only_name(text: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     struct Named {

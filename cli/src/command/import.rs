@@ -1,4 +1,4 @@
-//! Takes over what a cache in MSAL JSON has.
+//! Imports a cache in MSAL JSON.
 
 use std::{
     fs::File,
@@ -22,7 +22,7 @@ use crate::{
     output::{self, Width},
 };
 
-/// The source is read and checked before the cache is opened, so that nothing is made or asked in
+/// Reads and checks the source before the cache is opened, so that nothing is created or asked in
 /// vain.
 pub(super) fn run(store: &Store, import: &Import, json: bool) -> Result<(), Failure> {
     let source = match (&import.from_python, import.path()) {
@@ -35,6 +35,7 @@ pub(super) fn run(store: &Store, import: &Import, json: bool) -> Result<(), Fail
         }
         (None, None) => parse(&input::standard(MAX_CACHE, TOO_LARGE)?, "standard input")?,
     };
+    // Tried on an empty cache first, so that an empty source creates no store.
     if !TokenCache::new().merge(&source)?.is_change() {
         return Err(Failure::Nothing("nothing is kept there; nothing was imported".into()));
     }
@@ -118,7 +119,7 @@ fn unreadable(file: &Path, error: io::Error) -> Failure {
     Failure::Source(Error::Io { operation, path, source: error.into() })
 }
 
-/// What Python keeps in the vault or under DPAPI.
+/// The cache that msal-extensions for Python keeps in the vault or under DPAPI.
 fn from_python(store: &Store, location: &Path) -> Result<TokenCache, Failure> {
     let theirs = build_encrypted_persistence(location)?.interaction(interaction(store));
     let file = theirs.location().to_owned();
@@ -148,19 +149,18 @@ fn from_python(store: &Store, location: &Path) -> Result<TokenCache, Failure> {
 }
 
 fn plain_text(location: &Path) -> Result<TokenCache, Failure> {
-    // It knows what a leading `~` means to Python.
+    // The library expands a leading `~` as Python does.
     let file = build_encrypted_persistence(location)?.location().to_owned();
     load(PlaintextPersistence::new(file)?)
 }
 
-/// Reads without a lock, and once more under msal-extensions's where that met a writer.
+/// Reads without a lock, and again under the lock of msal-extensions if that read met a writer.
 fn load(theirs: impl Persistence + 'static) -> Result<TokenCache, Failure> {
     let theirs = cache(theirs);
     Ok(TokenCache::clone(&*theirs.snapshot().map_err(Failure::Source)?))
 }
 
-/// Whether it is a file that begins as JSON does. The signal file of an encrypted cache is empty,
-/// or `{}`.
+/// Whether the file begins as JSON does. The signal file of an encrypted cache is empty, or `{}`.
 fn is_plain_text(file: &Path) -> bool {
     let is_file = file.metadata().is_ok_and(|file| file.is_file());
     let Some(file) = is_file.then(|| File::open(file).ok()).flatten() else { return false };
@@ -170,7 +170,7 @@ fn is_plain_text(file: &Path) -> bool {
         && head.trim_ascii() != b"{}"
 }
 
-/// What an msal-extensions cache may have; the cache that it comes into has a limit of its own.
+/// The largest msal-extensions cache that is read. The target cache has a limit of its own.
 const MAX_CACHE: u64 = 32 * 1024 * 1024;
 
 const TOO_LARGE: &str = "is larger than a cache may be, 32 MiB";

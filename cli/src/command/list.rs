@@ -16,7 +16,7 @@ use crate::{
 #[derive(Serialize)]
 struct Row {
     credential_type: &'static str,
-    /// The user name, or the home account id where no name is known.
+    /// The user name, or the home account id if no name is known.
     account: Option<String>,
     home_account_id: Option<String>,
     client_id: Option<String>,
@@ -104,7 +104,7 @@ impl Row {
     }
 }
 
-/// In UTC, so that two people read the same.
+/// In UTC, so that it reads the same everywhere.
 pub(super) fn date(seconds: i64) -> String {
     match Timestamp::from_second(seconds) {
         Ok(time) => time.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),

@@ -17,7 +17,7 @@ use crate::{
     open::{meant, open},
 };
 
-/// Does what was asked.
+/// Runs the command.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let json = arguments.json;
     let store = &meant(&arguments.store, &arguments.command)?;

@@ -1,4 +1,4 @@
-//! Signs one account out, or removes the tokens that name nobody.
+//! Signs one account out, or removes the tokens that name no account.
 
 use serde_json::json;
 use tokenkeep::{Account, PersistedTokenCache, TokenCache};
@@ -6,7 +6,7 @@ use tokenkeep::{Account, PersistedTokenCache, TokenCache};
 use super::{accounts, who};
 use crate::{args::SignOut, failure::Failure, output};
 
-/// Whose tokens went.
+/// Whose tokens were removed.
 enum Signed {
     Out(Account),
     Nobodys,
@@ -17,7 +17,7 @@ pub(super) fn run(
     arguments: &SignOut,
     json: bool,
 ) -> Result<(), Failure> {
-    // Tried first, so that a sign-out of nobody makes no store.
+    // Tried on a copy first, so that a sign-out without effect creates no store.
     sign_out(&mut TokenCache::clone(&*cache.snapshot()?), arguments)?;
     let (signed, removed) = cache.transaction(|kept| Ok(sign_out(kept, arguments)))??;
     if json {
@@ -34,7 +34,8 @@ pub(super) fn run(
     Ok(())
 }
 
-/// Whom it signed out, and how many entries went. What fails changes nothing.
+/// Returns the account that was signed out, and the number of removed entries. A failure changes
+/// nothing.
 fn sign_out(kept: &mut TokenCache, arguments: &SignOut) -> Result<(Signed, usize), Failure> {
     let client = arguments.scope.client_id.as_deref();
     if means_nobodys(kept, arguments) {
@@ -54,7 +55,8 @@ fn sign_out(kept: &mut TokenCache, arguments: &SignOut) -> Result<(Signed, usize
     }
 }
 
-/// Tokens without an account are meant if that was said, or if there is nothing else.
+/// Whether tokens without an account are meant: if the arguments say so, or if there is nothing
+/// else.
 fn means_nobodys(kept: &TokenCache, arguments: &SignOut) -> bool {
     arguments.no_account
         || (arguments.whom.is_anybody()

@@ -55,8 +55,8 @@ pub(super) fn run(
     output::exactly(token.secret().as_bytes())
 }
 
-/// A token with a line end would smuggle a header into a request, and one with an escape would
-/// command the terminal. RFC 6749 knows neither.
+/// Refuses control characters. A line end in a token would add a header to a request, and an escape
+/// would control the terminal. RFC 6749 allows neither.
 fn check(token: &str) -> Result<(), Failure> {
     if !token.is_empty() && token.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
         return Ok(());
@@ -92,7 +92,7 @@ fn only_authority(
     }
 }
 
-/// The authority to name for an account, where its tokens of this client are all of one.
+/// The authority to name for an account, if all its tokens of this client have the same one.
 fn token_authority(kept: &TokenCache, arguments: &Token, account: &Account) -> Option<String> {
     let mut authorities = kept.authorities(&arguments.client_id, Some(account));
     (authorities.len() == 1).then(|| authorities.remove(0))

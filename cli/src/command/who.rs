@@ -5,9 +5,9 @@ use tokenkeep_platform::text::command_word;
 
 use crate::{args::Whom, failure::Failure, open::typed};
 
-/// The one account that fits what was typed; without anything typed, the only one there is.
+/// The one account that matches what was typed. If nothing was typed, the only account there is.
 ///
-/// `address` gives the authority to name for an account if there are several to choose from.
+/// `address` returns the authority to name for an account if there are several to choose from.
 pub(super) fn find(
     kept: &TokenCache,
     whom: &Whom,
@@ -21,7 +21,7 @@ pub(super) fn find(
     }
 }
 
-/// The error that lists accounts, each with the options that mean this one alone.
+/// The error that lists accounts, each with the options that select only this one.
 pub(super) fn choice(
     kept: &TokenCache,
     whom: &Whom,
@@ -35,7 +35,7 @@ pub(super) fn choice(
         let authority = authority.unwrap_or_else(|| account.environment().to_owned());
         let options = options(kept, account, authority);
         let name = Some(account.username()).filter(|name| !name.is_empty());
-        // Last and as a comment of a shell, so that no name can pass for options.
+        // Last and as a shell comment, so that a name cannot pass for options.
         choices.push(format!("{options}  # {}", name.unwrap_or("without a user name")));
     }
     if fitting.len() > LISTED {
@@ -48,7 +48,7 @@ pub(super) fn choice(
     }
 }
 
-/// How an account is called: its user name, or its id where it has none.
+/// The name of an account: its user name, or its id if it has none.
 pub(super) fn name(account: &Account) -> &str {
     match account.username() {
         "" => account.home_account_id(),
@@ -67,7 +67,7 @@ fn candidates(kept: &TokenCache, whom: &Whom) -> Result<Vec<Account>, Failure> {
         (None, None) => kept.owners(),
     };
     let Some(authority) = &whom.authority else { return Ok(named) };
-    // A host that no address means can still be told apart by its name.
+    // A host that no known address belongs to can still be matched by its name.
     let is_host = |account: &Account| account.environment() == authority;
     if named.iter().any(is_host) {
         return Ok(named.into_iter().filter(is_host).collect());
@@ -90,7 +90,7 @@ fn nobody(kept: &TokenCache, whom: &Whom) -> Failure {
         };
         return Failure::Nothing(format!("nobody is signed in{there}{nobodys}"));
     };
-    // An é of one character and one of two look alike and are not the same name.
+    // An é of one code point and one of two look alike but are different names.
     let spelling = match typed.is_ascii() {
         true => "",
         false => "; letters with accents can be written in two ways, so try its home account id",
@@ -98,7 +98,7 @@ fn nobody(kept: &TokenCache, whom: &Whom) -> Failure {
     Failure::Nothing(format!("no account `{typed}` is signed in{there}{spelling}"))
 }
 
-/// The options that mean this account and no other one here.
+/// The options that select this account and no other one here.
 fn options(kept: &TokenCache, account: &Account, authority: String) -> String {
     let id = account.home_account_id();
     let authority_option = typed_option("--authority", &authority);
@@ -109,7 +109,7 @@ fn options(kept: &TokenCache, account: &Account, authority: String) -> String {
     format!("{} {authority_option}", typed_option(option, id))
 }
 
-/// Accounts that an error lists: what fits on a screen. Each is looked for among all others.
+/// How many accounts an error lists: what fits on a screen. Each is compared with all others.
 const LISTED: usize = 20;
 
 fn typed_option(option: &str, value: &str) -> String {

@@ -1,4 +1,4 @@
-//! Descriptors as Unix has them.
+//! File descriptors on Unix.
 #![allow(unsafe_code, reason = "a number is turned into a descriptor")]
 
 use std::{
@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::DescriptorError;
 
-/// A duplicate of the descriptor that was named.
+/// A duplicate of the given descriptor.
 #[derive(Clone, Debug)]
 pub(super) struct Descriptor(Arc<File>);
 
@@ -35,9 +35,9 @@ impl Descriptor {
         }
     }
 
-    /// Blocks until the end.
+    /// Reads to the end. Blocks.
     pub(super) fn read(&self, limit: usize) -> Result<Zeroizing<Vec<u8>>, DescriptorError> {
-        // One byte more tells that there is more.
+        // One spare byte detects that there is more than `limit`.
         let mut text = Zeroizing::new(vec![0; limit + 1]);
         let mut length = 0;
         while length <= limit {
@@ -56,14 +56,14 @@ impl Descriptor {
         Ok(text)
     }
 
-    /// Whoever opened it may have said that nobody waits for it.
+    /// Waits for data: the program that opened the descriptor may have made it non-blocking.
     fn wait(&self) -> Result<(), DescriptorError> {
         let ready = || poll(&mut [PollFd::new(&*self.0, PollFlags::IN)], None);
         retry_on_intr(ready).map(drop).map_err(failed)
     }
 }
 
-/// Not by rustix, which takes what is known to be open.
+/// Does not use rustix, which accepts only descriptors that are known to be open.
 fn duplicate(number: i32) -> Result<OwnedFd, DescriptorError> {
     loop {
         // Standard input, output and error keep their numbers to themselves.

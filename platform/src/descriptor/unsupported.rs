@@ -1,4 +1,4 @@
-//! Stands where descriptors are not handed over by number, as on Windows.
+//! For systems that do not pass descriptors by number, such as Windows.
 
 use zeroize::Zeroizing;
 

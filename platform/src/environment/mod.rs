@@ -1,5 +1,5 @@
-//! Where a program runs, as far as it decides which vaults there can be: data for a report, nothing
-//! acts on it.
+//! Describes the environment of the program, as far as it decides which vaults may exist. The data
+//! is only for a report; no code depends on it.
 
 mod providers;
 
@@ -10,13 +10,13 @@ use std::path::{Path, PathBuf};
 pub use providers::{InstalledProvider, known_provider, provider_name};
 use providers::{data_folders, providers};
 
-/// What can be seen of this machine and this login without asking anybody.
+/// Facts about this machine and login that can be determined without asking any service.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Environment {
     /// The operating system that this program was built for.
     pub system: System,
-    /// The Windows Subsystem for Linux: its kernel's release says "microsoft".
+    /// The Windows Subsystem for Linux: the kernel release contains "microsoft".
     pub is_wsl: bool,
     /// Logged in over SSH: `SSH_CONNECTION` or `SSH_TTY` is set.
     pub is_ssh: bool,
@@ -25,14 +25,14 @@ pub struct Environment {
     pub is_container: bool,
     /// `DISPLAY` or `WAYLAND_DISPLAY` is set, so a vault could show a prompt.
     pub has_display: bool,
-    /// `DBUS_SESSION_BUS_ADDRESS` is set, or `XDG_RUNTIME_DIR` holds a socket `bus`.
+    /// `DBUS_SESSION_BUS_ADDRESS` is set, or `XDG_RUNTIME_DIR` contains a socket `bus`.
     pub has_bus_address: bool,
     /// `XDG_RUNTIME_DIR` is set and not empty.
     pub has_runtime_folder: bool,
-    /// The programs that can serve the Secret Service here, by the D-Bus service files that claim
-    /// its name or KWallet's.
+    /// The programs that can serve the Secret Service: those whose D-Bus service file claims its
+    /// name or KWallet's.
     pub providers: Vec<InstalledProvider>,
-    /// What installs a package here, such as `sudo apt install`, if it is known.
+    /// The command that installs a package, such as `sudo apt install`, if it is known.
     pub installer: Option<&'static str>,
 }
 
@@ -40,11 +40,11 @@ pub struct Environment {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum System {
-    /// Linux, Android's excepted.
+    /// Linux, except Android.
     Linux,
     /// macOS.
     MacOs,
-    /// Another one with Unix's names, such as a BSD.
+    /// Another Unix, such as a BSD.
     Unix,
     /// Windows.
     Windows,
@@ -54,7 +54,7 @@ pub enum System {
 }
 
 impl Environment {
-    /// Those of this process.
+    /// The environment of this process.
     pub fn here() -> Self {
         Self::seen(System::CURRENT, &|name| std::env::var_os(name), Path::new("/"))
     }
@@ -86,7 +86,7 @@ impl Environment {
 }
 
 impl System {
-    /// The one that this program was built for.
+    /// The system that this program was built for.
     pub const CURRENT: Self = if cfg!(windows) {
         Self::Windows
     } else if cfg!(target_os = "macos") {

@@ -1,5 +1,5 @@
-//! The programs that can serve the Secret Service, by the files that let the session bus start
-//! them.
+//! Finds the programs that can serve the Secret Service, by the files from which the session bus
+//! starts them.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -10,24 +10,25 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InstalledProvider {
-    /// What people call it.
+    /// The name shown to users.
     pub name: String,
-    /// The D-Bus service file that names it.
+    /// The D-Bus service file that names the program.
     pub service_file: PathBuf,
 }
 
-/// What people call the Secret Service whose program has this name, which Linux may have cut to 15
-/// bytes.
+/// The user-visible name of the Secret Service with this program name. Linux may have cut the
+/// program name to 15 bytes.
 pub fn provider_name(program: &str) -> String {
     known_provider(program).unwrap_or(program).to_owned()
 }
 
-/// The same, only for a program that is known to be a Secret Service.
+/// As [`provider_name`], but returns `None` for a program that is not known to be a Secret Service.
 pub fn known_provider(program: &str) -> Option<&'static str> {
     PROGRAMS.iter().find(|(start, _)| program.starts_with(start)).map(|(_, name)| *name)
 }
 
-/// In the order in which the session bus searches them (XDG base directory specification).
+/// The data folders, in the order in which the session bus searches them (XDG base directory
+/// specification).
 pub(super) fn data_folders(set: &dyn Fn(&str) -> Option<OsString>, root: &Path) -> Vec<PathBuf> {
     let home = set("XDG_DATA_HOME")
         .map(PathBuf::from)
@@ -39,12 +40,13 @@ pub(super) fn data_folders(set: &dyn Fn(&str) -> Option<OsString>, root: &Path) 
     home.into_iter().chain(shared).collect()
 }
 
-/// The first file that names a program stands for it.
+/// The installed programs. If several files name one program, the first one is used.
 pub(super) fn providers(data_folders: &[PathBuf]) -> Vec<InstalledProvider> {
     let mut found: Vec<InstalledProvider> = Vec::new();
     for folder in data_folders {
         let entries = fs::read_dir(folder.join("dbus-1/services")).into_iter().flatten().flatten();
         let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+        // Directory order is arbitrary; the report must not change between runs.
         files.sort();
         for service_file in files {
             let Some(name) = claimed_by(&service_file) else { continue };
@@ -56,8 +58,8 @@ pub(super) fn providers(data_folders: &[PathBuf]) -> Vec<InstalledProvider> {
     found
 }
 
-/// The program of a service file that claims the name, by `Name=` and `Exec=` (D-Bus specification,
-/// "Message Bus Starting Services").
+/// The program of a service file that claims the Secret Service, by its `Name=` and `Exec=` (D-Bus
+/// specification, "Message Bus Starting Services").
 fn claimed_by(file: &Path) -> Option<String> {
     if file.extension()? != "service" || fs::metadata(file).ok()?.len() > MAX_SERVICE_FILE {
         return None;
@@ -75,10 +77,10 @@ fn claimed_by(file: &Path) -> Option<String> {
     Some(provider_name(Path::new(program).file_name()?.to_str()?))
 }
 
-/// KWallet takes the Secret Service's name once it is started under its own.
+/// KWallet takes the Secret Service's name after it was started under its own.
 const CLAIMS: [&str; 3] = ["org.freedesktop.secrets", "org.kde.kwalletd5", "org.kde.kwalletd6"];
 
-/// How programs' names begin, and what people call them.
+/// Prefixes of program names, and the names shown to users.
 const PROGRAMS: [(&str, &str); 6] = [
     ("gnome-keyring", "gnome-keyring"),
     ("kwalletd", "KWallet"),
@@ -88,5 +90,5 @@ const PROGRAMS: [(&str, &str); 6] = [
     ("pass_secret", "pass-secret-service"),
 ];
 
-/// In bytes; a service file has about a hundred.
+/// In bytes. A service file has about a hundred.
 const MAX_SERVICE_FILE: u64 = 64 * 1024;

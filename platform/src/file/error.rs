@@ -1,4 +1,4 @@
-//! What can go wrong with a file, by what the caller can do about it.
+//! Errors of file operations, grouped by what the caller can do.
 
 use std::{
     io::{self, ErrorKind},
@@ -7,24 +7,24 @@ use std::{
 
 use crate::text::{shown, shown_path};
 
-/// A file operation that failed. What the operating system said is the source.
+/// A file operation that failed. The operating system's error is the source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
     /// An operating system call failed.
     #[error("could not {operation} `{}`", shown_path(path))]
     Io {
-        /// What was tried.
+        /// The operation that failed.
         operation: &'static str,
-        /// On which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// A folder that must exist does not.
+    /// A required folder does not exist.
     #[error("`{}` does not exist; create it, or name another place", shown_path(path))]
     MissingParent {
-        /// The folder that is missing.
+        /// The missing folder.
         path: PathBuf,
     },
     /// The disk is full, a quota is used up or a file would be too large. Old content is intact.
@@ -32,29 +32,29 @@ pub enum FileError {
     NoSpace {
         /// The file that could not be written.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The change is visible, but the operating system could not promise that it survives a power
-    /// cut. Doing it again is safe.
+    /// The change is visible, but the operating system did not confirm that it survives a power
+    /// cut. Repeating the operation is safe.
     #[error("`{}` was changed, but the disk did not confirm it; do it again", shown_path(path))]
     NotDurable {
         /// The file or folder that was changed.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The operating system refuses this user.
+    /// The operating system denies this user access.
     #[error(
         "could not {operation} `{}`: this user may not; check its owner and mode",
         shown_path(path)
     )]
     PermissionDenied {
-        /// What was tried.
+        /// The operation that failed.
         operation: &'static str,
-        /// On which file or folder.
+        /// The file or folder.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The file system is read-only. Reading still works.
@@ -65,21 +65,21 @@ pub enum FileError {
     ReadOnly {
         /// The file or folder that could not be written.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
-    /// The file is a mount of its own, as a container is given a single file. It can be read, but
-    /// neither replaced nor removed, so the old content is intact.
+    /// Something is mounted at the file, as when a container mounts a single file. The file can be
+    /// read, but neither replaced nor removed. The old content is intact.
     #[error(
         "could not {operation} `{}`, for something is mounted there; mount the folder that it lies in as a whole instead",
         shown_path(path)
     )]
     Mounted {
-        /// What was tried.
+        /// The operation that failed.
         operation: &'static str,
-        /// On which file.
+        /// The file.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The file is larger than the caller allows. Nothing was read.
@@ -92,15 +92,15 @@ pub enum FileError {
         /// The limit in bytes.
         limit: u64,
     },
-    /// A file or folder is not safe to use. It was left as it is.
+    /// A file or folder is not safe to use. It was not changed.
     #[error("`{}` {}; {}", shown_path(path), shown(found), shown(fix))]
     Unsafe {
         /// The file or folder.
         path: PathBuf,
         /// What is wrong with it, such as "is a symbolic link".
         found: String,
-        /// What to do. A command, as in "run `chmod 600 PATH`", is named only for what was made for
-        /// a store alone and belongs to this user; it never changes what somebody else uses.
+        /// How to fix it. A command, as in "run `chmod 600 PATH`", is named only for what was made
+        /// for a store and belongs to this user. It never changes what other programs or users use.
         fix: String,
     },
 }
@@ -122,7 +122,7 @@ impl FileError {
         }
     }
 
-    /// The only place that knows which code of an operating system means what.
+    /// Maps an operating system error to a variant. Nothing else does so.
     pub(crate) fn from_io(operation: &'static str, path: &Path, source: io::Error) -> Self {
         let path = path.to_owned();
         match source.kind() {
@@ -130,6 +130,8 @@ impl FileError {
                 Self::NoSpace { path, source }
             }
             ErrorKind::ReadOnlyFilesystem => Self::ReadOnly { path, source },
+            // `EBUSY` means a mount only for operations on names; a read may be busy for other
+            // reasons.
             ErrorKind::ResourceBusy if cfg!(unix) && NAMING.contains(&operation) => {
                 Self::Mounted { operation, path, source }
             }
@@ -139,5 +141,5 @@ impl FileError {
     }
 }
 
-/// The operations on names. A name is busy if something is mounted at it.
+/// The operations that change names. They fail as busy if something is mounted at the name.
 const NAMING: [&str; 3] = ["replace", "remove", "rename"];

@@ -1,4 +1,4 @@
-//! A folder that a store lives in, and the steps of a durable write.
+//! A folder that stores files, and the steps of a durable write.
 
 use std::{
     fs::File,
@@ -10,14 +10,14 @@ use super::{FileError, FileStamp, Identity, OpenFile, Parents, SignalFile, Trust
 
 /// A folder that was opened and found safe.
 ///
-/// All names are relative to the folder that was opened, even if another takes its path later; on
-/// Windows they are relative to its path.
+/// On Unix all names are relative to the open folder, even if another folder takes its path later.
+/// On Windows names are relative to the path.
 ///
-/// A mode of 0700 or 0600 means on Windows: a protected access list for this user, SYSTEM and
-/// Administrators alone. Those two may also own what is opened.
+/// On Windows a mode of 0700 or 0600 means a protected access list that grants only this user,
+/// SYSTEM and Administrators. Those two may also own what is opened.
 ///
-/// Whoever writes holds the store's lock: the temporary file of `NAME` is `NAME.tmp`, and one that
-/// is there already was left by a writer that was killed.
+/// A writer must hold the store's lock. The temporary file of `NAME` is `NAME.tmp`; an existing one
+/// was left by a writer that was killed.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
@@ -26,12 +26,12 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Opens a store's own folder; `None` where it does not exist.
+    /// Opens a store's own folder. Returns `None` if it does not exist.
     ///
     /// # Errors
     ///
-    /// [`FileError::Unsafe`] where it is not a folder, is a link, belongs to somebody else or can
-    /// be entered by others; [`FileError::PermissionDenied`] and [`FileError::Io`] from the system.
+    /// [`FileError::Unsafe`] if it is not a folder, is a link, belongs to another user or can be
+    /// entered by others; [`FileError::PermissionDenied`] and [`FileError::Io`] from the system.
     pub fn open(path: &Path) -> Result<Option<Self>, FileError> {
         Self::open_in(path, Trust::Private)
     }
@@ -45,26 +45,27 @@ impl Folder {
         Self::open_in(path, Trust::Shared)
     }
 
-    /// Opens a store's own folder and creates it where it is missing, 0700 from the first moment.
+    /// Opens a store's own folder. Creates it if it is missing, with mode 0700 from the first
+    /// moment.
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open); [`FileError::MissingParent`] where `parents` must exist and do not.
+    /// As [`open`](Self::open); [`FileError::MissingParent`] if `parents` must exist and do not.
     pub fn create(path: &Path, parents: Parents) -> Result<Self, FileError> {
         Self::create_in(path, parents, Trust::Private)
     }
 
-    /// Opens a folder that other programs use too and creates it where it is missing, as 0700.
+    /// Opens a folder that other programs use too. Creates it with mode 0700 if it is missing.
     ///
     /// # Errors
     ///
-    /// As [`open_shared`](Self::open_shared); [`FileError::MissingParent`] where `parents` must
-    /// exist and do not.
+    /// As [`open_shared`](Self::open_shared); [`FileError::MissingParent`] if `parents` must exist
+    /// and do not.
     pub fn create_shared(path: &Path, parents: Parents) -> Result<Self, FileError> {
         Self::create_in(path, parents, Trust::Shared)
     }
 
-    /// Opens the folder by the rules of `place`; `None` where it does not exist.
+    /// Opens the folder by the rules of `place`. Returns `None` if it does not exist.
     ///
     /// # Errors
     ///
@@ -75,7 +76,7 @@ impl Folder {
         Ok(directory.map(|directory| Self { path, place, directory }))
     }
 
-    /// Opens the folder by the rules of `place` and creates it where it is missing.
+    /// Opens the folder by the rules of `place`. Creates it if it is missing.
     ///
     /// # Errors
     ///
@@ -86,39 +87,40 @@ impl Folder {
         Ok(Self { path, place, directory })
     }
 
-    /// The path that it was opened by.
+    /// The path that the folder was opened by.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Opens a file for reading; `None` where it does not exist. Never waits, not even for a FIFO.
+    /// Opens a file for reading. Returns `None` if it does not exist. Never blocks, not even on a
+    /// FIFO.
     ///
     /// # Errors
     ///
-    /// [`FileError::Unsafe`] where it is not a regular file of this user's alone (see [`Trust`]);
-    /// [`FileError::PermissionDenied`] and [`FileError::Io`] from the system.
+    /// [`FileError::Unsafe`] if it is not a regular file that only this user may use (see
+    /// [`Trust`]); [`FileError::PermissionDenied`] and [`FileError::Io`] from the system.
     pub fn open_file(&self, name: &str) -> Result<Option<OpenFile>, FileError> {
         let path = self.path_of(name)?;
         let opened = self.directory.open_file(&path, name, self.place)?;
         Ok(opened.map(|opened| OpenFile::new(path, opened)))
     }
 
-    /// Replaces or creates a file, 0600 from the first moment. When this returns `Ok`, the bytes
-    /// are on the disk; a reader, or a power cut at any moment, finds the old content or the new,
-    /// whole.
+    /// Replaces or creates a file, with mode 0600 from the first moment. When this returns `Ok`,
+    /// the bytes are on the disk. A reader finds either the complete old or the complete new
+    /// content, even after a power cut at any moment.
     ///
-    /// Returns the stamp of the new file. A sync that failed is never tried again on the same file.
-    /// In a [shared](Trust::Shared) folder the file is touched once more under its name, so that
-    /// programs which wait for that, or compare its time with the clock's, see the change.
+    /// Returns the stamp of the new file. A failed sync is never retried on the same file. In a
+    /// [shared](Trust::Shared) folder the file is touched once more under its final name. So
+    /// programs that watch for that, or compare its time with the clock, see the change.
     ///
     /// # Errors
     ///
     /// [`FileError::NotDurable`] after the new content became visible. With every other error the
     /// old content is intact and no temporary file is left: [`FileError::NoSpace`],
-    /// [`FileError::ReadOnly`], [`FileError::PermissionDenied`], [`FileError::Unsafe`] where
-    /// anything but a file of this user's lies there, [`FileError::MissingParent`] where the folder
-    /// was removed, [`FileError::Io`].
+    /// [`FileError::ReadOnly`], [`FileError::PermissionDenied`], [`FileError::Unsafe`] if the name
+    /// is taken by anything but a file of this user, [`FileError::MissingParent`] if the folder was
+    /// removed, [`FileError::Io`].
     pub fn replace(&self, name: &str, bytes: &[u8]) -> Result<FileStamp, FileError> {
         let path = self.path_of(name)?;
         let existed = self.directory.check(&path, name, self.place)?;
@@ -131,8 +133,8 @@ impl Folder {
         FileStamp::of_renamed(&path, kept).map_err(|source| FileError::NotDurable { path, source })
     }
 
-    /// Creates a file as [`replace`](Self::replace) does, but never replaces one: `false` where
-    /// something lies there already. That file's name is durable then, too.
+    /// Creates a file as [`replace`](Self::replace) does, but never replaces one. Returns `false`
+    /// if the name is taken. In that case, too, the name is durable afterwards.
     ///
     /// # Errors
     ///
@@ -141,28 +143,28 @@ impl Folder {
         let path = self.path_of(name)?;
         let created = !self.directory.check(&path, name, self.place)?
             && self.write_temporary(name, bytes)?.rename_new(name, &path)?;
-        // One that lies there already may come from a creator that was killed before its sync.
+        // An existing file may come from a creator that was killed before its sync.
         self.settle(&path, false)?;
         Ok(created)
     }
 
-    /// Removes a file durably; `false` where it does not exist.
+    /// Removes a file durably. Returns `false` if it does not exist.
     ///
     /// # Errors
     ///
-    /// [`FileError::Unsafe`] where it is not a regular file of this user's;
-    /// [`FileError::NotDurable`] after it was removed; [`FileError::ReadOnly`],
-    /// [`FileError::PermissionDenied`], [`FileError::Io`].
+    /// [`FileError::Unsafe`] if it is not a regular file of this user; [`FileError::NotDurable`]
+    /// after it was removed; [`FileError::ReadOnly`], [`FileError::PermissionDenied`],
+    /// [`FileError::Io`].
     pub fn remove(&self, name: &str) -> Result<bool, FileError> {
         let path = self.path_of(name)?;
         let removed = self.unlink(name, &path)?;
-        // A remover that was killed may have left the removal unconfirmed.
+        // A killed remover may have left its removal unconfirmed, so sync in any case.
         self.settle(&path, true)?;
         Ok(removed)
     }
 
-    /// Whether a file of this name lies here, and could be removed as far as that can be told.
-    /// Nothing changes.
+    /// Whether a file of this name exists and, as far as can be told, could be removed. Changes
+    /// nothing.
     ///
     /// # Errors
     ///
@@ -174,7 +176,7 @@ impl Folder {
         checked.map_err(|source| FileError::from_io("remove", &path, source))
     }
 
-    /// The names of what lies here, in no order; those that are not UTF-8 are left out.
+    /// The names in the folder, unordered. Names that are not UTF-8 are omitted.
     ///
     /// # Errors
     ///
@@ -184,12 +186,12 @@ impl Folder {
         names.map_err(|source| FileError::from_io("list", &self.path, source))
     }
 
-    /// Renames a file within the folder, durably, and never replaces one.
+    /// Renames a file within the folder, durably. Never replaces one.
     ///
     /// # Errors
     ///
-    /// [`FileError::Io`] whose source is `AlreadyExists` or `NotFound`; [`FileError::Unsafe`] where
-    /// it is not a regular file of this user's; else as [`remove`](Self::remove).
+    /// [`FileError::Io`] whose source is `AlreadyExists` or `NotFound`; [`FileError::Unsafe`] if it
+    /// is not a regular file of this user; otherwise as [`remove`](Self::remove).
     pub fn rename(&self, from: &str, to: &str) -> Result<(), FileError> {
         let (path, target) = (self.path_of(from)?, self.path_of(to)?);
         self.directory.check_removable(&path, from)?;
@@ -199,7 +201,7 @@ impl Folder {
         self.settle(&target, true)
     }
 
-    /// Removes what a killed writer of `name` left behind.
+    /// Removes the temporary file that a killed writer of `name` left behind.
     ///
     /// # Errors
     ///
@@ -210,9 +212,9 @@ impl Folder {
         self.unlink(&temporary, &path).map(drop)
     }
 
-    /// Proves that a file of this name could be written: writes and syncs its temporary file, and
-    /// removes it again. The temporary file is 64 KiB larger than the file, at most 64 MiB, so that
-    /// a disk without room for the next save is found full.
+    /// Proves that a file of this name could be written: writes and syncs its temporary file, then
+    /// removes it. The temporary file is 64 KiB larger than the file, at most 64 MiB. So a disk
+    /// without room for the next save is reported as full.
     ///
     /// # Errors
     ///
@@ -223,8 +225,8 @@ impl Folder {
         self.write_temporary(name, &vec![0; size as usize]).map(drop)
     }
 
-    /// Opens a file to touch it later. Where it is missing it is created empty, 0600 from the first
-    /// moment; what it holds is neither read nor changed.
+    /// Opens a file to touch it later. Creates it empty if it is missing, with mode 0600 from the
+    /// first moment. Its content is neither read nor changed.
     ///
     /// # Errors
     ///
@@ -235,7 +237,7 @@ impl Folder {
         Ok(SignalFile::new(path, file))
     }
 
-    /// Makes durable what the folder shows: a writer that was killed may have left a name
+    /// Makes the current names in the folder durable: a killed writer may have left one
     /// unconfirmed.
     ///
     /// # Errors
@@ -245,48 +247,49 @@ impl Folder {
         self.settle(&self.path, true)
     }
 
-    /// Opens or creates a file for locking, for reading and writing, without truncation.
+    /// Opens or creates a file for locking, read-write, without truncating it.
     pub(crate) fn open_lock_file(&self, name: &str) -> Result<File, FileError> {
         let path = self.path_of(name)?;
         self.directory.open_or_create(&path, name, Trust::Private)
     }
 
-    /// Creates a file that lies there while a lock is held; `None` where something has the name.
+    /// Creates a file whose existence is a lock. Returns `None` if the name is taken.
     pub(crate) fn create_presence_file(&self, name: &str) -> Result<Option<File>, FileError> {
         let path = self.path_of(name)?;
         self.directory.create_presence_file(&path, name)
     }
 
-    /// An error where what lies there is no regular file of this user's, whatever its mode.
+    /// Fails if the name is taken by anything but a regular file of this user, whatever its access
+    /// list.
     #[cfg(windows)]
     pub(crate) fn check_presence_file(&self, name: &str) -> Result<(), FileError> {
         let path = self.path_of(name)?;
         self.directory.check_removable(&path, name)
     }
 
-    /// Opens a file that lies there while a lock is held, whoever made it, for reading and writing;
-    /// `None` where nothing lies there.
+    /// Opens a file whose existence is a lock, whichever program made it, read-write. Returns
+    /// `None` if it does not exist.
     #[cfg(unix)]
     pub(crate) fn open_presence_file(&self, name: &str) -> Result<Option<File>, FileError> {
         let path = self.path_of(name)?;
         self.directory.open_presence_file(&path, name)
     }
 
-    /// Opens such a file so that nobody else can write or remove it; `None` where it is in use or
-    /// gone.
+    /// Opens such a file so that no other process can write or remove it. Returns `None` if it is
+    /// in use or gone.
     #[cfg(windows)]
     pub(crate) fn claim_presence_file(&self, name: &str) -> Result<Option<File>, FileError> {
         let path = self.path_of(name)?;
         self.directory.claim_presence_file(&path)
     }
 
-    /// Removes a lock file. What fails is left for others to find stale.
+    /// Removes a lock file. On failure it is left for other programs to find stale.
     #[cfg(unix)]
     pub(crate) fn remove_presence_file(&self, name: &str) {
         self.directory.unlink(name).ok();
     }
 
-    /// Which file has the name, if any has.
+    /// The identity of the file with this name, or `None` if there is none.
     pub(crate) fn identity_at(&self, name: &str) -> Result<Option<Identity>, FileError> {
         let path = self.path_of(name)?;
         self.directory
@@ -295,6 +298,7 @@ impl Folder {
     }
 
     fn path_of(&self, name: &str) -> Result<PathBuf, FileError> {
+        // A name with a separator or `..` could lead out of the folder that was checked.
         let path = self.path.join(name);
         if path.parent() == Some(self.path.as_path()) && path.file_name() == Some(name.as_ref()) {
             return Ok(path);
@@ -307,6 +311,7 @@ impl Folder {
         let name = temporary_name(name);
         let path = self.path_of(&name)?;
         let created = match self.directory.create_file(&name) {
+            // Left by a killed writer. The caller holds the lock, so no other writer is using it.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
                 self.unlink(&name, &path)?;
                 self.directory.create_file(&name)
@@ -322,9 +327,9 @@ impl Folder {
         Ok(temporary)
     }
 
-    /// The file got its times before it got its name, and from a clock that may stand still for
-    /// milliseconds. Where this fails, other programs may see the change later, and nothing else is
-    /// amiss.
+    /// Touches the file: its times were set before the rename, and from a clock that may stand
+    /// still for milliseconds. If this fails, other programs may see the change later; nothing else
+    /// is affected.
     fn tell(&self, name: &str, kept: Option<&File>) {
         match kept {
             Some(file) => signal::touch(file).ok(),
@@ -341,8 +346,8 @@ impl Folder {
         }
     }
 
-    /// Makes a change of names durable. With the first file of a name the folder's own name too,
-    /// for whoever created the folder may have been killed before that.
+    /// Makes a change of names durable. If the name is new, also syncs the folder's own name,
+    /// because the creator of the folder may have been killed before it could.
     fn settle(&self, path: &Path, existed: bool) -> Result<(), FileError> {
         let synced = self.directory.sync().and_then(|()| match existed {
             true => Ok(()),
@@ -366,11 +371,12 @@ impl Temporary<'_> {
         os::sync_file(file).map_err(|source| FileError::from_io("sync", path, source))
     }
 
-    /// Returns the file where the operating system lets it stay open.
+    /// Returns the file if the operating system lets it stay open across a rename.
     fn rename_over(mut self, name: &str, path: &Path) -> Result<Option<File>, FileError> {
         let kept = os::keep_open(self.file.take());
         match self.folder.directory.rename_over(&self.name, name) {
             Ok(()) => {
+                // An empty name tells `drop` that there is nothing left to remove.
                 self.name.clear();
                 Ok(kept)
             }
@@ -395,13 +401,13 @@ impl Drop for Temporary<'_> {
     fn drop(&mut self) {
         self.file = None;
         if !self.name.is_empty() {
-            // The error that led here is the one to report; litter is swept by the next writer.
+            // Report the first error. A leftover file is removed by the next writer.
             self.folder.directory.unlink(&self.name).ok();
         }
     }
 }
 
-/// A trailing slash or dot would make the system follow a link that must be seen.
+/// Drops a trailing slash or dot, which would make the system follow a link that must be detected.
 fn without_trailing_slash(path: &Path) -> PathBuf {
     path.components().collect()
 }
@@ -410,8 +416,8 @@ fn temporary_name(name: &str) -> String {
     format!("{name}.tmp")
 }
 
-/// A sign-in takes about 7 KiB; several fit.
+/// A sign-in takes about 7 KiB, so several fit.
 const PROBE_GROWTH: u64 = 64 * 1024;
 
-/// Bounds the memory for the probe of a file of any size.
+/// Bounds the memory that the probe of a large file takes.
 const PROBE_LIMIT: u64 = 64 * 1024 * 1024;

@@ -1,15 +1,16 @@
-//! Files that are replaced atomically and durably, checked before they are trusted, and stamped.
+//! Files that are replaced atomically and durably, checked before use, and stamped.
 //!
-//! A store lives in a [`Folder`]. Every path that is opened is checked at its final component:
-//! kind, owner, links and mode. Each operating system has one file here with the same names;
-//! nothing above this module may assume an inode or an open handle.
+//! A store is kept in a [`Folder`]. Each opened path is checked at its final component: kind,
+//! owner, links and mode. Each operating system has a module here with the same interface. Code
+//! above this module must not rely on inodes or open handles.
 //!
 //! # Platform differences
 //!
-//! Unix: owner and mode are checked, a stamp is (device, inode, size, mtime, ctime) with the
-//! descriptor kept open, so that the inode cannot be used again. Windows: owner and access list are
-//! checked, a stamp is (volume, file id, size, write time) without a handle, and names are changed
-//! by calls that write through, for a folder cannot be synced.
+//! Unix: owner and mode are checked. A stamp is (device, inode, size, mtime, ctime), and its
+//! descriptor stays open so that the inode cannot be reused.
+//!
+//! Windows: owner and access list are checked. A stamp is (volume, file id, size, write time)
+//! without a handle. Names are changed by write-through calls, because a folder cannot be synced.
 
 #[cfg(any(windows, test))]
 mod access_list;
@@ -49,11 +50,12 @@ pub use self::{
     trust::{Parents, Trust},
 };
 
-/// Refuses a place that lies below a folder which others may change, or behind a link of somebody
-/// else's: they could put another place in its stead, and this one back later. Each folder above
-/// must be this user's or the system's, because its owner can do so whatever the mode is. Where the
-/// mode lets others write, it must be sticky, as `/tmp` is. The place itself need not exist. If it
-/// is a link, the folders above what it leads to are looked at, too.
+/// Refuses a place below a folder that others may change, or behind a link of another user. They
+/// could replace the place with another one, and put it back later.
+///
+/// Each folder above must belong to this user or the system, because its owner can replace entries
+/// whatever its mode. If its mode lets others write, it must be sticky, as `/tmp` is. The place
+/// itself need not exist. If it is a link, the folders above its target are checked too.
 ///
 /// On Windows nothing is checked.
 ///
@@ -64,21 +66,21 @@ pub fn check_above(path: &Path) -> Result<(), FileError> {
     os::check_above(path)
 }
 
-/// Whether an error may name a command that makes the folder `path` and those above it that are
-/// missing: the first one that exists is a folder of this user's, and for a superuser it lies in
-/// their home.
+/// Whether an error may name a command that creates the folder `path` and its missing parents. The
+/// first existing parent must be a folder of this user. For a superuser it must also be in their
+/// home.
 pub fn may_make(path: &Path) -> bool {
     os::may_make(path)
 }
 
-/// Tells what lies at `path` now, by one system call; `None` where nothing lies there.
+/// Returns the current stamp of `path` with one system call, or `None` if nothing exists there.
 ///
-/// Any difference from an earlier stamp means that the file was changed. The last component is not
-/// followed if it is a link.
+/// Any difference from an earlier stamp means that the file was changed. A link in the last
+/// component is not followed.
 ///
 /// # Errors
 ///
-/// [`FileError::PermissionDenied`] or [`FileError::Io`] where the system call failed.
+/// [`FileError::PermissionDenied`] or [`FileError::Io`] if the system call failed.
 pub fn stamp(path: &Path) -> Result<Option<FileStamp>, FileError> {
     FileStamp::at(path).map_err(|source| FileError::from_io("look at", path, source))
 }

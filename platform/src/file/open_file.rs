@@ -1,4 +1,4 @@
-//! A file that is open for reading and was found safe.
+//! A file that is open for reading and was checked.
 
 use std::{
     fs::File,
@@ -13,7 +13,7 @@ use super::{FileError, os, os::FileStamp};
 
 /// A regular file that passed the checks of its [`Folder`](super::Folder).
 ///
-/// What is read comes from this very file, even if another has taken its name since.
+/// Reads come from this very file, even if another file has taken its name since.
 #[derive(Debug)]
 pub struct OpenFile {
     path: PathBuf,
@@ -22,7 +22,7 @@ pub struct OpenFile {
     readable_by_others: bool,
 }
 
-/// What the operating system's side opened and found safe.
+/// The result of opening and checking a file on one operating system.
 pub(super) struct Opened {
     pub(super) file: Arc<File>,
     pub(super) stamp: FileStamp,
@@ -35,15 +35,15 @@ impl OpenFile {
         Self { path, file, stamp, readable_by_others }
     }
 
-    /// The path it was opened by.
+    /// The path that the file was opened by.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// What the file was when it was opened, taken before any byte was read.
+    /// The file's stamp when it was opened, taken before any byte was read.
     ///
-    /// On Unix the stamp keeps the descriptor, so that no later file can have the same stamp.
+    /// On Unix the stamp keeps the descriptor open, so no later file can have the same stamp.
     #[must_use]
     pub fn stamp(&self) -> FileStamp {
         self.stamp.clone()
@@ -61,7 +61,8 @@ impl OpenFile {
         self.len() == 0
     }
 
-    /// Whether its mode, or its access list, lets other users read it. Only in a shared place.
+    /// Whether its mode or its access list lets other users read it. Only possible in a shared
+    /// place.
     #[must_use]
     pub fn readable_by_others(&self) -> bool {
         self.readable_by_others
@@ -71,7 +72,7 @@ impl OpenFile {
     ///
     /// # Errors
     ///
-    /// [`FileError::Io`] where reading fails.
+    /// [`FileError::Io`] if reading fails.
     pub fn read_head(&self, max: usize) -> Result<Zeroizing<Vec<u8>>, FileError> {
         let size = usize::try_from(self.len()).unwrap_or(usize::MAX).min(max);
         let mut bytes = Zeroizing::new(vec![0; size]);
@@ -80,13 +81,14 @@ impl OpenFile {
         Ok(bytes)
     }
 
-    /// Reads the whole file, if it has at most `limit` bytes.
+    /// Reads the whole file if it has at most `limit` bytes.
     ///
-    /// A file that another program writes in place may be read torn; one that is replaced cannot.
+    /// The content may be torn if another program writes the file in place. A file that is replaced
+    /// is never torn.
     ///
     /// # Errors
     ///
-    /// [`FileError::TooLarge`] before anything is allocated, [`FileError::Io`] where reading fails.
+    /// [`FileError::TooLarge`] before anything is allocated; [`FileError::Io`] if reading fails.
     pub fn read_all(&self, limit: u64) -> Result<Zeroizing<Vec<u8>>, FileError> {
         let mut size = self.len();
         loop {
@@ -95,7 +97,7 @@ impl OpenFile {
                 return Err(too_large());
             }
             let expected = usize::try_from(size).map_err(|_| too_large())?;
-            // One byte more than expected shows a file that grew meanwhile.
+            // One spare byte detects a file that has grown since the size was taken.
             let mut bytes = Zeroizing::new(vec![0; expected.checked_add(1).ok_or_else(too_large)?]);
             let read = self.fill(&mut bytes)?;
             if read <= expected {
@@ -103,6 +105,7 @@ impl OpenFile {
                 return Ok(bytes);
             }
             let now = self.file.metadata().map_err(|source| self.error(source))?.len();
+            // At least one byte more than before, so that a stale size cannot loop forever.
             size = now.max(size + 1);
         }
     }

@@ -1,16 +1,17 @@
-//! Whose place it is: whether a folder or a file was made for a store alone.
+//! Whether a folder or a file was made only for a store.
 //!
-//! A command that narrows a mode breaks what others use the place for. So an error names one only
-//! for what is a store's own, and else says in words what to do:
+//! A command that narrows a mode breaks other programs that use the place. So an error names such a
+//! command only for a store's own place. Otherwise it says in words what to do. A place is a
+//! store's own if it is:
 //!
-//! * a folder, if it is `tokenkeep/NAME` in the user's data folder or in that of the login session,
-//!   or if there is something in it and all of it are a store's files or key files of ours. It is
-//!   never the root, nor the user's home.
-//! * a file, if it has the name of a store's file and lies in such a folder, or if it begins as key
-//!   files of ours do.
+//! * a folder `tokenkeep/NAME` in the user's data folder or in the runtime folder of the login
+//!   session, or a folder that is not empty and holds only a store's files or our key files. The
+//!   root and the user's home never count.
+//! * a file with the name of a store's file in such a folder, or a file that begins like one of our
+//!   key files.
 //!
-//! Whoever asks has seen that it belongs to this user and has no sticky bit. The answer is for a
-//! text alone: it is never a reason to use a place.
+//! The caller has already checked that it belongs to this user and has no sticky bit. The answer
+//! only selects the text of an error. It is never a reason to use a place.
 
 use std::{
     env, fs,
@@ -34,7 +35,7 @@ pub(super) fn is_own_file(path: &Path) -> bool {
     is_key_file(path) || has_store_name(path) && path.parent().is_some_and(is_own_folder)
 }
 
-/// Whether a store names its file so, and cannot name it otherwise.
+/// Whether the name is one that only a store gives its files.
 pub(super) fn has_store_name(path: &Path) -> bool {
     path.file_name().and_then(|name| name.to_str()).is_some_and(|name| {
         STORE_FILES.contains(&name.strip_suffix(".tmp").unwrap_or(name))
@@ -47,14 +48,14 @@ fn is_home(path: &Path) -> bool {
     home().is_some_and(|home| home == path || real(&home).is_some_and(|h| real(path) == Some(h)))
 }
 
-/// The user's home folder as the environment or the system's list of users has it. The root folder,
-/// which services have for one, is nobody's home.
+/// The user's home folder from the environment or the user database. Services may have the root
+/// folder as their home; that one is ignored.
 pub(super) fn home() -> Option<PathBuf> {
     env::home_dir().filter(|home| home.is_absolute() && home.parent().is_some())
 }
 
-/// `tokenkeep/NAME` where a program that names no folder keeps its store. Behind a `..` the folder
-/// is another one than its path says.
+/// `tokenkeep/NAME` where a program that names no folder keeps its store. A path with `..` may lead
+/// to a folder other than its text says, so it is refused.
 fn is_default(path: &Path) -> bool {
     if path.components().any(|component| component == Component::ParentDir) {
         return false;
@@ -92,6 +93,7 @@ fn holds_a_store(folder: &Path) -> bool {
     for entry in entries {
         let Ok(path) = entry.map(|entry| entry.path()) else { return false };
         count += 1;
+        // The limit bounds the work: a folder with more entries cannot be a store's.
         if count > MAX_FILES || !(has_store_name(&path) || is_key_file(&path)) {
             return false;
         }
@@ -100,6 +102,7 @@ fn holds_a_store(folder: &Path) -> bool {
 }
 
 fn is_key_file(path: &Path) -> bool {
+    // Opening anything but a regular file could block or have side effects.
     if !fs::symlink_metadata(path).is_ok_and(|found| found.is_file()) {
         return false;
     }
@@ -108,17 +111,17 @@ fn is_key_file(path: &Path) -> bool {
     read.is_ok() && head == *KEY_FILE_HEAD
 }
 
-/// The files of a sealed store, as FORMAT.md has them; each may have a `.tmp` beside it.
+/// The files of a sealed store, as listed in FORMAT.md. Each may have a `.tmp` next to it.
 const STORE_FILES: [&str; 5] =
     ["cache.sealed", "cache.lock", "cache.queue", "cache.holder", "key.dpapi"];
 
-/// What they are called when they were set aside.
+/// Prefixes of the names of files that were set aside.
 const SET_ASIDE: [&str; 2] = ["cache.quarantine-", "key.dpapi.quarantine-"];
 
-/// How a key file begins, whatever its version; nothing after it is read.
+/// The start of a key file, whatever its version. Nothing after it is read.
 const KEY_FILE_HEAD: &[u8; 20] = b"tokenkeep-key-file-v";
 
-/// More than a store ever leaves.
+/// More files than a store ever leaves.
 const MAX_FILES: usize = 64;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Where a path leads, and paths as bytes.
+//! Resolves paths, and converts paths to bytes.
 
 use std::{
     ffi::OsString,
@@ -6,16 +6,17 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-/// `path` without links, `.` and `..`, so that two paths to one place are equal.
+/// Resolves `path` without links, `.` and `..`, so that two paths to one place compare equal.
 ///
-/// What does not exist yet is taken as it is written, behind the part that exists.
+/// The part that does not exist yet is appended as written to the resolved existing part.
 ///
 /// # Errors
 ///
-/// Where the part that exists cannot be looked at.
+/// If the existing part cannot be looked at.
 pub fn real_path(path: &Path) -> io::Result<PathBuf> {
     let path = std::path::absolute(path)?;
     let components: Vec<Component<'_>> = path.components().collect();
+    // The longest existing prefix comes first: each step drops one component from the end.
     for existing in (1..=components.len()).rev() {
         let (there, missing) = components.split_at(existing);
         let mut real = match std::fs::canonicalize(there.iter().collect::<PathBuf>()) {
@@ -35,17 +36,18 @@ pub fn real_path(path: &Path) -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// A path as bytes that [`path_from_bytes`] reads on the same system; `None` where it has no such
-/// form.
+/// Converts a path to bytes that [`path_from_bytes`] reads on the same system. Returns `None` if
+/// the path has no such form.
 ///
-/// On Unix they are those of the system, elsewhere the path's text in UTF-8.
+/// On Unix they are the bytes of the system, elsewhere the path's text in UTF-8.
 #[must_use]
 pub fn path_to_bytes(path: &Path) -> Option<Vec<u8>> {
     let bytes = path.as_os_str().as_encoded_bytes();
     (cfg!(unix) || std::str::from_utf8(bytes).is_ok()).then(|| bytes.to_vec())
 }
 
-/// The path that [`path_to_bytes`] gave as bytes; `None` where they are no path of this system.
+/// Converts the bytes of [`path_to_bytes`] back. Returns `None` if they are not a path on this
+/// system.
 #[must_use]
 pub fn path_from_bytes(bytes: &[u8]) -> Option<PathBuf> {
     let text = text_from_bytes(bytes)?;
@@ -77,7 +79,7 @@ mod tests {
         assert_eq!(of("not/../../x"), real.parent().unwrap().join("x"));
     }
 
-    // Not on Windows: links that anybody may make
+    // Not on Windows: creating links there needs a privilege.
     #[cfg(unix)]
     #[test]
     fn a_link_leads_where_it_leads() {

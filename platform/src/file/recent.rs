@@ -1,15 +1,16 @@
-//! Whether the time of a file may stand for more than one change.
+//! Whether one file time may cover more than one change.
 
 use std::time::{Duration, SystemTime};
 
-/// A change just after `now` may get the same time as the last one, `written`, from a clock that
-/// stands still meanwhile.
+/// Whether a change just after `now` may get the same time as the last change, `written`. This
+/// happens if the file system's clock does not advance between them.
 pub(super) fn is_recent(written: SystemTime, now: SystemTime) -> bool {
     let apart = now.duration_since(written).unwrap_or_else(|ahead| ahead.duration());
     apart < TICK
 }
 
-/// Longer than any clock of files stands still: 10 ms on Linux before 6.13, 16 ms on Windows.
+/// Longer than the granularity of any file system clock: 10 ms on Linux before 6.13, 16 ms on
+/// Windows.
 const TICK: Duration = Duration::from_millis(50);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! A file whose time of the last write tells other programs that something changed.
+//! A file whose modification time tells other programs that something changed.
 
 use std::{
     fs::{File, FileTimes},
@@ -9,7 +9,7 @@ use std::{
 
 use super::FileError;
 
-/// A file that is open to be touched.
+/// An open file that can be touched.
 #[derive(Debug)]
 pub struct SignalFile {
     path: PathBuf,
@@ -21,21 +21,21 @@ impl SignalFile {
         Self { path, file }
     }
 
-    /// Moves the time of the last write forward, to now or to a millisecond after what it was,
-    /// whichever is later; by two seconds where the file system keeps no finer times. So everybody
-    /// who compares it sees a change, even within one tick of a coarse clock or after the clock was
-    /// set back.
+    /// Moves the modification time forward: to now, or to one millisecond after the old time,
+    /// whichever is later. If the file system has coarser times, the step is two seconds. So every
+    /// program that compares the time sees a change, even within one clock tick or after the clock
+    /// was set back.
     ///
     /// # Errors
     ///
-    /// [`FileError::Io`] or [`FileError::PermissionDenied`] where the time cannot be set or does
-    /// not move.
+    /// [`FileError::Io`] or [`FileError::PermissionDenied`] if the time cannot be set or does not
+    /// move.
     pub fn touch(&self) -> Result<(), FileError> {
         touch(&self.file).map_err(|source| FileError::from_io("touch", &self.path, source))
     }
 }
 
-/// What [`SignalFile::touch`] does.
+/// Implements [`SignalFile::touch`].
 pub(super) fn touch(file: &File) -> io::Result<()> {
     touch_at(file, SystemTime::now())
 }
@@ -45,6 +45,7 @@ fn touch_at(file: &File, now: SystemTime) -> io::Result<()> {
     for step in [FINE, COARSE] {
         let next = before.checked_add(step).map_or(now, |next| next.max(now));
         file.set_times(FileTimes::new().set_accessed(now).set_modified(next))?;
+        // The file system may have rounded the time down to the old one.
         if file.metadata()?.modified()? > before {
             return Ok(());
         }
@@ -54,7 +55,7 @@ fn touch_at(file: &File, now: SystemTime) -> io::Result<()> {
 
 /// Some programs compare whole milliseconds.
 const FINE: Duration = Duration::from_millis(1);
-/// FAT keeps even seconds.
+/// FAT stores times in steps of two seconds.
 const COARSE: Duration = Duration::from_secs(2);
 
 #[cfg(test)]

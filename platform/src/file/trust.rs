@@ -1,22 +1,22 @@
-//! What kind of folder a file lies in, and so how strictly it is checked.
+//! The kind of folder a file is in, which sets how strictly it is checked.
 
-/// Whether the folders above a new folder are made too.
+/// Whether missing parents of a new folder are created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Parents {
-    /// Missing ones are created, for a place that the program chose.
+    /// Create missing parents. For a place that the program chose.
     Create,
-    /// They must exist, for a place that a user named.
+    /// The parents must exist. For a place that a user named.
     Require,
 }
 
-/// Whose folder it is.
+/// Who uses a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Trust {
-    /// The store's own. Nobody else may enter the folder or read a file in it; links are refused.
+    /// The store's own folder. No other user may enter it or read a file in it. Links are refused.
     Private,
-    /// One that other programs use too. Others may look into the folder and read files, but may
-    /// change neither; a file must be a regular one. The folder may be reached through a link.
+    /// A folder that other programs use too. Other users may list it and read its files, but may
+    /// change neither. A file must be a regular file. The folder may be reached through a link.
     Shared,
 }

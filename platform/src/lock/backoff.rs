@@ -1,4 +1,4 @@
-//! How often a waiter looks again, until when, and whom it tells.
+//! Pauses of a waiter, its deadline, and its wait notification.
 
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -9,7 +9,7 @@ use std::{
 
 use super::{Holder, LockError, Wait};
 
-/// What is left of the time to wait for one lock.
+/// The deadline of one acquisition, and its state so far.
 pub(super) struct Deadline<'a> {
     wait: &'a Wait<'a>,
     began: Option<Instant>,
@@ -17,7 +17,7 @@ pub(super) struct Deadline<'a> {
     pub(super) backoff: Backoff,
 }
 
-/// Which file is held, and by whom.
+/// The file that is held, and its holder.
 pub(super) struct Obstacle {
     pub(super) path: PathBuf,
     pub(super) holder: Holder,
@@ -29,13 +29,13 @@ impl<'a> Deadline<'a> {
         Self { wait, began: None, notified: false, backoff }
     }
 
-    /// Whether there was any reason to wait so far.
+    /// Whether the lock has not been free at each attempt so far.
     pub(super) fn has_waited(&self) -> bool {
         self.began.is_some()
     }
 
-    /// Whether somebody has to be told of the wait. They may take their time, so nothing may be
-    /// held then.
+    /// Whether the caller must be notified of the wait. Its callback may block, so no lock may be
+    /// held during it.
     pub(super) fn is_to_tell(&self) -> bool {
         let waited = self.began.map(|began| began.elapsed());
         !self.notified
@@ -65,7 +65,7 @@ impl<'a> Deadline<'a> {
     }
 }
 
-/// Pauses between two looks, with jitter so that waiters do not move in step.
+/// Pauses between two attempts, with jitter so that waiters do not retry in step.
 #[derive(Debug)]
 pub(super) struct Backoff {
     random: u64,
@@ -73,36 +73,36 @@ pub(super) struct Backoff {
 }
 
 impl Backoff {
-    /// The seed decides the jitter.
+    /// The seed determines the jitter.
     pub(super) fn new(seed: u64) -> Self {
         Self { random: seed | 1, head: HEAD_FIRST }
     }
 
-    /// For those in the queue. It does not depend on how long they have waited: a pause that grew
-    /// would give newcomers an advantage.
+    /// The pause of a waiter in the queue. It does not grow with the time waited, because that
+    /// would favour newcomers.
     pub(super) fn in_queue(&mut self) -> Duration {
         self.jitter(IN_QUEUE)
     }
 
-    /// For the one at the head of the queue, who has nobody to compete with.
+    /// The pause of the waiter at the head of the queue, which has no competitors.
     pub(super) fn at_head(&mut self) -> Duration {
         let pause = self.jitter(self.head);
         self.head = (self.head * 5 / 4).min(HEAD_LAST);
         pause
     }
 
-    /// For those who wait for a lock that other programs use too. They look at it far less often,
-    /// so this does as well.
+    /// The pause of a waiter for a lock shared with other programs. They poll far less often, so
+    /// this is enough.
     pub(super) fn among_peers(&mut self) -> Duration {
         self.jitter(AMONG_PEERS)
     }
 
-    /// How long a lock that was just released is left to the peers, who cannot queue.
+    /// How long a lock that was just released is left to the peers, which cannot queue.
     pub(super) fn for_peers(&mut self) -> Duration {
         self.jitter(FOR_PEERS)
     }
 
-    /// Between a half and one and a half of the mean. The generator is Marsaglia's xorshift64.
+    /// A random time between 0.5 and 1.5 of the mean. The generator is Marsaglia's xorshift64.
     fn jitter(&mut self, mean: Duration) -> Duration {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
@@ -111,8 +111,7 @@ impl Backoff {
     }
 }
 
-/// Windows makes and drops a timer for each pause, so many waiters that look often would hinder the
-/// holder.
+/// Windows creates a timer for each pause, so many waiters with short pauses would slow the holder.
 const IN_QUEUE: Duration = Duration::from_millis(if cfg!(windows) { 10 } else { 2 });
 const HEAD_FIRST: Duration = Duration::from_micros(30);
 const HEAD_LAST: Duration = Duration::from_millis(1);

@@ -1,15 +1,15 @@
-//! What stands in a lock file, or in a note beside one: who holds it.
+//! The content of a lock file, or of a note next to one: the holder.
 //!
 //! Peers write `PID`, `PID PROGRAM`, the same after a byte order mark, `{PID} {PROGRAM}`, or `PID
-//! HOST`. Ours begins as theirs and says in which run of which system the process id means
-//! something: `PID PROGRAM boot=ID pidns=ID`.
+//! HOST`. Our content starts the same way and adds where the process id is valid: `PID PROGRAM
+//! boot=ID pidns=ID`.
 
 use std::{env, path::Path, process};
 
 use super::peer::{self, Process};
 use crate::text::is_obeyed;
 
-/// What a lock file says, as far as it can be read.
+/// The parsed content of a lock file. Fields that cannot be read are absent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Content<'a> {
     pid: Option<u32>,
@@ -19,7 +19,7 @@ pub(super) struct Content<'a> {
     is_empty: bool,
 }
 
-/// This process and where its view of process ids holds.
+/// This process, and the boot and namespace in which its process ids are valid.
 #[derive(Debug)]
 pub(super) struct Here {
     boot: Option<String>,
@@ -30,6 +30,7 @@ pub(super) struct Here {
 
 impl<'a> Content<'a> {
     pub(super) fn parse(bytes: &'a [u8]) -> Self {
+        // .NET programs write a byte order mark.
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let text = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
         let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
@@ -55,20 +56,21 @@ impl<'a> Content<'a> {
         self.pid
     }
 
-    /// Whom a user would look for.
+    /// The holder as shown to a user.
     pub(super) fn holder(&self) -> Option<String> {
         Some(process_name(self.pid?, self.program))
     }
 }
 
-/// What is known of the process that a [`Content`] names.
+/// The state of the process that a [`Content`] names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Judged {
-    /// Certainly not there: nobody, a process that ended, or by now another program's.
+    /// Certainly not the holder: no process is named, it has ended, or its id now belongs to
+    /// another program.
     Gone,
-    /// There, for all that is known.
+    /// Running, as far as can be told.
     There,
-    /// Of another namespace or another run of the system, where its id says nothing here.
+    /// In another namespace or from another boot, so its id means nothing here.
     Elsewhere,
 }
 
@@ -82,7 +84,7 @@ impl Here {
         }
     }
 
-    /// What this process writes into a lock file of its own.
+    /// What this process writes into its own lock files.
     pub(super) fn content(&self) -> String {
         let program = Some(bare_name(&program_name())).filter(|name| name.len() <= NAME_BYTES);
         let program = program.unwrap_or_default();
@@ -91,7 +93,7 @@ impl Here {
         format!("{} {program}{BOOT}{boot}{NAMESPACE}{namespace}", process::id())
     }
 
-    /// Whether the holder it names is certainly not there.
+    /// Whether the named holder certainly no longer exists.
     pub(super) fn is_gone(&self, content: &Content<'_>) -> bool {
         self.judge(content) == Judged::Gone
     }
@@ -114,9 +116,9 @@ impl Here {
         }
     }
 
-    /// Whether a process of these names may have written it.
+    /// Whether a process with these names may have written the content.
     fn may_be(&self, content: &Content<'_>, names: &[String]) -> bool {
-        // Java says the host instead of the program.
+        // Java programs write the host instead of the program.
         if content.program.is_empty() || (self.host)().as_deref() == Some(content.program) {
             return true;
         }
@@ -125,7 +127,7 @@ impl Here {
     }
 }
 
-/// A process for a message. Nothing that could disturb a terminal.
+/// A process as shown in a message. Leaves out a program name that could disturb a terminal.
 pub(super) fn process_name(pid: u32, program: &str) -> String {
     match program {
         "" => format!("process {pid}"),
@@ -134,13 +136,13 @@ pub(super) fn process_name(pid: u32, program: &str) -> String {
     }
 }
 
-/// The file name that this program was started by.
+/// The file name that this program was started with.
 pub(super) fn program_name() -> String {
     let program = env::args_os().next().unwrap_or_default();
     Path::new(&program).file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// A program's name as we write it: one word.
+/// A program's name as it is written: one word.
 fn bare_name(program: &str) -> String {
     program.replace(|c: char| c.is_whitespace() || c.is_control(), "_")
 }
@@ -153,9 +155,9 @@ fn known(text: &str) -> Option<&str> {
     (text != UNKNOWN).then_some(text)
 }
 
-/// A longer name is left out, for a part of one is no name. File systems allow 255.
+/// A longer name is omitted, because a truncated name would match nothing. File systems allow 255.
 const NAME_BYTES: usize = 100;
-/// Where a system has no such thing.
+/// Written if the system has no such id.
 const UNKNOWN: &str = "?";
 const BOOT: &str = " boot=";
 const NAMESPACE: &str = " pidns=";

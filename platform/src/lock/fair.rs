@@ -1,13 +1,14 @@
-//! The fair lock on files that are never deleted.
+//! The fair lock, on files that are never deleted.
 //!
-//! Three files: `NAME.lock` is the lock, `NAME.queue` a turnstile in front of it, `NAME.holder`
-//! says who had it last and who heads the queue. Whoever wants the lock first takes the queue, then
-//! waits for the lock, then lets the next one into the queue. So only one waiter watches the lock,
-//! and whoever releases it cannot take it again before somebody who waits has had a chance: with
-//! plain retrying some of 64 processes get no turn for seconds. A waiter that stands still at the
-//! head of the queue is passed by.
+//! There are three files. `NAME.lock` is the lock. `NAME.queue` is a turnstile in front of it.
+//! `NAME.holder` names the last holder and the process at the head of the queue.
 //!
-//! Exclusion is by the lock alone. The queue only gives everybody a turn.
+//! A process first locks the queue, then waits for the lock, then unlocks the queue for the next.
+//! So only one waiter polls the lock, and the process that releases it cannot take it again before
+//! a waiter had a chance. With plain retrying some of 64 processes get no turn for seconds. A
+//! waiter that stands still at the head of the queue is passed by.
+//!
+//! Only the lock excludes. The queue only provides fairness.
 
 use std::{
     path::{Path, PathBuf},
@@ -31,7 +32,7 @@ pub(super) struct Fair {
     idle: Mutex<Vec<Files>>,
 }
 
-/// The lock, held.
+/// The held lock.
 #[derive(Debug)]
 pub(super) struct Held {
     lock: Arc<Fair>,
@@ -52,8 +53,9 @@ impl Fair {
         Ok(Held { lock: Arc::clone(self), files: Some(files) })
     }
 
-    /// Files that this very process opened and does not use now. A mutex that is held elsewhere may
-    /// be one that was held when this process was forked, so nobody waits for it.
+    /// Takes files that this process opened and that are idle. Does not wait for the mutex: it may
+    /// have been held by another thread when this process was forked, and then it is never
+    /// released.
     fn take_idle(&self) -> Option<Files> {
         let mut idle = self.idle.try_lock().ok()?;
         let pid = process::id();
@@ -82,17 +84,17 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         let Some(files) = self.files.take() else { return };
-        // Files that could not be unlocked are closed instead, which unlocks them too.
+        // If unlocking fails, the files are dropped and closed, which unlocks them too.
         if files.pid() == process::id() && files.lock.unlock().is_ok() {
             self.lock.put_idle(files);
         }
     }
 }
 
-/// Threads of one process that use a lock at once and then keep their descriptors.
+/// How many descriptor sets are kept: threads that often use one lock at the same time.
 const MAX_IDLE: usize = 4;
 
-/// Returns files whose lock is held and whose queue is free for the next.
+/// Returns files with the lock held and the queue unlocked for the next process.
 fn pass(names: &Names, idle: Option<Files>, wait: &Wait<'_>) -> Result<Files, LockError> {
     let mut deadline = Deadline::new(wait);
     let mut idle = idle;
@@ -109,7 +111,7 @@ fn pass(names: &Names, idle: Option<Files>, wait: &Wait<'_>) -> Result<Files, Lo
             }
             Entered::Not => {}
         }
-        // Releases what was locked of files that mean nothing any more.
+        // Unlocks and closes the files that were replaced.
         drop(files);
         let pause = deadline.backoff.in_queue();
         let unknown = || Obstacle { path: names.lock.clone(), holder: Holder::default() };
@@ -120,7 +122,7 @@ fn pass(names: &Names, idle: Option<Files>, wait: &Wait<'_>) -> Result<Files, Lo
 enum Entered {
     InTurn,
     PastQueue,
-    /// Somebody replaced one of the files, which must be opened again.
+    /// One of the files was replaced and must be opened again.
     Not,
 }
 
@@ -133,7 +135,7 @@ fn enter(names: &Names, files: &Files, deadline: &mut Deadline<'_>) -> Result<En
                     return Ok(Entered::InTurn);
                 }
                 Some(_) => return Ok(Entered::Not),
-                // Whom it tells may never come back: nobody is to wait behind that.
+                // The callback may never return. No waiter may be stuck behind it.
                 None if files.queue.unlock().is_err() => return Ok(Entered::Not),
                 None => deadline.tell(at_lock(names, files)),
             },
@@ -154,7 +156,7 @@ fn enter(names: &Names, files: &Files, deadline: &mut Deadline<'_>) -> Result<En
     }
 }
 
-/// Waits for the lock with the queue held; `None` when somebody has to be told of the wait.
+/// Waits for the lock with the queue held. Returns `None` when the caller must be notified.
 fn at_head(
     names: &Names,
     files: &Files,
@@ -176,7 +178,7 @@ fn at_head(
     }
 }
 
-/// The lock, past the head of the queue, if that stands still.
+/// Takes the lock past the head of the queue if the head stands still.
 fn pass_by(
     names: &Names,
     files: &Files,
@@ -187,6 +189,7 @@ fn pass_by(
     }
     standstill.saw(files.notes.last_holder());
     let attempt = files.lock.attempt(&names.lock)?;
+    // Free only once so far: the head may be about to take it.
     if matches!(attempt, Attempt::Locked) && !standstill.was_free(Instant::now()) {
         let unlocked = files.lock.unlock();
         unlocked.map_err(|source| FileError::from_io("unlock", &names.lock, source))?;
@@ -199,11 +202,11 @@ fn at_lock(names: &Names, files: &Files) -> Obstacle {
     Obstacle { path: names.lock.clone(), holder: files.lock_holder() }
 }
 
-/// From behind the queue's head it is the lock that is in the way, or if that is free, the head.
+/// What blocks a waiter behind the head: the lock, or the head if the lock is free.
 fn in_the_way(names: &Names, files: &Files) -> Obstacle {
     match files.lock.attempt(&names.lock) {
         Ok(Attempt::Locked | Attempt::Replaced) => {
-            // Closing would unlock it, too.
+            // If unlocking fails here, closing the file unlocks it too.
             files.lock.unlock().ok();
             Obstacle { path: names.queue.clone(), holder: files.queue_holder() }
         }
@@ -211,7 +214,7 @@ fn in_the_way(names: &Names, files: &Files) -> Obstacle {
     }
 }
 
-/// Notes who is at the head of the queue for as long as it is.
+/// Records in the notes that this process is at the head of the queue. Erased on drop.
 struct AtHead<'a>(&'a Files);
 
 impl<'a> AtHead<'a> {
@@ -227,7 +230,7 @@ impl Drop for AtHead<'_> {
     }
 }
 
-/// Most are through before; a note makes the next sync on this file system dearer.
+/// Most waiters are through sooner. A note makes the next sync on this file system slower.
 const NOTED_AFTER: Duration = Duration::from_millis(20);
 
 #[cfg(test)]
@@ -244,7 +247,7 @@ mod tests {
         (folder, Arc::new(Fair::new(path, "s")))
     }
 
-    /// A second descriptor of a locked file is what a fork leaves behind.
+    /// A second descriptor of a locked file stands for a forked child.
     #[test]
     fn a_forked_child_does_not_release_its_parents_lock() {
         let (_folder, lock) = lock();

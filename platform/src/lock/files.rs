@@ -1,4 +1,4 @@
-//! The three files of a lock, opened by one process for one thread at a time.
+//! The three files of a lock, opened by one process and used by one thread at a time.
 
 use std::{
     fs::File,
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::file::{FileError, Folder, Identity};
 
-/// Where the files of one lock are.
+/// The paths of the files of one lock.
 #[derive(Debug)]
 pub(super) struct Names {
     pub(super) folder: PathBuf,
@@ -22,7 +22,7 @@ pub(super) struct Names {
     pub(super) name: String,
 }
 
-/// Descriptors of the process that opened them. A forked child opens its own.
+/// The descriptors, valid in the process that opened them. A forked child opens its own.
 #[derive(Debug)]
 pub(super) struct Files {
     pub(super) lock: LockFile,
@@ -31,18 +31,18 @@ pub(super) struct Files {
     pid: u32,
 }
 
-/// One file and the identity it had when it was opened, which it keeps.
+/// An open file and its identity when it was opened.
 #[derive(Debug)]
 pub(super) struct LockFile {
     file: File,
     identity: Identity,
 }
 
-/// What came of trying to lock a file.
+/// The result of trying to lock a file.
 pub(super) enum Attempt {
     Locked,
     Held,
-    /// Locked, but the path leads to another file by now, so this lock means nothing.
+    /// Locked, but the path now leads to another file, so this lock excludes nobody.
     Replaced,
 }
 
@@ -70,7 +70,7 @@ impl Files {
         })
     }
 
-    /// The process that opened them.
+    /// The process that opened the files.
     pub(super) fn pid(&self) -> u32 {
         self.pid
     }
@@ -80,20 +80,20 @@ impl Files {
         self.pid += 1;
     }
 
-    /// Who has the lock now.
+    /// The current holder of the lock.
     pub(super) fn lock_holder(&self) -> Holder {
         Holder::of_locked(&self.lock.file, &self.notes.read(Note::Lock))
     }
 
-    /// Who is at the head of the queue now.
+    /// The process at the head of the queue.
     pub(super) fn queue_holder(&self) -> Holder {
         Holder::of_locked(&self.queue.file, &self.notes.read(Note::Queue))
     }
 }
 
 impl Drop for Files {
-    /// Closing alone would leave the locks to a forked child; in a forked child they are its
-    /// parent's.
+    /// Unlocks before closing, because otherwise a forked child would keep the locks. In a forked
+    /// child it does nothing: the locks are the parent's.
     fn drop(&mut self) {
         if self.pid == process::id() {
             self.lock.unlock().ok();
@@ -125,7 +125,7 @@ impl LockFile {
         Ok(now == Some(self.identity))
     }
 
-    /// Releases the lock at once, even if a forked child has the descriptor too.
+    /// Releases the lock immediately, even if a forked child shares the descriptor.
     pub(super) fn unlock(&self) -> io::Result<()> {
         flock::unlock(&self.file)
     }

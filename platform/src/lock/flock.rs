@@ -1,13 +1,13 @@
 //! The kernel's lock on an open file: flock(2), on Windows `LockFileEx`.
 //!
-//! All methods of [`fs4::FileExt`] are called by their full path, for the standard library has
-//! methods of the same names.
+//! All methods of [`fs4::FileExt`] are called by their full path, because the standard library has
+//! methods with the same names.
 
 use std::{fs::File, io};
 
 use fs4::TryLockError;
 
-/// Locks the file at once, or says `false` where another open file has it locked.
+/// Tries to lock the file without waiting. Returns `false` if another open file has it locked.
 pub(super) fn try_lock(file: &File) -> io::Result<bool> {
     loop {
         match fs4::FileExt::try_lock(file) {
@@ -19,7 +19,7 @@ pub(super) fn try_lock(file: &File) -> io::Result<bool> {
     }
 }
 
-/// Releases the lock at once, even if a forked child has the descriptor too.
+/// Releases the lock immediately, even if a forked child shares the descriptor.
 pub(super) fn unlock(file: &File) -> io::Result<()> {
     loop {
         match fs4::FileExt::unlock(file) {

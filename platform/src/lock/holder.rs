@@ -1,4 +1,4 @@
-//! Who holds a lock.
+//! The holder of a lock.
 
 use std::fs::File;
 
@@ -7,24 +7,23 @@ use super::{
     peer::{self, Process::Absent},
 };
 
-/// Who says that it holds a lock.
+/// The process that claims to hold a lock.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Holder {
-    /// Process id and program, as far as they are said.
+    /// Process id and program, as far as they are known.
     pub name: Option<String>,
-    /// Nobody is named, or the process that is named is certainly not there: the file was left
-    /// behind, or is being made.
+    /// No process is named, or the named process certainly no longer exists. The file was left
+    /// behind or is just being created.
     pub is_gone: bool,
-    /// It is stopped, by Ctrl-Z for instance, where the system tells.
+    /// The process is stopped, for instance by Ctrl-Z. Known only if the system tells.
     pub is_stopped: bool,
-    /// No process has the id that a lock file names.
+    /// No process has the id in the lock file.
     has_ended: bool,
 }
 
 impl Holder {
-    /// Whom a note or the content of a lock file names, judged by what is known of that process
-    /// now.
+    /// The holder that a note or a lock file names, judged by the current state of that process.
     pub(super) fn noted(content: &[u8]) -> Self {
         let content = Content::parse(content);
         let name = content.holder();
@@ -44,16 +43,16 @@ impl Holder {
         }
     }
 
-    /// Who has `file` locked: whom the kernel names where it does, for a note may be that of an
-    /// earlier holder.
+    /// The process that has `file` locked. The kernel's answer, if there is one, takes precedence
+    /// over the note, which may be from an earlier holder.
     pub(super) fn of_locked(file: &File, note: &[u8]) -> Self {
         let noted = Content::parse(note);
         let Some(pid) = peer::locker(file, noted.pid()) else {
             return Self { has_ended: false, ..Self::noted(note) };
         };
         let is_noted = noted.pid() == Some(pid);
-        // The kernel keeps the id of who locked the file. Another program may have it by now, while
-        // a process that was started by the first one keeps the lock.
+        // The kernel records the process that took the lock. That id may since belong to another
+        // program, while a child of the first process still holds the lock.
         let is_gone =
             peer::look_up(pid) == Absent || is_noted && Here::find().judge(&noted) == Judged::Gone;
         let known = noted.holder().filter(|_| is_noted);
@@ -64,8 +63,8 @@ impl Holder {
         Self { name: Some(name), is_gone, is_stopped, has_ended: false }
     }
 
-    /// For a message about a wait: who is there, and who left a lock file behind. One that had the
-    /// lock before, or whose id is another program's by now, is not named.
+    /// The holder as shown in a message about a wait: a running one, or one that left a lock file
+    /// behind. Not shown: an earlier holder, or a process id that now belongs to another program.
     pub(super) fn shown(self) -> Option<String> {
         let name = self.name.filter(|_| !self.is_gone || self.has_ended)?;
         Some(match (self.has_ended, self.is_stopped) {
@@ -81,7 +80,7 @@ impl Holder {
 mod tests {
     use super::*;
 
-    // Not on Windows: no kernel that tells who has a lock
+    // Linux only: other kernels do not tell who holds a lock.
     #[test]
     fn a_process_that_has_the_id_of_another_program_by_now_is_not_named() {
         let file = tempfile::tempfile().unwrap();

@@ -1,16 +1,16 @@
-//! Locks between processes, and between the threads of one.
+//! Locks between processes, and between the threads of one process.
 //!
-//! One type, two protocols. [`CrossProcessLock::new`] locks files of the program's own, which are
-//! never deleted, and gives everybody a turn. [`CrossProcessLock::msal_extensions`] locks
-//! `LOCATION.lockfile` as the MSAL libraries of other languages do, and excludes them.
+//! There is one type with two protocols. [`CrossProcessLock::new`] locks the program's own files,
+//! which are never deleted, and is fair. [`CrossProcessLock::msal_extensions`] locks
+//! `LOCATION.lockfile` like the MSAL libraries of other languages, and excludes them.
 //!
-//! The kernel's locks are flock(2), on Windows `LockFileEx` and share modes: they vanish with their
-//! holder, however it ends.
+//! The locks are kernel locks: flock(2), on Windows `LockFileEx` and share modes. They are released
+//! when the holder ends, however it ends.
 //!
 //! # Limitations
 //!
-//! The locks are advisory: they exclude those who ask for them. On NFS, Linux turns flock into a
-//! byte-range lock of the server.
+//! The locks are advisory: they exclude only programs that take them. On NFS, Linux turns flock
+//! into a byte-range lock on the server.
 
 mod backoff;
 mod content;
@@ -73,30 +73,33 @@ enum Protocol {
 }
 
 impl CrossProcessLock {
-    /// The lock `name` in a store's own folder, which must exist by the time it is acquired.
+    /// The lock `name` in a store's own folder. The folder must exist when the lock is acquired.
     ///
-    /// Its descriptors are kept for the next acquisition. Who heads the queue gets the lock next;
-    /// of the others each has the same chance. A head that stands still, stopped for instance, is
-    /// passed by within a few seconds.
+    /// Its descriptors are kept for the next acquisition. The process at the head of the queue gets
+    /// the lock next. All others have equal chances. A head that stands still, for instance because
+    /// it is stopped, is passed by within a few seconds.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>, name: &str) -> Self {
         Self { protocol: Protocol::Fair(Arc::new(Fair::new(folder.into(), name))) }
     }
 
     /// The lock that the MSAL libraries of other languages take before they use the cache at
-    /// `location`: the file `LOCATION.lockfile`, which is there while somebody holds it.
+    /// `location`. It is the file `LOCATION.lockfile`, which exists while the lock is held.
     ///
-    /// It excludes programs that take the file's existence for the lock (msal-extensions for
-    /// Python, msal-node) and those that lock the file (msal-extensions with portalocker, MSAL.NET,
-    /// MSAL for Go). It is not fair: they poll. A file that nobody locks and that stays as it is
-    /// was left by a program that was killed, and is taken over: after 0.75 s if it is empty or the
-    /// process it names is gone or is another program by now, after 10 s otherwise. So a program
-    /// that only created the file loses the lock if it holds it longer than that.
+    /// It excludes programs that use the file's existence as the lock (msal-extensions for Python,
+    /// msal-node) and programs that lock the file (msal-extensions with portalocker, MSAL.NET, MSAL
+    /// for Go). It is not fair, because they poll.
+    ///
+    /// A file that is unlocked and stays unchanged was left by a killed program, and is taken over.
+    /// This happens after 0.75 s if the file is empty, or if the process it names is gone or is now
+    /// another program. Otherwise it happens after 10 s. So a program that only creates the file
+    /// loses the lock if it holds it longer than that.
     ///
     /// # Platform differences
     ///
-    /// Other programs' names are known on Linux alone; elsewhere a process that is there counts as
-    /// the holder. On Windows the lock is the open handle, and the system deletes the file with it.
+    /// The names of other programs are known only on Linux. Elsewhere any process with the id
+    /// counts as the holder. On Windows the lock is the open handle, and the system deletes the
+    /// file when it is closed.
     #[must_use]
     pub fn msal_extensions(location: impl AsRef<Path>) -> Self {
         Self {
@@ -104,7 +107,7 @@ impl CrossProcessLock {
         }
     }
 
-    /// The file that is locked.
+    /// The path of the lock file.
     #[must_use]
     pub fn path(&self) -> &Path {
         match &self.protocol {
@@ -113,8 +116,8 @@ impl CrossProcessLock {
         }
     }
 
-    /// Whether `other` is the same lock, by whatever path: through a link, or relative to another
-    /// folder.
+    /// Whether `other` is the same lock. Its path may differ, for instance through a link or
+    /// relative to another folder.
     #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         let protocol = match (&self.protocol, &other.protocol) {
@@ -125,13 +128,13 @@ impl CrossProcessLock {
         protocol || same::file(self.path(), other.path())
     }
 
-    /// Who says that it holds an [msal-extensions](Self::msal_extensions) lock, from a look at its
-    /// file alone: nobody is kept from the lock meanwhile. `None` where the file is not there. A
-    /// lock of [`new`](Self::new) always has its file, so that a look says nothing: `None`.
+    /// The process that claims to hold an [msal-extensions](Self::msal_extensions) lock. Only reads
+    /// the file, so it does not keep others from the lock. Returns `None` if the file does not
+    /// exist. Always returns `None` for a lock of [`new`](Self::new), whose file always exists.
     ///
     /// # Errors
     ///
-    /// [`LockError::File`] where the file cannot be read or is not safe.
+    /// [`LockError::File`] if the file cannot be read or is not safe.
     pub fn holder(&self) -> Result<Option<Holder>, LockError> {
         match &self.protocol {
             Protocol::Fair(_) => Ok(None),
@@ -139,15 +142,14 @@ impl CrossProcessLock {
         }
     }
 
-    /// Acquires the lock, or waits for it as `wait` says.
+    /// Acquires the lock. Waits for it as `wait` says.
     ///
-    /// A thread that acquires it while it holds it waits for itself.
+    /// Not reentrant: a thread that already holds the lock waits for itself.
     ///
     /// # Errors
     ///
-    /// [`LockError::TimedOut`] when the time is up, with the file that was held and who holds it,
-    /// where that can be told; [`LockError::File`] where a lock file cannot be opened or is not
-    /// safe.
+    /// [`LockError::TimedOut`] after the timeout, with the file that was held and its holder, if
+    /// known; [`LockError::File`] if a lock file cannot be opened or is not safe.
     pub fn acquire(&self, wait: &Wait<'_>) -> Result<LockGuard, LockError> {
         let held = match &self.protocol {
             Protocol::Fair(fair) => Held::Fair(fair.acquire(wait)?),
@@ -157,9 +159,9 @@ impl CrossProcessLock {
     }
 }
 
-/// The lock, held until the last clone of this is dropped.
+/// The held lock. It is released when the last clone is dropped.
 ///
-/// In a forked child, dropping it does nothing: the lock is its parent's.
+/// In a forked child, dropping it does nothing, because the lock is the parent's.
 #[derive(Clone, Debug)]
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct LockGuard {
@@ -177,18 +179,18 @@ impl LockGuard {
         Self { held: Some(Arc::new(held)) }
     }
 
-    /// A guard of no lock, for data that one thread alone uses.
+    /// A guard without a lock, for data that only one thread uses.
     pub const fn none() -> Self {
         Self { held: None }
     }
 
-    /// Whether the lock still excludes others: this process acquired it, and nobody has removed or
-    /// replaced its file. To be asked right before a write. A guard of [no lock](Self::none) is
-    /// intact.
+    /// Whether the lock still excludes others: this process acquired it, and its file was not
+    /// removed or replaced. Call it right before a write. A guard of [no lock](Self::none) is
+    /// always intact.
     ///
     /// # Errors
     ///
-    /// [`FileError::Io`] or [`FileError::PermissionDenied`] where the file cannot be looked at.
+    /// [`FileError::Io`] or [`FileError::PermissionDenied`] if the file cannot be looked at.
     pub fn is_intact(&self) -> Result<bool, FileError> {
         match self.held.as_deref() {
             Some(Held::Fair(held)) => held.is_intact(),
@@ -198,24 +200,24 @@ impl LockGuard {
     }
 }
 
-/// How long to wait for a lock. Measured on the monotonic clock.
+/// How long to wait for a lock, on the monotonic clock.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Wait<'a> {
-    /// The longest time; zero tries once. 60 s by default.
+    /// The timeout. Zero tries once. The default is 60 s.
     pub timeout: Duration,
-    /// After which time `notify` is called, once. 1 s by default.
+    /// When `notify` is called, once. The default is 1 s.
     pub notify_after: Duration,
-    /// Told who holds the lock, where known, and how long this process has waited. It runs on the
-    /// thread that waits, which goes on when it returns; nobody else waits for it.
+    /// Called with the holder, if known, and the time waited so far. It runs on the waiting thread,
+    /// which continues when it returns. No other waiter is delayed by it.
     pub notify: Option<Notify<'a>>,
 }
 
-/// Told who holds the lock, where known, and how long this process has waited.
+/// Receives the holder, if known, and the time this process has waited.
 pub type Notify<'a> = &'a dyn Fn(Option<&str>, Duration);
 
 impl<'a> Wait<'a> {
-    /// Waits at most for `timeout`.
+    /// Waits for at most `timeout`.
     #[must_use]
     pub fn at_most(timeout: Duration) -> Self {
         Self { timeout, ..Self::default() }
@@ -254,20 +256,18 @@ pub enum LockError {
     /// A lock file could not be used.
     #[error(transparent)]
     File(#[from] FileError),
-    /// Others held the lock the whole time.
+    /// Other processes or threads held the lock the whole time.
     #[error("`{}` was still locked after {waited:?} by {}", shown_path(path), shown(holder.as_deref().unwrap_or(NOBODY_KNOWN)))]
     TimedOut {
-        /// The file that others had locked: the lock, or the queue in front of it while the lock
-        /// was free.
+        /// The file that was locked: the lock, or the queue in front of it while the lock was free.
         path: PathBuf,
         /// How long this process waited.
         waited: Duration,
-        /// Who holds it: process id and program name, and whether the process is stopped. Only one
-        /// that is there and has the name that it noted is named, and one that has ended and whose
-        /// lock file was left.
+        /// The holder: process id and program name, and whether it is stopped. Named only if it is
+        /// running under the name that it noted, or has ended and left its lock file.
         holder: Option<String>,
     },
 }
 
-/// Who is not named.
+/// The text if the holder is not named.
 const NOBODY_KNOWN: &str = "a process that is not known, or that has ended";

@@ -1,26 +1,26 @@
-//! The file `NAME.holder`: who had the lock last, and who waits at the head of its queue.
+//! The file `NAME.holder`: the last holder of the lock, and the process at the head of its queue.
 //!
-//! Two notes of one size, one after the other. They are hints for a user, so no failure to write
-//! one changes anything.
+//! It has two notes of equal size, one after the other. They are hints for a user, so write errors
+//! are ignored.
 
 use std::fs::File;
 
 use super::{content::Here, standstill::LastHolder};
 use crate::file::{read_at, write_at};
 
-/// The file, and what this process notes in it.
+/// The file, and the text that this process writes to it.
 #[derive(Debug)]
 pub(super) struct Notes {
     file: File,
     own: Box<[u8; NOTE_BYTES]>,
 }
 
-/// What a note is about.
+/// The subject of a note.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Note {
-    /// Who took the lock last.
+    /// The last process that took the lock.
     Lock,
-    /// Who has waited for a while at the head of the queue; empty while nobody has.
+    /// The process that has waited for a while at the head of the queue. Empty if there is none.
     Queue,
 }
 
@@ -29,13 +29,13 @@ impl Notes {
         Self { file, own: Box::new(padded(&Here::find().content())) }
     }
 
-    /// Written only where it says something else, for a write makes the next sync on this file
-    /// system dearer.
+    /// Writes only if the content differs, because a write makes the next sync on this file system
+    /// slower.
     pub(super) fn write(&self, note: Note) {
         self.write_marked(note, b' ');
     }
 
-    /// Notes that this process took the lock past the head of the queue, which stands still.
+    /// Records that this process took the lock past the head of the queue, which stands still.
     pub(super) fn write_past_queue(&self) {
         self.write_marked(Note::Lock, PAST_QUEUE);
     }
@@ -77,7 +77,7 @@ impl Note {
     }
 }
 
-/// Of one size always, so that a shorter one leaves no tail of a longer one.
+/// Fixed size: a shorter note leaves nothing of a longer one behind.
 fn padded(text: &str) -> [u8; NOTE_BYTES] {
     let mut bytes = [b' '; NOTE_BYTES];
     let text = text.as_bytes();
@@ -87,9 +87,9 @@ fn padded(text: &str) -> [u8; NOTE_BYTES] {
     bytes
 }
 
-/// More than a note has, whose program's name is cut.
+/// Long enough for any note: a long program name is omitted.
 const NOTE_BYTES: usize = 256;
-/// The place of a mark in a note, before the end of its line.
+/// The offset of the mark in a note, before the newline.
 const MARK: usize = NOTE_BYTES - 2;
 const PAST_QUEUE: u8 = b'+';
 

@@ -1,10 +1,10 @@
-//! Whether two paths lead to one lock file.
+//! Compares two paths to lock files.
 
 use std::path::{Path, PathBuf};
 
 use crate::file::Identity;
 
-/// A lock file may not be there yet, nor its folder.
+/// Whether both paths lead to one file. Neither the file nor its folder need exist.
 pub(super) fn file(one: &Path, two: &Path) -> bool {
     if one == two || exists_as_one(one, two) {
         return true;
@@ -20,7 +20,7 @@ fn exists_as_one(one: &Path, two: &Path) -> bool {
     identity(one).is_some_and(|one| identity(two) == Some(one))
 }
 
-/// Without links, as far as it exists.
+/// Resolves the existing part of the path without links.
 fn real(path: &Path) -> PathBuf {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let found = path.ancestors().find_map(|part| Some((part, part.canonicalize().ok()?)));
@@ -51,7 +51,7 @@ mod tests {
         }
     }
 
-    // Not on Windows: not everybody may make a link there
+    // Not on Windows: creating links there needs a privilege.
     #[cfg(unix)]
     #[test]
     fn a_link_to_the_folder_or_to_one_above_it_leads_to_the_same_file() {

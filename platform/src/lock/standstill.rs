@@ -1,8 +1,8 @@
-//! Whether the queue stands still: whoever is at its head does not take a lock that is free.
+//! Detects a queue that stands still: its head does not take a lock that is free.
 
 use std::time::{Duration, Instant};
 
-/// What one waiter has seen of a lock from behind the queue's head.
+/// What one waiter behind the head has seen of the lock.
 #[derive(Debug, Default)]
 pub(super) struct Standstill {
     next_look: Option<Instant>,
@@ -10,17 +10,17 @@ pub(super) struct Standstill {
     holder: Option<LastHolder>,
 }
 
-/// Who had the lock last.
+/// The last holder of the lock.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LastHolder {
     pub(super) note: Vec<u8>,
-    /// It took the lock past the head of the queue.
+    /// Whether it took the lock past the head of the queue.
     pub(super) is_past_queue: bool,
 }
 
 impl Standstill {
-    /// Whether it is time to look at the lock. The first look is put off, for nearly everybody gets
-    /// through before.
+    /// Whether it is time to look at the lock. The first look is delayed, because most waiters get
+    /// through before it.
     pub(super) fn is_due(&mut self, now: Instant) -> bool {
         let pause = if self.stands(now) { WHERE_IT_STANDS } else { BETWEEN_LOOKS };
         let due = *self.next_look.get_or_insert(now + pause) <= now;
@@ -30,7 +30,8 @@ impl Standstill {
         due
     }
 
-    /// Another holder that came through the queue proves that the queue moves.
+    /// Records the last holder. A new holder that came through the queue proves that the queue
+    /// moves.
     pub(super) fn saw(&mut self, holder: LastHolder) {
         let is_another = self.holder.as_ref().is_some_and(|known| known.note != holder.note);
         if is_another && !holder.is_past_queue {
@@ -39,8 +40,8 @@ impl Standstill {
         self.holder = Some(holder);
     }
 
-    /// The lock was free just now. Whether it was that long ago, too, so that the head of the queue
-    /// would have taken it meanwhile.
+    /// Records that the lock is free now. Returns whether it was also free so long ago that the
+    /// head would have taken it since.
     pub(super) fn was_free(&mut self, now: Instant) -> bool {
         self.first_free.get_or_insert(now);
         self.stands(now)
@@ -52,7 +53,7 @@ impl Standstill {
 }
 
 const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
-/// Others who pass the head by may be quicker to take it.
+/// Short, because other waiters also try to pass the head.
 const WHERE_IT_STANDS: Duration = Duration::from_millis(10);
 const APART: Duration = Duration::from_secs(1);
 

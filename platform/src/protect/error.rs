@@ -1,55 +1,56 @@
-//! Why bytes were not protected or not given back.
+//! Errors of data protection.
 
 use std::io;
 
-/// Why bytes were not protected or not given back. What the operating system said is the source.
+/// Why bytes were not protected or unprotected. The operating system's error is the source.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProtectError {
-    /// There is nothing to give back (code 87).
+    /// There are no bytes to unprotect (code 87).
     #[error("there are no protected bytes; the program that wrote them was stopped, sign in again")]
     Empty,
-    /// The call failed for a reason that has no name of its own here.
+    /// Any other error of the call.
     #[error("Windows could not protect or give back the bytes; see the cause")]
     Failed {
-        /// What Windows said.
+        /// Windows' error.
         source: io::Error,
     },
-    /// This operating system has no such protection.
+    /// This operating system has no data protection.
     #[error("data protection (DPAPI) exists on Windows alone; choose another key")]
     Missing,
-    /// The session has no key of the user (code 0x80090345): a network logon such as SSH or
+    /// The session cannot use the user's key (code 0x80090345): a network logon such as SSH or
     /// remote management, or a service.
     #[error(
         "this session cannot reach the user's Windows key, as over the network or in a service; \
          sign in at the machine, or choose another key"
     )]
     NetworkLogon {
-        /// What Windows said.
+        /// Windows' error.
         source: io::Error,
     },
-    /// The bytes are damaged, not protected at all, or protected with another entropy (code 13).
+    /// The bytes are damaged, not protected, or protected with another entropy (code 13).
     #[error(
         "the bytes are damaged or protected by another program; put back the file that was there"
     )]
     NotData {
-        /// What Windows said.
+        /// Windows' error.
         source: io::Error,
     },
-    /// The key that protected them is not this user's here and now (code 0x8009000B): the
-    /// password was reset, the profile was copied from elsewhere, or a shell runs as somebody else.
+    /// The key that protected the bytes is not this user's current key (code 0x8009000B). The
+    /// password was reset, the profile was copied from another machine, or the shell runs as
+    /// another user.
     #[error(
         "the bytes belong to another Windows key: the password was reset, the profile copied, or this \
          shell runs as somebody else; run as the user who signed in, or sign in again"
     )]
     OtherKey {
-        /// What Windows said.
+        /// Windows' error.
         source: io::Error,
     },
 }
 
 impl ProtectError {
-    /// What a code of the interface means, the same on every operating system.
+    /// Maps an error code of DPAPI, the same on every operating system.
     #[must_use]
     pub fn from_code(code: i32) -> Self {
         let source = io::Error::from_raw_os_error(code);
@@ -63,7 +64,7 @@ impl ProtectError {
     }
 }
 
-/// Of winerror.h.
+/// Values from winerror.h.
 const ERROR_INVALID_DATA: u32 = 13;
 const ERROR_INVALID_PARAMETER: u32 = 87;
 const NTE_BAD_KEY_STATE: u32 = 0x8009_000B;

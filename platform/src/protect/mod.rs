@@ -1,12 +1,12 @@
-//! The data protection of Windows (DPAPI): bytes that only this user on this machine can read
-//! again.
+//! The data protection of Windows (DPAPI): protected bytes can be read only by this user on this
+//! machine.
 //!
-//! The key belongs to the user's Windows sign-in, so there is nothing to name, to keep or to lock.
-//! It does not guard against other programs of the same user.
+//! The key belongs to the user's Windows sign-in, so there is nothing to name, store or lock. It
+//! does not protect against other programs of the same user.
 //!
 //! # Platform differences
 //!
-//! Windows alone has it. Elsewhere every call is [`ProtectError::Missing`].
+//! Only Windows has it. On other systems every call returns [`ProtectError::Missing`].
 
 mod error;
 
@@ -24,25 +24,25 @@ use zeroize::Zeroizing;
 
 pub use self::error::ProtectError;
 
-/// Whether this operating system has it. A session without the user's key has it too, and says so
-/// at each call.
+/// Whether this operating system has data protection. A session without the user's key has it too,
+/// but each call fails.
 pub const IS_BUILT: bool = os::IS_BUILT;
 
-/// Protects `bytes` for the current user on this machine. Never asks the user.
+/// Protects `bytes` for the current user on this machine. Never prompts.
 ///
-/// Who unprotects them has to give the same `entropy`, which is no secret: a program's own value
-/// keeps other programs from reading its data by mistake. Empty is the same as none.
+/// The same `entropy` is required to unprotect them. It is not a secret: a program-specific value
+/// keeps other programs from reading the data by mistake. Empty is the same as `None`.
 ///
 /// # Errors
 ///
 /// [`ProtectError::NetworkLogon`] in a session without the user's key, such as over SSH;
-/// [`ProtectError::Missing`] elsewhere than on Windows; else [`ProtectError::Failed`].
+/// [`ProtectError::Missing`] on systems other than Windows; otherwise [`ProtectError::Failed`].
 pub fn protect(bytes: &[u8], entropy: Option<&[u8]>) -> Result<Vec<u8>, ProtectError> {
     protect_described(bytes, "", entropy)
 }
 
-/// [`protect`] with a description, which is stored beside the bytes in clear and plays no part in
-/// giving them back.
+/// As [`protect`], with a description. It is stored in clear text next to the bytes and is not
+/// needed to unprotect them.
 ///
 /// # Errors
 ///
@@ -55,13 +55,13 @@ pub fn protect_described(
     os::protect(bytes, description, entropy.filter(|entropy| !entropy.is_empty()))
 }
 
-/// Gives back what was protected by the same user on the same machine. Never asks the user.
+/// Unprotects bytes that the same user protected on the same machine. Never prompts.
 ///
 /// # Errors
 ///
-/// [`ProtectError::Empty`] and [`ProtectError::NotData`] where `bytes` are not what was protected,
-/// or the entropy is another; [`ProtectError::OtherKey`] where they belong to somebody or somewhere
-/// else; else as [`protect`].
+/// [`ProtectError::Empty`] and [`ProtectError::NotData`] if `bytes` were not protected, or with
+/// another entropy; [`ProtectError::OtherKey`] if they belong to another user or machine; otherwise
+/// as [`protect`].
 pub fn unprotect(bytes: &[u8], entropy: Option<&[u8]>) -> Result<Zeroizing<Vec<u8>>, ProtectError> {
     if bytes.is_empty() {
         return Err(ProtectError::Empty);

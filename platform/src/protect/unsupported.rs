@@ -1,4 +1,4 @@
-//! Stands where the operating system has no such protection: every call says so.
+//! For operating systems without data protection. Every call returns `Missing`.
 
 use zeroize::Zeroizing;
 

@@ -1,4 +1,4 @@
-//! `CryptProtectData` and `CryptUnprotectData` for the current user, without any dialog.
+//! Calls `CryptProtectData` and `CryptUnprotectData` for the current user, without any dialog.
 #![expect(unsafe_code, reason = "Win32 has no safe interface to these")]
 
 use std::{io, ptr, slice};
@@ -64,7 +64,7 @@ pub(super) fn unprotect(
     if done == 0 { Err(last_error()) } else { Ok(Zeroizing::new(output.bytes().to_vec())) }
 }
 
-/// Memory that the system allocated for a result; wiped and freed on drop.
+/// A result that the system allocated. Wiped and freed on drop.
 struct Allocated(CRYPT_INTEGER_BLOB);
 
 impl Default for Allocated {
@@ -93,7 +93,7 @@ impl Drop for Allocated {
     }
 }
 
-/// The calls take a pointer to mutable bytes, but only read what is put in.
+/// The API takes a mutable pointer but only reads the input.
 fn blob(bytes: &[u8]) -> Result<CRYPT_INTEGER_BLOB, ProtectError> {
     let size = u32::try_from(bytes.len())
         .map_err(|error| ProtectError::Failed { source: io::Error::other(error) })?;

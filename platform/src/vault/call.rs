@@ -1,4 +1,4 @@
-//! What every vault call is given: how long and how loudly to try.
+//! The options of a vault call: its deadline, and whether it may prompt.
 
 use std::time::Duration;
 
@@ -6,26 +6,27 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Call {
-    /// Counted from the call, time in the queue included.
+    /// Counted from the start of the call, including the time in the queue.
     pub deadline: Duration,
-    /// Whether a prompt may open: [`Vault::unlock`](super::Vault::unlock) may prompt then, and on
-    /// macOS also a call for an item that another program, or another version of this one, has
-    /// made. Else what is locked is [`Locked`](super::VaultError::Locked) at once.
+    /// Whether a prompt may open. If so, [`Vault::unlock`](super::Vault::unlock) may prompt. On
+    /// macOS a call for an item that another program, or another build of this one, created may
+    /// prompt too. If not, a locked vault or item is [`Locked`](super::VaultError::Locked)
+    /// immediately.
     pub may_prompt: bool,
 }
 
 impl Call {
-    /// Without prompts, 3 s.
+    /// No prompts, 3 s.
     pub const fn quiet() -> Self {
         Self { deadline: Duration::from_secs(3), may_prompt: false }
     }
 
-    /// With prompts, 120 s.
+    /// Prompts allowed, 120 s.
     pub const fn prompting() -> Self {
         Self { deadline: Duration::from_secs(120), may_prompt: true }
     }
 
-    /// The same with another deadline.
+    /// Sets the deadline.
     #[must_use]
     pub const fn within(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;

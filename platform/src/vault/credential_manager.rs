@@ -1,9 +1,9 @@
-//! Windows' Credential Manager, through keyring-core's Windows store.
+//! The Credential Manager of Windows, through keyring-core's Windows store.
 //!
-//! A generic credential that does not roam: it stays on this machine, or for
-//! [`Collection::Session`] in this logon session. There is nothing to unlock and no prompt, and
-//! every program of the same user can read it. A secret has at most 2,560 bytes. A network logon,
-//! such as SSH, and most services have no credentials at all.
+//! Items are generic credentials that do not roam. They stay on this machine, or for
+//! [`Collection::Session`] in this logon session. There is no lock and no prompt, and every program
+//! of the same user can read them. A secret has at most 2,560 bytes. A network logon, such as SSH,
+//! and most services have no credentials at all.
 
 use std::collections::HashMap;
 use std::io;
@@ -45,9 +45,9 @@ impl Entries for CredentialManager {
             .map_err(|error| self.error(error))
     }
 
-    /// The store keeps the code to itself; it is still the last error of this thread, from which
-    /// the store has just read it. What the store did not call absent is not absent, whatever that
-    /// says.
+    /// The store does not pass on the error code. It is still this thread's last error, which the
+    /// store has just read. "Not found" is a failure here: the store reports real absence itself,
+    /// and did not.
     fn meaning(&self, said: Source) -> Option<VaultError> {
         let code = io::Error::last_os_error().raw_os_error().unwrap_or_default();
         match code.cast_unsigned() {
@@ -60,7 +60,7 @@ impl Entries for CredentialManager {
         MAX_SIZE
     }
 
-    /// There is no lock, but a logon session without credentials shows at any call.
+    /// There is no lock, but any call fails in a logon session without credentials.
     fn unlock(&mut self, place: &Place) -> Result<(), VaultError> {
         let nothing =
             self.entry(place, &Item::new("tokenkeep", "does this session have credentials"))?;

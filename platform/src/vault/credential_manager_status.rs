@@ -1,8 +1,8 @@
-//! What the error codes of Windows' credential functions mean, the same on every operating system.
+//! Maps the error codes of Windows' credential functions. Compiled on every system for tests.
 
 use super::{Source, VaultError};
 
-/// What `code`, a value of winerror.h, means; `None` for "there is no such credential".
+/// The meaning of `code`, a value of winerror.h. Returns `None` for "there is no such credential".
 pub(super) fn meaning(code: u32, source: Source) -> Option<VaultError> {
     Some(match code {
         ERROR_NOT_FOUND => return None,
@@ -23,8 +23,7 @@ pub(super) fn meaning(code: u32, source: Source) -> Option<VaultError> {
                 .into(),
             source: Some(source),
         },
-        // What the service answers to a secret that is too large, where the size was not checked
-        // before.
+        // The service's answer to a secret that is too large, if the size was not checked before.
         RPC_X_BAD_STUB_DATA => VaultError::TooLarge { size: MAX_SIZE + 1, limit: MAX_SIZE },
         _ => VaultError::Failed { source },
     })
@@ -33,7 +32,7 @@ pub(super) fn meaning(code: u32, source: Source) -> Option<VaultError> {
 /// `CRED_MAX_CREDENTIAL_BLOB_SIZE` of wincred.h: five times 512 bytes.
 pub(super) const MAX_SIZE: usize = 5 * 512;
 
-/// Of winerror.h.
+/// Values from winerror.h.
 const ERROR_ACCESS_DENIED: u32 = 5;
 const ERROR_SERVICE_DISABLED: u32 = 1058;
 const ERROR_SERVICE_NOT_ACTIVE: u32 = 1062;

@@ -1,81 +1,80 @@
-//! What a vault can answer instead of a result.
+//! Errors of vault calls.
 
 use std::error::Error;
 use std::time::Duration;
 
 use crate::text::shown;
 
-/// Why a vault did not do what it was asked. No text holds a secret; `source()` is what the system
-/// said.
+/// A vault call that failed. No message contains a secret. `source()` is the error of the system.
 ///
-/// Absence is not here: a read of an item that does not exist is `Ok(None)`.
+/// Absence is not an error: reading an item that does not exist returns `Ok(None)`.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VaultError {
-    /// The vault is there and refuses this program.
+    /// The vault denies this program access.
     #[error("the vault refused access to this program; allow it in the vault's settings")]
     AccessDenied {
-        /// What the vault said.
+        /// The vault's error.
         source: Source,
     },
-    /// Several items have the attributes asked for, so none of them can be chosen.
+    /// Several items have the requested attributes, so none can be chosen.
     #[error("several vault items have the same attributes; delete all but one of them")]
     Ambiguous,
-    /// An item with these attributes is already there. `create` never replaces.
+    /// An item with these attributes exists. `create` never replaces.
     #[error("the vault already holds an item with these attributes; delete it first")]
     Exists,
-    /// The vault answered something that has no name of its own here.
+    /// Any other error of the vault.
     #[error("the vault call failed; see the cause")]
     Failed {
-        /// What went wrong.
+        /// The cause.
         source: Source,
     },
-    /// The item or its collection is locked and prompts are not allowed. Never reported as absence.
+    /// The item or its collection is locked, and prompts are not allowed. Never reported as
+    /// absence.
     #[error("the vault is locked; unlock it, or allow a prompt")]
     Locked {
-        /// What the vault said, if it said anything.
+        /// The vault's error, if there is one.
         source: Option<Source>,
     },
-    /// There is no such vault or collection for this user; `reason` says what is missing and what
-    /// to do.
+    /// This user has no such vault or collection. `reason` says what is missing and how to fix it.
     #[error("{}", shown(reason))]
     Missing {
-        /// What is missing, and what to do.
+        /// What is missing, and how to fix it.
         reason: String,
-        /// What the system said, if it said anything.
+        /// The system's error, if there is one.
         source: Option<Source>,
     },
     /// This build has no vault for this operating system.
     #[error("this build has no vault for this system; choose another source for the key")]
     NotBuilt,
-    /// The caller stopped waiting while a write was under way, or the connection broke then, or its
-    /// answer made no sense.
+    /// A write may or may not have happened. The caller stopped waiting during it, the connection
+    /// broke, or the answer could not be parsed.
     #[error(
         "the vault did not confirm a write within {waited:?}; it may have happened, read again"
     )]
     OutcomeUnknown {
         /// How long the caller waited.
         waited: Duration,
-        /// What broke meanwhile; none if only time passed.
+        /// The cause. `None` if only time passed.
         source: Option<Source>,
     },
     /// The user closed the vault's prompt.
     #[error("the vault's prompt was dismissed; try again and answer it")]
     PromptDismissed {
-        /// What the vault said, if it said anything.
+        /// The vault's error, if there is one.
         source: Option<Source>,
     },
-    /// The vault's service, or the bus that leads to it, does not run, or the bus belongs to
-    /// another user; `reason` names it and how to start it.
+    /// The vault's service or the bus to it is not running, or the bus belongs to another user.
+    /// `reason` names it and says how to start it.
     #[error("{}", shown(reason))]
     ServiceMissing {
-        /// What does not run, and what to do.
+        /// What is not running, and how to fix it.
         reason: String,
-        /// What the system said, if it said anything.
+        /// The system's error, if there is one.
         source: Option<Source>,
     },
-    /// No answer in time, and nothing was written. `waited` is zero when the call failed at once
-    /// because the vault had just been silent.
+    /// There was no answer in time, and nothing was written. `waited` is zero if the call failed
+    /// immediately because the vault had just been unresponsive.
     #[error(
         "the vault did not answer within {waited:?}; see whether a prompt is open, then try again"
     )]
@@ -83,22 +82,23 @@ pub enum VaultError {
         /// How long the caller waited.
         waited: Duration,
     },
-    /// The secret is larger than the vault takes. Found before any call.
+    /// The secret is larger than the vault allows. Detected before any call.
     #[error(
         "the secret has {size} bytes and the vault takes {limit}; keep a key in the vault instead"
     )]
     TooLarge {
-        /// Bytes given.
+        /// The size of the secret in bytes.
         size: usize,
-        /// Bytes allowed.
+        /// The limit in bytes.
         limit: usize,
     },
-    /// The item is there and empty: its creation was cut off. Nothing of ours is ever stored empty.
+    /// The item exists but is empty, because its creation was interrupted. This crate never stores
+    /// an empty secret.
     #[error("the vault item is empty, its creation was cut off; delete it and create it again")]
     Unfinished,
 }
 
-/// What the operating system or the vault said.
+/// The error of the operating system or the vault.
 pub type Source = Box<dyn Error + Send + Sync>;
 
 impl VaultError {
@@ -106,8 +106,7 @@ impl VaultError {
         Self::Failed { source: source.into() }
     }
 
-    /// The same for a call that has written before: that nothing was written since does not take
-    /// that back.
+    /// The error of a call that has already written. A timeout after the write does not undo it.
     #[cfg_attr(
         any(windows, target_vendor = "apple", target_os = "android"),
         expect(dead_code, reason = "only the Secret Service has calls of several writes")

@@ -1,4 +1,4 @@
-//! The one way to every vault: a handle, and the thread that serves it.
+//! The handle through which every vault is called.
 
 use std::fmt;
 use std::sync::Arc;
@@ -14,13 +14,14 @@ use super::{
 };
 use super::{memory, os, store};
 
-/// A vault: where the operating system keeps small secrets for this user.
+/// A vault: the operating system's store for this user's small secrets.
 ///
-/// A handle is cheap, and making one does no I/O. All handles of a process share the vault's one
-/// worker thread and its connection; in a forked child the first call makes new ones. Every call
-/// returns within its deadline and a small grace (5 %, at most 250 ms). After a call that got no
-/// answer, calls fail at once for as long as that call's deadline, at most 3 s, and as long as the
-/// worker is stuck.
+/// A handle is cheap, and creating one does no I/O. All handles of a process share the vault's
+/// single worker thread and its connection. In a forked child the first call creates new ones.
+///
+/// Every call returns within its deadline plus a small grace period (5 %, at most 250 ms). After a
+/// call that got no answer, calls fail immediately for the length of that call's deadline, at most
+/// 3 s, and as long as the worker is stuck.
 #[derive(Clone)]
 pub struct Vault {
     name: &'static str,
@@ -30,31 +31,31 @@ pub struct Vault {
 
 #[derive(Clone)]
 enum Served {
-    /// By the one thread of a vault that every process has.
+    /// By the process-wide thread of a system vault.
     Everywhere(&'static Worker),
-    /// By the thread of a store that the caller brought.
+    /// By the thread of a store that the caller provided.
     Brought(Arc<Worker>),
-    /// By the caller: nothing in memory can keep it waiting.
+    /// On the calling thread: memory never blocks.
     Here(memory::Items),
 }
 
 impl Vault {
-    /// The operating system's vault, default collection.
+    /// The operating system's vault with its default collection.
     pub fn os() -> Self {
         Self::os_at(Place::default())
     }
 
-    /// The operating system's vault, at a place of the caller's choice.
+    /// The operating system's vault at the given place.
     pub fn os_at(place: Place) -> Self {
         Self { name: os::NAME, place: Arc::new(place), served_by: Served::Everywhere(&OS) }
     }
 
-    /// The kernel's keyring, on Linux: [`Collection::Default`] is the user's,
-    /// [`Collection::Session`] the session's.
+    /// The kernel's keyring, on Linux. [`Collection::Default`] is the user keyring,
+    /// [`Collection::Session`] the session keyring.
     ///
-    /// Secrets lie in the kernel's memory and are gone after a reboot. The user's keyring lasts
-    /// until the last process of the user has ended, the session's until that login session has;
-    /// another login, over SSH for instance, has its own. Elsewhere every call is
+    /// Secrets are kept in kernel memory and are lost at a reboot. The user keyring lasts until the
+    /// user's last process has ended, the session keyring until its login session has. Each login,
+    /// for instance over SSH, has its own session keyring. On other systems every call returns
     /// [`VaultError::NotBuilt`].
     pub fn kernel_keyring(collection: Collection) -> Self {
         let place = Place { collection, ..Place::default() };
@@ -65,17 +66,17 @@ impl Vault {
         }
     }
 
-    /// Any store of keyring-core. Clones share one thread, so make one value a store.
+    /// Any keyring-core store. Clones share one thread, so create one value per store.
     ///
-    /// The deadlines hold for it too. Whether it prompts, which names it tells apart, and what its
-    /// errors and log lines show is up to the store.
+    /// The deadlines apply to it too. Whether it prompts, which names it distinguishes, and what
+    /// its errors and log lines contain depends on the store.
     pub fn store(store: Arc<keyring::CredentialStore>) -> Self {
         let worker = Worker::new(move || store::open(&store));
         let served_by = Served::Brought(Arc::new(worker));
         Self { name: store::NAME, place: Arc::default(), served_by }
     }
 
-    /// A vault of its own in this process's memory. Clones share it.
+    /// A new vault in this process's memory. Clones share it.
     pub fn memory() -> Self {
         Self::remembering(memory::Items::default())
     }
@@ -84,22 +85,22 @@ impl Vault {
         Self { name: memory::NAME, place: Arc::default(), served_by: Served::Here(items) }
     }
 
-    /// What people call this vault.
+    /// The name of this vault as shown to users.
     pub fn name(&self) -> &'static str {
         self.name
     }
 
-    /// The secret of `item`, `None` if the vault has no such item.
+    /// Reads the secret of `item`. Returns `None` if the vault has no such item.
     ///
-    /// On the Secret Service it is the item that libsecret takes: of those in all collections that
-    /// are not locked, the first one that the service names, but that one with exactly these
-    /// attributes goes before one with more. Its place is remembered: from the second read on, a
-    /// read is one call over the bus.
+    /// On the Secret Service this is the item that libsecret chooses: the first unlocked match of
+    /// all collections, in the order of the service. One rule differs: an item with exactly these
+    /// attributes precedes one with more. The path is remembered, so later reads are one call over
+    /// the bus.
     ///
     /// # Errors
     /// `Locked` if only locked items were found, if the only one with exactly these attributes is
-    /// locked, or if none was found and the collection is locked in which one would be created;
-    /// `Missing`, `ServiceMissing`, `TimedOut`, `Unfinished` and the others of [`VaultError`].
+    /// locked, or if none was found and the collection for new items is locked; `Missing`,
+    /// `ServiceMissing`, `TimedOut`, `Unfinished` and the others of [`VaultError`].
     pub fn read(&self, item: &Item, call: &Call) -> Result<Option<Secret>, VaultError> {
         let secret = self.ask(item, call, None, |vault, asked| vault.read(asked))?;
         match secret {
@@ -108,17 +109,18 @@ impl Vault {
         }
     }
 
-    /// The secrets of every unlocked item with the names of `item`, wherever it lies; equal ones
-    /// once. Empty if there is none.
+    /// Reads the distinct secrets of all unlocked items with the names of `item`, in any
+    /// collection. Empty if there is none.
     ///
     /// On the Secret Service several items may have the same names, in one collection or in
-    /// several. An item that is empty is left out beside one that is not. A locked collection of
-    /// gnome-keyring tells hashes of what its items have, and hides none if no item has these.
+    /// several. An empty item is ignored if there is one that is not empty. A locked collection of
+    /// gnome-keyring reports hashes of its items' attributes, so it hides nothing if none of them
+    /// matches.
     ///
     /// # Errors
-    /// `Locked` if none was found and one is locked, or a collection that could hide one;
-    /// `Unfinished` if each that was found is empty; `Missing`, `ServiceMissing`, `TimedOut` and
-    /// the others of [`VaultError`].
+    /// `Locked` if none was found and an item is locked, or a collection that could hide one;
+    /// `Unfinished` if every item found is empty; `Missing`, `ServiceMissing`, `TimedOut` and the
+    /// others of [`VaultError`].
     pub fn read_all(&self, item: &Item, call: &Call) -> Result<Vec<Secret>, VaultError> {
         let mut secrets = self.ask(item, call, None, |vault, asked| vault.read_all(asked))?;
         let was_found = !secrets.is_empty();
@@ -129,20 +131,21 @@ impl Vault {
         }
     }
 
-    /// Every item of the service of `item` that is not locked, whatever its account; `None` where
+    /// Lists every unlocked item of the service of `item`, whatever its account. Returns `None` if
     /// the vault cannot list.
     ///
-    /// On the Secret Service these are the items that have all attributes of `item` but the one
-    /// whose value is its account; that one names the account of each. Nothing prompts.
+    /// On the Secret Service these are the items that have all attributes of `item`, except the one
+    /// whose value is its account. That attribute gives the account of each item. Never prompts.
     ///
     /// # Errors
-    /// `Locked` if none was found and one is locked, or a collection that could hide one;
+    /// `Locked` if none was found and an item is locked, or a collection that could hide one;
     /// `ServiceMissing`, `TimedOut` and the others of [`VaultError`].
     pub fn list(&self, item: &Item, call: &Call) -> Result<Option<Vec<Listed>>, VaultError> {
         self.ask(item, call, None, |vault, asked| vault.list(asked))
     }
 
-    /// Stores a new item and reads it back. Never replaces: an item with these names is `Exists`.
+    /// Stores a new item and reads it back. Never replaces: an existing item with these names is
+    /// `Exists`.
     ///
     /// # Errors
     /// `Exists`, `Locked`, `OutcomeUnknown`, `TooLarge` and the others of [`VaultError`]; an empty
@@ -153,11 +156,11 @@ impl Vault {
     }
 
     /// Stores the secret of the item that [`read`](Self::read) reads, or of a new one if there is
-    /// none; the label is that of its creation.
+    /// none. An existing item keeps its label.
     ///
-    /// `hold`, the guard of a file lock for instance, is dropped when the write has returned, not
-    /// when the caller stops waiting: a late write cannot overwrite the next holder's work. A vault
-    /// that hangs for ever keeps it until the process ends.
+    /// `hold`, for instance the guard of a file lock, is dropped when the write returns, not when
+    /// the caller stops waiting. So a late write cannot overwrite the work of the next lock holder.
+    /// A vault that hangs forever keeps it until the process ends.
     ///
     /// # Errors
     /// `Locked`, `OutcomeUnknown`, `TooLarge` and the others of [`VaultError`]; an empty secret is
@@ -173,12 +176,12 @@ impl Vault {
         self.ask(item, call, hold, move |vault, asked| vault.write(asked, &secret))
     }
 
-    /// Deletes `item`; `false` if there was none. An unfinished item is deleted too.
+    /// Deletes `item`. Returns `false` if there was none. An unfinished item is deleted too.
     ///
-    /// On the Secret Service every item that has these attributes and no others is deleted, in each
-    /// collection. If one of them is locked, none is.
+    /// On the Secret Service every item with exactly these attributes is deleted, in each
+    /// collection. If one of them is locked, none is deleted.
     ///
-    /// `hold` is kept as by [`write`](Self::write).
+    /// `hold` is kept as in [`write`](Self::write).
     ///
     /// # Errors
     /// `Locked`, `OutcomeUnknown` and the others of [`VaultError`].
@@ -191,10 +194,11 @@ impl Vault {
         self.ask(item, call, hold, |vault, asked| vault.delete(asked))
     }
 
-    /// The same for the items alone whose secret `is_ours` accepts; `false` if there was none. It
-    /// is given an empty secret where an item is unfinished, and runs on the vault's own thread.
+    /// As [`delete`](Self::delete), but only for items whose secret `is_ours` accepts. Returns
+    /// `false` if there was none. `is_ours` gets an empty secret for an unfinished item, and runs
+    /// on the vault's thread.
     ///
-    /// `hold` is kept as by [`write`](Self::write).
+    /// `hold` is kept as in [`write`](Self::write).
     ///
     /// # Errors
     /// As [`delete`](Self::delete).
@@ -208,8 +212,8 @@ impl Vault {
         self.ask(item, call, hold, move |vault, asked| vault.delete_if(asked, &is_ours))
     }
 
-    /// Whether [`delete_if`](Self::delete_if) would delete anything: looked at in the same way, so
-    /// that what keeps it from deleting is known before. Nothing is deleted.
+    /// Whether [`delete_if`](Self::delete_if) would delete anything. It makes the same checks, so a
+    /// reason why a deletion would fail shows beforehand. Deletes nothing.
     ///
     /// # Errors
     /// As [`delete`](Self::delete).
@@ -222,18 +226,18 @@ impl Vault {
         self.ask(item, call, None, move |vault, asked| vault.would_delete_if(asked, &is_ours))
     }
 
-    /// Reaches the vault, finds the collection and unlocks it: what must precede a lock, because
-    /// only this call may prompt.
+    /// Connects to the vault, finds the collection and unlocks it. Call it before taking a lock,
+    /// because only this call may prompt.
     ///
     /// # Errors
-    /// `Locked` when it is locked and the call allows no prompt, `PromptDismissed`, `Missing`,
+    /// `Locked` if it is locked and the call allows no prompt; `PromptDismissed`, `Missing`,
     /// `ServiceMissing`, `TimedOut`.
     pub fn unlock(&self, call: &Call) -> Result<(), VaultError> {
         self.run(call, None, |vault, place, turn| vault.unlock(place, turn))
     }
 
-    /// The same for what a call about `item` needs: on the Secret Service the collection in which
-    /// it lies, if only a locked one has it, or else the one in which it would be made.
+    /// As [`unlock`](Self::unlock), for what a call about `item` needs. On the Secret Service this
+    /// is the locked collection that holds the item, or else the collection for new items.
     ///
     /// # Errors
     /// As [`unlock`](Self::unlock).
@@ -241,17 +245,19 @@ impl Vault {
         self.ask(item, call, None, |vault, asked| vault.unlock_for(asked))
     }
 
-    /// Which program serves the operating system's vault now; `None` if none runs, or the vault is
-    /// no program of the user's. Starts nothing, and does not wait for the vault itself.
+    /// The program that serves the operating system's vault. Returns `None` if none is running, or
+    /// the vault is not a program of the user. Starts nothing, and does not wait for the vault
+    /// itself.
     ///
     /// # Errors
     /// `ServiceMissing` if there is no bus to ask, `TimedOut` if it did not answer within
-    /// `deadline`. This runs on the calling thread, and a bus that accepts nobody keeps it longer.
+    /// `deadline`. This runs on the calling thread. A bus that does not accept connections may
+    /// block longer than `deadline`.
     pub fn os_provider(deadline: Duration) -> Result<Option<Provider>, VaultError> {
         cfg_if::cfg_if! {
             if #[cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))] {
                 let turn = Turn::new(&Call::quiet().within(deadline));
-                // What a bus sends must end no thread of the caller's.
+                // A panic over what the bus sends must not end the caller's thread.
                 super::worker::contained_here(|| super::secret_service::provider(&turn))
             } else {
                 let _ = deadline;
@@ -260,10 +266,10 @@ impl Vault {
         }
     }
 
-    /// The same vault behind a thread of its own, which ends with the last clone.
+    /// The same vault with a new thread, which ends with the last clone.
     ///
-    /// On macOS it is this one: whether the system may ask is a switch of the process, so one call
-    /// is made at a time.
+    /// On macOS it returns this handle: whether the system may prompt is a process-wide switch, so
+    /// only one call is made at a time.
     pub(super) fn again(&self) -> Self {
         if cfg!(target_os = "macos") {
             return self.clone();
@@ -309,9 +315,9 @@ impl Vault {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Provider {
-    /// Its process, where the system tells.
+    /// Its process id, if the system reports it.
     pub pid: Option<u32>,
-    /// The name of its program, where the system tells; Linux cuts it to 15 bytes.
+    /// The name of its program, if the system reports it. Linux cuts it to 15 bytes.
     pub program: Option<String>,
 }
 

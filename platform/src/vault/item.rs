@@ -1,39 +1,38 @@
-//! What a vault call is about: an item, and the part of the vault where it lies.
+//! What a vault call is about: an item, and the place in the vault.
 
 use std::fmt;
 
 use super::Secret;
 
-/// An item of a vault: what finds it, and a label for people.
+/// An item of a vault: the names that identify it, and a label for users.
 ///
-/// `service` and `account` find it, except on the Secret Service, where the attributes do. They
-/// tell items apart as they are, but that Credential Manager takes upper and lower case for the
-/// same. None of it is secret: most vaults store it in clear.
+/// `service` and `account` identify it, except on the Secret Service, where the attributes do.
+/// Names are compared exactly, except that Credential Manager ignores case. None of it is secret:
+/// most vaults store it in clear text.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Item {
-    /// The program or the group of programs that the item belongs to.
+    /// The program or group of programs that owns the item.
     pub service: String,
-    /// Whose item it is, or which one of the service.
+    /// The user of the item, or which item of the service it is.
     pub account: String,
-    /// What a user sees in the vault's own program, where the vault keeps such a text. Plays no
-    /// part in a search.
+    /// The text shown in the vault's own program, if the vault stores one. Not used in searches.
     pub label: String,
-    /// Names and values, each name once: what the Secret Service stores and searches by,
-    /// `xdg:schema` included.
+    /// Names and values, each name once. The Secret Service stores and searches by them, including
+    /// `xdg:schema`.
     pub attributes: Vec<(String, String)>,
-    /// More attributes, which a new item on the Secret Service gets as well and which no search
-    /// asks for. libsecret treats `xdg:schema` so where a schema has the flag
+    /// Additional attributes that a new item on the Secret Service gets and that no search uses.
+    /// libsecret treats `xdg:schema` this way if a schema has the flag
     /// `SECRET_SCHEMA_DONT_MATCH_NAME`.
     pub unsearched: Vec<(String, String)>,
-    /// What the secret is, as a MIME type. The Secret Service keeps it, and libsecret takes for a
-    /// password what is `text/plain` alone.
+    /// The MIME type of the secret. The Secret Service stores it. libsecret treats only
+    /// `text/plain` as a password.
     pub content_type: String,
 }
 
 impl Item {
-    /// The item of `service` and `account`; these are its attributes too, and its label is the
-    /// service.
+    /// The item of `service` and `account`. They are also its attributes, and the service is its
+    /// label.
     pub fn new(service: impl Into<String>, account: impl Into<String>) -> Self {
         let (service, account) = (service.into(), account.into());
         let attributes =
@@ -42,14 +41,14 @@ impl Item {
         Self { service, account, label, attributes, unsearched: Vec::new(), content_type }
     }
 
-    /// The same with another label.
+    /// Sets the label.
     #[must_use]
     pub fn labelled(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
         self
     }
 
-    /// The same, found on the Secret Service by these attributes instead.
+    /// Sets the attributes that identify the item on the Secret Service.
     #[must_use]
     pub fn with_attributes<N: Into<String>, V: Into<String>>(
         mut self,
@@ -59,7 +58,7 @@ impl Item {
         self
     }
 
-    /// The same, stored with these attributes too, by which it is not found.
+    /// Sets attributes that are stored with the item but not searched by.
     #[must_use]
     pub fn storing_too<N: Into<String>, V: Into<String>>(
         mut self,
@@ -69,15 +68,15 @@ impl Item {
         self
     }
 
-    /// The same with a secret of another kind than `application/octet-stream`.
+    /// Sets a MIME type other than `application/octet-stream`.
     #[must_use]
     pub fn holding(mut self, content_type: impl Into<String>) -> Self {
         self.content_type = content_type.into();
         self
     }
 
-    /// Service and account as one name that no other pair in any collection has, for vaults that
-    /// know only one name and may find an item of one collection through another.
+    /// Combines service and account into a name that is unique across all collections. For vaults
+    /// that have only one name per item, and may find an item of one collection through another.
     #[cfg_attr(
         not(any(target_os = "linux", windows)),
         expect(dead_code, reason = "only some vaults know one name alone")
@@ -100,31 +99,29 @@ impl fmt::Debug for Item {
     }
 }
 
-/// Which part of a vault: one collection, and on the Secret Service how secrets cross the bus.
+/// The place in a vault: a collection, and on the Secret Service how secrets cross the bus.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Place {
-    /// Where items are created, and where they are looked for but on the Secret Service, which
-    /// looks in every collection.
+    /// Where items are created and searched. The Secret Service searches every collection.
     pub collection: Collection,
     /// How secrets cross the bus.
     pub session: Session,
 }
 
-/// A collection of a vault: where an item is created.
+/// The collection of a vault in which an item is created.
 ///
-/// On the Secret Service an item is found in whichever collection it lies, as libsecret finds it,
-/// and a user may choose another default one meanwhile. Elsewhere an item of another collection
-/// is absent.
+/// On the Secret Service an item is found in any collection, as with libsecret, because the user
+/// may choose another default. In other vaults an item of another collection is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Collection {
-    /// Where the user's items lie: the default collection of a Secret Service, the default
-    /// keychain, the credentials of this machine, the user's kernel keyring.
+    /// The collection of the user's items: the default collection of a Secret Service, the default
+    /// keychain, the credentials of this machine, the user keyring of the kernel.
     #[default]
     Default,
-    /// Gone when the login session ends: the Secret Service's `session` collection, the credentials
-    /// of a Windows logon session, the session's kernel keyring. macOS has none.
+    /// Deleted when the login session ends: the Secret Service's `session` collection, the
+    /// credentials of a Windows logon session, the session keyring of the kernel. macOS has none.
     Session,
     /// The collection of a Secret Service with this label. Other vaults have none.
     Named(String),
@@ -134,10 +131,10 @@ pub enum Collection {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Session {
-    /// Agreed by Diffie-Hellman, so that who records the bus learns no secret.
+    /// Encrypted with a Diffie-Hellman key, so that a recording of the bus reveals no secret.
     #[default]
     Encrypted,
-    /// In clear on the bus of the user's own session.
+    /// In clear text on the user's own session bus.
     Plain,
 }
 
@@ -146,10 +143,9 @@ const BINARY: &str = "application/octet-stream";
 /// One item of a service.
 #[non_exhaustive]
 pub struct Listed {
-    /// Whose item it is, or which one of the service: whatever the vault keeps, written by any
-    /// program.
+    /// The user of the item, or which item of the service it is. Any program may have written it.
     pub account: String,
-    /// Its secret; empty if its creation was cut off.
+    /// The secret. Empty if the creation was interrupted.
     pub secret: Secret,
 }
 

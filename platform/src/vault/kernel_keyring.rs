@@ -1,14 +1,14 @@
 //! The key retention service of the Linux kernel, through keyring-core's keyutils store.
 //!
-//! Secrets lie in kernel memory and never on a disk. What each keyring survives (keyrings(7)):
+//! Secrets are kept in kernel memory and never on disk. What each keyring survives (keyrings(7)):
 //!
 //! | | the process | a logout | a reboot |
 //! |---|---|---|---|
 //! | [`Collection::Default`], the user keyring | yes | until the last process of the user has ended, and the kernel has tidied up | no |
 //! | [`Collection::Session`], the session keyring | yes | no; every login has its own, so another terminal over SSH sees nothing | no |
 //!
-//! There is nothing to unlock and no prompt, and any program of the same user can read it. A user
-//! other than root may keep 20,000 bytes in 200 keys (`/proc/sys/kernel/keys/`). Containers usually
+//! There is no lock and no prompt, and any program of the same user can read the keys. A user other
+//! than root may keep 20,000 bytes in 200 keys (`/proc/sys/kernel/keys/`). Containers usually
 //! forbid the calls.
 
 use std::sync::Arc;
@@ -27,8 +27,7 @@ pub(super) fn open() -> Box<dyn Backend> {
 struct Keyutils;
 
 impl Entries for Keyutils {
-    /// The store's own constructor knows the session keyring alone, so the entry is put together
-    /// here.
+    /// Built directly, because the store's own constructor only supports the session keyring.
     fn entry(&mut self, place: &Place, item: &Item) -> Result<Entry, VaultError> {
         let keyring = keyring(&place.collection)?;
         let description = item.one_name(&place.collection);
@@ -62,9 +61,9 @@ fn keyring(collection: &Collection) -> Result<KeyRing, VaultError> {
         Collection::Default => {
             let user = open(KeyRingIdentifier::User)?;
             // A key can be read only through a keyring that the process possesses, and the user
-            // keyring is none by itself. The process keyring ends with this process; a link in the
-            // session's would give what root keeps here to everybody in a session that root was
-            // called from. Should this fail, the read says so.
+            // keyring does not count. So it is linked into the process keyring, which ends with
+            // this process. A link in the session keyring would expose root's keys to the whole
+            // session that root was called from. If the link fails, the read reports it.
             if let Ok(own) = KeyRing::from_special_id(KeyRingIdentifier::Process, true) {
                 own.link_keyring(user).ok();
             }
@@ -78,7 +77,7 @@ fn keyring(collection: &Collection) -> Result<KeyRing, VaultError> {
     }
 }
 
-/// What an error of add_key(2) and keyctl(2) means; `None` for "there is no such key".
+/// The meaning of an error of add_key(2) and keyctl(2). Returns `None` for "there is no such key".
 fn meaning(error: KeyError) -> Option<VaultError> {
     let source = || Some(error.into());
     Some(match error {
@@ -86,7 +85,8 @@ fn meaning(error: KeyError) -> Option<VaultError> {
         | KeyError::KeyExpired
         | KeyError::KeyRevoked
         | KeyError::MissingFileOrDirectory => return None,
-        // Not EACCES, which is about one key: the call itself is forbidden, as in most containers.
+        // `EACCES` is about one key. `EPERM` means that the call itself is forbidden, as in most
+        // containers.
         KeyError::PermissionDenied => VaultError::Missing {
             reason:
                 "this system forbids the kernel keyring, as containers do; allow the system calls \
@@ -107,7 +107,7 @@ fn meaning(error: KeyError) -> Option<VaultError> {
     })
 }
 
-/// `ENOSYS`, which the crate has no name for.
+/// `ENOSYS`, for which the crate has no name.
 const NO_SUCH_CALL: i32 = rustix::io::Errno::NOSYS.raw_os_error();
 
 /// The largest payload of a key of type "user" (keyrings(7)).

@@ -1,13 +1,14 @@
 //! The default keychain of macOS: generic passwords, through keyring-core's Apple store, and
-//! through Security.framework itself for what the store cannot set.
+//! through Security.framework directly for what the store cannot set.
 //!
-//! A new item is added by `SecKeychainAddGenericPassword`, which refuses to replace one, and gets
-//! its label by `SecItemUpdate`. The keychain's own access list admits the program that made an
-//! item; for another one, or another build of the same without a stable signature, macOS asks the
-//! user. Whether it may ask is a switch of the whole process
-//! (`SecKeychainSetUserInteractionAllowed`): it is off during every call that allows no prompt, and
-//! one call is made at a time. Over SSH the login keychain is locked, and unlocking it needs
-//! `security unlock-keychain`.
+//! A new item is added by `SecKeychainAddGenericPassword`, which never replaces one.
+//! `SecItemUpdate` then sets its label.
+//!
+//! The keychain's access list admits the program that created an item. For another program, or
+//! another build without a stable signature, macOS prompts the user. Whether it may prompt is a
+//! process-wide switch (`SecKeychainSetUserInteractionAllowed`). It is off during every call that
+//! allows no prompt, so only one call is made at a time. Over SSH the login keychain is locked, and
+//! must be unlocked with `security unlock-keychain`.
 
 use std::any::Any;
 
@@ -45,7 +46,7 @@ impl Entries for Keychain {
         }
     }
 
-    /// The switch is left alone where the program has turned it off by itself.
+    /// Does not touch the switch if the program itself has turned it off.
     fn begin(&mut self, turn: &Turn) -> Result<Option<Box<dyn Any>>, VaultError> {
         if turn.may_prompt() || !SecKeychain::user_interaction_allowed().map_err(error)? {
             return Ok(None);
@@ -65,7 +66,7 @@ impl Entries for Keychain {
         search.service(&item.service).account(&item.account);
         let mut update = ItemUpdateOptions::new();
         update.set_label(&item.label);
-        // The item is there and can be found; without a label it shows its service instead.
+        // Ignored: the item exists and can be found. Without a label it shows its service instead.
         update_item(&search, &update).ok();
         Ok(())
     }

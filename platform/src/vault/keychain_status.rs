@@ -1,8 +1,8 @@
-//! What the status codes of macOS' Security.framework mean, the same on every operating system.
+//! Maps the status codes of macOS' Security.framework. Compiled on every system for tests.
 
 use super::{Source, VaultError};
 
-/// What `code`, a value of SecBase.h, means; `None` for "there is no such item".
+/// The meaning of `code`, a value of SecBase.h. Returns `None` for "there is no such item".
 pub(super) fn meaning(code: i32, source: Source) -> Option<VaultError> {
     Some(match code {
         ERR_SEC_ITEM_NOT_FOUND => return None,
@@ -32,7 +32,7 @@ pub(super) fn meaning(code: i32, source: Source) -> Option<VaultError> {
     })
 }
 
-/// Of SecBase.h, where their names are `errSecUserCanceled` and so on.
+/// Values from SecBase.h, where they are named `errSecUserCanceled` and so on.
 const ERR_SEC_USER_CANCELED: i32 = -128;
 const ERR_SEC_NOT_AVAILABLE: i32 = -25_291;
 const ERR_SEC_READ_ONLY: i32 = -25_292;

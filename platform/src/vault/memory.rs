@@ -1,4 +1,4 @@
-//! A vault in this process's memory, for tests and for callers that keep nothing.
+//! A vault in this process's memory, for tests and for callers that store nothing.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -10,7 +10,7 @@ use crate::sync::lock_within;
 
 pub(super) const NAME: &str = "memory";
 
-/// Items by everything that finds them, in any order of their attributes.
+/// The items, keyed by everything that identifies them. The order of attributes does not matter.
 #[derive(Clone, Default)]
 pub(super) struct Items(Arc<Mutex<BTreeMap<Name, Secret>>>);
 
@@ -22,7 +22,7 @@ impl Items {
         self.0.lock().is_ok_and(|items| items.is_empty())
     }
 
-    /// Bounded, because a fork can copy the lock while another thread holds it.
+    /// Waits with a limit, because a fork can copy the mutex while another thread holds it.
     fn items(&self, turn: &Turn) -> Result<MutexGuard<'_, BTreeMap<Name, Secret>>, VaultError> {
         let late = || VaultError::TimedOut { waited: turn.waited() };
         lock_within(&self.0, turn.remaining()?).ok_or_else(late)

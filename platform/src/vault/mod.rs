@@ -1,27 +1,27 @@
-//! The operating system's vaults, each reached through the same few names.
+//! The operating system's vaults, all behind one interface.
 //!
-//! # The contract every vault file fulfils
+//! # The contract of every vault module
 //!
-//! - It exports `NAME`, what people call the vault, and `open()`, which does no I/O and returns its
+//! - It exports `NAME`, the vault's name for users, and `open()`, which does no I/O and returns its
 //!   `Backend`.
-//! - What is locked is `Locked`, never "not found". `Ok(None)` means that the vault was asked and
-//!   has no such item; when it cannot say that for certain, the answer is an error.
-//! - Names that several items may share are no names of one item. Where a vault has such items,
-//!   `read` and `write` are about the same one of them, `read_all` is about each, and `delete` and
-//!   `delete_if` are about those that have no other names.
-//! - `create` never replaces: an item that is found by the same names is `Exists`. Two creations at
-//!   the same moment may both succeed where the vault itself has no exclusive create, so an item
-//!   that must be unique carries a random name.
-//! - `create` reads the secret back before it returns. An item of ours is never empty; one that is
-//!   found empty is `Unfinished`.
-//! - `write` replaces the secret of the item that is found, and creates one where there is none.
-//!   The write itself is its last step.
+//! - Locked is `Locked`, never "not found". `Ok(None)` means that the vault was asked and has no
+//!   such item. If the vault cannot tell for certain, the result is an error.
+//! - Several items may share the same names in some vaults. There `read` and `write` use the same
+//!   one of them, `read_all` uses all of them, and `delete` and `delete_if` use those that have no
+//!   other names.
+//! - `create` never replaces: an item that is found by the same names is `Exists`. Two simultaneous
+//!   creations may both succeed if the vault has no exclusive create. So an item that must be
+//!   unique has a random name.
+//! - `create` reads the secret back before it returns. An item of this crate is never empty. One
+//!   that is found empty is `Unfinished`.
+//! - `write` replaces the secret of the item that is found, and creates one if there is none. The
+//!   write itself is its last step.
 //! - `delete` of an absent item is `Ok(false)`.
-//! - A prompt opens only when the call allows it, and only `unlock` opens one by itself.
-//! - A secret that is larger than the vault takes is `TooLarge` before any call.
-//! - Before each step of a chain the `Turn` is asked; after the deadline no step starts, but that a
-//!   half-made item is removed. A write is marked, waited for until it has returned, and ends with
-//!   `OutcomeUnknown` if the vault went away meanwhile.
+//! - A prompt opens only if the call allows it, and only `unlock` opens one by itself.
+//! - A secret larger than the vault allows is `TooLarge` before any call.
+//! - The `Turn` is checked before each step of a chain. After the deadline no step starts, except
+//!   the removal of a half-created item. A write is marked and waited for until it returns. It ends
+//!   with `OutcomeUnknown` if the vault disappeared during it.
 
 mod call;
 #[cfg(any(windows, test))]
@@ -73,14 +73,14 @@ cfg_if::cfg_if! {
     }
 }
 
-/// Whether the operating system's vault finds an item by its attributes, and not by its service and
-/// account.
+/// Whether the operating system's vault identifies an item by its attributes instead of its service
+/// and account.
 pub const FINDS_BY_ATTRIBUTES: bool = os::FINDS_BY_ATTRIBUTES;
 
-/// A secret in a buffer that is wiped when dropped.
+/// A secret in a buffer that is zeroized on drop.
 pub type Secret = Zeroizing<Vec<u8>>;
 
-/// What a call on an item is about, and its right to go on.
+/// The item, place and deadline of a call.
 #[derive(Clone, Copy)]
 struct Asked<'a> {
     place: &'a Place,
@@ -88,14 +88,14 @@ struct Asked<'a> {
     turn: &'a Turn,
 }
 
-/// Whether a secret is that of the item which may be deleted.
+/// Decides by its secret whether an item may be deleted.
 type IsOurs<'a> = &'a dyn Fn(&[u8]) -> bool;
 
-/// What a vault file implements; every call runs on the vault's own thread.
+/// The interface of a vault module. Every call runs on the vault's own thread.
 trait Backend {
     fn read(&mut self, asked: Asked<'_>) -> Result<Option<Secret>, VaultError>;
 
-    /// For a vault whose names are unique.
+    /// The default for a vault whose names are unique.
     fn read_all(&mut self, asked: Asked<'_>) -> Result<Vec<Secret>, VaultError> {
         Ok(self.read(asked)?.into_iter().collect())
     }
@@ -104,7 +104,7 @@ trait Backend {
     fn write(&mut self, asked: Asked<'_>, secret: &[u8]) -> Result<(), VaultError>;
     fn delete(&mut self, asked: Asked<'_>) -> Result<bool, VaultError>;
 
-    /// For a vault whose names are unique.
+    /// The default for a vault whose names are unique.
     fn delete_if(&mut self, asked: Asked<'_>, is_ours: IsOurs<'_>) -> Result<bool, VaultError> {
         match self.read(asked)? {
             Some(secret) if is_ours(&secret) => self.delete(asked),
@@ -112,8 +112,8 @@ trait Backend {
         }
     }
 
-    /// Whether `delete_if` would delete anything: looked at as there, and nothing is. For a vault
-    /// whose names are unique.
+    /// Whether `delete_if` would delete anything, by the same checks. Deletes nothing. The default
+    /// is for a vault whose names are unique.
     fn would_delete_if(
         &mut self,
         asked: Asked<'_>,
@@ -122,7 +122,7 @@ trait Backend {
         Ok(self.read(asked)?.is_some_and(|secret| is_ours(&secret)))
     }
 
-    /// For a vault that cannot list.
+    /// The default for a vault that cannot list.
     fn list(&mut self, asked: Asked<'_>) -> Result<Option<Vec<Listed>>, VaultError> {
         let _ = asked;
         Ok(None)
@@ -130,7 +130,7 @@ trait Backend {
 
     fn unlock(&mut self, place: &Place, turn: &Turn) -> Result<(), VaultError>;
 
-    /// For a vault whose items lie where they are made.
+    /// The default for a vault that finds items only in the collection where they are created.
     fn unlock_for(&mut self, asked: Asked<'_>) -> Result<(), VaultError> {
         self.unlock(asked.place, asked.turn)
     }

@@ -1,15 +1,15 @@
-//! Does a vault work here: a round trip on a random item that is removed again.
+//! Tests whether a vault works: a round trip on a random item that is removed again.
 
 use std::time::{Duration, Instant};
 
 use super::{Call, Item, Vault, VaultError};
 use crate::text::hexadecimal;
 
-/// How long each step of a round trip took.
+/// The duration of each step of a round trip.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Probe {
-    /// Connecting, finding the collection, unlocking it if that was allowed.
+    /// Connecting, finding the collection, and unlocking it if that was allowed.
     pub unlock: Duration,
     /// Storing 32 bytes and reading them back.
     pub create: Duration,
@@ -20,17 +20,17 @@ pub struct Probe {
 }
 
 impl Vault {
-    /// A round trip on a random item of its own that is removed again whatever happens, and how
-    /// long each step took.
+    /// Makes a round trip on a new random item and measures each step. The item is removed again in
+    /// any case.
     ///
-    /// All steps share the call's deadline; removing the item may take one second more. A vault
-    /// that stops answering after the item was made is asked once more over a connection of its
-    /// own. Only a kill of this process, or a vault that is silent or locked by then, leaves the
-    /// item. Its service is `tokenkeep-probe`, and it can be deleted.
+    /// All steps share the call's deadline. Removing the item may take one more second. If the
+    /// vault stops answering after the item was created, the removal is tried once more over a new
+    /// connection. The item is left behind only if this process is killed, or if the vault is then
+    /// unresponsive or locked. Its service is `tokenkeep-probe`, and it is safe to delete.
     ///
     /// # Errors
-    /// That of the first step that failed; `OutcomeUnknown` if, and only if, the item may still be
-    /// there.
+    /// The error of the first step that failed; `OutcomeUnknown` if, and only if, the item may
+    /// still exist.
     pub fn probe(&self, call: &Call) -> Result<Probe, VaultError> {
         round_trip(self, call)
     }
@@ -73,8 +73,8 @@ fn round_trip(vault: &Vault, call: &Call) -> Result<Probe, VaultError> {
     }
 }
 
-/// A thread that is stuck fails every call at once, so the item is then removed by another, over a
-/// connection of its own.
+/// Removes the item. A stuck thread fails every call immediately, so the removal then uses another
+/// thread with its own connection.
 fn remove(vault: &Vault, item: &Item, is_stuck: bool) -> Result<bool, VaultError> {
     let call = Call::quiet().within(CLEAN_UP);
     match is_stuck {
@@ -88,7 +88,7 @@ fn timed<T>(step: impl FnOnce() -> Result<T, VaultError>) -> Result<(T, Duration
     Ok((step()?, started.elapsed()))
 }
 
-/// How long removing the item may take, whatever is left of the call's deadline.
+/// How long removing the item may take, independent of the call's deadline.
 const CLEAN_UP: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Any store of keyring-core that the caller brings.
+//! A keyring-core store that the caller provides.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ impl Entries for Brought {
         self.0.build(&item.service, &item.account, None).map_err(|error| self.error(error))
     }
 
-    /// Locked, or not for this program: keyring-core does not tell them apart.
+    /// keyring-core does not distinguish a locked store from one that denies access.
     fn no_access(&self, said: Source) -> Option<VaultError> {
         Some(VaultError::AccessDenied { source: said })
     }

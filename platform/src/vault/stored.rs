@@ -1,4 +1,4 @@
-//! What is the same for every vault that is reached through a store of keyring-core.
+//! The common part of all vaults that are reached through a keyring-core store.
 
 use std::any::Any;
 
@@ -7,15 +7,15 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use super::{Asked, Backend, Item, Place, Secret, Source, Turn, VaultError};
 
-/// What is different.
+/// The part that differs between the stores.
 pub(super) trait Entries {
-    /// The store's entry for `item`; asks the vault nothing.
+    /// The store's entry for `item`. Makes no call to the vault.
     fn entry(&mut self, place: &Place, item: &Item) -> Result<Entry, VaultError>;
 
-    /// What the operating system's error means; `None` for "there is no such item".
+    /// The meaning of the operating system's error. Returns `None` for "there is no such item".
     fn meaning(&self, said: Source) -> Option<VaultError>;
 
-    /// What it means that the store cannot be accessed.
+    /// The meaning of the error "no access to the store".
     fn no_access(&self, said: Source) -> Option<VaultError> {
         self.meaning(said)
     }
@@ -25,32 +25,32 @@ pub(super) trait Entries {
         usize::MAX
     }
 
-    /// Begins a call; what is returned lives until the call has ended.
+    /// Begins a call. The returned value is dropped when the call has ended.
     fn begin(&mut self, turn: &Turn) -> Result<Option<Box<dyn Any>>, VaultError> {
         let _ = turn;
         Ok(None)
     }
 
-    /// Stores an item that a search has just not found.
+    /// Stores an item that was just not found.
     fn add(&mut self, place: &Place, item: &Item, secret: &[u8]) -> Result<(), VaultError> {
         let entry = self.entry(place, item)?;
         entry.set_secret(secret).map_err(|error| self.error(error))
     }
 
-    /// Unlocks the collection, where the vault has a lock.
+    /// Unlocks the collection, if the vault has a lock.
     fn unlock(&mut self, place: &Place) -> Result<(), VaultError> {
         let _ = place;
         Ok(())
     }
 
-    /// An error where the item was known to be there.
+    /// The meaning of an error for an item that was known to exist.
     fn error(&self, error: Error) -> VaultError {
         let gone = || VaultError::failed("the vault removed the item during the call");
         self.answer(error).unwrap_or_else(gone)
     }
 
-    /// What an error of keyring-core means; `None` for "there is no such item". The bytes that some
-    /// of them carry may be a secret: they are wiped, and neither kept nor shown.
+    /// The meaning of a keyring-core error. Returns `None` for "there is no such item". Bytes in an
+    /// error may be a secret: they are zeroized, and neither kept nor shown.
     fn answer(&self, error: Error) -> Option<VaultError> {
         let failed = |text: String| Some(VaultError::failed(text));
         match error {
@@ -70,12 +70,12 @@ pub(super) trait Entries {
     }
 }
 
-/// A vault behind a store.
+/// A vault on top of a store.
 pub(super) struct Stored<E>(pub(super) E);
 
 impl<E: Entries> Stored<E> {
     fn entry(&mut self, Asked { place, item, turn }: Asked<'_>) -> Result<Entry, VaultError> {
-        // The systems' texts end there, so another item would be meant.
+        // C strings end at a NUL, so the name would mean another item.
         if item.service.contains('\0') || item.account.contains('\0') {
             return Err(VaultError::failed("the name of an item contains a NUL"));
         }
@@ -114,6 +114,7 @@ impl<E: Entries> Backend for Stored<E> {
         match self.secret(&entry)? {
             Some(stored) if *stored == secret => Ok(()),
             _ => {
+                // The read-back error is the one to report, so a failed removal is ignored.
                 asked
                     .turn
                     .write(|| entry.delete_credential().map_err(|error| self.0.error(error)))
@@ -129,7 +130,7 @@ impl<E: Entries> Backend for Stored<E> {
         let entry = self.entry(asked)?;
         if self.secret(&entry)?.is_none() {
             match asked.turn.write(|| self.0.add(asked.place, asked.item, secret)) {
-                // Another program has just added it.
+                // Another program has just created it.
                 Err(VaultError::Exists) => {}
                 added => return added,
             }

@@ -1,14 +1,14 @@
-//! One call's right to go on, and what its caller is told who stops waiting.
+//! The deadline and state of one call, and its result if the caller stops waiting.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{Call, Source, VaultError};
 
-/// One call's right to go on: checked before each step of its chain.
+/// Permission for one call to continue. Checked before each step of its chain.
 pub(crate) struct Turn {
     started: Instant,
-    /// The moment after which no step may start.
+    /// No step may start after this time.
     pub(super) until: Instant,
     pub(super) deadline: Duration,
     may_prompt: bool,
@@ -40,10 +40,10 @@ impl Turn {
         self.started.elapsed()
     }
 
-    /// The time left.
+    /// The time left before the deadline.
     ///
     /// # Errors
-    /// `TimedOut` if there is none, so that the next step of a chain does not start.
+    /// `TimedOut` if no time is left, so that the next step of a chain does not start.
     pub(crate) fn remaining(&self) -> Result<Duration, VaultError> {
         let left = self.until.saturating_duration_since(Instant::now());
         if left.is_zero() || self.phase.load(Ordering::SeqCst) == ABANDONED {
@@ -52,7 +52,7 @@ impl Turn {
         Ok(left)
     }
 
-    /// Runs a step that writes. A caller who stops waiting meanwhile gets `OutcomeUnknown`.
+    /// Runs a step that writes. A caller that stops waiting during it gets `OutcomeUnknown`.
     pub(crate) fn write<T, E: From<VaultError>>(
         &self,
         step: impl FnOnce() -> Result<T, E>,
@@ -65,6 +65,7 @@ impl Turn {
 
     fn begin_write(&self) -> Result<(), VaultError> {
         self.remaining()?;
+        // Atomic: the caller may give up at the same moment.
         let begin = |phase| (phase != ABANDONED).then_some(WRITING);
         match self.phase.fetch_update(Ordering::SeqCst, Ordering::SeqCst, begin) {
             Ok(_) => Ok(()),
@@ -86,7 +87,7 @@ impl Turn {
         }
     }
 
-    /// What the caller is told when the chain broke off at `source`.
+    /// The result of a call whose chain was interrupted by `source`.
     pub(super) fn broken_off(&self, source: Source) -> VaultError {
         match self.phase.load(Ordering::SeqCst) {
             WRITING | WRITTEN => {
@@ -96,7 +97,7 @@ impl Turn {
         }
     }
 
-    /// Whether the deadline passed and no answer has come since. A connection that broke early says
+    /// Whether the deadline passed without an answer since. A connection that broke earlier says
     /// nothing about the next call.
     pub(super) fn heard_nothing(&self) -> bool {
         self.until <= Instant::now() && !self.answered_late.load(Ordering::SeqCst)
@@ -105,11 +106,11 @@ impl Turn {
 
 const READING: u8 = 0;
 const WRITING: u8 = 1;
-/// Reading again, after a step that wrote.
+/// Reading again after a write.
 const WRITTEN: u8 = 2;
 const ABANDONED: u8 = 3;
 
-/// Longer deadlines would overflow the clock's arithmetic on some systems.
+/// Longer deadlines would overflow `Instant` arithmetic on some systems.
 const MAX_DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Stands where this build has no vault for the operating system: every call says so.
+//! The vault of operating systems for which this build has none. Every call returns `NotBuilt`.
 
 use super::{Asked, Backend, Place, Secret, Turn, VaultError};
 

@@ -1,8 +1,8 @@
-//! One thread per vault and process runs every call, so that no caller waits longer than its
+//! Runs all calls of a vault on one thread per process, so that no caller waits longer than its
 //! deadline.
 //!
-//! A stuck thread is never replaced: calls fail at once until it is back. The thread is detached,
-//! so a process can exit while its vault is stuck.
+//! A stuck thread is never replaced: calls fail immediately until it returns. The thread is
+//! detached, so the process can exit while its vault is stuck.
 
 use std::mem;
 use std::panic::{self, AssertUnwindSafe};
@@ -14,13 +14,13 @@ use std::time::{Duration, Instant};
 use super::{Backend, Call, Turn, VaultError};
 use crate::sync::ForkLock;
 
-/// The thread of one vault, started by the first call.
+/// The thread of a vault, started by the first call.
 pub(super) struct Worker {
     open: Open,
     running: ForkLock<Option<Running>>,
 }
 
-/// Makes the vault, on its own thread.
+/// Creates the vault on its own thread.
 #[derive(Clone)]
 enum Open {
     System(fn() -> Box<dyn Backend>),
@@ -41,19 +41,19 @@ impl Worker {
         Self { open: Open::Brought(Arc::new(open)), running: ForkLock::new(None) }
     }
 
-    /// That of a vault which every process has: nothing is made before the first call.
+    /// The worker of a process-wide vault. Creates nothing before the first call.
     pub(super) const fn of(open: fn() -> Box<dyn Backend>) -> Self {
         Self { open: Open::System(open), running: ForkLock::new(None) }
     }
 
-    /// A worker of its own for the same vault.
+    /// A new worker for the same vault.
     pub(super) fn another(&self) -> Self {
         Self { open: self.open.clone(), running: ForkLock::new(None) }
     }
 
-    /// Runs `job` on the worker and waits for it, a little longer than its deadline at most.
+    /// Runs `job` on the worker and waits for it, at most slightly longer than its deadline.
     ///
-    /// `hold` is dropped when the job has returned, however long ago the caller gave up.
+    /// `hold` is dropped when the job has returned, even if the caller gave up long before.
     pub(super) fn call<T: Send + 'static>(
         &self,
         call: &Call,
@@ -71,6 +71,7 @@ impl Worker {
                 Some(result) => (result, true),
                 None => (Err(theirs.broken_off(PANICKED.into())), false),
             };
+            // Released before the reply, so that the caller can take the lock again immediately.
             drop(hold);
             let no_answer = matches!(
                 result,
@@ -115,6 +116,7 @@ impl Worker {
         let theirs = Arc::clone(&state);
         let job: Job = Box::new(move |backend| {
             let Done { silent, reply, sound } = run(backend);
+            // Before the reply: the caller's next call must see this state.
             theirs.finished(number, silent.map(|silent| silent.then_some(deadline)));
             reply();
             sound
@@ -136,18 +138,18 @@ struct Thread {
     handle: std::thread::JoinHandle<()>,
 }
 
-/// Whether the vault can be used any further.
+/// A job returns whether the vault can still be used.
 type Job = Box<dyn FnOnce(&mut dyn Backend) -> bool + Send>;
 
-/// What a call that has returned leaves to do.
+/// The result of a job.
 struct Done {
-    /// Whether the vault was silent; none if it was not asked.
+    /// Whether the vault was unresponsive. `None` if it was not asked.
     silent: Option<bool>,
     reply: Box<dyn FnOnce()>,
     sound: bool,
 }
 
-/// What `call` returns, made by the calling thread; an error if it panicked.
+/// Runs `call` on the calling thread. A panic becomes an error.
 #[cfg(any(
     test,
     all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android")))
@@ -158,13 +160,13 @@ pub(super) fn contained_here<T>(
     contained(call).unwrap_or_else(|| Err(VaultError::failed(PANICKED)))
 }
 
-/// What `call` returns; none if it panicked. What was sent by a vault must not end the thread that
-/// all other calls wait for.
+/// Runs `call`. Returns `None` if it panicked. Data from a vault must not end the thread that all
+/// other calls wait for.
 fn contained<T>(call: impl FnOnce() -> T) -> Option<T> {
     match panic::catch_unwind(AssertUnwindSafe(call)) {
         Ok(value) => Some(value),
         Err(payload) => {
-            // It may hold a secret and is dropped unseen; dropping it may panic in turn.
+            // The payload may contain a secret, so it is not looked at. Dropping it may panic too.
             drop(panic::catch_unwind(AssertUnwindSafe(move || drop(payload))));
             None
         }
@@ -180,7 +182,7 @@ impl Running {
                 let mut backend = open.open();
                 for job in queue {
                     if !job(&mut *backend) {
-                        // It is in any state, its connection too.
+                        // The panic may have left it, and its connection, in any state.
                         let broken = mem::replace(&mut backend, open.open());
                         contained(move || drop(broken));
                     }
@@ -191,7 +193,7 @@ impl Running {
         Ok(Self { pid: std::process::id(), thread, state: Arc::default(), sent: 0 })
     }
 
-    /// Whether this process has the thread, and it has not ended.
+    /// Whether this process has the thread, and the thread has not ended.
     fn is_there(&self) -> bool {
         let runs = |thread: &Thread| !thread.handle.is_finished();
         self.pid == std::process::id() && self.thread.as_ref().is_some_and(runs)
@@ -204,8 +206,8 @@ impl Running {
 }
 
 impl Drop for Running {
-    /// A forked child must not touch its parent's channel, whose lock may be held for ever, nor the
-    /// handle of a thread that it does not have.
+    /// In a forked child, leaks the channel, whose lock may be held forever, and the handle of a
+    /// thread that the child does not have.
     fn drop(&mut self) {
         if self.pid != std::process::id() {
             mem::forget(self.thread.take());
@@ -213,7 +215,7 @@ impl Drop for Running {
     }
 }
 
-/// What callers must know before they queue another call.
+/// The state that callers check before they queue another call.
 #[derive(Default)]
 struct WorkerState {
     /// The newest call whose caller has given up.
@@ -230,7 +232,7 @@ impl WorkerState {
         stuck || silent.is_some_and(|until| Instant::now() < until)
     }
 
-    /// `silent_for` is none if the vault was not asked.
+    /// `silent_for` is `None` if the vault was not asked.
     fn finished(&self, number: u64, silent_for: Option<Option<Duration>>) {
         if let (Some(silent_for), Ok(mut until)) = (silent_for, self.silent_until.lock()) {
             *until = silent_for.map(|deadline| Instant::now() + deadline.min(MAX_SILENCE));
@@ -239,10 +241,10 @@ impl WorkerState {
     }
 }
 
-/// A vault ends its call at the deadline by itself; the grace lets its own error arrive.
+/// A vault ends its call at the deadline itself. The grace period lets its own error arrive.
 const MIN_GRACE: Duration = Duration::from_millis(5);
 const MAX_GRACE: Duration = Duration::from_millis(250);
-/// How long calls fail at once after one that got no answer.
+/// How long calls fail immediately after one without an answer.
 const MAX_SILENCE: Duration = Duration::from_secs(3);
 const PANICKED: &str = "the code that speaks with the vault failed; this is a defect of the program, or \
                         what answers is no vault";

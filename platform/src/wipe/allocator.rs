@@ -1,4 +1,4 @@
-//! An allocator that overwrites memory before it gives it back.
+//! An allocator that overwrites memory before it frees it.
 #![expect(unsafe_code, reason = "the allocator interface is unsafe")]
 
 use std::{
@@ -6,16 +6,16 @@ use std::{
     sync::atomic::{Ordering, compiler_fence},
 };
 
-/// The system's allocator, with every block overwritten by zeros when it is freed.
+/// The system's allocator, but each block is overwritten with zeros when it is freed.
 ///
-/// For a program that handles secrets: copies that a parser or a D-Bus library leaves on the heap
-/// are gone once freed. Blocks that grow are moved by hand, so that the old place is wiped too.
+/// For programs that handle secrets: copies that a parser or a D-Bus library leaves on the heap are
+/// erased once freed. Blocks that grow are always copied, so that the old block is erased too.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct WipingAllocator;
 
 impl WipingAllocator {
-    /// For `#[global_allocator]`.
+    /// Creates the allocator, for `#[global_allocator]`.
     pub const fn new() -> Self {
         Self
     }

@@ -1,4 +1,8 @@
-//! What a process can do for the secrets in its memory.
+//! Erases traces of secrets from the memory of a process.
+//!
+//! `Zeroizing` wipes only the value that it holds. Compilers and copy routines leave further copies
+//! on the stack and in vector registers, which no safe Rust code can reach. So the stack below a
+//! call that handles secrets is overwritten, and the registers are cleared by instructions.
 #![allow(unsafe_code, reason = "registers are cleared by instructions that Rust has no name for")]
 
 pub(crate) mod allocator;
@@ -7,28 +11,28 @@ use std::hint::black_box;
 
 cfg_if::cfg_if! {
     if #[cfg(any(target_os = "linux", target_os = "android"))] {
-        /// Keeps this process's memory out of core dumps and from other processes of the same
-        /// user, as far as the operating system can. Does nothing where it cannot.
+        /// Keeps this process's memory out of core dumps and from other processes of the same user,
+        /// as far as the operating system can. Otherwise does nothing.
         pub fn refuse_dumps() {
-            // A kernel that refuses leaves things as they are; the program works all the same.
+            // If the kernel refuses, the program still works, so the error is ignored.
             rustix::process::set_dumpable_behavior(
                 rustix::process::DumpableBehavior::NotDumpable,
             )
             .ok();
         }
     } else {
-        /// Keeps this process's memory out of core dumps and from other processes of the same
-        /// user, as far as the operating system can. Does nothing where it cannot.
+        /// Keeps this process's memory out of core dumps and from other processes of the same user,
+        /// as far as the operating system can. Otherwise does nothing.
         pub fn refuse_dumps() {}
     }
 }
 
-/// Does `work`, then overwrites what it left on this thread's stack and in its vector registers,
+/// Runs `work`, then overwrites what it left on this thread's stack and in its vector registers,
 /// whether it returned or panicked.
 ///
-/// Copies of short texts and of keys stay in both long after the values were wiped. 64 KiB of the
-/// stack are overwritten; other threads have stacks of their own. The registers are cleared on
-/// Linux on x86-64 alone, if they are those of AVX.
+/// Copies of short texts and of keys remain in both long after the values were wiped. 64 KiB of the
+/// stack are overwritten. Other threads have their own stacks. The vector registers are cleared
+/// only on Linux on x86-64 with AVX.
 pub fn leave_no_traces<T>(work: impl FnOnce() -> T) -> T {
     let _traces = Traces;
     apart(work)
@@ -43,7 +47,8 @@ impl Drop for Traces {
     }
 }
 
-/// In a frame of its own: what is inlined into the caller's frame would not be overwritten.
+/// Runs `work` in a separate stack frame. If it were inlined into the caller's frame, its data
+/// would not be overwritten.
 #[inline(never)]
 fn apart<T>(work: impl FnOnce() -> T) -> T {
     work()
@@ -52,7 +57,7 @@ fn apart<T>(work: impl FnOnce() -> T) -> T {
 #[inline(never)]
 fn overwrite_stack(blocks: usize) {
     let mut block = [0_u8; BLOCK];
-    // Nobody may conclude that the block is not needed, nor leave it before the deeper ones.
+    // Stops the compiler from removing the buffer or turning the recursion into a tail call.
     black_box(&mut block);
     if blocks > 1 {
         overwrite_stack(blocks - 1);
@@ -103,6 +108,6 @@ cfg_if::cfg_if! {
     }
 }
 
-/// Twice as deep as the program `tokenkeep` was seen to go. Each page costs time.
+/// Twice the stack depth measured for the program `tokenkeep`. Each page costs time.
 const STACK: usize = 64 * 1024;
 const BLOCK: usize = 16 * 1024;

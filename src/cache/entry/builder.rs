@@ -1,4 +1,4 @@
-//! The text of an entry, made field by field.
+//! Builds the text of an entry field by field.
 
 use crate::cache::{
     entry::key,
@@ -7,7 +7,7 @@ use crate::cache::{
     schema::CredentialType,
 };
 
-/// An entry under construction, its fields in the order in which they are given.
+/// An entry under construction. Fields are written in the order in which they are added.
 pub(crate) struct Draft {
     kind: CredentialType,
     out: Buffer,
@@ -42,7 +42,7 @@ impl Draft {
         self.out.push_str(value);
     }
 
-    /// The entry under the key that its fields make.
+    /// The entry under the key that is computed from its fields.
     pub(crate) fn finish(self) -> Entry {
         let kind = self.kind;
         let text = self.close();
@@ -60,7 +60,7 @@ impl Draft {
         self.out.push_str(": ");
     }
 
-    /// The text.
+    /// Closes the object and returns its text.
     pub(crate) fn close(mut self) -> Buffer {
         if self.out.as_str().len() > 1 {
             self.out.new_line(DEPTH);

@@ -1,10 +1,11 @@
-//! The keys that the reference gives to entries, made from their fields.
+//! The keys that msal gives to entries, computed from their fields.
 
 use std::borrow::Cow;
 
 use crate::cache::{entry::Entry, json::decode, schema::CredentialType};
 
-/// The key that an entry's fields make; none if one of them is neither text, null nor absent.
+/// The key that is computed from an entry's fields. Returns `None` if one of them is neither text,
+/// null nor absent.
 pub(crate) fn own(entry: &Entry) -> Option<String> {
     let field = |name: &str| match entry.token(name) {
         None | Some("null") => Some(Cow::Borrowed("")),

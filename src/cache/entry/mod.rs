@@ -24,29 +24,29 @@ use crate::{
     },
 };
 
-/// An entry of the cache; cheap to clone.
+/// An entry of the cache. A clone is cheap.
 ///
-/// It is kept as text and printed again as it came. Its memory is wiped when the last clone is
-/// dropped, and `Debug` shows its kind alone.
+/// An entry is kept as text and printed as it was read. Its memory is wiped when the last clone is
+/// dropped. `Debug` prints only its kind.
 #[derive(Clone)]
 pub struct Entry(Arc<Inner>);
 
 struct Inner {
-    /// The entry's text, its key as the inside of a canonical string, and its secret, if that
-    /// cannot be read in its text.
+    /// The entry's text, then its key as the inside of a canonical string. Then the decoded secret,
+    /// if the secret is escaped in the text.
     all: Zeroizing<Box<str>>,
     text: u32,
     key: u32,
-    /// Where these are in `all`.
+    /// Where these values are in `all`.
     secret: Span,
     home: Span,
     target: Span,
     token_type: Span,
-    /// [`NEVER`] if there is none.
+    /// [`NEVER`] if the field is absent or not a time.
     expires_on: i64,
     refresh_on: i64,
     cached_at: i64,
-    /// Laid out, once somebody asks for it; only if it has nested values.
+    /// The indented text, made when it is first needed. `None` if the entry has no nested values.
     laid_out: Option<Box<OnceLock<Zeroizing<Box<str>>>>>,
     kind: CredentialType,
     bound_to_key: bool,
@@ -55,11 +55,12 @@ struct Inner {
 }
 
 impl Entry {
-    /// Reads an entry from JSON, as [`TokenCache::put`](crate::TokenCache::put) takes it.
+    /// Reads an entry from JSON, for [`TokenCache::put`](crate::TokenCache::put).
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if `json` is not one JSON object.
+    /// [`Error::Invalid`] if `json` is not one JSON object, if a field of its key is not text, or
+    /// if it is too large for an entry.
     pub fn from_json(kind: CredentialType, json: &[u8]) -> Result<Self, Error> {
         let invalid = |detail: String| Error::Invalid { detail: format!("not an entry: {detail}") };
         let mut printer = Printer::new(json).map_err(|error| invalid(error.to_string()))?;
@@ -78,20 +79,20 @@ impl Entry {
         }
     }
 
-    /// The kind of section it is in.
+    /// The kind of the entry, which is also its section.
     pub fn kind(&self) -> CredentialType {
         self.0.kind
     }
 
     /// The entry as JSON, printed as in [`serialize`](crate::SerializableTokenCache::serialize).
     ///
-    /// Holds the secret.
+    /// The text contains the secret.
     pub fn as_json(&self) -> &str {
         let Some(laid_out) = &self.0.laid_out else { return self.canonical() };
         laid_out.get_or_init(|| Zeroizing::new(printed(|sink| self.print(sink)).as_str().into()))
     }
 
-    /// Appends it as it is printed in the cache.
+    /// Appends the entry as it is printed in the cache.
     pub(crate) fn print(&self, sink: &mut dyn Sink) {
         if self.0.laid_out.is_none() {
             return sink.text(self.canonical());
@@ -104,28 +105,28 @@ impl Entry {
             from = at + value.len();
         }
         match from {
-            // It is no object.
+            // The entry is not an object.
             0 => sink.value(self.canonical(), DEPTH),
             _ => sink.text(&self.canonical()[from..]),
         }
     }
 
-    /// Its text, in which a nested value has no white space.
+    /// The entry's text, in which nested values have no white space.
     pub(crate) fn canonical(&self) -> &str {
         &self.0.all[..self.0.text as usize]
     }
 
-    /// The text of a field; none if it is absent, not text, or not valid Unicode.
+    /// The text of a field. Returns `None` if the field is absent, not text, or not valid Unicode.
     pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
         decode(self.token(name)?)
     }
 
-    /// The token, refresh token or ID token itself.
+    /// The access token, refresh token or ID token itself. Returns `None` if the entry has none.
     pub fn secret(&self) -> Option<&str> {
         self.at(self.0.secret)
     }
 
-    /// `home_account_id`: whose it is, in all tenants.
+    /// `home_account_id`: the account that the entry belongs to, in all tenants.
     pub fn home_account_id(&self) -> Option<Cow<'_, str>> {
         decode(self.home()?)
     }
@@ -135,7 +136,7 @@ impl Entry {
         self.text("environment")
     }
 
-    /// `client_id`: the program it was issued to.
+    /// `client_id`: the client that the entry was issued to.
     pub fn client_id(&self) -> Option<Cow<'_, str>> {
         self.text("client_id")
     }
@@ -145,46 +146,48 @@ impl Entry {
         self.text("realm")
     }
 
-    /// The address of the authority that it is from, as [`TokenRequest::new`] takes it; none if no
-    /// address means its host and tenant.
+    /// The address of the entry's authority, as [`TokenRequest::new`] takes it. Returns `None` if
+    /// no address stands for its host and tenant.
     ///
     /// [`TokenRequest::new`]: crate::TokenRequest::new
     pub fn authority(&self) -> Option<String> {
         Authority::address(&self.environment()?, self.realm().as_deref())
     }
 
-    /// The scopes in `target`, in its order; empty if there are none.
+    /// The scopes in `target`, in the same order. Empty if there are none.
     pub fn scopes(&self) -> Vec<String> {
         let target = self.target().and_then(decode).unwrap_or_default();
         scopes_in(&target).map(str::to_owned).collect()
     }
 
-    /// `expires_on` in Unix seconds, where it can be read as a whole number.
+    /// `expires_on` in Unix seconds. Returns `None` if it cannot be read as a whole number.
     pub fn expires_on(&self) -> Option<i64> {
         Some(self.0.expires_on).filter(|&time| time != NEVER)
     }
 
-    /// `refresh_on` in Unix seconds: from then on the token should be renewed.
+    /// `refresh_on` in Unix seconds: from this time on the token should be renewed. Returns `None`
+    /// if it cannot be read as a whole number.
     pub fn refresh_on(&self) -> Option<i64> {
         Some(self.0.refresh_on).filter(|&time| time != NEVER)
     }
 
-    /// `cached_at` in Unix seconds: when it was kept.
+    /// `cached_at` in Unix seconds: when the token was stored.
     pub(crate) fn cached_at(&self) -> Option<i64> {
         Some(self.0.cached_at).filter(|&time| time != NEVER)
     }
 
-    /// What was asked for, where it is not what was granted; see [`ASKED`].
+    /// The requested scopes, if the granted ones do not cover them; see [`ASKED`].
     pub(crate) fn asked(&self) -> Option<Cow<'_, str>> {
         if self.0.asked { self.text(ASKED) } else { None }
     }
 
-    /// `last_modification_time` in Unix seconds, where it can be read as a whole number.
+    /// `last_modification_time` in Unix seconds. Returns `None` if it cannot be read as a whole
+    /// number.
     pub fn last_modification_time(&self) -> Option<i64> {
         time::read(self.token("last_modification_time")?)
     }
 
-    /// Whose it says it is, as a canonical token.
+    /// `home_account_id` as a canonical token.
     pub(crate) fn home(&self) -> Option<&str> {
         self.at(self.0.home)
     }
@@ -203,33 +206,33 @@ impl Entry {
         span.of(&self.0.all)
     }
 
-    /// The field's value as a canonical JSON token.
+    /// The value of a field as a canonical JSON token.
     pub(crate) fn token(&self, name: &str) -> Option<&str> {
         let wanted = quoted(name);
         self.members().find(|(name, _)| *name == wanted).map(|(_, value)| value)
     }
 
-    /// Names and values as canonical JSON tokens, in order.
+    /// Names and values of the fields as canonical JSON tokens, in order.
     pub(crate) fn members(&self) -> Members<'_> {
         Members { text: self.canonical(), at: 1 }
     }
 
-    /// The key it stands under, as the inside of a canonical JSON string.
+    /// The entry's key in its section, as the inside of a canonical JSON string.
     pub(crate) fn spelled_key(&self) -> &str {
         &self.0.all[self.0.text as usize..self.0.key as usize]
     }
 
-    /// It is bound to a key that the caller must hold.
+    /// The token is bound to a key that the caller must hold.
     pub(crate) fn is_bound_to_key(&self) -> bool {
         self.0.bound_to_key
     }
 
-    /// It was issued for parameters beyond account, client, tenant and scopes.
+    /// The token was issued for parameters beyond account, client, tenant and scopes.
     pub(crate) fn is_extended(&self) -> bool {
         self.0.extended
     }
 
-    /// Takes text that is canonical already: at most 4 GiB with the key.
+    /// Takes text that is already canonical. Text and key together have at most 4 GiB.
     pub(crate) fn from_canonical(kind: CredentialType, key: &str, text: &str) -> Self {
         let mut inner = Inner {
             all: Zeroizing::default(),
@@ -281,7 +284,7 @@ impl Entry {
         Self(Arc::new(inner))
     }
 
-    /// This entry under the key that its fields make.
+    /// This entry under `key`, which is computed from its fields.
     pub(crate) fn respelled(&self, key: &str) -> Self {
         let key = quoted(key);
         if inside(&key) == self.spelled_key() {
@@ -290,7 +293,8 @@ impl Entry {
         Self::from_canonical(self.kind(), inside(&key), self.canonical())
     }
 
-    /// This entry with some fields replaced in place, or added at its end.
+    /// This entry with some fields replaced in place, or appended if they are absent. If `changes`
+    /// names a field twice, the last change counts.
     pub(crate) fn with(&self, changes: &[(String, Zeroizing<String>)]) -> Self {
         let numbered = changes.iter().enumerate();
         let last: HashMap<&str, usize> = numbered.map(|(nth, (name, _))| (&**name, nth)).collect();
@@ -346,6 +350,7 @@ impl<'e> Iterator for Members<'e> {
         })?;
         let (name, rest) = rest.split_at(close + 2);
         let value = rest.strip_prefix(": ")?;
+        // Canonical values contain no line end, so the next one ends the member.
         let line = &value[..value.find('\n')?];
         let value = line.strip_suffix(',').unwrap_or(line);
         self.at += MEMBER.len() + name.len() + 2 + value.len();
@@ -370,12 +375,13 @@ pub(crate) fn inside(token: &str) -> &str {
 ///
 /// [`Error::TooLarge`] if an entry with this key and text is too large for [`Entry`].
 pub(crate) fn check_size(key: &str, text: &str) -> Result<(), Error> {
-    // Its key can be made of its text, and its secret is decoded beside it.
+    // The key can repeat the text, and the secret is decoded beside it.
     let size = key.len().saturating_add(text.len().saturating_mul(3));
     check_len(size).map(drop)
 }
 
 fn stored(time: Option<i64>) -> i64 {
+    // A time that equals `NEVER` would count as absent.
     time.map_or(NEVER, |time| time.max(NEVER + 1))
 }
 
@@ -383,24 +389,24 @@ fn offset(bytes: usize) -> u32 {
     u32::try_from(bytes).expect("an entry has less than 4 GiB")
 }
 
-/// In the place of a time that is not there.
+/// Stands for a time that is absent.
 const NEVER: i64 = i64::MIN;
 
-/// Entries stand two levels deep in the cache.
+/// The nesting depth of an entry in the cache.
 pub(crate) const DEPTH: usize = 2;
 
 const MEMBER: &str = "\n            ";
-/// How an object with members begins.
+/// The start of an object with members.
 const OBJECT: &str = "{\n";
 
-/// How the MSAL libraries name the key that a token is bound to.
+/// The names that the MSAL libraries use for the key that a token is bound to.
 pub(crate) const KEY_FIELDS: [&str; 3] = ["key_id", "kid", "keyid"];
 
-/// How they name the digest of further parameters.
+/// The names that the MSAL libraries use for the digest of further parameters.
 pub(crate) const EXTENSION_FIELDS: [&str; 3] =
     ["ext_cache_key", "ext", "additionalCacheKeyComponents"];
 
-/// A field of our own in an access token's entry: the scopes that were asked for, written as those
-/// in `target`, where the granted ones do not cover them. The same request finds the token again by
-/// it.
+/// A field that only this crate writes into an access token's entry: the requested scopes, written
+/// as in `target`, if the granted scopes do not cover them. The same request finds the token by
+/// this field.
 pub(crate) const ASKED: &str = "requested_target";

@@ -1,4 +1,5 @@
-//! Who signed in, from a provider's response: client info and ID token, decoded and not validated.
+//! Reads who signed in from a provider's response: client info and ID token. They are decoded, not
+//! validated.
 
 use std::borrow::Cow;
 
@@ -13,11 +14,11 @@ use crate::{
     },
 };
 
-/// Reads who signed in.
+/// Reads who signed in according to a response.
 ///
 /// # Errors
 ///
-/// [`Error::Invalid`] if the client info or the ID token cannot be read, or says nobody; it names
+/// [`Error::Invalid`] if the client info or the ID token cannot be read or names no user; it names
 /// the member.
 pub(crate) fn identity(response: &Fields<'_>) -> Result<Identity, Error> {
     let mut identity = Identity { home_account_id: client_info(response)?, ..Identity::default() };
@@ -40,15 +41,15 @@ pub(crate) fn identity(response: &Fields<'_>) -> Result<Identity, Error> {
     Ok(identity)
 }
 
-/// When an ID token says that it was issued, in Unix seconds.
+/// The time at which an ID token says that it was issued, in Unix seconds.
 pub(crate) fn issued_at(id_token: &str) -> Option<i64> {
     let claims = payload(id_token)?;
     let claims = Document::new(&claims, "").ok()?;
     Fields { object: claims.value().only(&["iat"])?, path: "" }.seconds("iat")
 }
 
-/// Whom an ID token is for, by the claims `sub`, `oid` and `tid`; none of it where it cannot be
-/// read.
+/// The user of an ID token, by the claims `sub`, `oid` and `tid`. All are `None` if the token
+/// cannot be read.
 #[derive(Default)]
 pub(crate) struct Subject {
     pub(crate) sub: Option<String>,
@@ -98,7 +99,7 @@ fn read_claims(claims: Object<'_>, identity: &mut Identity) -> Result<(), Error>
     Ok(())
 }
 
-/// A name as a canonical token: text of any kind, null, or a whole number, which becomes text.
+/// A name as a canonical token: any text, null, or a whole number, which becomes text.
 fn name_token(value: Value<'_>) -> Option<String> {
     match value.whole_number() {
         Some(number) => Some(quoted(number)),
@@ -107,18 +108,18 @@ fn name_token(value: Value<'_>) -> Option<String> {
     }
 }
 
-/// The members of an object. What Python takes for false has none.
+/// The members of an object. A value that Python evaluates as false has none.
 fn members(value: Value<'_>) -> Option<Object<'_>> {
     if value.is_true() { value.object() } else { Some(Object::default()) }
 }
 
-/// Base64 in either alphabet: strange characters are skipped, padding may be missing, and what
-/// follows complete padding is ignored.
+/// Decodes base64 in either alphabet. Other characters are skipped, padding may be missing, and
+/// everything after complete padding is ignored.
 fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
     if !text.is_ascii() {
         return None;
     }
-    // The reference pads by the length of the text, strange characters included.
+    // msal pads by the length of the text, including the skipped characters.
     let missing = "=".repeat((4 - text.len() % 4) % 4);
     let mut out = Zeroizing::new(Vec::with_capacity(text.len()));
     let (mut bits, mut count, mut pads) = (0u8, 0, 0);

@@ -1,13 +1,13 @@
-//! The digest that keeps apart access tokens which differ in further request parameters.
+//! The digest that separates access tokens with different further request parameters.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 
-/// The extended cache key of request parameters, as msal 1.38 and later compute it.
+/// Computes the extended cache key of request parameters as msal 1.38 and later do.
 ///
-/// The standard parameters of OAuth, and those without a value, do not count; none is left: `None`.
-/// Other versions and languages of MSAL compute it differently, so a stored key is compared
-/// and never computed again.
+/// OAuth's standard parameters and parameters without a value do not count. Returns `None` if no
+/// other parameter is left. Other versions and languages of MSAL compute the key differently, so a
+/// stored key is only compared and never recomputed.
 pub fn ext_cache_key<'d>(data: impl IntoIterator<Item = (&'d str, &'d str)>) -> Option<String> {
     let mut counted: Vec<(&str, &str)> = data
         .into_iter()
@@ -19,6 +19,7 @@ pub fn ext_cache_key<'d>(data: impl IntoIterator<Item = (&'d str, &'d str)>) -> 
     counted.sort_unstable();
     let mut digest = Sha256::new();
     for text in counted.iter().flat_map(|&(name, value)| [name, value]) {
+        // The length keeps apart pairs that are equal when joined, such as `a`, `bc` and `ab`, `c`.
         digest.update(text.len().to_string());
         digest.update(":");
         digest.update(text);
@@ -26,7 +27,7 @@ pub fn ext_cache_key<'d>(data: impl IntoIterator<Item = (&'d str, &'d str)>) -> 
     Some(URL_SAFE_NO_PAD.encode(digest.finalize()).to_ascii_lowercase())
 }
 
-/// Parameters that do not count, from `_EXT_CACHE_KEY_EXCLUDED_FIELDS` of msal 1.39.
+/// The parameters that do not count, from `_EXT_CACHE_KEY_EXCLUDED_FIELDS` of msal 1.39.
 const STANDARD: [&str; 22] = [
     "assertion",
     "claims",

@@ -1,4 +1,4 @@
-//! The members of an answer or an event, read as what they should be.
+//! Reads the members of a response or an event with the expected types.
 
 use std::borrow::Cow;
 
@@ -15,24 +15,24 @@ use crate::{
     },
 };
 
-/// The members of one object, and how to name them in an error.
+/// The members of one object, and their path for error texts.
 pub(crate) struct Fields<'j> {
     pub(crate) object: Object<'j>,
     pub(crate) path: &'static str,
 }
 
 impl<'j> Fields<'j> {
-    /// A member that is there and not null.
+    /// A member that is present and not null.
     pub(crate) fn given(&self, name: &str) -> Option<Value<'j>> {
         self.object.get(name).filter(|value| !value.is_null())
     }
 
-    /// A member that Python takes for true.
+    /// A member that Python evaluates as true.
     pub(crate) fn truthy(&self, name: &str) -> Option<Value<'j>> {
         self.object.get(name).filter(|value| value.is_true())
     }
 
-    /// A member that is text or null, where it is there.
+    /// A member that is text or null, if it is present.
     pub(crate) fn optional(&self, name: &str) -> Result<Option<Option<Cow<'j, str>>>, Error> {
         match self.object.get(name) {
             None => Ok(None),
@@ -41,20 +41,20 @@ impl<'j> Fields<'j> {
         }
     }
 
-    /// A text that counts only if it is not empty.
+    /// A text. An empty one counts as absent.
     pub(crate) fn secret(&self, name: &str) -> Result<Option<Zeroizing<String>>, Error> {
         let Some(value) = self.truthy(name) else { return Ok(None) };
         let text = value.text().ok_or_else(|| self.wrong(name, "text"))?;
         Ok(Some(Zeroizing::new(text.into_owned())))
     }
 
-    /// A string of any kind, as a canonical token; anything else does not count.
+    /// Any string, as a canonical token. Other values count as absent.
     pub(crate) fn name(&self, name: &str) -> Option<String> {
         let value = self.truthy(name).filter(|value| value.is_text())?;
         Some(value.scalar()?.into_owned())
     }
 
-    /// A name of somebody or something: text, or a whole number, which becomes text.
+    /// A name or an id: text, or a whole number, which becomes text.
     pub(crate) fn identifier(&self, name: &str) -> Result<Option<String>, Error> {
         let Some(value) = self.given(name) else { return Ok(None) };
         let number = || value.whole_number().map(Cow::Borrowed);
@@ -62,14 +62,14 @@ impl<'j> Fields<'j> {
         Ok(Some(text.into_owned()))
     }
 
-    /// A value that can be kept as it is, as a canonical token.
+    /// A string, whole number, boolean or null, as a canonical token.
     pub(crate) fn scalar(&self, name: &str) -> Result<Option<String>, Error> {
         let Some(value) = self.object.get(name) else { return Ok(None) };
         let token = value.scalar().ok_or_else(|| self.wrong(name, "text or a whole number"))?;
         Ok(Some(token.into_owned()))
     }
 
-    /// The members of an object; none if it is absent or null.
+    /// The members of an object. Empty if it is absent or null.
     pub(crate) fn fields(&self, name: &str, path: &'static str) -> Result<Self, Error> {
         let object = match self.given(name) {
             None => Object::default(),
@@ -78,7 +78,7 @@ impl<'j> Fields<'j> {
         Ok(Self { object, path })
     }
 
-    /// Scopes: a list whose texts stay as they are, or one text with white space between them.
+    /// Scopes: a list of texts, which are not split, or one text, which is split at white space.
     pub(crate) fn scopes(&self, name: &str) -> Result<Option<Vec<String>>, Error> {
         let Some(value) = self.given(name) else { return Ok(None) };
         let wrong = || self.wrong(name, "text or a list of texts");
@@ -97,8 +97,8 @@ impl<'j> Fields<'j> {
         }
     }
 
-    /// Whole seconds, as a number or as digits; a fraction of a number is cut off. None if the
-    /// member is absent or is anything else.
+    /// Whole seconds, from a number or a text of digits. The fraction of a number is cut off.
+    /// Returns `None` if the member is absent or has another type.
     pub(crate) fn seconds(&self, name: &str) -> Option<i64> {
         let value = self.given(name)?;
         match value.number() {
@@ -110,7 +110,8 @@ impl<'j> Fields<'j> {
         }
     }
 
-    /// The extended cache key of these request parameters, spelled as Python's `str` spells them.
+    /// The extended cache key of these request parameters. Values are converted to text as Python's
+    /// `str` does.
     pub(crate) fn extension(&self) -> Result<Option<String>, Error> {
         if self.object.has_odd_name() {
             let detail =
@@ -122,7 +123,7 @@ impl<'j> Fields<'j> {
             let text = match value.text().or_else(|| value.whole_number().map(Cow::Borrowed)) {
                 Some(text) => text.into_owned(),
                 None if value.flag().is_some() => "True".to_owned(),
-                // Only what counts must be spelled.
+                // A parameter that does not count may have any type.
                 None if ext_cache_key([(name, "x")]).is_none() => continue,
                 None => return Err(self.wrong(name, "text, a whole number or true")),
             };
@@ -131,7 +132,7 @@ impl<'j> Fields<'j> {
         Ok(ext_cache_key(spelled.iter().map(|(name, text)| (*name, text.as_str()))))
     }
 
-    /// The error for a member that is not what is expected.
+    /// The error for a member that does not have the expected type.
     pub(crate) fn wrong(&self, name: &str, expected: &str) -> Error {
         Error::Invalid { detail: format!("`{}{}` must be {expected}", self.path, shown(name)) }
     }

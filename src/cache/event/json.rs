@@ -1,4 +1,4 @@
-//! Reading sign-in events and provider responses from JSON.
+//! Reads sign-in events and provider responses from JSON.
 
 use std::borrow::Cow;
 
@@ -18,13 +18,13 @@ use crate::{
 };
 
 impl SignInEvent {
-    /// Reads an event in the shape in which msal hands it to `TokenCache.add`: `client_id`, `scope`
-    /// (a list, or one text), `token_endpoint`, `response`, and perhaps `environment`, `data`,
-    /// `grant_type`, `username`, `account` (see [`SignInEvent::account`]), `authority_type`,
-    /// `skip_account_creation` and `_account_id`.
+    /// Reads an event in the format in which msal passes it to `TokenCache.add`. Its members are
+    /// `client_id`, `scope` (a list, or one text), `token_endpoint` and `response`. Optional
+    /// members are `environment`, `data`, `grant_type`, `username`, `account` (see
+    /// [`SignInEvent::account`]), `authority_type`, `skip_account_creation` and `_account_id`.
     ///
-    /// What is read leniently in a response, see [`from_response`](Self::from_response), is so in
-    /// an event, too. A `null` is as if the member were not there.
+    /// An event is read as leniently as a response, see [`from_response`](Self::from_response). A
+    /// `null` counts as an absent member.
     ///
     /// # Errors
     ///
@@ -63,21 +63,22 @@ impl SignInEvent {
         Ok(read)
     }
 
-    /// Makes an event of the JSON with which a provider's token endpoint answered a request.
+    /// Creates an event from the JSON response of a provider's token endpoint to a request.
     ///
-    /// The scopes are those of the response if it names any, else the request's. Where the provider
-    /// granted others than were asked for, these are kept beside them, and the same request finds
-    /// the token.
+    /// The scopes are those of the response, or if it has none, those of the request. If the
+    /// provider granted other scopes than were requested, the requested scopes are stored as well,
+    /// and the same request finds the token.
     ///
-    /// Providers do not all keep to the letter of OAuth, so a member that is `null` is as if it
-    /// were not there, times may be numbers or texts of digits, scopes a text or a list, a byte
-    /// order mark is skipped, and what nobody reads may be anything. A time after the year 9999 is
-    /// kept as the last day of it. A response without a lifetime lives 600 seconds.
+    /// Not all providers follow OAuth to the letter, so a response is read leniently. A member that
+    /// is `null` counts as absent. Times may be numbers or texts of digits, and scopes may be a
+    /// text or a list. A byte order mark is skipped. Members that are not needed may have any
+    /// value. A time after the year 9999 is stored as the last day of that year. A token without a
+    /// lifetime in the response is valid for 600 seconds.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if it is no JSON object in UTF-8, if it says `error`, or if a member that
-    /// is needed, which it names, or the request's authority cannot be used.
+    /// [`Error::Invalid`] if it is not a JSON object in UTF-8, or if it is an `error`. Also if the
+    /// request's authority or a needed member, which the error names, cannot be used.
     pub fn from_response(request: &TokenRequest, json: &[u8]) -> Result<Self, Error> {
         let place = request.place()?;
         let document = Document::new(json, "the provider's response")?;
@@ -108,7 +109,7 @@ impl SignInEvent {
     }
 }
 
-/// The members of the whole text.
+/// The members of the root object.
 fn root<'d>(document: &'d Document<'_>, what: &str) -> Result<Fields<'d>, Error> {
     let object = document.value().object();
     let object =
@@ -118,15 +119,15 @@ fn root<'d>(document: &'d Document<'_>, what: &str) -> Result<Fields<'d>, Error>
 
 /// # Errors
 ///
-/// [`Error::Invalid`] if the response says `error`. It has the provider's code in it, or where the
-/// error is an object, what that calls itself.
+/// [`Error::Invalid`] if the response is an `error`. It contains the provider's code, or if the
+/// error is an object, its own name for the error.
 fn refuse_error(response: &Fields<'_>) -> Result<(), Error> {
     let Some(error) = response.truthy("error") else { return Ok(()) };
     let named = error.object().and_then(|error| {
         ["message", "code", "type", "status"].into_iter().find_map(|name| error.get(name)?.text())
     });
     let code = error.text().or(named).unwrap_or_default();
-    // Some texts are not for the eye: a token in a wrong place, or pages of HTML.
+    // Some texts must not be shown: a token in a wrong place, or whole pages of HTML.
     let mut secrets = ["access_token", "refresh_token", "id_token"].into_iter();
     let has_secret = secrets.any(|name| match response.given(name).and_then(Value::text) {
         Some(secret) => !secret.is_empty() && code.contains(&*secret),
@@ -156,7 +157,7 @@ fn read_response(response: &Fields<'_>) -> Result<Response, Error> {
     read.expires_in = response.seconds("expires_in");
     let end = response.truthy("expires_on");
     read.expires_on = end.and_then(|_| response.seconds("expires_on"));
-    // A time of the token that nobody understands is not replaced by a guess.
+    // A lifetime that cannot be read is not replaced by a guess.
     if read.expires_in.is_none() && read.expires_on.is_none() {
         let unread = response.given("expires_in").map(|_| "expires_in");
         if let Some(name) = unread.or(end.map(|_| "expires_on")) {
@@ -173,5 +174,5 @@ fn owned(text: Option<Cow<'_, str>>) -> Option<String> {
     text.map(Cow::into_owned)
 }
 
-/// So much of a provider's error is shown.
+/// The number of characters of a provider's error that are shown.
 const ERROR_CHARS: usize = 200;

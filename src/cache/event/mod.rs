@@ -23,10 +23,10 @@ use crate::{
     },
 };
 
-/// What one sign-in, or one renewal of tokens, brought.
+/// The result of one sign-in or of one renewal of tokens.
 ///
-/// Read it from msal's event shape with [`from_json`](Self::from_json), or make it from a
-/// provider's response with [`from_response`](Self::from_response). `Debug` shows no secret.
+/// Read an event in msal's format with [`from_json`](Self::from_json), or create it from a
+/// provider's response with [`from_response`](Self::from_response). `Debug` prints no secret.
 ///
 /// ```
 /// use tokenkeep::{PersistedTokenCache, SignInEvent, TokenRequest};
@@ -47,7 +47,7 @@ pub struct SignInEvent {
     pub(super) environment: Option<String>,
     pub(super) realm: Option<String>,
     pub(super) grant_type: Option<String>,
-    /// The name to show if the provider gave none, as a canonical token.
+    /// The user name to show if the provider sent none, as a canonical token.
     pub(super) username: Option<String>,
     pub(super) authority_type: Option<Option<String>>,
     pub(super) local_account_id: Option<Option<String>>,
@@ -57,19 +57,19 @@ pub struct SignInEvent {
     pub(super) ext_cache_key: Option<String>,
     pub(super) response: Response,
     pub(super) identity: Identity,
-    /// What was asked for, where that is known.
+    /// What the request asked for. `None` if that is not known.
     pub(super) asked: Option<Asked>,
 }
 
 /// What a request asked for.
 #[derive(Clone)]
 pub(super) struct Asked {
-    /// As an entry has it in `target`.
+    /// The requested scopes, written as in an entry's `target`.
     pub(super) target: String,
     pub(super) app_only: bool,
 }
 
-/// What a token endpoint answered.
+/// The response of a token endpoint.
 #[derive(Clone, Default)]
 pub(super) struct Response {
     pub(super) access_token: Option<Zeroizing<String>>,
@@ -90,7 +90,7 @@ pub(super) struct Response {
 pub(super) struct Identity {
     pub(super) home_account_id: Option<String>,
     pub(super) is_user: bool,
-    /// The provider's answer says who it is.
+    /// The provider's response says who signed in.
     pub(super) is_from_provider: bool,
     /// A canonical token.
     pub(super) local_account_id: Option<String>,
@@ -99,19 +99,19 @@ pub(super) struct Identity {
 }
 
 impl SignInEvent {
-    /// How the user signed in, such as `authorization_code`.
+    /// Sets the grant type of the sign-in, such as `authorization_code`.
     #[must_use]
     pub fn grant_type(mut self, grant_type: impl Into<String>) -> Self {
         self.grant_type = Some(grant_type.into());
         self
     }
 
-    /// Whose sign-in it is, for a provider whose response does not say: an account with this home
-    /// account id and this name to show.
+    /// Sets the account of the sign-in: its home account id and the user name to show. Use it for a
+    /// provider whose response does not say who signed in.
     ///
-    /// The id is what the provider's API calls the user, such as a number or a login name, and has
-    /// to be the same at each sign-in. If the response has `client_info` or an ID token, these
-    /// say who it is, and the name is only shown if they have none.
+    /// The id is what the provider's API calls the user, such as a number or a login name. It must
+    /// be the same at each sign-in. If the response has `client_info` or an ID token, these
+    /// identify the user, and the user name is shown only if they have none.
     #[must_use]
     pub fn account(
         mut self,
@@ -122,7 +122,7 @@ impl SignInEvent {
         self.username(username)
     }
 
-    /// Names the account, if the provider has not done so.
+    /// Sets the account unless the provider's response names it.
     pub(super) fn belongs_to(&mut self, home_account_id: String) {
         if !self.identity.is_from_provider && !home_account_id.is_empty() {
             self.identity.local_account_id = Some(quoted(&home_account_id));
@@ -131,10 +131,10 @@ impl SignInEvent {
         }
     }
 
-    /// The name to show if the provider's response has none.
+    /// Sets the user name to show if the provider's response has none.
     ///
-    /// If nothing else says whose sign-in it is, the account is named by it: its home account id
-    /// is that of the request if that has one, and else the name.
+    /// If nothing else identifies the account, this user name does. The home account id is then
+    /// that of the request, or if the request has none, the user name.
     #[must_use]
     pub fn username(mut self, username: impl Into<String>) -> Self {
         let username = username.into();
@@ -147,18 +147,18 @@ impl SignInEvent {
         self
     }
 
-    /// Tokens alone: makes no account entry, as for a renewal.
+    /// Omits the account entry, as for a renewal.
     #[must_use]
     pub fn without_account(mut self) -> Self {
         self.skip_account = true;
         self
     }
 
-    /// The entries that the event makes at `now`, in the order in which they are written.
+    /// The entries of the event at `now` (Unix seconds), in the order in which they are written.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if `now` is no time, [`Error::TooLarge`] if its names are longer than
+    /// [`Error::Invalid`] if `now` is out of range, or if the event's names are longer than
     /// [`NAMES_LIMIT`].
     pub(super) fn entries(&self, now: u64) -> Result<Vec<Entry>, Error> {
         let now = i64::try_from(now).map_err(|_| Error::Invalid {
@@ -201,7 +201,7 @@ impl SignInEvent {
         Ok(entries)
     }
 
-    /// The names of whom and what it is for stand in every entry and in its key.
+    /// Limits the length of the names, because every entry and its key repeat them.
     fn check_names(&self) -> Result<(), Error> {
         let names = [&self.client_id, &self.environment, &self.realm, &self.ext_cache_key];
         let names = names.into_iter().chain([&self.identity.home_account_id]).flatten();
@@ -219,6 +219,7 @@ impl SignInEvent {
     fn access_token(&self, secret: &str, target: &str, now: i64) -> Entry {
         let response = &self.response;
         let until = |end: i64| end.saturating_sub(now);
+        // `expires_in` first: it does not depend on the provider's clock.
         let lifetime = response.expires_in.or(response.expires_on.map(until));
         let lifetime = lifetime.unwrap_or(DEFAULT_LIFETIME);
         let extended = response.ext_expires_in.unwrap_or(lifetime);
@@ -268,7 +269,7 @@ impl SignInEvent {
         draft.finish()
     }
 
-    /// The first fields of every credential.
+    /// Starts an entry with the fields that all credentials have.
     fn credential(&self, kind: CredentialType, secret: &str) -> Draft {
         let mut draft = Draft::new(kind);
         draft.text("credential_type", kind.as_str());
@@ -295,8 +296,8 @@ impl fmt::Debug for SignInEvent {
     }
 }
 
-/// The access token with what was asked for, where that is not what was granted, and with how it
-/// was got, where that cannot be seen otherwise.
+/// Adds the requested scopes to an access token if the granted scopes do not cover them. Adds the
+/// grant type to an app-only token, and to a user's token that would be taken for an app-only one.
 fn with_asked(token: &Entry, granted: &str, asked: &Asked) -> Entry {
     let mut further: Vec<(String, Zeroizing<String>)> = Vec::new();
     let rule = ScopeRule::of(lookup_token(token.token("environment")));
@@ -314,13 +315,13 @@ fn with_asked(token: &Entry, granted: &str, asked: &Asked) -> Entry {
     }
 }
 
-/// The most bytes that client id, authority, account and scopes may have together.
+/// Limit on client id, authority, account and scopes together, in bytes.
 const NAMES_LIMIT: u64 = 1 << 20;
 
-/// Seconds that an access token lives if the provider does not say.
+/// The lifetime of an access token in seconds if the provider does not say.
 const DEFAULT_LIFETIME: i64 = 600;
 
-/// The grant types that sign a user in, as the reference lists them.
+/// The grant types that sign a user in, as msal lists them.
 const SIGN_INS: [&str; 5] = [
     "broker",
     "authorization_code",

@@ -1,23 +1,23 @@
-//! Printing: nested values are kept on one line, and laid out when they are printed.
+//! Prints JSON. Nested values are stored on one line, and indented only when they are printed.
 
 use crate::cache::json::text::Buffer;
 
-/// Where a document is printed to.
+/// The output of a printed document.
 pub(crate) trait Sink {
-    /// Text as it stands.
+    /// Unchanged text.
     fn text(&mut self, text: &str);
 
     /// A line end and the indentation of `depth` levels.
     fn line(&mut self, depth: usize);
 
-    /// A canonical value that stands `depth` levels deep.
+    /// A canonical value at the nesting depth `depth`.
     fn value(&mut self, value: &str, depth: usize);
 }
 
-/// The text that `print` prints, as Python's `json.dumps(…, indent=4)` lays it out.
+/// The text that `print` prints, laid out as Python's `json.dumps(…, indent=4)` does.
 ///
-/// Values that would take several times their size in indentation, as no peer writes them, stay on
-/// one line: what is printed is never more than a small multiple of what was read.
+/// A value that indentation would make several times as large stays on one line; no peer writes
+/// such values. The output is therefore never more than a small multiple of the input.
 pub(crate) fn printed(print: impl Fn(&mut dyn Sink)) -> Buffer {
     let mut size = Size::default();
     print(&mut size);
@@ -33,7 +33,7 @@ pub(crate) fn is_nested(value: &str) -> bool {
     value.len() > 2 && value.starts_with(['{', '['])
 }
 
-/// Where the canonical string that begins at `start` has ended.
+/// The end of the canonical string that begins at `start`.
 pub(crate) fn string_end(text: &str, start: usize) -> usize {
     let bytes = text.as_bytes();
     let mut at = start + 1;
@@ -43,11 +43,11 @@ pub(crate) fn string_end(text: &str, start: usize) -> usize {
     at + 1
 }
 
-/// How many bytes are printed.
+/// The number of bytes that are printed.
 #[derive(Default)]
 struct Size {
     flat: usize,
-    /// Nested values on one line, and laid out.
+    /// Nested values: on one line, and indented.
     compact: usize,
     indented: usize,
 }
@@ -144,8 +144,8 @@ fn line_len(depth: usize) -> usize {
     1 + 4 * depth
 }
 
-/// Laid out, nested values may take so many times their size,
+/// Indented nested values may have this many times their size,
 const TIMES: usize = 4;
 
-/// and so many bytes more, so that a few small ones are always laid out.
+/// plus this many bytes, so that a few small values are always indented.
 const ROOM: usize = 64 << 10;

@@ -1,8 +1,8 @@
-//! JSON as text: printed again token by token, never through numbers or strings.
+//! JSON as text. It is printed token by token and never converted to numbers or strings.
 //!
-//! Every text that the cache holds is in one canonical form, in which nested values have no white
-//! space; what it prints is what Python's `json.dumps(…, indent=4)` prints. Two strings are equal
-//! exactly if their canonical tokens are.
+//! Every text in the cache is in one canonical form, in which nested values have no white space.
+//! The printed form is that of Python's `json.dumps(…, indent=4)`. Two strings are equal exactly if
+//! their canonical tokens are equal.
 
 mod layout;
 mod print;

@@ -1,4 +1,4 @@
-//! Reads JSON and prints it in canonical form in the same pass.
+//! Reads JSON and prints it in canonical form in one pass.
 
 use zeroize::Zeroizing;
 
@@ -11,12 +11,12 @@ use crate::{
     },
 };
 
-/// A reader of one document that appends what it reads, in canonical form, to a buffer.
+/// A reader of one document that appends its canonical form to a buffer.
 ///
-/// Values are printed on one line, without white space, so that no depth makes them larger; see
-/// [`printed`](crate::cache::json::printed). Numbers are copied as they stand. Strings are escaped
-/// as Python escapes them, which loses
-/// nothing. Of members with the same name the last one counts and takes the first one's place.
+/// Values are printed on one line without white space, so that nesting does not make them larger;
+/// see [`printed`](crate::cache::json::printed). Numbers are copied unchanged. Strings are escaped
+/// as Python escapes them, which loses nothing. Of members with the same name, the last one counts
+/// and takes the place of the first one.
 pub(crate) struct Printer<'s> {
     source: &'s str,
     at: usize,
@@ -45,7 +45,7 @@ impl<'s> Printer<'s> {
         self.source.as_bytes().get(self.at).copied()
     }
 
-    /// Steps over `byte` and the white space behind it, if it is next.
+    /// Skips `byte` and the white space after it, if `byte` is next. Returns whether it was.
     pub(crate) fn take(&mut self, byte: u8) -> bool {
         let found = self.peek() == Some(byte);
         if found {
@@ -55,17 +55,17 @@ impl<'s> Printer<'s> {
         found
     }
 
-    /// Steps over `byte`.
+    /// Skips `byte` and the white space after it.
     pub(crate) fn expect(&mut self, byte: u8) -> Result<(), Error> {
         if self.take(byte) { Ok(()) } else { Err(self.unexpected()) }
     }
 
-    /// The document ends here.
+    /// Checks that the document ends here.
     pub(crate) fn end(&self) -> Result<(), Error> {
         if self.at == self.source.len() { Ok(()) } else { Err(self.unexpected()) }
     }
 
-    /// Prints the next value, which stands `depth` levels deep.
+    /// Prints the next value, which is at the nesting depth `depth`.
     pub(crate) fn value(&mut self, depth: usize) -> Result<(), Error> {
         if depth > MAX_DEPTH {
             return Err(corrupt(format!("more than {MAX_DEPTH} levels at {}", self.place())));
@@ -84,7 +84,7 @@ impl<'s> Printer<'s> {
         Ok(())
     }
 
-    /// Prints the next value as an entry: of an object each member stands on a line of its own.
+    /// Prints the next value as an entry: each member of an object is on its own line.
     pub(crate) fn entry(&mut self, depth: usize) -> Result<(), Error> {
         if self.peek() != Some(b'{') {
             return self.value(depth);
@@ -243,7 +243,7 @@ impl<'s> Printer<'s> {
         Ok(())
     }
 
-    /// Of the members that begin at `start` and have these ends keeps the last of each name.
+    /// Keeps the last member of each name. The members begin at `start` and have the ends `ends`.
     fn keep_last(&mut self, start: usize, ends: &[u32], style: &Style<'_>) {
         let member = |nth: usize| match nth {
             0 => style.first.len()..ends[0] as usize,
@@ -255,6 +255,7 @@ impl<'s> Printer<'s> {
             &text[from..string_end(text, from)]
         };
         let Some(standing) = standing(ends.len(), name) else { return };
+        // The text may contain secrets.
         let old = Zeroizing::new(text.to_owned());
         self.out.truncate(start);
         for (place, &nth) in standing.iter().filter(|&&nth| nth != NONE).enumerate() {
@@ -290,7 +291,7 @@ impl<'s> Printer<'s> {
     }
 }
 
-/// What stands around the members of an object.
+/// The text around the members of an object.
 struct Style<'t> {
     first: &'t str,
     next: &'t str,
@@ -300,7 +301,7 @@ struct Style<'t> {
 
 const COMPACT: Style<'static> = Style { first: "", next: ",", colon: ":", end: "" };
 
-/// The length of a canonical text in a number that takes half the room.
+/// The length of a canonical text as `u32`, which takes half the memory.
 ///
 /// # Errors
 ///
@@ -317,5 +318,5 @@ fn corrupt(detail: String) -> Error {
     Error::Corrupt { what: "the token cache".to_owned(), detail }
 }
 
-/// Values may be nested this deep; what peers write is four deep.
+/// The limit on nesting. Peers write values that are four levels deep.
 const MAX_DEPTH: usize = 128;

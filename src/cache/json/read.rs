@@ -1,7 +1,7 @@
-//! Reads JSON of others leniently: what is not asked for is stepped over, whatever it is.
+//! Reads JSON from other programs leniently: skips everything that is not asked for.
 //!
-//! A value stays the text that it came as until somebody asks for it. So a number of any size, half
-//! a surrogate pair or deep nesting harms only who uses it, and no copy of a secret is left behind.
+//! A value stays in its original text until it is used. A number of any size, half a surrogate pair
+//! or deep nesting therefore matters only if it is used. No copy of a secret is left behind.
 
 use std::{borrow::Cow, collections::BTreeMap, fmt};
 
@@ -20,16 +20,16 @@ use crate::{
 /// One JSON text.
 pub(crate) struct Document<'j> {
     given: &'j str,
-    /// The same with JSON's own numbers, where Python wrote others.
+    /// The same text with valid JSON values in place of numbers that only Python writes.
     changed: Option<Zeroizing<String>>,
 }
 
 impl<'j> Document<'j> {
-    /// Takes bytes that should be one JSON text. A byte order mark before it is skipped.
+    /// Checks that the bytes are one JSON text. A byte order mark before it is skipped.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if they are not UTF-8 or not JSON; `what` says whose they are.
+    /// [`Error::Invalid`] if they are not UTF-8 or not JSON; `what` names their source.
     pub(crate) fn new(json: &'j [u8], what: &str) -> Result<Self, Error> {
         let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
         let given = std::str::from_utf8(json).map_err(|error| Error::Invalid {
@@ -52,7 +52,7 @@ impl<'j> Document<'j> {
         }
     }
 
-    /// The whole of it.
+    /// The whole document as a value.
     pub(crate) fn value(&self) -> Value<'_> {
         Value(self.text().trim_matches([' ', '\n', '\r', '\t']))
     }
@@ -62,12 +62,12 @@ impl<'j> Document<'j> {
     }
 }
 
-/// One value, as the valid JSON that it came as.
+/// One value in its original text, which is valid JSON.
 #[derive(Clone, Copy)]
 pub(crate) struct Value<'j>(&'j str);
 
 impl<'j> Value<'j> {
-    /// The text of a string; none for any other value and for half a surrogate pair.
+    /// The text of a string. Returns `None` for any other value and for half a surrogate pair.
     pub(crate) fn text(self) -> Option<Cow<'j, str>> {
         decode(self.0)
     }
@@ -101,7 +101,7 @@ impl<'j> Value<'j> {
         self.0.parse().ok()
     }
 
-    /// What stands in an array.
+    /// The items of an array.
     pub(crate) fn items(self) -> Option<Vec<Self>> {
         if !self.0.starts_with('[') {
             return None;
@@ -115,7 +115,7 @@ impl<'j> Value<'j> {
         self.members(&|_| true)
     }
 
-    /// The members of an object that have one of these names: the others take no memory.
+    /// The members of an object that have one of these names. The others take no memory.
     pub(crate) fn only(self, names: &[&str]) -> Option<Object<'j>> {
         self.members(&|name| names.contains(&name))
     }
@@ -135,7 +135,7 @@ impl<'j> Value<'j> {
         self.0.starts_with('"')
     }
 
-    /// What Python takes for true.
+    /// Python evaluates the value as true.
     pub(crate) fn is_true(self) -> bool {
         match self.0 {
             "null" | "false" | "\"\"" => false,
@@ -153,7 +153,7 @@ impl<'j> Value<'j> {
     }
 }
 
-/// The members of one object; of several with the same name the last one.
+/// The members of one object. Of several with the same name, the last one counts.
 #[derive(Default)]
 pub(crate) struct Object<'j> {
     members: BTreeMap<Cow<'j, str>, Value<'j>>,
@@ -173,13 +173,13 @@ impl<'j> Object<'j> {
         self.members.is_empty() && !self.has_odd_name
     }
 
-    /// A member has a name with half a surrogate pair in it, which no text equals.
+    /// A member's name contains half a surrogate pair, so no text equals it.
     pub(crate) fn has_odd_name(&self) -> bool {
         self.has_odd_name
     }
 }
 
-/// Collects the members whose names it says are wanted.
+/// Collects the members whose names the closure accepts.
 struct Members<'w>(&'w dyn Fn(&str) -> bool);
 
 impl<'de> Visitor<'de> for Members<'_> {
@@ -204,8 +204,8 @@ impl<'de> Visitor<'de> for Members<'_> {
     }
 }
 
-/// The text with values that JSON has in the place of the three numbers that only Python writes;
-/// none if there are none of them.
+/// The text with JSON values in place of the three numbers that only Python writes. Returns `None`
+/// if the text has none of them.
 fn with_own_numbers(text: &str) -> Option<Zeroizing<String>> {
     if !PYTHON_NUMBERS.iter().any(|(theirs, _)| text.contains(theirs)) {
         return None;
@@ -227,8 +227,8 @@ fn with_own_numbers(text: &str) -> Option<Zeroizing<String>> {
     Some(changed)
 }
 
-/// `NaN` and `Infinity`, and what is read instead: a value that is no number, and a number beyond
-/// all others. Each is as long as the other, so that a place in the text stays where it is.
+/// `NaN` and `Infinity`, and their replacements: a value that is not a number, and a number larger
+/// than all others. Both texts have the same length, so that positions in the text do not change.
 const PYTHON_NUMBERS: [(&str, &str); 2] = [("NaN", "[0]"), ("Infinity", "1e999999")];
 
 #[cfg(test)]

@@ -2,15 +2,15 @@
 
 use std::hash::{BuildHasher as _, RandomState};
 
-/// The names of members, sorted by hashes that nobody can foresee: a few bytes for each.
+/// The names of members, sorted by hashes under random keys. Takes a few bytes for each name.
 pub(crate) struct Names {
     keys: RandomState,
-    /// Half of the hash, and the member's number.
+    /// The upper half of the hash, then the member's number.
     sorted: Vec<u64>,
 }
 
 impl Names {
-    /// The names of `count` members; `name` tells a member's.
+    /// The names of `count` members. `name` returns the name of a member.
     pub(crate) fn new<'t>(count: usize, name: impl Fn(usize) -> &'t str) -> Self {
         let keys = RandomState::new();
         let packed = |nth| half(keys.hash_one(name(nth))) | nth as u64;
@@ -28,9 +28,10 @@ impl Names {
     }
 }
 
-/// Which member stands in the place of each of `count` members, or [`NONE`]; none if every name is
-/// there once. `name` tells a member's name.
+/// The member in the place of each of `count` members, or [`NONE`]. Returns `None` if no name is
+/// repeated. `name` returns the name of a member.
 pub(crate) fn standing<'t>(count: usize, name: impl Fn(usize) -> &'t str) -> Option<Vec<u32>> {
+    // Avoids the hashes and the allocation for small objects.
     if count <= FEW {
         let is_repeated = |nth: usize| (0..nth).any(|earlier| name(earlier) == name(nth));
         if !(1..count).any(is_repeated) {
@@ -44,7 +45,7 @@ pub(crate) fn standing<'t>(count: usize, name: impl Fn(usize) -> &'t str) -> Opt
             continue;
         }
         let mut same_hash: Vec<usize> = same_hash.iter().map(|&packed| number(packed)).collect();
-        // A stable order: those of one name stay as they were.
+        // A stable sort keeps members of one name in order.
         same_hash.sort_by(|&a, &b| name(a).cmp(name(b)));
         for same in same_hash.chunk_by(|&a, &b| name(a) == name(b)) {
             if let [first, .., last] = *same {
@@ -66,10 +67,10 @@ fn number(packed: u64) -> usize {
     (packed & 0xffff_ffff) as usize
 }
 
-/// No member stands in this place.
+/// No member is in this place.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// Up to this many members are compared one by one.
+/// Up to this many members are compared linearly.
 const FEW: usize = 24;
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! Strings to canonical JSON tokens and back, in buffers that leave no copy behind.
+//! Converts strings to canonical JSON tokens and back, in buffers that leave no copy behind.
 
 use std::{borrow::Cow, fmt::Write as _};
 
 use zeroize::Zeroizing;
 
-/// A string under construction whose memory is wiped when it grows and when it is dropped.
+/// A string under construction. Its memory is wiped when it grows and when it is dropped.
 #[derive(Default)]
 pub(crate) struct Buffer(Zeroizing<String>);
 
@@ -50,8 +50,8 @@ impl Buffer {
 
     #[cold]
     fn grow(&mut self, more: usize) {
-        // By half, not by double: both are in memory while the text is copied, and the room that
-        // is left over is wiped, too.
+        // Grows by half, not to double: both buffers are in memory during the copy, and unused
+        // capacity is wiped as well.
         let wanted = (self.0.len() + more).max(self.0.capacity() / 2 * 3);
         let mut larger = Zeroizing::new(String::with_capacity(wanted));
         larger.push_str(&self.0);
@@ -73,7 +73,7 @@ pub(crate) fn push_escaped(text: &str, out: &mut Buffer) {
     out.push_str(&text[plain..]);
 }
 
-/// Appends one character that needs an escape, or is plain.
+/// Appends one character, escaped if needed.
 pub(super) fn push_char(c: char, out: &mut Buffer) {
     match c {
         '"' => out.push_str("\\\""),
@@ -88,7 +88,7 @@ pub(super) fn push_char(c: char, out: &mut Buffer) {
     }
 }
 
-/// Appends a UTF-16 unit as an escape; half a surrogate pair is kept as it is.
+/// Appends a UTF-16 unit as an escape. Half a surrogate pair is kept.
 pub(super) fn push_unit(unit: u16, out: &mut Buffer) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     out.push_str("\\u");
@@ -111,14 +111,14 @@ pub(crate) fn quoted(text: &str) -> String {
     out.as_str().to_owned()
 }
 
-/// The text of a string token; none for any other token and for half a surrogate pair.
+/// The text of a string token. Returns `None` for any other token and for half a surrogate pair.
 pub(crate) fn decode(token: &str) -> Option<Cow<'_, str>> {
     let inside = token.strip_prefix('"')?.strip_suffix('"')?;
     if !inside.contains('\\') {
         return Some(Cow::Borrowed(inside));
     }
     let units = units(inside)?;
-    // Large enough from the start: a text that grows leaves a copy behind.
+    // Large enough from the start: a string that grows leaves a copy behind.
     let mut text = Zeroizing::new(String::with_capacity(units.len() * 3));
     for c in char::decode_utf16(units.iter().copied()) {
         text.push(c.ok()?);
@@ -126,7 +126,7 @@ pub(crate) fn decode(token: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(std::mem::take(&mut *text)))
 }
 
-/// A string token in canonical form; half a surrogate pair stays what it is.
+/// A string token in canonical form. Half a surrogate pair is kept.
 pub(crate) fn canonical(token: &str) -> Cow<'_, str> {
     let inside = token.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(token);
     if inside.chars().all(is_plain) {

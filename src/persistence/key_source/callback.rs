@@ -17,33 +17,32 @@ type Function =
 
 /// Which key is asked for.
 ///
-/// Of a cache that exists, `key_id` stands in its file's header, and nothing has proven that header
-/// yet: who can write the file can write any identifier there. So do not take it for a name that
-/// chooses among keys of other stores, other people or other services, and do not build a path, a
-/// query or a command from it. Look for it only among the keys that were made for `store` and this
-/// user, and answer with an error if it is not there. A key that others know would open a cache
-/// that they have planted.
+/// For an existing cache, `key_id` comes from its file's header, which is not authenticated yet.
+/// Anyone who can write the file can write any identifier there. Do not use it to choose among keys
+/// of other stores, other users or other services. Do not build a path, a query or a command from
+/// it. Look for it only among the keys that were made for `store` and this user, and return an
+/// error if it is not there. A key that others know would open a cache that they have planted.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct KeyRequest {
     /// The store's name.
     pub store: String,
-    /// The key's identifier, 32 hexadecimal digits: of a new cache the one it will have, of another
-    /// what its file says, unproven.
+    /// The key's identifier, 32 hexadecimal digits. For a new cache it is the one that the key will
+    /// have. For an existing cache it is what the file says, not authenticated.
     pub key_id: String,
-    /// Whether the cache is new, so that a fresh key may be made.
+    /// Whether the cache is new, so that a new key may be made.
     pub is_new: bool,
 }
 
 impl KeyCallback {
-    /// Wraps `function`, which is not called again once it gave the right key.
+    /// Wraps `function`, which is not called again once it returned the right key.
     ///
     /// It is called before the store's lock is taken, so other processes do not wait for it. Other
-    /// threads that use this value or its clones and need the key do, at most as long as they wait
-    /// for the lock or 5 s, and get the same answer or failure. `function` must not use the cache
-    /// that it serves: every call there, through a clone or another value over the same store too,
-    /// is [`Error::Nested`] at once. One on another thread is not recognised, so it must not be
-    /// waited for: it ends with [`Error::LockTimeout`].
+    /// threads that use this value or its clones and need the key wait for it, up to the lock's
+    /// timeout and at least 5 s. They get the same answer or failure. `function` must not use the
+    /// cache that it serves. Every call there is [`Error::Nested`] at once, also through a clone or
+    /// another value over the same store. A call on another thread is not recognised and ends with
+    /// [`Error::LockTimeout`], so `function` must not wait for it.
     pub fn new(
         function: impl Fn(&KeyRequest) -> Result<Secret, Box<dyn StdError + Send + Sync>>
         + Send

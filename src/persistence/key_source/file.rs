@@ -1,4 +1,4 @@
-//! A key in a file of its own, in clear or encrypted by the operating system.
+//! A key in a file of its own, unencrypted or encrypted by the operating system.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -28,7 +28,7 @@ pub(super) struct FileKey {
     form: Form,
 }
 
-/// In which form the key file lies on the disk.
+/// How the key file is stored on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Clear,
@@ -40,7 +40,7 @@ impl FileKey {
         Self::in_form(store, place, &path, Form::Clear)
     }
 
-    /// Beside the cache in `place`, because who copies both can still not read it elsewhere.
+    /// Beside the cache in `place`: a copy of both files cannot be read elsewhere.
     pub(super) fn under_dpapi(store: &str, place: &Path) -> Result<Self, Error> {
         Self::in_form(store, place, &place.join(DPAPI_NAME), Form::Dpapi)
     }
@@ -68,8 +68,8 @@ impl FileKey {
         Ok(Some(key_file))
     }
 
-    /// The key file; where there is none, proves that one could be kept: a logon over the network
-    /// may not have the protection.
+    /// The key file. If there is none, proves that one could be encrypted, because a logon over the
+    /// network may not have the protection.
     fn known(&self) -> Result<Option<KeyFile>, Error> {
         let file = self.read()?;
         if file.is_none() {
@@ -104,13 +104,14 @@ impl FileKey {
         }
     }
 
-    /// The way from the key file's folder to the cache's, whatever links lead to either.
+    /// The relative path from the key file's folder to the cache's, with links resolved.
     fn way(&self) -> Vec<u8> {
         let real = |path: &Path| real_path(path).unwrap_or_else(|_| path.to_owned());
         way(&real(&self.folder), &real(&self.place)).into_os_string().into_encoded_bytes()
     }
 
-    /// Whether it holds the key that the header proved, and was made for this very cache.
+    /// Whether the file holds the key that authenticated the header, and was made for this very
+    /// cache.
     fn is_of(&self, file: &KeyFile, header: &Authenticated) -> bool {
         file.key_id == header.key_id && header.is_of(&file.key) && file.lies_for(&self.way())
     }
@@ -171,7 +172,7 @@ impl super::KeyProvider for FileKey {
         Ok(NewKey { id, key, parameters: self.parameters() })
     }
 
-    /// The file is made here, with the lock held, so that two first runs never make two keys.
+    /// The file is created here, with the lock held, so that two first runs never make two keys.
     fn confirm(&self, new_key: &NewKey) -> Result<bool, Error> {
         if self.write(new_key)? {
             return Ok(true);
@@ -179,8 +180,8 @@ impl super::KeyProvider for FileKey {
         Ok(self.read()?.is_some_and(|file| file.key_id == new_key.id))
     }
 
-    /// Beside the cache, a file that Windows does not decrypt belongs to that cache alone and would
-    /// be in the way of the next. Windows may decrypt it again, so it is not removed.
+    /// A file beside the cache that Windows does not decrypt belongs to that cache only and would
+    /// block the next one. It is not removed, because Windows may decrypt it again.
     fn abandon(&self) -> Result<(), Error> {
         if self.form == Form::Clear || !matches!(self.read(), Err(Error::InvalidKeyFile { .. })) {
             return Ok(());
@@ -194,7 +195,7 @@ impl super::KeyProvider for FileKey {
         self.known()?.map_or(Ok(()), |file| self.check_place(&file))
     }
 
-    /// A key file that is not there yet has to find its folder, and room in it. DPAPI makes a round
+    /// A key file that does not exist yet needs its folder, and room in it. DPAPI makes a round
     /// trip that needs no file.
     fn verify(&self) -> Result<(), Error> {
         match self.form {
@@ -241,7 +242,7 @@ fn prove_dpapi() -> Result<(), Error> {
     }
 }
 
-/// The path that leads from one folder to another, so that both can be moved together.
+/// The relative path from one folder to another, which stays right if both are moved together.
 fn way(from: &Path, to: &Path) -> PathBuf {
     let (mut from, mut to) = (from.components().peekable(), to.components().peekable());
     while from.peek().is_some() && from.peek() == to.peek() {
@@ -257,8 +258,7 @@ const MAX_SIZE: u64 = 4096;
 /// The file beside the cache that DPAPI encrypts.
 const DPAPI_NAME: &str = "key.dpapi";
 
-/// Whether a key file at `key` would lie in the cache's `folder` or below it, whatever links lead
-/// there.
+/// Whether a key file at `key` would be in the cache's `folder` or below it, with links resolved.
 pub(in crate::persistence) fn lies_in(key: &Path, folder: &Path) -> bool {
     let real = |path: &Path| real_path(path).unwrap_or_else(|_| path.to_owned());
     real(key).starts_with(real(folder))

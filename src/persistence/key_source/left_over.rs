@@ -1,4 +1,4 @@
-//! Keys in a vault that no cache names: what a kill, or a cache that was deleted by hand, leaves.
+//! Keys in a vault that no cache names: left by a kill, or by a cache that was deleted by hand.
 
 use std::{
     path::{Path, PathBuf},
@@ -21,8 +21,8 @@ use crate::{
 /// A key in a vault whose cache is gone: its item names a folder that can be read, and no file
 /// there names the key.
 ///
-/// A cache that was moved from there, or that lies at the same path in another container or on a
-/// disk that is not mounted now, may still need it.
+/// A cache that was moved from that folder may still need the key. So may a cache at the same path
+/// in another container, or on a disk that is not mounted now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LeftOverKey {
     id: KeyId,
@@ -48,13 +48,13 @@ impl LeftOverKey {
 }
 
 impl KeySource {
-    /// The keys of this source that are left over; `None` where it has no items, or its vault
-    /// cannot list them. Nobody is asked, and nothing changes.
+    /// The keys of this source that are left over. Returns `None` if the source has no items, or if
+    /// its vault cannot list them. The user is not asked, and nothing changes.
     ///
     /// The key of a first save that another process is about to make may be among them.
     ///
     /// # Errors
-    /// Those of the vault.
+    /// The errors of the vault.
     pub fn left_over_keys(&self) -> Result<Option<Vec<LeftOverKey>>, Error> {
         let Some(keys) = self.items() else { return Ok(None) };
         let Some(listed) = keys.list()? else { return Ok(None) };
@@ -66,13 +66,13 @@ impl KeySource {
         Ok(Some(found))
     }
 
-    /// Removes the key with this identifier if it is left over, which is looked at once more with
-    /// the lock of its cache held. `false` if the source has no such key.
+    /// Removes the key with this identifier if it is left over. That is checked again with the lock
+    /// of its cache held. Returns `false` if the source has no such key.
     ///
     /// # Errors
-    /// [`Error::Invalid`] if it is not left over, or cannot be told to be: a file names it, its
-    /// folder cannot be read, its item does not say for which cache it was made.
-    /// [`Error::LockTimeout`] after 10 s; those of the vault.
+    /// [`Error::Invalid`] if the key is not left over, or if that cannot be determined: a file
+    /// names it, its folder cannot be read, or its item does not say for which cache it was made.
+    /// [`Error::LockTimeout`] after 10 s. The errors of the vault.
     pub fn remove_left_over_key(&self, id: &str) -> Result<bool, Error> {
         let id = KeyId::from_hex(id).ok_or_else(|| Error::Invalid {
             detail: "a key's identifier has 32 hexadecimal digits in lower case".into(),
@@ -90,6 +90,7 @@ impl KeySource {
                 .ok_or_else(|| refused(&id, "does not name the folder of its cache"))?;
             key.check()?;
             let lock = CrossProcessLock::new(&key.folder, LOCK_NAME);
+            // Checked again under the lock, because a first save may have named the key meanwhile.
             let guard = lock.acquire(&Wait::at_most(PATIENCE))?;
             key.check()?;
             keys.remove(&id, &owner, &guard)?;
@@ -97,7 +98,7 @@ impl KeySource {
         Ok(true)
     }
 
-    /// Of a source that keeps each key as an item of a vault.
+    /// The items of a source that stores each key as an item of a vault.
     fn items(&self) -> Option<vault::VaultKeys> {
         let (store, place, quietly) = ("", Path::new(""), Interaction::Never);
         Some(match self {
@@ -111,7 +112,7 @@ impl KeySource {
     }
 }
 
-/// What the folder says of a key.
+/// What the folder of a key's cache says about the key.
 enum Standing {
     LeftOver,
     NamedBy(PathBuf),
@@ -143,7 +144,7 @@ impl LeftOverKey {
     }
 }
 
-/// A folder in the text is what an item says, which any program may have written.
+/// Escapes the text: a folder in it comes from an item, which any program may have written.
 fn refused(id: &KeyId, why: &str) -> Error {
     Error::Invalid { detail: format!("the key {id} {}; it was left as it is", shown(why)) }
 }

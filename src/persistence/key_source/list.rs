@@ -1,4 +1,4 @@
-//! Several key sources in an order, of which one is in use.
+//! An ordered list of key sources, one of which is in use.
 
 use std::{
     path::Path,
@@ -12,12 +12,12 @@ use crate::{
     seal::{Authenticated, Header, KeyParameters},
 };
 
-/// The key sources of one cache. A cache that exists is opened by the source that its header names
-/// and by no other; a new cache takes the first that is there.
+/// The key sources of one cache. An existing cache is opened only by the source that its header
+/// names. A new cache takes the first source that exists here.
 #[derive(Debug)]
 pub(in crate::persistence) struct KeySourceList {
     providers: Vec<Box<dyn KeyProvider>>,
-    /// The one in use, or the first as long as none is known.
+    /// The index of the source in use; the first as long as none is known.
     chosen: AtomicUsize,
 }
 
@@ -68,7 +68,7 @@ impl KeySourceList {
         self.provider().reach()
     }
 
-    /// Reaches the first source that is there.
+    /// Reaches the first source that exists here.
     pub(in crate::persistence) fn reach_first(&self) -> Result<(), Error> {
         self.first(|provider| provider.reach_for_new())
     }
@@ -89,7 +89,7 @@ impl KeySourceList {
         self.of(&new_key.parameters).discard(new_key);
     }
 
-    /// The key without asking anybody; of no other source than the one that the header names.
+    /// The key, without asking the user, and only from the source that the header names.
     pub(in crate::persistence) fn recall(&self, header: &Header) -> Result<Fetched, Error> {
         self.that_sealed(header).map_or(Ok(Fetched::Gone), |provider| provider.recall(header))
     }
@@ -112,7 +112,7 @@ impl KeySourceList {
         self.of(&header.parameters).whereabouts(&header.key_id)
     }
 
-    /// Sets aside whatever would keep the next cache from being made, in every source.
+    /// Sets aside, in every source, what would keep the next cache from being made.
     pub(in crate::persistence) fn abandon(&self) -> Result<(), Error> {
         self.providers.iter().try_for_each(|provider| provider.abandon())
     }
@@ -122,18 +122,19 @@ impl KeySourceList {
         self.provider().verify()
     }
 
-    /// Proves that the source works that a new cache would take.
+    /// Proves that the source that a new cache would take works.
     pub(in crate::persistence) fn verify_first(&self) -> Result<(), Error> {
         self.first(|provider| provider.verify())
     }
 
-    /// The first source that is there. Only one that does not exist here is passed over: a vault
-    /// that is locked, silent or refuses would be there again tomorrow.
+    /// Uses the first source that exists here. Only a missing source is skipped: a vault that is
+    /// locked, silent or refuses may work again later.
     fn first<T>(&self, work: impl Fn(&dyn KeyProvider) -> Result<T, Error>) -> Result<T, Error> {
         let mut missing = None;
         for (at, provider) in self.providers.iter().enumerate() {
             match work(&**provider) {
                 Err(error @ (Error::VaultMissing { .. } | Error::VaultServiceMissing { .. })) => {
+                    // The error of the most preferred source is the one to report.
                     missing = missing.or(Some(error))
                 }
                 result => {

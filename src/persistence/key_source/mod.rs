@@ -33,9 +33,10 @@ use crate::{
 /// [`Error::OtherBackend`], never a silent change.
 ///
 /// There is no silent fallback. A program that may run without a vault lists its sources with
-/// [`key_sources`](crate::persistence::SealedPersistenceBuilder::key_sources), the best first. A new cache takes the
-/// first that exists. A locked or unresponsive vault is an error. The next source is not tried: the
-/// vault would be back tomorrow, with a cache sealed under another key.
+/// [`key_sources`](crate::persistence::SealedPersistenceBuilder::key_sources), best first. A new
+/// cache takes the first that exists. A locked or unresponsive vault is an error, and the next
+/// source is not tried. Otherwise the vault could work again later, while the cache is sealed under
+/// another key.
 ///
 /// | source | survives | who else can read the key |
 /// |---|---|---|
@@ -45,7 +46,7 @@ use crate::{
 /// | `Callback` | as your source | as your source |
 /// | `CredentialStore` | as the store | as the store |
 /// | `Passphrase` | everything, as long as somebody knows it | nobody |
-/// | `KeyFile` | reboots | who can read the file |
+/// | `KeyFile` | reboots | anyone who can read the file |
 ///
 /// [`PersistedTokenCache::protection`](crate::PersistedTokenCache::protection) says which one is in
 /// use.
@@ -64,17 +65,19 @@ use crate::{
 pub enum KeySource {
     /// The program supplies the key: from its environment, a file descriptor, a key service.
     Callback(KeyCallback),
-    /// Any store of the crate keyring-core that the program brings. The key is a credential of the
-    /// service `tokenkeep`.
+    /// Any store of the crate keyring-core that the program supplies. The key is a credential of
+    /// the service `tokenkeep`.
     CredentialStore(CredentialStore),
     /// A key file beside the cache, encrypted by Windows' data protection (DPAPI) for this user on
-    /// this machine. Elsewhere it is [`Error::VaultMissing`].
+    /// this machine. On other systems it is [`Error::VaultMissing`].
     Dpapi,
-    /// The kernel's keyring, on Linux: never on a disk, gone after a reboot at the latest.
-    /// Elsewhere it is [`Error::VaultMissing`]. A cache whose key is gone says [`Error::KeyGone`].
+    /// The kernel's keyring, on Linux. The key is never on a disk, and is gone after a reboot at
+    /// the latest. On other systems it is [`Error::VaultMissing`]. A cache whose key is gone is
+    /// [`Error::KeyGone`].
     KernelKeyring(KernelKeyring),
-    /// A key file, created 0600 at the first save, in a folder of its own with mode 0700. Keep it
-    /// elsewhere than the cache: who copies both can read the cache. One file serves one cache.
+    /// A key file, created with mode 0600 at the first save, in a folder of its own with mode 0700.
+    /// Keep it away from the cache: anyone who copies both can read the cache. One file serves one
+    /// cache.
     KeyFile(PathBuf),
     /// The operating system's vault: the Secret Service on Linux and the BSDs, the Keychain on
     /// macOS, Credential Manager on Windows (local, not roaming). Credential Manager is
@@ -91,9 +94,9 @@ pub(super) struct NewKey {
     pub(super) parameters: KeyParameters,
 }
 
-/// What a source says of the key that a header names.
+/// What a source returns for the key that a header names.
 pub(super) enum Fetched {
-    /// Perhaps the key; the header tells whether it is.
+    /// A candidate: the header's key check tells whether it is the key.
     Key(Key),
     /// The source holds the key of another cache.
     Another,
@@ -101,15 +104,15 @@ pub(super) enum Fetched {
     Gone,
 }
 
-/// What every source of keys can do. Only `fetch` and `new_key` may prompt.
+/// The interface of a key source. Only `fetch` and `new_key` may prompt.
 pub(super) trait KeyProvider: fmt::Debug + Send + Sync {
-    /// Its name for people.
+    /// Its name for users.
     fn name(&self) -> &'static str;
 
     /// Whether keys of this kind sealed the cache.
     fn sealed(&self, parameters: &KeyParameters) -> bool;
 
-    /// Reaches the source, unlocks it where that is allowed.
+    /// Reaches the source, and unlocks it if that is allowed.
     fn reach(&self) -> Result<(), Error> {
         Ok(())
     }
@@ -117,7 +120,7 @@ pub(super) trait KeyProvider: fmt::Debug + Send + Sync {
     /// The key that the header names.
     fn fetch(&self, header: &Header) -> Result<Fetched, Error>;
 
-    /// The same without asking anybody, of a source that keeps keys.
+    /// Like `fetch`, but without asking the user. Only sources that store keys implement it.
     fn recall(&self, header: &Header) -> Result<Fetched, Error> {
         let _ = header;
         Ok(Fetched::Gone)
@@ -126,8 +129,8 @@ pub(super) trait KeyProvider: fmt::Debug + Send + Sync {
     /// A key for a new cache.
     fn new_key(&self) -> Result<NewKey, Error>;
 
-    /// Makes sure, with the lock held, that the new_key can be found again; `false` if it was
-    /// removed meanwhile.
+    /// Makes sure, with the lock held, that the new key can be found again. Returns `false` if it
+    /// was removed meanwhile.
     fn confirm(&self, new_key: &NewKey) -> Result<bool, Error> {
         let _ = new_key;
         Ok(true)
@@ -138,8 +141,8 @@ pub(super) trait KeyProvider: fmt::Debug + Send + Sync {
         drop(new_key);
     }
 
-    /// Whether the key that authenticated the header is kept here and was made for this very cache:
-    /// what [`delete`](Self::delete) removes. Nobody is asked.
+    /// Whether the key that authenticated the header is stored here and was made for this very
+    /// cache. Only such a key is removed by [`delete`](Self::delete). The user is not asked.
     fn owns(&self, header: &Authenticated) -> Result<bool, Error> {
         let _ = header;
         Ok(false)
@@ -157,8 +160,8 @@ pub(super) trait KeyProvider: fmt::Debug + Send + Sync {
         format!("the key {id} in the {}", self.name())
     }
 
-    /// Sets aside what is left of the key of a cache that was given up, where it would keep the
-    /// next one from being made.
+    /// Sets aside what is left of the key of a cache that was given up, if it would keep the next
+    /// key from being made.
     fn abandon(&self) -> Result<(), Error> {
         Ok(())
     }
@@ -168,15 +171,15 @@ pub(super) trait KeyProvider: fmt::Debug + Send + Sync {
         self.reach()
     }
 
-    /// Proves that the source works, on material of its own.
+    /// Proves that the source works, on data of its own.
     fn verify(&self) -> Result<(), Error> {
         self.reach()
     }
 }
 
 impl KeySource {
-    /// What a program gets that chooses nothing: the operating system's own protection. On Windows
-    /// that is Credential Manager and then DPAPI, because a logon over the network has no
+    /// The sources of a program that chooses none: the operating system's own protection. On
+    /// Windows that is Credential Manager and then DPAPI, because a logon over the network has no
     /// credentials.
     pub fn defaults() -> Vec<Self> {
         match tokenkeep_platform::protect::IS_BUILT {
@@ -185,18 +188,18 @@ impl KeySource {
         }
     }
 
-    /// Proves that keys can be had from here: in a vault, an item of its own makes the round trip
-    /// and is removed again; DPAPI encrypts and decrypts; a key file can be read, or its folder is
-    /// made. A callback is not called and a passphrase not asked for. No cache is touched.
+    /// Proves that this source can supply keys. In a vault, an item of its own makes the round trip
+    /// and is removed again. DPAPI encrypts and decrypts. A key file is read, or its folder is
+    /// created. A callback is not called, and a passphrase is not asked for. No cache is touched.
     ///
     /// # Errors
-    /// Why it does not work; [`Error::OutcomeUnknown`] if the vault fell silent and that item may
-    /// be left. Its service is `tokenkeep-probe`, and it can be deleted.
+    /// Why the source does not work. [`Error::OutcomeUnknown`] if the vault stopped answering and
+    /// that item may be left. Its service is `tokenkeep-probe`, and it can be deleted.
     pub fn verify(&self, store: &str, interaction: Interaction) -> Result<(), Error> {
         self.clone().into_keys(store, Path::new(""), interaction)?.verify()
     }
 
-    /// Opens the source for the store `store` whose cache lies in `place`.
+    /// Opens the source for the store `store`, whose cache is in `place`.
     pub(super) fn into_keys(
         self,
         store: &str,

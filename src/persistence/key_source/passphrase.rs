@@ -22,17 +22,17 @@ enum Origin {
 type Ask = dyn Fn(bool) -> Result<Secret, Box<dyn StdError + Send + Sync>> + Send + Sync;
 
 impl Passphrase {
-    /// This one.
+    /// The passphrase `text`.
     pub fn new(text: impl Into<Vec<u8>>) -> Self {
         Self(Arc::new(Origin::Given(Secret::new(text))))
     }
 
-    /// The one that `ask` gives. It is called when a key is needed, until its answer was right; it
-    /// is told whether the cache is new, so that it can ask twice.
+    /// The passphrase that `ask` returns. It is called when a key is needed, until its answer was
+    /// right. Its argument is whether the cache is new, so that it can ask twice.
     ///
     /// Other processes do not wait meanwhile. Other threads that use this value or its clones and
-    /// need the key do, and get the same answer, or its failure. `ask` must not use the cache that
-    /// it serves: every call there is [`Error::Nested`].
+    /// need the key wait, and get the same answer or failure. `ask` must not use the cache that it
+    /// serves: every call there is [`Error::Nested`].
     pub fn asked(
         ask: impl Fn(bool) -> Result<Secret, Box<dyn StdError + Send + Sync>> + Send + Sync + 'static,
     ) -> Self {
@@ -58,7 +58,7 @@ impl Passphrase {
         }
     }
 
-    /// Keeps an answer that was right, so that nobody is asked again.
+    /// Keeps an answer that was right, so that the user is not asked again.
     fn remember(&self, text: Secret) {
         if let Origin::Asked(_, right) = &*self.0 {
             right.write().get_or_insert(text);
@@ -113,8 +113,8 @@ impl super::KeyProvider for PassphraseKey {
         matches!(parameters, KeyParameters::Passphrase(_))
     }
 
-    /// An empty passphrase is refused before anything is done with it; a question waits until it is
-    /// needed.
+    /// Refuses an empty passphrase before anything is done with it. A passphrase that must be asked
+    /// for is not asked for here.
     fn reach(&self) -> Result<(), Error> {
         match &*self.0.0 {
             Origin::Given(_) => self.0.text(false).map(drop),
@@ -128,6 +128,7 @@ impl super::KeyProvider for PassphraseKey {
         };
         let text = self.0.text(false)?;
         let key = self.derive(&text, parameters)?;
+        // A wrong answer is not kept, so that the user can be asked again.
         if key.check(&header.key_id) == header.key_check {
             self.0.remember(text);
         }

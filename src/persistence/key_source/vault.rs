@@ -22,24 +22,25 @@ use crate::{
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KernelKeyring {
-    /// The session's: gone at logout, and another login, over SSH for instance, has its own.
+    /// The session keyring. It is gone at logout, and another login, over SSH for example, has its
+    /// own.
     Session,
-    /// The user's: shared by all sessions of the user, gone some time after the last process of the
-    /// user has ended.
+    /// The user keyring. All sessions of the user share it. It is gone some time after the last
+    /// process of the user has ended.
     #[default]
     User,
 }
 
 /// A store of the crate keyring-core, version 1. Clones share its one thread.
 ///
-/// Every call has a deadline, as with the other vaults. Whether the store prompts, where it keeps
-/// what it is given, and what its errors and log lines show is up to the store: keyring-core logs
-/// the `Debug` of each credential, and that of keyring-core's own mock store shows the secret.
+/// Every call has a deadline, as with the other vaults. The store decides whether it prompts, where
+/// it keeps its data, and what its errors and log lines show. keyring-core logs the `Debug` of each
+/// credential, and that of keyring-core's own mock store shows the secret.
 #[derive(Clone)]
 pub struct CredentialStore(Vault);
 
 impl CredentialStore {
-    /// Wraps `store`. Make one value a store, and clone it.
+    /// Wraps `store`. Create one value for each store, and clone it.
     pub fn new(store: Arc<keyring::CredentialStore>) -> Self {
         Self(Vault::store(store))
     }
@@ -58,7 +59,7 @@ pub(super) struct VaultKeys {
     place: PathBuf,
     interaction: Interaction,
     vault: Vault,
-    /// Where a key of the same kind may lie too: the kernel's other keyring.
+    /// Where a key of the same kind may be stored too: the kernel's other keyring.
     other: Option<Vault>,
     parameters: KeyParameters,
 }
@@ -103,15 +104,15 @@ impl VaultKeys {
         Self { store, place, interaction, vault, other: None, parameters }
     }
 
-    /// The cache that keys are made for here. By its real folder, so that no link makes a copy the
-    /// original.
+    /// The cache that keys are made for here. The folder is the real one, so that a copy does not
+    /// become the original through a link.
     fn owner(&self) -> Owner {
         let folder = real_path(&self.place).ok().and_then(|path| path_to_bytes(&path));
         Owner { store: self.store.clone(), folder: folder.unwrap_or_default() }
     }
 
-    /// Whether an item's secret is the key that the header proved, and was made for this very
-    /// cache.
+    /// Whether an item's secret is the key that authenticated the header, and was made for this
+    /// very cache.
     fn is_of(&self, header: &Authenticated) -> impl Fn(&[u8]) -> bool + Clone + Send + use<> {
         let (owner, header) = (self.owner(), header.clone());
         move |secret| {
@@ -119,7 +120,7 @@ impl VaultKeys {
         }
     }
 
-    /// Found by the key id alone, so that a cache that was moved or renamed finds its key.
+    /// Found by the key id only, so that a cache that was moved or renamed finds its key.
     fn item(&self, id: &KeyId) -> Item {
         Item::new(SERVICE, id.to_string())
             .labelled(format!("{} (sign-in cache key)", self.store))
@@ -145,7 +146,8 @@ impl VaultKeys {
         iter::once(&self.vault).chain(&self.other)
     }
 
-    /// The key that the header names, told by its check from whatever else has the same names.
+    /// The key that the header names. The header's key check tells it from other items with the
+    /// same names.
     fn find(&self, header: &Header, call: &Call) -> Result<Fetched, Error> {
         let item = self.item(&header.key_id);
         let (mut is_another, mut is_damaged) = (false, None);
@@ -154,6 +156,7 @@ impl VaultKeys {
                 match KeyItem::parse(&secret) {
                     Ok(item) if header.is_of(&item.key) => return Ok(Fetched::Key(item.key)),
                     Ok(_) => is_another = true,
+                    // Not an error yet: another item with this id may be the key.
                     Err(error) => is_damaged = Some(error),
                 }
             }
@@ -170,7 +173,8 @@ impl VaultKeys {
         Error::Corrupt { what, detail: error.to_string() }
     }
 
-    /// Whose keys the vault keeps; none where it cannot list them.
+    /// The keys in the vault, and the caches that they were made for; `None` if it cannot list
+    /// them.
     pub(super) fn list(&self) -> Result<Option<Vec<(KeyId, Owner)>>, Error> {
         let any = self.item(&KeyId::from_bytes([0; 16]));
         let mut found = Vec::new();
@@ -185,7 +189,7 @@ impl VaultKeys {
         Ok(Some(found))
     }
 
-    /// For which caches a key of this name was made.
+    /// The caches that keys with this id were made for.
     pub(super) fn owners(&self, id: &KeyId) -> Result<Vec<Owner>, Error> {
         let mut found = Vec::new();
         for vault in self.vaults() {
@@ -196,7 +200,7 @@ impl VaultKeys {
         Ok(found)
     }
 
-    /// Whether anything has this name.
+    /// Whether an item with this id exists.
     pub(super) fn has(&self, id: &KeyId) -> Result<bool, Error> {
         for vault in self.vaults() {
             let secrets = vault.read_all(&self.item(id), &Call::quiet());
@@ -207,7 +211,7 @@ impl VaultKeys {
         Ok(false)
     }
 
-    /// Removes the key of that name that was made for the cache of `owner`.
+    /// Removes the key with this id that was made for the cache of `owner`.
     pub(super) fn remove(&self, id: &KeyId, owner: &Owner, guard: &LockGuard) -> Result<(), Error> {
         let owner = owner.clone();
         self.delete_if(id, Some(guard), move |secret| {
@@ -248,7 +252,8 @@ impl super::KeyProvider for VaultKeys {
             let item = self.item(&header.key_id);
             self.vault.unlock_for(&item, &self.call()).map_err(|e| self.failed(e))?;
         }
-        // No lock is held, and macOS may ask about an item that another build of this program made.
+        // May prompt: no lock is held, and macOS may ask about an item that another build of this
+        // program made.
         self.find(header, &self.call())
     }
 
@@ -271,14 +276,14 @@ impl super::KeyProvider for VaultKeys {
     }
 
     fn discard(&self, new_key: NewKey) {
-        // A key that stays behind names no cache and harms nothing; the work at hand goes on.
+        // The error is ignored: a key that no cache names does no harm, and the call must go on.
         let NewKey { id, key, .. } = new_key;
         drop(self.delete_if(&id, None, move |secret| is_key(secret, &key)));
     }
 
     fn owns(&self, header: &Authenticated) -> Result<bool, Error> {
         let (item, mut owns) = (self.item(&header.key_id), false);
-        // Each vault is asked: none of them may refuse after the cache's files are gone.
+        // Every vault is asked first, so that none refuses after the cache's files are removed.
         for vault in self.vaults() {
             let would_delete = vault.would_delete_if(&item, &Call::quiet(), self.is_of(header));
             owns |= would_delete.map_err(|e| self.failed(e))?;

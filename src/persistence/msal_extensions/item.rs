@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-/// Where the cache of a [`MsalExtensionsPersistence`](super::MsalExtensionsPersistence) lies. None
-/// of it is secret.
+/// Where the cache of a [`MsalExtensionsPersistence`](super::MsalExtensionsPersistence) is stored.
+/// None of it is secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MsalExtensionsItem {

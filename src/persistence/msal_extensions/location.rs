@@ -14,10 +14,10 @@ use crate::Error;
 /// The names by which programs with msal-extensions find their cache in the operating system's
 /// vault, and the form in which it is stored there.
 ///
-/// Begin with [`python`](Self::python), whose defaults are those of msal-extensions 1.3.1, and set
-/// what differs. What an operating system has no use for is ignored there, so one value serves all:
-/// service and account name an item of the Keychain; schema, attributes, label and collection one
-/// of the Secret Service; description and entropy belong to a file under DPAPI.
+/// Start with [`python`](Self::python), whose defaults are those of msal-extensions 1.3.1, and set
+/// what differs. Each operating system ignores what it does not use, so one value serves all.
+/// Service and account name an item of the Keychain. Schema, attributes, label and collection
+/// belong to an item of the Secret Service. Description and entropy belong to a file under DPAPI.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MsalExtensionsLocation {
     service: String,
@@ -37,20 +37,20 @@ pub struct MsalExtensionsLocation {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ItemEncoding {
-    /// The JSON itself, as Python and Node have it.
+    /// The JSON itself, as Python and Node store it.
     #[default]
     Raw,
-    /// The JSON in standard base64 with padding, as .NET, Go and Java have it.
+    /// The JSON in standard base64 with padding, as .NET, Go and Java store it.
     Base64,
 }
 
 impl MsalExtensionsLocation {
-    /// What msal-extensions for Python takes where it is given a location alone: service
-    /// `msal-extensions`, account and schema the SHA-256 of the location in hexadecimal, no further
-    /// attributes, an empty label, the default collection, raw JSON, the description `python_data`
-    /// and no entropy.
+    /// What msal-extensions for Python uses if it is given only a location. The service is
+    /// `msal-extensions`. Account and schema are the SHA-256 of the location in hexadecimal. There
+    /// are no further attributes, the label is empty, and the collection is the default one. The
+    /// item is raw JSON. The description is `python_data`, and there is no entropy.
     ///
-    /// `location` is hashed as it stands, before `~` or a relative path means anything.
+    /// `location` is hashed as it stands: `~` and relative paths are not expanded first.
     #[must_use]
     pub fn python(location: &str) -> Self {
         let hash = hash(location);
@@ -89,17 +89,17 @@ impl MsalExtensionsLocation {
         self
     }
 
-    /// Whether an item has to have the schema to be found, which is so unless this says no: .NET
-    /// stores a schema and does not ask for it (`SECRET_SCHEMA_DONT_MATCH_NAME`).
+    /// Whether an item must have the schema to be found. The default is `true`. .NET stores a
+    /// schema and does not ask for it (`SECRET_SCHEMA_DONT_MATCH_NAME`).
     #[must_use]
     pub fn match_schema(mut self, matched: bool) -> Self {
         self.schema_is_matched = matched;
         self
     }
 
-    /// The attributes of the Secret Service's item beside its schema, any number of them. An item
-    /// with exactly these goes before one that has more. One with more is read and saved only if
-    /// there is no other, and never cleared.
+    /// The attributes of the Secret Service's item besides its schema, any number of them. An item
+    /// with exactly these is preferred to one that has more. An item with more is read and saved
+    /// only if there is no other, and is never cleared.
     #[must_use]
     pub fn attributes<N: Into<String>, V: Into<String>>(
         mut self,
@@ -109,15 +109,16 @@ impl MsalExtensionsLocation {
         self
     }
 
-    /// What a user sees in the vault's own program, from the item's creation on. It finds nothing.
+    /// What a user sees in the vault's own program, set when the item is created. It is not used to
+    /// find the item.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
         self
     }
 
-    /// The collection of the Secret Service in which a new item is made: `default`, `session`, or
-    /// else the one with this label. An item is found in each.
+    /// The collection of the Secret Service in which a new item is created: `default`, `session`,
+    /// or else the one with this label. An existing item is found in any collection.
     #[must_use]
     pub fn collection(mut self, collection: impl Into<String>) -> Self {
         let name = collection.into();
@@ -136,15 +137,16 @@ impl MsalExtensionsLocation {
         self
     }
 
-    /// The description that DPAPI keeps in clear in the file. It need not be the same to read.
+    /// The description that DPAPI stores unencrypted in the file. A reader need not have the same
+    /// one.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = description.into();
         self
     }
 
-    /// The entropy of DPAPI, which every program that shares the cache has to give; empty for none.
-    /// It is no secret.
+    /// The entropy of DPAPI; empty for none. Every program that shares the cache must give the
+    /// same. It is not a secret.
     #[must_use]
     pub fn entropy(mut self, entropy: impl Into<Vec<u8>>) -> Self {
         self.entropy = entropy.into();
@@ -196,7 +198,7 @@ impl MsalExtensionsLocation {
         let mut unsearched = Vec::new();
         let schema = (SCHEMA.to_owned(), self.schema.clone());
         if self.schema_is_matched { &mut attributes } else { &mut unsearched }.push(schema);
-        // The Keychain labels an item of Python's by its service.
+        // In the Keychain, Python's items are labelled with their service.
         let label = if FINDS_BY_ATTRIBUTES { &self.label } else { &self.service };
         Item::new(self.service.clone(), self.account.clone())
             .labelled(label.clone())
@@ -243,7 +245,7 @@ fn hash(text: &str) -> String {
     hexadecimal(Sha256::digest(text))
 }
 
-/// Where libsecret keeps a schema's name.
+/// The attribute in which libsecret stores a schema's name.
 const SCHEMA: &str = "xdg:schema";
 
 #[cfg(test)]

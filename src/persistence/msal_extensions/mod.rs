@@ -1,5 +1,5 @@
-//! The cache where programs in other languages look for it: in the operating system's vault, or in
-//! a file that it encrypts.
+//! The shared store of msal-extensions: an item of the operating system's vault, or a file that the
+//! system encrypts.
 
 mod item;
 mod location;
@@ -35,10 +35,10 @@ use crate::{
 /// Opens what `build_encrypted_persistence(location)` of msal-extensions for Python opens, so that
 /// both programs share one sign-in.
 ///
-/// Use it where programs in other languages keep their sign-ins in the same place. A program that
-/// shares its cache with nobody, or with programs that use this crate, is better served by
-/// [`PersistedTokenCache::open`](crate::PersistedTokenCache::open): its cache is a file that is
-/// replaced atomically and durably, under a key in the vault.
+/// Use it if programs in other languages keep their sign-ins in the same place.
+/// [`PersistedTokenCache::open`](crate::PersistedTokenCache::open) is better for a program that
+/// shares its cache with no other program, or only with programs that use this crate. That cache is
+/// a file that is replaced atomically and durably, under a key in the vault.
 ///
 /// ```no_run
 /// use tokenkeep::{PersistedTokenCache, build_encrypted_persistence};
@@ -51,15 +51,15 @@ use crate::{
 /// # Ok::<(), tokenkeep::Error>(())
 /// ```
 ///
-/// `location` means what it means there. A leading `~` is the home folder and a relative path is
-/// one from the current folder (here: the one at the time of this call) for the file; the *item* is
-/// named by the text as it stands. So `~/x` and `/home/ada/x` are one file and two caches, and two
-/// programs that both say `token_cache.bin` in different folders share one item while each touches
-/// and locks a file of its own, and **overwrite each other**. Give a full path.
+/// `location` means what it means there. For the file, a leading `~` is the home folder, and a
+/// relative path starts at the current folder (here: the one at the time of this call). The *item*
+/// is named by the text as it stands. So `~/x` and `/home/ada/x` are one file and two caches. Two
+/// programs that both pass `token_cache.bin` in different folders share one item, but each touches
+/// and locks a file of its own. They **overwrite each other**. Give a full path.
 ///
 /// # Errors
-/// [`Error::Invalid`] if `location` is empty, names no file, or is not UTF-8, or where another
-/// user's `~name` is meant.
+/// [`Error::Invalid`] if `location` is empty, names no file, is not UTF-8, or begins with another
+/// user's `~name`.
 ///
 /// # Platform differences
 /// On Windows `location` is the cache itself, encrypted by DPAPI. Elsewhere it is an empty file
@@ -71,20 +71,21 @@ pub fn build_encrypted_persistence(
     MsalExtensionsPersistence::new(location, &identity)
 }
 
-/// A cache that programs in other languages use, too, in their place and their form.
+/// A cache that programs in other languages use too, in their place and their format.
 ///
-/// On the Secret Service the item is found in whichever collection it lies, as libsecret finds it.
-/// `clear` removes every item with exactly the identity's attributes; while one of them is locked
-/// it is [`Error::VaultLocked`], and none is removed.
+/// On the Secret Service, the item is found in any collection, as libsecret finds it. `clear`
+/// removes every item with exactly the identity's attributes. If one of them is locked, it is
+/// [`Error::VaultLocked`] and none is removed.
 ///
-/// Each load asks the vault, but that a reader is spared it while the signal file has not been
-/// touched since. A locked vault is [`Error::VaultLocked`] and never an empty cache. An item
-/// without a signal file is read, and a signal file without an item is an absent cache. What is no
-/// cache is refused and stays as it is; docs/COMPATIBILITY.md has a table of what is refused and
+/// Each load asks the vault. A reader does not load as long as the signal file has not been
+/// touched. A locked vault is [`Error::VaultLocked`], never an empty cache. An item without a
+/// signal file is read. A signal file without an item is an absent cache. Content that is not a
+/// cache is refused and stays as it is. docs/COMPATIBILITY.md has a table of what is refused and
 /// what is kept.
 ///
-/// On an open session of the Secret Service a load is one call and a save two: the second asks
-/// whether the item is unlocked, because a locked KWallet answers as if it had kept the secret.
+/// On an open session of the Secret Service, a load is one call and a save is two. The second call
+/// asks whether the item is unlocked, because a locked KWallet answers as if it had stored the
+/// secret.
 #[derive(Debug)]
 pub struct MsalExtensionsPersistence {
     place: FileLocation,
@@ -101,7 +102,7 @@ enum Store {
     File(ProtectedFile),
 }
 
-/// What was found, as bytes of the cache.
+/// What a read found, as bytes of the cache.
 enum Found {
     Absent,
     Empty,
@@ -109,9 +110,10 @@ enum Found {
 }
 
 impl MsalExtensionsPersistence {
-    /// The cache with this identity whose signal file, or on Windows whose encrypted file, is
+    /// The cache with this identity. Its signal file, or on Windows its encrypted file, is
     /// `location`. It is locked by [`CrossProcessLock::msal_extensions`]. A leading `~` is the home
-    /// folder. Nothing is opened or created yet; the first save creates missing folders, 0700.
+    /// folder. Nothing is opened or created yet. The first save creates missing folders with mode
+    /// 0700.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a location that names no file, and for an identity that would find
@@ -141,8 +143,8 @@ impl MsalExtensionsPersistence {
         })
     }
 
-    /// Touches no signal file and looks at none: every read asks the vault. For an item that no
-    /// program reads which waits for the file to change. On Windows the file is the cache, and this
+    /// Neither touches nor checks a signal file: every read asks the vault. Use it for an item
+    /// whose readers do not wait for the file to change. On Windows the file is the cache, and this
     /// changes nothing.
     #[must_use]
     pub fn without_signal(mut self) -> Self {
@@ -151,16 +153,16 @@ impl MsalExtensionsPersistence {
     }
 
     /// Whether the vault may ask the user something, and how long to wait for an answer. Only
-    /// [`prepare`](Persistence::prepare) does, before any lock is held.
+    /// [`prepare`](Persistence::prepare) asks, before any lock is held.
     #[must_use]
     pub fn interaction(mut self, interaction: Interaction) -> Self {
         self.interaction = interaction;
         self
     }
 
-    /// Reads and writes at most `bytes` bytes, 32 MiB unless this says otherwise. A vault has a
-    /// limit of its own: the Secret Service takes 32 MiB, of which the JSON is three quarters where
-    /// it is kept in base64.
+    /// Reads and writes at most `bytes` bytes. The default is 32 MiB. A vault has a limit of its
+    /// own: the Secret Service takes 32 MiB. If the item is in base64, the JSON is three quarters
+    /// of that.
     #[must_use]
     pub fn size_limit(mut self, bytes: u64) -> Self {
         self.size_limit = bytes;
@@ -172,13 +174,13 @@ impl MsalExtensionsPersistence {
         &self.place.path
     }
 
-    /// Where the cache itself lies, for a user to look for it in the vault's own program.
+    /// Where the cache itself is stored, so that a user can find it in the vault's own program.
     pub fn item(&self) -> &MsalExtensionsItem {
         &self.item
     }
 
-    /// The file that is touched at each change; none where the cache itself is the file, or nothing
-    /// is touched.
+    /// The file that is touched at each change. `None` if the cache itself is the file, or if
+    /// nothing is touched.
     pub fn signal_file(&self) -> Option<&Path> {
         match self.store {
             Store::Vault(_) if self.signal => Some(&self.place.path),
@@ -202,7 +204,7 @@ impl MsalExtensionsPersistence {
         Err(Error::TooLarge { what, size, limit })
     }
 
-    /// A mark of what is kept, from before anything was read.
+    /// A mark of what is kept, taken before anything is read.
     fn hint(&self) -> Result<Stamp, Error> {
         match &self.store {
             Store::Vault(item) => item.hint(&self.place, self.signal),
@@ -227,6 +229,7 @@ impl Persistence for MsalExtensionsPersistence {
     fn load(&self, known: Option<&Stamp>) -> Result<Loaded, Error> {
         let (found, stamp) = match &self.store {
             Store::Vault(item) => {
+                // Taken before the read, so that a change during the read makes the stamp differ.
                 let hint = item.hint(&self.place, self.signal)?.settled();
                 (item.read()?, hint)
             }
@@ -258,8 +261,8 @@ impl Persistence for MsalExtensionsPersistence {
                           save `{}`";
             return Err(Error::Invalid { detail: detail.into() });
         }
-        // From before the write: a peer that ignores the lock may write between ours and a later
-        // look.
+        // Taken before the write: a peer that ignores the lock may write between this write and a
+        // later look.
         let before = self.hint()?;
         match &self.store {
             Store::Vault(item) => item.write(content, &self.place, self.signal, guard)?,
@@ -282,7 +285,7 @@ impl Persistence for MsalExtensionsPersistence {
         }
     }
 
-    /// Removes the item, and the signal file if nothing is in it.
+    /// Removes the item, and the signal file if it is empty or `{}`.
     fn delete(&self, _base: Option<&Stamp>, guard: &LockGuard) -> Result<(), Error> {
         match &self.store {
             Store::Vault(item) => item.delete(&self.place, self.signal, guard),
@@ -328,7 +331,7 @@ impl Persistence for MsalExtensionsPersistence {
         self.delete(None, guard)
     }
 
-    /// Only a file can be set aside: an item of a vault has one name.
+    /// Only a file can be set aside, because an item of a vault has a fixed name.
     fn quarantine(&self, _guard: &LockGuard) -> Result<Option<PathBuf>, Error> {
         if let Store::Vault(item) = &self.store {
             let detail = format!(
@@ -359,5 +362,6 @@ fn digest(content: &[u8]) -> [u8; 32] {
     Sha256::digest(content).into()
 }
 
-/// What is sent to a vault at most. Peers have no limit of their own, so what they wrote is read.
+/// The default limit, and the most that is sent to a vault. Peers have no limit of their own, so
+/// what they wrote up to this size is read.
 const SIZE_LIMIT: u64 = 32 << 20;

@@ -53,7 +53,7 @@ impl ProtectedFile {
         Ok(())
     }
 
-    /// Whether there is a file. An error where it is known to be something else than a cache.
+    /// Whether there is a file. Fails if it is known to be something other than a cache.
     pub(super) fn check_given_up(folder: &Folder, place: &FileLocation) -> Result<bool, Error> {
         let Some(file) = folder.open_file(&place.name)? else { return Ok(false) };
         let bytes = file.read_all(LARGEST_GIVEN_UP)?;
@@ -93,7 +93,7 @@ fn refused(error: ProtectError, place: &FileLocation) -> Error {
 /// A blob is a few hundred bytes larger than what it protects.
 const OVERHEAD: u64 = 4096;
 
-/// Windows' blobs begin with their version, 1, and so do Wine's. No text does.
+/// Blobs of Windows, and of Wine, begin with their version, 1. No text does.
 fn may_be_blob(bytes: &[u8]) -> bool {
     bytes.starts_with(&[1, 0, 0, 0])
 }

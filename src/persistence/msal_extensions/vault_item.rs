@@ -38,7 +38,8 @@ impl VaultItem {
         self.vault.name()
     }
 
-    /// Unlocks the vault where a prompt is allowed; else the call at hand says that it is locked.
+    /// Unlocks the vault if a prompt is allowed. Otherwise the call that follows reports that it is
+    /// locked.
     pub(super) fn prepare(&self, interaction: Interaction) -> Result<(), Error> {
         match interaction {
             Interaction::Never => Ok(()),
@@ -67,8 +68,8 @@ impl VaultItem {
         }))
     }
 
-    /// One write to the vault. The lock stays until it has returned, even if nobody waits for it
-    /// any more.
+    /// Writes to the vault once. The lock is held until the write has returned, even if its caller
+    /// no longer waits for it.
     pub(super) fn write(
         &self,
         content: &[u8],
@@ -83,7 +84,7 @@ impl VaultItem {
                 encoded.as_bytes()
             }
             ItemEncoding::Raw if content.contains(&0) || str::from_utf8(content).is_err() => {
-                // Other programs take it for a text that ends at a NUL.
+                // Other programs read the item as a text that ends at a NUL.
                 let detail = "the cache is not a text, and this item keeps a text".into();
                 return Err(Error::Invalid { detail });
             }
@@ -108,7 +109,7 @@ impl VaultItem {
         }
         let Some(folder) = Folder::open_shared(&place.folder)? else { return Ok(()) };
         let Some(file) = folder.open_file(&place.name)? else { return Ok(()) };
-        // Some programs leave a cache in plain text under the same name; it is not ours to remove.
+        // Some programs leave a cache in plain text under the same name, which must not be removed.
         if matches!(&**file.read_head(3)?, b"" | b"{}") {
             drop(file);
             folder.remove(&place.name)?;
@@ -120,15 +121,15 @@ impl VaultItem {
         self.vault.probe(&Call::quiet()).map(drop).map_err(|error| self.failed(error))
     }
 
-    /// Only a hint: without a signal file, or with one that nobody touches, the vault has to be
+    /// Only a hint: without a signal file, or with one that no program touches, the vault must be
     /// asked.
     pub(super) fn hint(&self, place: &FileLocation, signal: bool) -> Result<Stamp, Error> {
         let stamp = if signal { file::stamp(&place.path)? } else { None };
         Ok(stamp.map_or_else(Stamp::unlike_any, Stamp::of_file))
     }
 
-    /// Changes the item and touches the signal file, which is opened before, so that nothing is
-    /// written where it cannot be touched.
+    /// Changes the item and touches the signal file. The file is opened first, so that nothing is
+    /// written if it cannot be touched.
     fn change(
         &self,
         place: &FileLocation,
@@ -148,8 +149,8 @@ impl VaultItem {
             Late { signal: signal.clone(), given_up: Arc::clone(&given_up), _guard: guard.clone() };
         let written = write(Box::new(late));
         given_up.store(written.is_err(), Ordering::SeqCst);
-        // A vault that was locked right after a write says so, and what it gave back may be
-        // another's.
+        // The item may have changed in these cases too: a vault that is locked right after a write
+        // reports that, and what a vault gave back may be another program's.
         let may_have_changed = match &written {
             Ok(()) => true,
             Err(error) => matches!(
@@ -160,7 +161,7 @@ impl VaultItem {
             ),
         };
         if may_have_changed {
-            // A system that lets a file be opened for writing lets it be touched.
+            // The error is ignored: a file that could be opened for writing can be touched.
             signal.map(|signal| signal.touch().ok());
         }
         written.map_err(|error| self.failed(error))
@@ -171,7 +172,7 @@ impl VaultItem {
     }
 }
 
-/// Dropped when a write has returned: touches the signal file if its caller could not, and then
+/// Dropped when a write has returned. Touches the signal file if the caller gave up, and then
 /// releases the lock.
 struct Late {
     signal: Option<Arc<SignalFile>>,

@@ -1,4 +1,4 @@
-//! The choices that there are for a sealed cache.
+//! The options of a sealed cache.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// The choices for a sealed cache, begun by [`SealedPersistence::builder`].
+/// The options of a sealed cache. [`SealedPersistence::builder`] creates them.
 ///
 /// ```no_run
 /// use tokenkeep::{KeySource, PersistedTokenCache, persistence::SealedPersistence};
@@ -57,42 +57,43 @@ impl SealedPersistenceBuilder {
         }
     }
 
-    /// Keeps the cache in `folder`, which belongs to this store alone. It is created 0700 if it is
-    /// missing (on Windows: for its user, SYSTEM and Administrators alone); the folder above it has
-    /// to exist. Each folder above belongs to this user or to the system, and none may be one that
-    /// others can change, unless it is sticky as `/tmp` is. A leading `~` is refused: only a shell
-    /// replaces it.
+    /// Keeps the cache in `folder`, which only this store may use. The folder is created with mode
+    /// 0700 if it is missing (on Windows: for its user, SYSTEM and Administrators only). The folder
+    /// above it must exist. Each folder above must belong to this user or to the system. None may
+    /// be one that others can change, unless it is sticky as `/tmp` is. A leading `~` is refused,
+    /// because only a shell expands it.
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.location = Location::Folder(folder.into());
         self
     }
 
-    /// Keeps the cache in the login session's folder, `$XDG_RUNTIME_DIR`: gone at logout. That
-    /// folder must be this user's and closed to others, as a login makes it; else opening is
-    /// [`Error::UnsafePath`].
+    /// Keeps the cache in the login session's folder, `$XDG_RUNTIME_DIR`, which is removed at
+    /// logout. That folder must belong to this user and be closed to others, as a login creates it.
+    /// Otherwise opening fails with [`Error::UnsafePath`].
     pub fn for_login_session(mut self) -> Self {
         self.location = Location::LoginSession;
         self
     }
 
-    /// Where the key comes from: from here alone.
+    /// Takes the key from this source only.
     pub fn key_source(self, key_source: KeySource) -> Self {
         self.key_sources([key_source])
     }
 
-    /// Where the key may come from, the best first; each kind at most once.
+    /// The sources that the key may come from, best first. Each kind may be listed once.
     ///
-    /// A new cache takes the first that exists here: one whose vault or service is missing is
-    /// passed over ([`Error::VaultMissing`], [`Error::VaultServiceMissing`]), one that is locked,
-    /// silent or refuses is an error, because it would be there again tomorrow. A cache that exists
-    /// stays with the kind of key that sealed it, whatever comes before it in the list, and is
-    /// [`Error::OtherBackend`] where that kind is not in the list: the source never changes by
-    /// itself. [`protection`](crate::PersistedTokenCache::protection) says which one is in use.
+    /// A new cache takes the first source that exists here. A source whose vault or service is
+    /// missing is skipped ([`Error::VaultMissing`], [`Error::VaultServiceMissing`]). A source that
+    /// is locked, silent or refuses is an error, because it may work again later. An existing cache
+    /// stays with the kind of key that sealed it, whatever comes before it in the list. If that
+    /// kind is not in the list, using the cache is [`Error::OtherBackend`]: the source never
+    /// changes by itself. [`protection`](crate::PersistedTokenCache::protection) says which source
+    /// is in use.
     ///
-    /// The usual order is the one from the strongest to the weakest: the vault, the kernel keyring,
-    /// a callback (environment, file descriptor, key service), a passphrase, a key file; and
-    /// [`open_or_memory`](crate::PersistedTokenCache::open_or_memory) where nothing may be kept
-    /// then.
+    /// The usual order is from the strongest to the weakest: the vault, the kernel keyring, a
+    /// callback (environment, file descriptor, key service), a passphrase, a key file. If none of
+    /// these may be used, [`open_or_memory`](crate::PersistedTokenCache::open_or_memory) keeps the
+    /// cache in memory.
     ///
     /// ```no_run
     /// # use tokenkeep::{KeySource, persistence::{KernelKeyring, SealedPersistence}};
@@ -122,8 +123,8 @@ impl SealedPersistenceBuilder {
     /// first save.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a bad name or folder, [`Error::UnsafePath`] for a folder that others
-    /// can use, [`Error::VaultMissing`], [`Error::VaultLocked`] and the other errors of the key
+    /// [`Error::Invalid`] for a bad name or folder. [`Error::UnsafePath`] for a folder that others
+    /// can use. [`Error::VaultMissing`], [`Error::VaultLocked`] and the other errors of the key
     /// source.
     pub fn open(self) -> Result<SealedPersistence, Error> {
         let persistence = self.build()?;
@@ -131,8 +132,8 @@ impl SealedPersistenceBuilder {
         Ok(persistence)
     }
 
-    /// The same without reaching the key source, so that a cache can be set aside or reset while
-    /// its vault is out of reach. The first read or change reaches it.
+    /// Like [`open`](Self::open), but does not reach the key source. A cache can then be set aside
+    /// or reset while its vault is out of reach. The first read or change reaches the source.
     ///
     /// # Errors
     /// [`Error::Invalid`] for a bad name, folder or key source.
@@ -152,6 +153,7 @@ impl SealedPersistenceBuilder {
                 (location::login_session_folder(&self.name)?, Parents::Create)
             }
         };
+        // The program may change its current folder later.
         let folder = std::path::absolute(&folder).unwrap_or(folder);
         let beside = |source: &KeySource| match source {
             KeySource::KeyFile(key) => lies_in(key, &folder),

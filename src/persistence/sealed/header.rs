@@ -9,12 +9,12 @@ use crate::{
 };
 
 impl SealedPersistence {
-    /// What the file says of itself, of which nothing is proven: enough to find a key to try.
+    /// The file's header, not authenticated: enough to find a key to try.
     pub(super) fn header_of(&self, file: &OpenFile) -> Result<Header, Error> {
         self.header(&file.read_head(Header::MAX_LEN)?, file.len())
     }
 
-    /// The same, of the first bytes of a file, or all, and of its size.
+    /// The header in `bytes`, which are the first bytes of a file or all of them.
     pub(super) fn header(&self, bytes: &[u8], file_len: u64) -> Result<Header, Error> {
         let header = seal::inspect(bytes, file_len, &self.store, self.size_limit)
             .map_err(|error| error.at(&self.file, &self.store))?;
@@ -39,8 +39,8 @@ impl SealedPersistence {
         Ok(Header::parse(&head).is_ok_and(|(header, _)| header == **known))
     }
 
-    /// Finds the key that the file names. That it is gone or wrong is said only if the file still
-    /// names it; each key is asked for once, however often its cache is saved meanwhile.
+    /// Finds the key that the file names. That the key is gone or wrong is reported only if the
+    /// file still names it. Each key is asked for once, however often its cache is saved meanwhile.
     pub(super) fn fetch(&self, first: Header) -> Result<Option<(KeyId, Key)>, Error> {
         let mut tried = vec![first];
         loop {
@@ -54,8 +54,10 @@ impl SealedPersistence {
                     vault: self.keys.name(),
                 },
             };
+            // Another process may have replaced or removed the cache while the source was asked.
             let Some(file) = self.open_file()? else { return Ok(None) };
             let again = self.header_of(&file)?;
+            // The file still names a key that was tried, so the fault is not a race.
             if tried.len() == ATTEMPTS || tried.iter().any(|header| header.has_same_key(&again)) {
                 return Err(fault);
             }
@@ -76,6 +78,6 @@ fn kind(parameters: &KeyParameters) -> &'static str {
     }
 }
 
-/// How often a cache may get another key under one call. Each time takes another process a clear
-/// and a sign-in.
+/// How often one call tries again after the cache got another key. Each time takes another process
+/// a clear and a sign-in.
 const ATTEMPTS: usize = 32;

@@ -1,8 +1,8 @@
-//! What this process has seen of a cache, by which it notices that the cache goes back.
+//! The states of a cache that this process has seen, by which it detects a rollback.
 //!
-//! All values over one folder share what they saw, and it outlives them. What a reader found counts
-//! from before its file was opened: a slow reader that still holds yesterday's file is no rollback,
-//! and what was kept since has not ended by it.
+//! All values over one folder share their history, and it outlives them. What a reader finds is
+//! compared with the history from before its file was opened. So a slow reader that still holds an
+//! old file is not a rollback, and it does not end what was kept since.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -18,14 +18,14 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct History(ForkLock<Arc<Seen>>);
 
-/// The stores that a process has seen in one place, the last one last.
+/// The stores that this process has seen in one place, oldest first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Seen(Vec<Store>);
 
 #[derive(Clone, Debug)]
 struct Store {
     identity: [u8; 16],
-    /// The newest that was seen.
+    /// The newest generation that was seen.
     generation: u64,
     fate: Fate,
 }
@@ -33,14 +33,14 @@ struct Store {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
     Kept,
-    /// Set aside by this process: it may be put back as long as nothing else was kept.
+    /// Set aside by this process. It may be put back as long as nothing else was kept.
     Aside,
     /// Removed, or replaced by another.
     Ended,
 }
 
 impl History {
-    /// That of the store `name` in `folder`.
+    /// The history of the store `name` in `folder`.
     pub(super) fn of(folder: PathBuf, name: &str) -> Arc<Self> {
         static KNOWN: ForkLock<Vec<(PathBuf, String, Arc<History>)>> = ForkLock::new(Vec::new());
         let mut known = KNOWN.write();
@@ -52,20 +52,22 @@ impl History {
             None => (folder, name.to_owned(), Arc::default()),
         };
         let history = Arc::clone(&place.2);
+        // Moved to the end, so that the place that was not used for longest is dropped first.
         known.push(place);
         if known.len() > MAX_PLACES {
+            // A place that is open is not dropped: all its values must share one history.
             let unused = known.iter().position(|(.., history)| Arc::strong_count(history) == 1);
             unused.map(|at| known.remove(at));
         }
         history
     }
 
-    /// What was seen up to now; taken before a file is opened.
+    /// The history so far. It must be taken before a file is opened.
     pub(super) fn seen(&self) -> Arc<Seen> {
         Arc::clone(&self.0.read())
     }
 
-    /// A file was found, or made, that was authenticated.
+    /// Records an authenticated file that was found or written.
     pub(super) fn found(&self, before: &Seen, header: &Authenticated) {
         let mut seen = self.0.write();
         let seen = &mut Arc::make_mut(&mut seen).0;
@@ -92,7 +94,7 @@ impl History {
         }
     }
 
-    /// Nothing was found: what was kept before is over.
+    /// Records that there was no file: what was kept before has ended.
     pub(super) fn absent(&self, before: &Seen) {
         if before.0.iter().any(|store| store.fate == Fate::Kept) {
             self.turn(Fate::Ended, |store| {
@@ -101,13 +103,13 @@ impl History {
         }
     }
 
-    /// This process removed what was kept and what was set aside.
+    /// Records that this process removed what was kept and what was set aside.
     pub(super) fn ended(&self) {
         self.turn(Fate::Ended, |_| true);
     }
 
-    /// This process set aside what was kept before, with the lock held; a reader may have found
-    /// nothing since.
+    /// Records that this process set aside what was kept before, with the lock held. A reader may
+    /// have recorded it as absent since.
     pub(super) fn set_aside(&self, before: &Seen) {
         let was_kept = |store: &Store| store.fate == Fate::Kept;
         self.turn(Fate::Aside, |store| before.store(&store.identity).is_some_and(was_kept));
@@ -142,10 +144,10 @@ impl SealedPersistence {
     }
 }
 
-/// As many stores of one place are remembered. Only who has the key makes a new one.
+/// How many stores of one place are remembered. Only a holder of the key can make a new one.
 const MAX_STORES: usize = 256;
 
-/// As many places are remembered, and those that are open.
+/// How many places are remembered, besides those that are open.
 const MAX_PLACES: usize = 256;
 
 #[cfg(test)]

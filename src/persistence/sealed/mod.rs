@@ -35,10 +35,11 @@ use crate::{
 
 /// A cache sealed with authenticated encryption, in a folder of its own.
 ///
-/// The file `cache.sealed` holds the ciphertext, replaced as a whole and durably at each save. Its
+/// The file `cache.sealed` holds the ciphertext. Each save replaces it as a whole and durably. Its
 /// key is in the key source. FORMAT.md describes the file byte by byte.
 ///
-/// What cannot be decrypted is a typed error and stays as it is; no key is ever made over it.
+/// A file that cannot be decrypted is a typed error and stays as it is. No new key is ever created
+/// for it.
 pub struct SealedPersistence {
     store: String,
     folder: PathBuf,
@@ -51,11 +52,11 @@ pub struct SealedPersistence {
 }
 
 impl SealedPersistence {
-    /// Begins with the defaults: the user's data folder, a key in the operating system's vault, no
+    /// Starts with the defaults: the user's data folder, a key in the operating system's vault, no
     /// prompts, 16 MiB.
     ///
-    /// `name` tells stores apart: letters, digits, `.`, `_` and `-`, at most 100. It is bound into
-    /// the ciphertext, so a cache does not open under another name.
+    /// `name` identifies the store: letters, digits, `.`, `_` and `-`, at most 100 characters. It
+    /// is bound into the ciphertext, so a cache does not open under another name.
     pub fn builder(name: impl Into<String>) -> SealedPersistenceBuilder {
         SealedPersistenceBuilder::new(name.into())
     }
@@ -79,25 +80,25 @@ impl SealedPersistence {
         &self.folder
     }
 
-    /// The names of the key sources that were chosen, in their order, as [`Protection::Sealed`] has
-    /// them.
+    /// The names of the chosen key sources, in their order. [`Protection::Sealed`] uses the same
+    /// names.
     pub fn key_sources(&self) -> Vec<&'static str> {
         self.keys.names()
     }
 
-    /// The name of the key source that sealed the cache, `None` if there is no cache. Only the
-    /// cache's header is read: no source is reached, and nobody is asked.
+    /// The name of the key source that sealed the cache; `None` if there is no cache. Only the
+    /// cache's header is read: no source is reached, and the user is not asked.
     ///
     /// # Errors
-    /// [`Error::OtherBackend`] if that source is none of those that were chosen; whatever keeps the
-    /// header from being read.
+    /// [`Error::OtherBackend`] if that source is not one of the chosen ones. Any error of reading
+    /// the header.
     pub fn key_source_in_use(&self) -> Result<Option<&'static str>, Error> {
         let Some(file) = self.open_file()? else { return Ok(None) };
         self.header_of(&file)?;
         Ok(Some(self.keys.name()))
     }
 
-    /// Reaches the key source that is or will be in use, and unlocks it where that is allowed.
+    /// Reaches the key source that is or will be in use, and unlocks it if that is allowed.
     pub(crate) fn reach(&self) -> Result<(), Error> {
         let Some(file) = self.open_file()? else { return self.keys.reach_first() };
         match self.header_of(&file) {
@@ -105,7 +106,8 @@ impl SealedPersistence {
                 drop(file);
                 self.keys.reach()
             }
-            // The first use says so; the cache can be opened to be set aside.
+            // The first use reports this error. Opening succeeds, so that the cache can be set
+            // aside.
             Err(_) => Ok(()),
         }
     }
@@ -128,7 +130,7 @@ impl Persistence for SealedPersistence {
             Folder::create(&self.folder, self.parents)?;
         }
         if intent == Intent::Verify {
-            // Here and not under the lock, because a source may ask the user.
+            // Not under the lock, because a source may ask the user.
             match self.key_source_in_use()? {
                 Some(_) => self.keys.verify()?,
                 None => self.keys.verify_first()?,
@@ -147,11 +149,13 @@ impl Persistence for SealedPersistence {
             return Ok(());
         };
         let (header, stamp) = (self.header_of(&file)?, file.stamp());
-        // The source of keys may take its time, and an open file may stop a writer.
+        // Close the file: the key source may be slow, and an open file may block a writer.
         drop(file);
         let key_id = header.key_id;
         let known = self.state().keys.iter().any(|(id, _)| *id == key_id);
         let fetched = if known { None } else { self.fetch(header)? };
+        // A cache exists, so a key that was made for a new one is unused, unless this cache names
+        // it.
         let unused = {
             let mut state = self.state();
             state.keys.extend(fetched);
@@ -175,10 +179,12 @@ impl Persistence for SealedPersistence {
         if let Some(known) = known.and_then(Stamp::sealed)
             && self.is_same_save(&file, known)?
         {
+            // An unchanged header does not rule out a rollback: the same file may have been put
+            // back.
             self.check_history(&before, known)?;
             return Ok(Loaded::Unchanged(Stamp::of_sealed(file.stamp(), known.clone())));
         }
-        // One reading: what follows comes from the header of the very bytes that are opened.
+        // Read once: the header must come from the same bytes that are decrypted.
         let bytes = file.read_all(self.size_limit)?;
         let key_id = self.header(&bytes, bytes.len() as u64)?.key_id;
         let Some(key) = self.state().key(&key_id) else { return Ok(Loaded::NeedsPrepare) };
@@ -201,7 +207,8 @@ impl Persistence for SealedPersistence {
         };
         let Some(plan) = plan else { return Ok(Saved::NeedsPrepare) };
         let saved = self.write(&plan, content);
-        // After `DurabilityUnknown` the file is there and names the key.
+        // The key is kept for the next try, but not after `DurabilityUnknown`: the file exists and
+        // names it.
         if base.is_none()
             && let Err(error) = &saved
             && !matches!(error, Error::DurabilityUnknown { .. })
@@ -261,7 +268,7 @@ impl Persistence for SealedPersistence {
 }
 
 impl Drop for SealedPersistence {
-    /// Removes a key that was made for a new cache which was not saved after all.
+    /// Removes a key that was made for a new cache that was not saved.
     fn drop(&mut self) {
         if let Some(unused) = self.state.get_mut().take_new_key() {
             self.discard(unused);
@@ -279,14 +286,15 @@ impl fmt::Debug for SealedPersistence {
     }
 }
 
-/// The name of the ciphertext in its folder.
+/// The name of the sealed file in its folder.
 const FILE_NAME: &str = "cache.sealed";
 
-/// What a killed writer of it leaves.
+/// The temporary file, which a killed writer leaves behind.
 const TEMPORARY: &str = "cache.sealed.tmp";
 
-/// What was set aside is called so, and 32 hexadecimal digits.
+/// The prefix of a file that was set aside; 32 hexadecimal digits follow.
 const SET_ASIDE: &str = "cache.quarantine-";
 
-/// Gives `cache.lock`, `cache.queue` and `cache.holder` in the store's folder.
+/// The lock's name. Its files are `cache.lock`, `cache.queue` and `cache.holder` in the store's
+/// folder.
 pub(super) const LOCK_NAME: &str = "cache";

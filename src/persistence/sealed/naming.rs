@@ -11,10 +11,10 @@ use crate::{
     seal::{Header, KeyId},
 };
 
-/// The file in `folder` that names the key, under whatever name it lies there.
+/// The file in `folder` that names the key, whatever the file is called.
 ///
 /// # Errors
-/// If a cache lies there, or one that was set aside, of which that cannot be told.
+/// If the header of a cache there, or of one that was set aside, cannot be read.
 pub(in crate::persistence) fn file_naming(
     folder: &Folder,
     id: &KeyId,

@@ -1,4 +1,4 @@
-//! What the next save is sealed with, and the save itself.
+//! The parameters of the next save, and the save itself.
 
 use tokenkeep_platform::{file::Folder, text::shown_path};
 
@@ -12,7 +12,7 @@ use crate::{
     seal::{self, Authenticated, Key, KeyId, KeyParameters, Sealing},
 };
 
-/// What the next save is sealed with.
+/// The parameters that the next save is sealed with.
 pub(super) struct Plan {
     pub(super) key: Key,
     pub(super) key_id: KeyId,
@@ -41,6 +41,7 @@ impl SealedPersistence {
         let Some(new_key) = self.state().take_new_key() else { return Ok(None) };
         match self.keys.confirm(&new_key) {
             Ok(true) => {}
+            // The key was removed meanwhile, so `prepare` must make another one.
             Ok(false) => return Ok(None),
             Err(error) => {
                 self.keep_new_key(new_key);
@@ -56,7 +57,7 @@ impl SealedPersistence {
         }))
     }
 
-    /// For the next try; one that is superfluous is removed.
+    /// Keeps the key for the next try. Removes it if there already is one.
     pub(super) fn keep_new_key(&self, new_key: NewKey) {
         let superfluous = self.state().keep_new_key(new_key);
         if let Some(new_key) = superfluous {
@@ -65,8 +66,8 @@ impl SealedPersistence {
     }
 
     /// Removes a key that was made and not used. A save that was reported as failed may have
-    /// happened, on a network file system for one; so a key that the cache names stays, and one of
-    /// which that cannot be told.
+    /// happened, for example on a network file system. So a key stays if the cache names it, or if
+    /// that cannot be determined.
     pub(super) fn discard(&self, new_key: NewKey) {
         let named =
             self.open_file().and_then(|file| file.map(|file| self.header_of(&file)).transpose());

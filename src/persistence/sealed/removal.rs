@@ -1,4 +1,4 @@
-//! What goes with a cache that is removed: all of it is looked at first, then it is removed.
+//! Removal of a cache: everything that goes with it is checked first, then removed.
 
 use tokenkeep_platform::file::{Folder, OpenFile};
 
@@ -18,24 +18,25 @@ use crate::{
 pub(super) struct Removal {
     folder: Folder,
     files: Vec<String>,
-    /// Headers that were authenticated under a key that was made for this very cache.
+    /// Authenticated headers whose keys were made for this very cache.
     keys: Vec<Authenticated>,
 }
 
-/// What a file proved to be.
+/// The result of opening a file with its key.
 enum Proof {
-    /// One of this store, sealed with the key that its header names.
+    /// A cache of this store, sealed with the key that its header names.
     Given(Authenticated),
-    /// Perhaps one of this store.
+    /// Not proven; perhaps a cache of this store.
     Lacking,
     OtherStore,
 }
 
 impl SealedPersistence {
-    /// For a cache whose header was authenticated, and for one that is not there.
+    /// Plans the removal of a cache whose header was authenticated, or of what is left if there is
+    /// no cache.
     ///
     /// # Errors
-    /// Whatever would keep a part from being removed, as far as it can be told. Nothing was
+    /// Any error that would keep a part from being removed, as far as it can be known. Nothing was
     /// removed.
     pub(super) fn plan_clear(
         &self,
@@ -65,11 +66,11 @@ impl SealedPersistence {
         Ok(Some(Removal { keys: owned, ..removal }))
     }
 
-    /// For a cache that is given up. A source of keys that is out of reach must not stop that; the
-    /// keys that it holds stay.
+    /// Plans the removal of a cache that is given up. An unreachable key source must not prevent
+    /// that; the keys that it holds stay.
     ///
     /// # Errors
-    /// Whatever would keep a file from being removed. Nothing was removed.
+    /// Any error that would keep a file from being removed. Nothing was removed.
     pub(super) fn plan_reset(&self) -> Result<Option<Removal>, Error> {
         let Some(folder) = Folder::open(&self.folder)? else { return Ok(None) };
         let mut removal = Removal { folder, files: Vec::new(), keys: Vec::new() };
@@ -89,10 +90,11 @@ impl SealedPersistence {
         Ok(Some(removal))
     }
 
-    /// Removes the files, and then the keys: a kill in between leaves a key without a cache and not
-    /// a cache without its key.
+    /// Removes the files, then the keys: a kill in between leaves a key without a cache, and not a
+    /// cache without its key.
     pub(super) fn carry_out(&self, removal: Removal, guard: &LockGuard) -> Result<(), Error> {
-        // What a killed writer left is nobody's cache; it need not be gone durably.
+        // A temporary file that a killed writer left is not a cache, so its removal need not be
+        // durable.
         removal.folder.sweep(FILE_NAME)?;
         self.remove_files(&removal)?;
         for (at, header) in removal.keys.iter().enumerate() {
@@ -123,7 +125,8 @@ impl SealedPersistence {
         self.history.ended();
     }
 
-    /// What is left from the given file and key on.
+    /// The error that lists what is left: `file` and `key` are the first ones that were not
+    /// removed.
     fn partly(&self, removal: &Removal, file: usize, key: usize, source: Error) -> Error {
         let keys = removal.keys[key..].iter().map(|header| self.keys.whereabouts(header));
         let mut left = set_aside::listed(&removal.folder, &removal.files[file..]);
@@ -132,10 +135,10 @@ impl SealedPersistence {
         Error::PartlyRemoved { left, source: Box::new(source) }
     }
 
-    /// Opens a file with a key that can be had without asking anybody.
+    /// Opens a file with a key that is available without asking the user.
     ///
     /// # Errors
-    /// That of the file system, and of a source of keys that did not say whether it has the key.
+    /// Errors of the file system, and of a key source that did not say whether it has the key.
     fn prove(&self, folder: &Folder, name: &str) -> Result<Proof, Error> {
         let Some(file) = folder.open_file(name)? else { return Ok(Proof::Lacking) };
         self.prove_file(&file)

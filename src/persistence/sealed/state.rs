@@ -11,10 +11,10 @@ use crate::{
 
 #[derive(Default)]
 pub(super) struct KeyPool {
-    /// Keys by their id; usable only for a file whose header names them.
+    /// Keys by their id. Each is usable only for a file whose header names it.
     pub(super) keys: Vec<(KeyId, Key)>,
-    /// A key for the case that there is no cache yet, and the process that made it. In a forked
-    /// child it is the parent's, whose next save may name it.
+    /// A key for a new cache, and the process that made it. In a forked child the key is the
+    /// parent's, whose next save may name it.
     new_key: Option<(u32, NewKey)>,
     /// The file as it was when `prepare` last found its key in `keys`.
     pub(super) prepared: Option<FileStamp>,
@@ -34,7 +34,7 @@ impl KeyPool {
         self.new_key.take().filter(|_| is_own).map(|(_, new_key)| new_key)
     }
 
-    /// Keeps one that this process made; gives it back where there is one already.
+    /// Keeps a key that this process made. Returns it if there already is one.
     pub(super) fn keep_new_key(&mut self, new_key: NewKey) -> Option<NewKey> {
         if self.has_new_key() {
             return Some(new_key);

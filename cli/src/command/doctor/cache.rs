@@ -1,4 +1,4 @@
-//! The cache that was meant: what its key source is, and whether it can be read and written.
+//! The cache that the arguments name: its key source, and whether it can be read and written.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -15,13 +15,13 @@ use crate::{
     open::{builder, cache, msal_extensions, open_plaintext, protection},
 };
 
-/// What was found of the cache.
+/// What was found out about the cache.
 pub(super) struct Examination {
     pub(super) state: CacheState,
     pub(super) place: Option<PathBuf>,
     pub(super) protection: Option<Protection>,
     pub(super) accounts: Option<usize>,
-    /// Whether the item of an msal-extensions cache is there, as far as the vault said.
+    /// Whether the item of an msal-extensions cache exists, if the vault said so.
     pub(super) is_there: Option<bool>,
     /// The library's names of the chosen key sources, in their order.
     pub(super) order: Vec<&'static str>,
@@ -35,7 +35,7 @@ pub(super) struct Examination {
 pub(super) enum CacheState {
     /// Something does not work.
     Fails,
-    /// There is none yet, and one could be made.
+    /// There is no cache yet, and one could be created.
     New,
     /// It has a passphrase, which was not asked for.
     NotAsked,
@@ -44,7 +44,7 @@ pub(super) enum CacheState {
 }
 
 impl Examination {
-    /// Of a cache that did not answer in time.
+    /// The result for a cache that did not answer in time.
     pub(super) fn silent(store: &Store, failure: Failure) -> Self {
         Self { place: store.cache.clone(), verdict: Err(failure), ..Self::nothing() }
     }
@@ -63,8 +63,7 @@ impl Examination {
     }
 }
 
-/// A cache that does not exist is not made for the sake of a look. Nobody is asked for a
-/// passphrase.
+/// A cache that does not exist is not created. The user is not asked for a passphrase.
 pub(super) fn examine(store: &Store, passphrase: Option<&Secret>) -> Examination {
     let mut found = Examination::nothing();
     let looked = match store.layout {
@@ -127,6 +126,7 @@ fn look_at_sealed(
     found.order = sealed.key_sources();
     found.in_use = sealed.key_source_in_use()?;
     found.protection = found.in_use.is_some().then(|| sealed.protection());
+    // Opening the cache would ask on the terminal.
     if found.in_use == Some("passphrase") && passphrase.is_none() && !key::has_passphrase() {
         return Ok(CacheState::NotAsked);
     }

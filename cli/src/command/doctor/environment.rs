@@ -1,4 +1,4 @@
-//! Where this runs and who serves its vault: what the advice depends on.
+//! The environment and the program that serves the vault: what the advice depends on.
 
 use std::{sync::mpsc, thread, time::Duration};
 
@@ -7,7 +7,7 @@ use tokenkeep_platform::{
     vault::{Provider, Vault},
 };
 
-/// The environment, and what the bus says of the vault's service.
+/// The environment, and what the bus reports about the vault's service.
 #[derive(Default)]
 pub(super) struct Environment {
     pub(super) around: Around,
@@ -18,8 +18,8 @@ pub(super) struct Environment {
 }
 
 impl Environment {
-    /// Asked last, because a probe makes the bus start the service. Connecting can hang, so it has
-    /// a thread too.
+    /// Looked at last, because a probe makes the bus start the service. Runs on a thread of its
+    /// own, because connecting can hang.
     pub(super) fn look(patience: Duration) -> Self {
         let patience = patience.min(MAX_PATIENCE);
         let around = Around::here();
@@ -31,7 +31,7 @@ impl Environment {
         }
     }
 
-    /// What people call the program that serves the vault, or else the only one that could.
+    /// The usual name of the program that serves the vault, or else of the only one that could.
     pub(super) fn provider_name(&self) -> Option<String> {
         let running = self.provider.as_ref().and_then(|provider| provider.program.as_deref());
         match (running, self.around.providers.as_slice()) {
@@ -50,5 +50,6 @@ impl Environment {
     }
 }
 
-/// The bus itself answers: within a millisecond, on a busy machine within some hundreds.
+/// The longest wait for the bus itself. It answers within a millisecond, on a busy machine within
+/// some hundreds.
 const MAX_PATIENCE: Duration = Duration::from_millis(1_500);

@@ -1,4 +1,4 @@
-//! What was found, gathered in one pass.
+//! The findings, gathered in one pass.
 
 use std::{
     sync::{
@@ -24,18 +24,18 @@ use crate::{
     failure::Failure,
 };
 
-/// All that a report is made of.
+/// Everything that a report needs.
 pub(super) struct Findings {
     pub(super) cache: Examination,
     pub(super) names: Names,
     pub(super) sources: Vec<(Row, Probed)>,
-    /// Unknown where no vault could list them.
+    /// `None` if no vault could list them.
     pub(super) left_over: Option<Vec<LeftOver>>,
     pub(super) environment: Environment,
     pub(super) took: Duration,
-    /// Of a cache that is shared with other programs, the source that stands for what keeps it.
+    /// For a cache that is shared with other programs, the source that represents what stores it.
     pub(super) guard: Option<usize>,
-    /// The source without which a cache that does not exist yet cannot be made.
+    /// The source that a new cache would need and that does not work.
     blocking: Option<usize>,
 }
 
@@ -58,8 +58,8 @@ enum Answer {
 }
 
 impl Findings {
-    /// Everything is asked side by side, each on a thread of its own; what has not answered when
-    /// the time is up is reported as silent, and ends with this process.
+    /// Everything is asked in parallel, each on a thread of its own. What has not answered when the
+    /// time is up is reported as silent, and ends with this process.
     pub(super) fn gather(store: &Store, passphrase: Option<Secret>, limits: Limits) -> Self {
         let begun = Instant::now();
         let rows = rows(store);
@@ -73,8 +73,8 @@ impl Findings {
         if let Some(item) = &mut found.names.item {
             item.there = found.cache.is_there;
         }
-        // A cache that does not exist yet could be made only if its key source, or its vault, makes
-        // the round trip.
+        // A cache that does not exist yet can be created only if its key source, or its vault,
+        // makes the round trip.
         if found.cache.state == CacheState::New {
             let needed = found.guard.or_else(|| new_source(&found.sources));
             found.blocking = needed.filter(|at| found.sources[*at].1.failure.is_some());
@@ -144,6 +144,7 @@ fn ask(store: &Arc<Store>, passphrase: Option<Secret>, rows: &[Row], sender: Sen
         let (store, sender) = (Arc::clone(store), sender.clone());
         thread::spawn(move || {
             let probed = leave_no_traces(|| probe(&row.choice, &store));
+            // The receiver is gone if the time is up, and then no one needs the answer.
             drop(sender.send(Answer::Source(at, probed)));
         });
     }
@@ -155,7 +156,7 @@ fn ask(store: &Arc<Store>, passphrase: Option<Secret>, rows: &[Row], sender: Sen
     }
     let store = Arc::clone(store);
     thread::spawn(move || {
-        // What the vault has no part in comes first, so that a silent one does not hide it.
+        // What does not depend on the vault comes first, so that a silent vault does not hide it.
         drop(sender.send(Answer::Names(Names::of(&store).unwrap_or_default())));
         let examination = leave_no_traces(|| examine(&store, passphrase.as_ref()));
         drop(sender.send(Answer::Cache(Box::new(examination))));

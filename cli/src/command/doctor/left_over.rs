@@ -19,7 +19,7 @@ pub(super) struct LeftOver {
     folder: PathBuf,
 }
 
-/// None where no vault could say.
+/// `None` if no vault could list its keys.
 pub(super) fn find() -> Option<Vec<LeftOver>> {
     let mut found = None;
     for (source, keys) in sources() {
@@ -36,7 +36,7 @@ pub(super) fn find() -> Option<Vec<LeftOver>> {
     found
 }
 
-/// Removes the key if it is left over, which the library looks at once more.
+/// Removes the key if it is left over. The library checks that again.
 pub(in crate::command) fn remove(id: &str, json: bool) -> Result<(), Failure> {
     let mut missing = None;
     for (_, keys) in sources() {
@@ -53,7 +53,7 @@ pub(in crate::command) fn remove(id: &str, json: bool) -> Result<(), Failure> {
             Err(error) => return Err(error.into()),
         }
     }
-    // The first is the one that keeps keys for longer than a session.
+    // The first error is that of the source that keeps keys for longer than a login.
     Err(missing.map_or_else(|| Failure::Nothing(format!("there is no key {id}")), Failure::from))
 }
 

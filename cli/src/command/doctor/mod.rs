@@ -1,4 +1,4 @@
-//! What protects this cache, which key sources work here, which not, why, and what to do.
+//! What protects this cache, which key sources work here, which do not, why, and the fix.
 
 mod advice;
 mod cache;
@@ -41,8 +41,8 @@ pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
     found.into_result()
 }
 
-/// The passphrase of a cache that has one, where asking is allowed: before anything runs beside it,
-/// because a question that is cut off leaves the terminal without its echo.
+/// The passphrase of a cache that has one, if asking is allowed. It is asked for before other
+/// threads run, because an interrupted prompt leaves the terminal without its echo.
 fn asked_before(store: &Store) -> Result<Option<Secret>, Failure> {
     let may_ask = store.layout == Layout::Sealed
         && store.allow_prompt.is_some()
@@ -66,9 +66,8 @@ fn budget(store: &Store) -> Duration {
     }
 }
 
-/// A key that is made from a passphrase takes its time on a busy machine, and no vault has a part
-/// in it.
+/// Deriving a key from a passphrase is slow on a busy machine, and does not depend on a vault.
 const DERIVATION: Duration = Duration::from_secs(30);
 
-/// What the look at the environment may take after everything else.
+/// How long the look at the environment may take after everything else.
 const ENVIRONMENT: Duration = Duration::from_millis(200);

@@ -1,4 +1,4 @@
-//! Which item, signal file and lock file a location means, found without the vault.
+//! The item, signal file and lock file of a location, found without the vault.
 
 use std::path::{Path, PathBuf};
 
@@ -30,7 +30,7 @@ pub(super) struct Names {
 pub(super) struct Item {
     #[serde(flatten)]
     place: ItemPlace,
-    /// Unknown where the vault did not say.
+    /// `None` if the vault did not say.
     pub(super) there: Option<bool>,
 }
 
@@ -62,16 +62,16 @@ pub(super) struct SignalFile {
 pub(super) struct LockFile {
     path: PathBuf,
     there: bool,
-    /// Who says in it that it holds the lock.
+    /// The holder that the lock file names.
     holder: Option<String>,
-    /// Nobody is named, or whoever is named is not there any more.
+    /// The file names no process, or one that no longer exists.
     left_behind: bool,
-    /// Its holder is stopped, by Ctrl-Z for instance, where the system tells.
+    /// Whether its holder is stopped, for example by Ctrl-Z, if the system tells.
     stopped: bool,
 }
 
 impl Names {
-    /// Of a sealed cache there are none, and none of a place that was not named.
+    /// A sealed cache has none, and neither has a place that was not named.
     pub(super) fn of(store: &Store) -> Result<Self, Failure> {
         match (store.layout, &store.cache) {
             (Layout::MsalExtensions, _) => Ok(Self::of_msal_extensions(&msal_extensions(store)?)),
@@ -93,7 +93,7 @@ impl Names {
         }
     }
 
-    /// Whether Windows encrypts the cache, and not a vault that keeps it.
+    /// Whether the cache is a file that Windows encrypts, and not an item of a vault.
     pub(super) fn is_protected_file(&self) -> bool {
         matches!(self.item, Some(Item { place: ItemPlace::DpapiFile { .. }, .. }))
     }
@@ -163,8 +163,8 @@ impl LockFile {
     fn of(lock: &CrossProcessLock) -> Self {
         let path = lock.path().to_owned();
         let there = is_there(&path);
-        // What cannot be looked into, such as a link in its place, is what the cache itself will
-        // tell.
+        // The error is ignored: the cache itself reports a file that cannot be read, such as a
+        // link.
         let holder = lock.holder().ok().flatten();
         let left_behind = holder.as_ref().is_some_and(|holder| holder.is_gone);
         let stopped = holder.as_ref().is_some_and(|holder| holder.is_stopped);

@@ -52,7 +52,8 @@ fn line(error: &Error, store: &Store, environment: &Environment) -> String {
     advice::line(error, environment).unwrap_or_else(|| next_step(error, store))
 }
 
-/// A call that fails at once after a silent one has waited for nothing itself.
+/// The text of the error. A call that fails at once because an earlier one hangs has not waited
+/// itself.
 fn what(error: &Error) -> String {
     match error {
         Error::VaultTimeout { vault, waited: Duration::ZERO } => {

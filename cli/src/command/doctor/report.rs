@@ -1,4 +1,4 @@
-//! What people and scripts read.
+//! The report, for users and scripts.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -22,7 +22,7 @@ use crate::{args::Store, failure::Failure, output};
 pub(super) struct Report {
     cache: CacheReport,
     key_sources: Vec<SourceReport>,
-    /// Unknown where no vault could list them.
+    /// `None` if no vault could list them.
     left_over_keys: Option<Vec<LeftOver>>,
     environment: EnvironmentReport,
     milliseconds: f64,
@@ -41,7 +41,7 @@ struct CacheReport {
     key_of_a_new_cache: Option<String>,
     order: Vec<String>,
     problem: Option<Problem>,
-    /// What keeps or encrypts a cache that is shared with other programs.
+    /// What stores or encrypts a cache that is shared with other programs.
     vault: Option<VaultReport>,
     #[serde(flatten)]
     names: Names,
@@ -153,7 +153,7 @@ impl CacheReport {
                 output::line(format!("  readable, accounts signed in: {accounts}"))?;
             }
         }
-        // Of a sealed cache that does not exist it would say too much.
+        // For a sealed cache that does not exist this would claim too much.
         let is_kept = self.state != CacheState::New || self.encrypted == Some(false);
         if let (Some(protection), true) = (&self.protection, is_kept) {
             output::line(format!("  {protection}"))?;
@@ -253,7 +253,7 @@ impl EnvironmentReport {
     }
 }
 
-/// For the vault also who serves it, and who else could.
+/// For the vault, also the program that serves it and others that could.
 fn note(row: &Row, environment: &Environment) -> String {
     let (Some(provider), "vault") = (&environment.provider, row.kind) else {
         return row.note.to_owned();

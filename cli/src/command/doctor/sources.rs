@@ -1,4 +1,4 @@
-//! Each key source that there could be, and whether it works here.
+//! Every possible key source, and whether it works here.
 
 use std::time::{Duration, Instant};
 
@@ -21,13 +21,13 @@ pub(super) struct Row {
     /// As it is typed after `--key`.
     pub(super) typed: String,
     pub(super) note: &'static str,
-    /// What was chosen; an example where the kind needs a name and none was given.
+    /// What was chosen; an example if the kind needs a name and none was given.
     pub(super) choice: Option<KeyChoice>,
     /// Its place in the order of this cache, from 1.
     pub(super) position: Option<usize>,
 }
 
-/// What was found of a key source.
+/// What was found out about a key source.
 pub(super) struct Probed {
     pub(super) state: SourceState,
     pub(super) took: Option<Duration>,
@@ -37,13 +37,13 @@ pub(super) struct Probed {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum SourceState {
-    /// It would have to ask the user, and was not allowed to.
+    /// It would have to ask the user, which was not allowed.
     Asks,
     /// It does not work; the problem says why.
     Fails,
     /// It was not named, so there was nothing to try.
     NotNamed,
-    /// This operating system has no such thing.
+    /// This operating system does not have it.
     NotOnThisSystem,
     /// It did not answer in time.
     Silent,
@@ -52,7 +52,7 @@ pub(super) enum SourceState {
 }
 
 impl Row {
-    /// What the library calls it.
+    /// The library's name for it.
     pub(super) fn name(&self) -> &'static str {
         match self.kind {
             "vault" => vault_name(),
@@ -75,7 +75,7 @@ impl Probed {
         Self { state, took, failure: result.err() }
     }
 
-    /// None where it was not tried.
+    /// `None` if it was not tried.
     pub(super) fn works(&self) -> Option<bool> {
         match self.state {
             SourceState::Works => Some(true),
@@ -88,7 +88,7 @@ impl Probed {
         Self { state, took: None, failure: None }
     }
 
-    /// Whether a new cache passes over this source, because it does not exist here.
+    /// Whether a new cache skips this source, because it does not exist here.
     pub(super) fn is_missing(&self) -> bool {
         self.state == SourceState::NotOnThisSystem
             || matches!(
@@ -100,7 +100,7 @@ impl Probed {
     }
 }
 
-/// All sources in a fixed order; those that were named stand for their kind. A cache in plain text
+/// All sources in a fixed order. A source that was named represents its kind. A cache in plain text
 /// has no order.
 pub(super) fn rows(store: &Store) -> Vec<Row> {
     let chosen = key::choices(&store.keys);
@@ -125,7 +125,7 @@ pub(super) fn rows(store: &Store) -> Vec<Row> {
     rows
 }
 
-/// Never asks on the terminal, and the vault only where that is allowed.
+/// Never asks on the terminal. The vault may ask only if that is allowed.
 pub(super) fn probe(choice: &Option<KeyChoice>, store: &Store) -> Probed {
     let Some(choice) = choice else { return Probed::untried(SourceState::NotNamed) };
     let begun = Instant::now();
@@ -158,7 +158,7 @@ pub(super) fn new_source(sources: &[(Row, Probed)]) -> Option<usize> {
     ordered.min().map(|(_, at)| at)
 }
 
-/// Of a cache that is shared with other programs, the source that stands for what keeps it.
+/// For a cache that is shared with other programs, the source that represents what stores it.
 pub(super) fn guard(sources: &[(Row, Probed)], names: &Names) -> Option<usize> {
     names.item.as_ref()?;
     let kind = if names.is_protected_file() { "dpapi" } else { "vault" };

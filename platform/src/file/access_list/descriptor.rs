@@ -1,17 +1,17 @@
-//! An owner and an access list, as Windows stores them with a file.
+//! The owner and the access list of a file, in the binary form that Windows stores.
 
 use super::{Sid, entry::Entry};
 
-/// What a security descriptor says.
+/// The part of a security descriptor that is judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Descriptor {
     pub(super) owner: Option<Sid>,
-    /// `None` where there is no list, which lets everybody do everything.
+    /// `None` if there is no list. A missing list grants everybody everything.
     pub(super) entries: Option<Vec<Entry>>,
 }
 
 impl Descriptor {
-    /// Reads the self-relative form; `None` where it is damaged.
+    /// Parses the self-relative form. Returns `None` if the bytes are damaged.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let control = u16::from_le_bytes(bytes.get(2..4)?.try_into().ok()?);
         if bytes[0] != REVISION || control & SELF_RELATIVE == 0 {
@@ -32,8 +32,8 @@ impl Descriptor {
         Some(Self { owner, entries })
     }
 
-    /// The descriptor of what only `user`, the system and administrators may use, in its
-    /// self-relative form. Nothing is inherited from the folder above.
+    /// Builds a self-relative descriptor that grants access only to `user`, the system and
+    /// administrators. It is protected: nothing is inherited from the parent folder.
     pub(crate) fn owner_only(user: &Sid, folder: bool) -> Vec<u8> {
         let control = SELF_RELATIVE | LIST_PRESENT | LIST_PROTECTED;
         let trusted = [user, &Sid::system(), &Sid::administrators()];
@@ -42,11 +42,12 @@ impl Descriptor {
         let list_at = HEAD + user.bytes().len();
         let mut bytes = vec![REVISION, 0];
         bytes.extend(control.to_le_bytes());
+        // The four offsets: owner, group (none), system list (none), access list.
         for at in [HEAD, 0, 0, list_at] {
             bytes.extend(size(at).to_le_bytes());
         }
         bytes.extend(user.bytes());
-        // The size takes two bytes and so does the zero behind it; the count and its zero as well.
+        // Size and entry count are 16-bit fields, each followed by two zero bytes.
         bytes.extend([LIST_REVISION, 0]);
         bytes.extend(&size(LIST_HEAD + entries.len()).to_le_bytes()[..2]);
         bytes.extend(size(trusted.len()).to_le_bytes());
@@ -60,6 +61,7 @@ fn entries(list: &[u8]) -> Option<Vec<Entry>> {
     let list_end = usize::from(number(2)?);
     let mut rest = list.get(LIST_HEAD..list_end)?;
     let mut entries = Vec::new();
+    // The count is not used to reserve memory: damaged bytes may claim up to 65,535 entries.
     for _ in 0..number(4)? {
         let (entry, size) = Entry::parse(rest)?;
         entries.push(entry);
@@ -73,7 +75,7 @@ const LIST_PRESENT: u16 = 0x0004;
 const LIST_PROTECTED: u16 = 0x1000;
 const SELF_RELATIVE: u16 = 0x8000;
 
-/// Where the places of the owner and of the list are written.
+/// Offsets of the fields that store the offsets of the owner and of the list.
 const OWNER: usize = 4;
 const LIST: usize = 16;
 const HEAD: usize = 20;

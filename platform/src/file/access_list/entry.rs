@@ -1,20 +1,20 @@
-//! What an access list says of one identifier.
+//! One entry of an access list.
 
 use super::Sid;
 
 /// One entry of an access list, [MS-DTYP] 2.4.4.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Entry {
-    /// Lets somebody do something with the object itself.
+    /// Grants `who` the rights in `mask` on the object itself.
     Allow { who: Sid, mask: u32 },
-    /// Grants nothing: it forbids, or is only there to be inherited.
+    /// Grants nothing: the entry denies, or is only inherited by children.
     Idle,
-    /// Of a kind that files do not have, so nobody knows what it grants.
+    /// An entry type that files do not have. What it grants is unknown.
     Unknown(u8),
 }
 
 impl Entry {
-    /// The entry that `bytes` begin with, and its size.
+    /// Parses the entry at the start of `bytes`. Returns it with its size in bytes.
     pub(super) fn parse(bytes: &[u8]) -> Option<(Self, usize)> {
         let (kind, flags) = (*bytes.first()?, *bytes.get(1)?);
         let size = usize::from(u16::from_le_bytes(bytes.get(2..4)?.try_into().ok()?));
@@ -22,7 +22,8 @@ impl Entry {
         let entry = match kind {
             _ if flags & INHERIT_ONLY != 0 => Self::Idle,
             DENIED | DENIED_OBJECT | DENIED_CALLBACK | DENIED_CALLBACK_OBJECT => Self::Idle,
-            // Of one with a condition the condition is taken to hold.
+            // A conditional entry is treated as if its condition holds, which is the strict
+            // reading.
             ALLOWED | ALLOWED_CALLBACK => {
                 let mask = u32::from_le_bytes(body.get(..4)?.try_into().ok()?);
                 Self::Allow { who: Sid::parse(&body[4..])?, mask }
@@ -32,7 +33,8 @@ impl Entry {
         Some((entry, size))
     }
 
-    /// Everything for `who`, and for a folder everything in it too.
+    /// Builds an entry that grants `who` full access. For a folder it is inherited by everything
+    /// inside.
     pub(super) fn full(who: &Sid, folder: bool) -> Vec<u8> {
         let size = u16::try_from(8 + who.bytes().len()).expect("an identifier is short");
         let inherit = if folder { OBJECT_INHERIT | CONTAINER_INHERIT } else { 0 };

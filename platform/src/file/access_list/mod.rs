@@ -1,8 +1,10 @@
-//! Access lists of Windows as plain data: what they grant, and the one that is given to what we
-//! create.
+//! Parses and builds Windows access lists as plain bytes.
 //!
-//! Nothing here calls the system, so that the rules are tested on every one. The bytes are those of
-//! a self-relative security descriptor, [MS-DTYP] 2.4.
+//! Windows has no mode bits. Its calls report the rights of one given user, not whether anyone else
+//! has rights. So the list itself is read and judged here, and new files get a list built here.
+//!
+//! Nothing here calls the system, so the rules are tested on every platform. The bytes are a
+//! self-relative security descriptor, [MS-DTYP] 2.4.
 
 mod descriptor;
 mod entry;

@@ -1,18 +1,18 @@
-//! Which owner and which entries are safe, by the kind of place.
+//! Decides which owners and which entries are safe, by the kind of place.
 
 use std::path::Path;
 
 use super::{Descriptor, Sid, entry::Entry};
 use crate::{file::Trust, text::cmd_word};
 
-/// Whether it is a folder or a file that is judged.
+/// What is being judged: a folder or a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Folder,
     File,
 }
 
-/// What is wrong, and what to do.
+/// What is wrong, and how to fix it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
     pub(crate) found: String,
@@ -21,17 +21,17 @@ pub(crate) struct Fault {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Fix {
-    /// Be the owner.
+    /// Run as the owner.
     BeOwner,
-    /// Grant the user, the system and administrators alone, and take what was granted to the
+    /// Grant access only to the user, the system and administrators, and remove the grants of the
     /// others.
     Narrow(Sid, Kind, Vec<Sid>),
     NameAnother,
 }
 
 impl Fault {
-    /// What to do, for what lies at `path`. A command is named only if that was made for a store
-    /// alone.
+    /// Says how to fix the object at `path`. A command is named only if `is_own` says that the
+    /// object was made for a store.
     pub(crate) fn fix(&self, path: &Path, is_own: impl FnOnce(&Path) -> bool) -> String {
         match &self.fix {
             Fix::BeOwner => "run as that user, or name another place".to_owned(),
@@ -61,12 +61,12 @@ fn narrowing(path: &str, user: &Sid, kind: Kind, others: &[Sid]) -> String {
     line
 }
 
-/// Judges the owner and the access list by the rules of `place`, and tells whether others can read
-/// it.
+/// Judges the owner and the access list by the rules of `place`. Returns whether others can read
+/// the object.
 ///
-/// As on Unix: in a private place nobody but the user, the system and administrators may do
-/// anything; in a shared one others may read. What an entry forbids is not counted, so a list may
-/// be refused that grants nothing in the end.
+/// The rules match Unix. In a private place only the user, the system and administrators may have
+/// any right. In a shared place others may read. Denying entries are not counted, so a list may be
+/// refused although it effectively grants nothing.
 pub(crate) fn judge(
     found: &Descriptor,
     user: &Sid,
@@ -82,11 +82,13 @@ pub(crate) fn judge(
     let (mut readers, mut writers) = (Vec::new(), Vec::new());
     for entry in entries {
         match entry {
+            // "Owner rights" applies to the owner, which `ours` has checked above.
             Entry::Allow { who, .. } if is_trusted(who, user) || *who == Sid::owner_rights() => {}
             Entry::Allow { who, mask } => {
                 if mask & WRITING != 0 {
                     add(&mut writers, who);
                 }
+                // Generic-all is a writing right that also reads.
                 if mask & !HARMLESS & !WRITING != 0 || mask & GENERIC_ALL != 0 {
                     add(&mut readers, who);
                 }
@@ -120,8 +122,8 @@ pub(crate) fn judge(
     Err(Fault { found: format!("{what} ({})", names.join(", ")), fix: narrow(others) })
 }
 
-/// Whether it belongs to the user. What an elevated shell or a service makes belongs to
-/// administrators or the system, whom nothing is hidden from anyway.
+/// Checks that the object belongs to the user. Administrators or the system also pass: they own
+/// what an elevated shell or a service creates, and they can read everything anyway.
 pub(crate) fn ours(found: &Descriptor, user: &Sid) -> Result<(), Fault> {
     let found = match &found.owner {
         Some(owner) if is_trusted(owner, user) => return Ok(()),
@@ -141,7 +143,7 @@ fn add(list: &mut Vec<Sid>, who: &Sid) {
     }
 }
 
-/// The rights of winnt.h that change a file, a folder, what lies in it or who may do so.
+/// The rights of winnt.h that change a file, a folder, its content, or the list itself.
 const WRITING: u32 = WRITE_DATA
     | APPEND_DATA
     | WRITE_EA
@@ -153,7 +155,7 @@ const WRITING: u32 = WRITE_DATA
     | GENERIC_WRITE
     | GENERIC_ALL;
 
-/// Rights that show neither content nor names. Any right that is in neither list counts as reading.
+/// Rights that reveal neither content nor names. A right in neither list counts as reading.
 const HARMLESS: u32 = READ_EA | READ_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE;
 
 const WRITE_DATA: u32 = 0x2;
@@ -189,8 +191,8 @@ mod tests {
         Descriptor { owner: Some(owner), entries: Some(granted.iter().map(allow).collect()) }
     }
 
-    /// What each place says of one grant beside those of the user, the system and administrators:
-    /// readable by others, or refused.
+    /// What each place says of one grant added to those of the user, the system and administrators:
+    /// whether others can read, or `None` for refused.
     #[test]
     fn a_grant_to_others_is_refused_as_a_mode_is_on_unix() {
         let everyone = || Sid::of(1, &[0]);

@@ -1,4 +1,4 @@
-//! Who: a security identifier.
+//! Security identifiers (SIDs): the users and groups that access lists name.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use std::fmt;
 pub(crate) struct Sid(Vec<u8>);
 
 impl Sid {
-    /// The identifier that `bytes` begin with.
+    /// Parses the identifier at the start of `bytes`.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let (&revision, &count) = (bytes.first()?, bytes.get(1)?);
         if revision != REVISION || count > MOST_PARTS {
@@ -16,7 +16,7 @@ impl Sid {
         Some(Self(bytes.get(..HEAD + 4 * usize::from(count))?.to_vec()))
     }
 
-    /// One of an authority below 256.
+    /// Builds an identifier whose authority is below 256.
     pub(crate) fn of(authority: u8, parts: &[u32]) -> Self {
         let count = u8::try_from(parts.len()).expect("an identifier is short");
         let mut bytes = vec![REVISION, count, 0, 0, 0, 0, 0, authority];
@@ -32,7 +32,7 @@ impl Sid {
         Self::of(5, &[32, 544])
     }
 
-    /// In an entry, whoever owns the object.
+    /// In an entry, stands for the owner of the object.
     pub(crate) fn owner_rights() -> Self {
         Self::of(3, &[4])
     }
@@ -41,7 +41,8 @@ impl Sid {
         &self.0
     }
 
-    /// What people call it: its English name if it is the same on every computer, else its text.
+    /// The name to show: the English name if the SID is the same on every computer, else its text
+    /// form.
     pub(crate) fn name(&self) -> String {
         let text = self.to_string();
         let known = NAMES.iter().find(|(sid, _)| *sid == text);

@@ -1,4 +1,4 @@
-//! The folders above a place: who may change one of them can put another place in its stead.
+//! Checks the folders above a place. A user who may change one of them can replace the place.
 
 use std::{
     ffi::OsString,
@@ -13,11 +13,12 @@ use rustix::{
 
 use super::{super::FileError, check};
 
-/// Follows the way to `path` component by component, and refuses folders above it that others may
-/// change and links that others may lead elsewhere. `path` itself is left to who opens it; if it is
-/// a link, then the folder that it leads to is, for a shared place may be opened through a link.
+/// Follows `path` component by component. Refuses folders above it that others may change, and
+/// links that others may redirect. `path` itself is not checked, because the code that opens it
+/// does so. If it is a link, the folder it leads to is not checked either: a shared place may be
+/// opened through a link.
 ///
-/// What is missing or cannot be looked at ends the way: opening says so.
+/// Stops at a component that is missing or cannot be looked at. Opening the place then reports it.
 pub(crate) fn check_above(path: &Path) -> Result<(), FileError> {
     let Ok(path) = std::path::absolute(path) else { return Ok(()) };
     let mut rest = components(&path);
@@ -34,12 +35,15 @@ pub(crate) fn check_above(path: &Path) -> Result<(), FileError> {
             at = next;
             continue;
         };
+        // A loop of links would never end otherwise.
         links += 1;
         if links > MAX_LINKS {
             let source = io::Error::from(Errno::LOOP);
             return Err(FileError::from_io("follow", &next, source));
         }
         if target.is_absolute() {
+            // A relative target is resolved from the folder that holds the link, which is still
+            // `at`.
             at = PathBuf::from("/");
         }
         rest.extend(components(&target));
@@ -47,7 +51,8 @@ pub(crate) fn check_above(path: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
-/// What a link leads to, or that it is a folder; `None` where the way ends.
+/// Checks one component. Returns the target of a link, or an inner `None` for a folder. Returns an
+/// outer `None` if there is nothing more to follow.
 fn check(path: &Path, is_last: bool) -> Result<Option<Option<PathBuf>>, FileError> {
     let Ok(stat) = retry_on_intr(|| rustix::fs::lstat(path)) else { return Ok(None) };
     match FileType::from_raw_mode(stat.st_mode) {
@@ -64,7 +69,7 @@ fn check(path: &Path, is_last: bool) -> Result<Option<Option<PathBuf>>, FileErro
     }
 }
 
-/// The components in reverse, so that the next one is the last.
+/// The components in reverse order, so that `pop` returns the next one.
 fn components(path: &Path) -> Vec<OsString> {
     let names = path.components().filter_map(|component| match component {
         Component::Normal(name) => Some(name.to_owned()),
@@ -76,5 +81,5 @@ fn components(path: &Path) -> Vec<OsString> {
     names
 }
 
-/// As many as Linux follows.
+/// Linux's own limit.
 const MAX_LINKS: u32 = 40;

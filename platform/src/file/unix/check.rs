@@ -1,4 +1,4 @@
-//! Whether what was found at a path is safe to use, and what its user can do if it is not.
+//! Decides whether a file or folder is safe to use, and how the user can fix it if not.
 
 use std::{fs, io, path::Path};
 
@@ -16,7 +16,7 @@ use crate::{
     user::stands_for_many,
 };
 
-/// A folder by the rules of its place.
+/// Checks a folder by the rules of its place.
 pub(super) fn folder(path: &Path, stat: &Stat, place: Trust) -> Result<(), FileError> {
     kind(path, stat, FileType::Directory)?;
     owner(path, stat)?;
@@ -26,6 +26,7 @@ pub(super) fn folder(path: &Path, stat: &Stat, place: Trust) -> Result<(), FileE
         Trust::Shared if others_may(mode, path, stat, OTHERS_WRITE) => "can be changed by others",
         _ => return Ok(()),
     };
+    // Narrowing a sticky folder such as `/tmp` would break it for every other user.
     let is_own = place == Trust::Private && !mode.contains(Mode::SVTX) && own::is_own_folder(path);
     let fix = match is_own {
         true => format!("run `chmod 700 {}`", shell_word(path)),
@@ -34,7 +35,7 @@ pub(super) fn folder(path: &Path, stat: &Stat, place: Trust) -> Result<(), FileE
     Err(unsafe_path(path, with_mode(found, mode), fix))
 }
 
-/// A file by the rules of its place.
+/// Checks a file by the rules of its place.
 pub(super) fn file(path: &Path, stat: &Stat, place: Trust) -> Result<(), FileError> {
     ours(path, stat)?;
     let mode = mode_of(stat);
@@ -51,7 +52,7 @@ pub(super) fn file(path: &Path, stat: &Stat, place: Trust) -> Result<(), FileErr
     Err(unsafe_path(path, with_mode(found, mode), fix))
 }
 
-/// A regular file of this user's, whatever its mode.
+/// Accepts any regular file of this user, whatever its mode.
 pub(super) fn ours(path: &Path, stat: &Stat) -> Result<(), FileError> {
     kind(path, stat, FileType::RegularFile)?;
     owner(path, stat)
@@ -61,7 +62,7 @@ pub(super) fn is_own_folder(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::Directory && stat.st_uid == user()
 }
 
-/// Whether anybody but the owner may use it, were it alone in its group or not.
+/// Whether the mode grants anything to group or others. A group with no other members counts too.
 pub(super) fn is_open_to_others(stat: &Stat) -> bool {
     mode_of(stat).intersects(OTHERS)
 }
@@ -71,15 +72,15 @@ pub(super) fn is_readable_by_others(path: &Path, stat: &Stat) -> bool {
     others_may(mode_of(stat), path, stat, OTHERS)
 }
 
-/// An error where a folder may not be made in `stat`, which was found at `path`: it must be this
-/// user's or the system's. Any other owner can put something else in place of what is made there,
-/// in a sticky folder too. And a superuser would make what its owner cannot use.
+/// Fails if no folder may be created in `stat`, which was found at `path`. It must belong to this
+/// user or the system. Any other owner can replace what is created there, even in a sticky folder.
+/// And a superuser would create something that the owner of the folder cannot use.
 pub(super) fn may_make_in(path: &Path, stat: &Stat) -> Result<(), FileError> {
     if is_the_systems(stat) { Ok(()) } else { owner(path, stat) }
 }
 
-/// One of the folders above a place, by its canonical path: who may change it can put another in
-/// its place. That is its owner, and who its mode lets write unless it is sticky.
+/// Checks a folder above a place, by its canonical path. Its owner can replace the place, and so
+/// can anyone its mode lets write unless it is sticky.
 pub(super) fn above(path: &Path, stat: &Stat) -> Result<(), FileError> {
     if stat.st_uid != user() && !is_the_systems(stat) {
         return Err(of_another(path, stat, ", and that user can replace all that lies below it"));
@@ -92,8 +93,9 @@ pub(super) fn above(path: &Path, stat: &Stat) -> Result<(), FileError> {
     Err(unsafe_path(path, found, "name a place that does not lie below it".to_owned()))
 }
 
-/// A link on the way to a place, in `folder`. Where everybody may make links, it must be this
-/// user's or the folder's owner's, as Linux has it too: anybody else may lead it elsewhere.
+/// Checks a link on the way to a place, in `folder`. If everybody may create links there, it must
+/// belong to this user or to the owner of the folder. Linux has the same rule
+/// (`protected_symlinks`). Any other owner could redirect it.
 pub(super) fn link_above(path: &Path, stat: &Stat, folder: &Stat) -> Result<(), FileError> {
     let mode = mode_of(folder);
     if stat.st_uid == folder.st_uid || !mode.contains(Mode::SVTX | Mode::WOTH) {
@@ -102,7 +104,7 @@ pub(super) fn link_above(path: &Path, stat: &Stat, folder: &Stat) -> Result<(), 
     owner(path, stat)
 }
 
-/// Why opening failed: by what lies there if that explains it, else by what the system said.
+/// Explains a failed open by what is at the path, else by the system's error.
 pub(super) fn explain(
     operation: &'static str,
     path: &Path,
@@ -113,6 +115,7 @@ pub(super) fn explain(
     let plain = || FileError::from_io(operation, path, errno.into());
     let stat = match retry_on_intr(|| rustix::fs::lstat(path)) {
         Ok(stat) => stat,
+        // The file cannot even be looked at, so the folder is what denies access.
         Err(Errno::ACCESS) if !folder => {
             let folder = path.parent().unwrap_or(path);
             return explain(operation, folder, errno, true);
@@ -159,8 +162,8 @@ fn kind(path: &Path, stat: &Stat, expected: FileType) -> Result<(), FileError> {
     Err(unsafe_path(path, found.to_owned(), fix))
 }
 
-/// Names what a link leads to, for nothing else shows a user why a path that works elsewhere is
-/// refused.
+/// Names the target of a link, because otherwise a user cannot see why a path that works elsewhere
+/// is refused.
 fn link_mend(path: &Path) -> String {
     let target = match fs::canonicalize(path) {
         Ok(target) => target,
@@ -201,7 +204,7 @@ fn of_another(path: &Path, stat: &Stat, and: &str) -> FileError {
     unsafe_path(path, found, fix.to_owned())
 }
 
-/// As for root whose `sudo` left HOME as it was.
+/// The case of root whose `sudo` kept HOME.
 fn is_in_home_of_another(path: &Path) -> bool {
     own::home().is_some_and(|home| {
         let is_anothers = |home: &Stat| home.st_uid != user();
@@ -239,16 +242,16 @@ fn unsafe_path(path: &Path, found: String, fix: String) -> FileError {
     FileError::Unsafe { path: path.to_owned(), found, fix }
 }
 
-/// Whether users other than the owner have one of `rights`. A group that is the owner's alone has
-/// nobody else in it.
+/// Whether users other than the owner have one of `rights`. A group with only the owner in it does
+/// not count.
 fn others_may(mode: Mode, path: &Path, stat: &Stat, rights: Mode) -> bool {
     mode.intersects(rights & Mode::RWXO)
         || mode.intersects(rights & Mode::RWXG) && !group::is_owners_alone(path, stat)
 }
 
-/// In a container that root has no number in, what is root's shows as that of the user who stands
-/// for many. Who owns the root folder can replace everything anyway. Android has a user of its own
-/// for the system.
+/// Whether the owner counts as the system. In a container whose user namespace does not map root,
+/// root's files show as the overflow user. The owner of the root folder can replace everything
+/// anyway. Android has a separate system user.
 fn is_the_systems(stat: &Stat) -> bool {
     let user = stat.st_uid;
     user == ROOT

@@ -1,4 +1,5 @@
-//! What differs between Unix systems: how a sync reaches the disk, and renaming without replacing.
+//! The differences between Unix systems: how a sync reaches the disk, and how to rename without
+//! replacing.
 
 use std::{fs::File, io};
 
@@ -7,13 +8,14 @@ use rustix::{
     io::Errno,
 };
 
-/// Brings a file's bytes to the disk. Never tried again, not even after `EINTR`: after a failed
-/// sync the kernel may have marked pages as clean that were never written.
+/// Writes a file's bytes to the disk. Never retried, not even after `EINTR`: after a failed sync
+/// the kernel may have marked pages as clean that were never written.
 pub(crate) fn sync_file(file: &File) -> io::Result<()> {
     Ok(sync(file.as_fd())?)
 }
 
-/// Brings a folder's names to the disk. Some file systems cannot sync a folder and say so.
+/// Writes a folder's names to the disk. File systems that cannot sync a folder report that; the
+/// error is ignored.
 pub(super) fn sync_folder(folder: impl AsFd) -> Result<(), Errno> {
     match sync(folder.as_fd()) {
         Err(Errno::INVAL | Errno::NOTSUP) => Ok(()),
@@ -23,9 +25,11 @@ pub(super) fn sync_folder(folder: impl AsFd) -> Result<(), Errno> {
 
 cfg_if::cfg_if! {
     if #[cfg(target_vendor = "apple")] {
-        /// `fsync` leaves the bytes in the drive's own cache there; see fcntl(2), `F_FULLFSYNC`.
+        /// On Apple systems `fsync` leaves the bytes in the drive's cache; see fcntl(2),
+        /// `F_FULLFSYNC`.
         fn sync(file: BorrowedFd<'_>) -> Result<(), Errno> {
             match rustix::fs::fcntl_fullfsync(file) {
+                // Network and some other file systems do not support `F_FULLFSYNC`.
                 Err(Errno::NOTSUP | Errno::INVAL | Errno::NOTTY) => rustix::fs::fsync(file),
                 result => result,
             }

@@ -1,4 +1,5 @@
-//! Whether a group is its user's alone, as the systems make it that let a group write by default.
+//! Decides whether a group has no members but the owner. Systems whose default mode lets the group
+//! write give each user such a private group.
 #![allow(unsafe_code, reason = "the list of groups is asked for by functions of C")]
 
 use std::{
@@ -10,32 +11,33 @@ use std::{
 
 use rustix::fs::Stat;
 
-/// Whether what `stat` is of may be written by nobody but its owner, although its group may write:
-/// nobody but this user is in the group, and there is no access list, whose grants show as the
-/// group's.
+/// Whether only the owner may write the object of `stat`, although its group may write. This
+/// requires that the group has no other members, and that there is no access list: the grants of a
+/// list show as the group's.
 ///
-/// The group has the number or the name of its owner, or is the one of root, to whom nothing is
-/// closed anyway. Who is listed in it is what the system's list of groups says; who has it as the
-/// first group, what `/etc/passwd` says. What is root's own and of root's group is not looked for
-/// there, for systems give that group to accounts of their own. What cannot be found out counts as
-/// another's.
+/// The group must have the number or the name of the owner, or be root's group, because root can
+/// access everything anyway. Members are read from the group database, primary groups from
+/// `/etc/passwd`. For objects owned by root with root's group, `/etc/passwd` is skipped, because
+/// some systems give that group to service accounts. Anything that cannot be determined counts as
+/// another user's.
 pub(super) fn is_owners_alone(path: &Path, stat: &Stat) -> bool {
     !has_access_list(path) && is_own(stat.st_gid, stat.st_uid, USERS).unwrap_or(false)
 }
 
 cfg_if::cfg_if! {
     if #[cfg(any(target_os = "linux", target_os = "android"))] {
-        /// A file system that knows no such attribute has no such lists.
+        /// A file system without this attribute has no access lists.
         fn has_access_list(path: &Path) -> bool {
             use rustix::io::Errno;
 
+            // An empty buffer only asks for the size.
             match rustix::fs::getxattr(path, "system.posix_acl_access", &mut [0_u8; 0][..]) {
                 Err(Errno::NODATA | Errno::NOTSUP) => false,
                 Ok(_) | Err(_) => true,
             }
         }
     } else {
-        /// Elsewhere a list does not show in the mode, and is not looked at.
+        /// On other systems a list does not show in the mode, so it is not checked.
         fn has_access_list(_path: &Path) -> bool {
             false
         }
@@ -43,6 +45,7 @@ cfg_if::cfg_if! {
 }
 
 fn is_own(gid: u32, uid: u32, users: &str) -> io::Result<bool> {
+    // See `is_owners_alone` for why root's group on root's own files is exempt.
     if (gid, uid) != (ROOT, ROOT) && is_first_group_of_another(gid, uid, users)? {
         return Ok(false);
     }
@@ -111,7 +114,7 @@ unsafe fn text(text: *const c_char) -> Vec<u8> {
     unsafe { CStr::from_ptr(text) }.to_bytes().to_vec()
 }
 
-/// Systems that find nothing say so with 0, and some with a code.
+/// Some systems report an absent entry with code 0, others with an error code.
 fn absent_or<T>(code: i32) -> io::Result<Option<T>> {
     match code {
         0 | libc::ENOENT | libc::ESRCH => Ok(None),
@@ -119,7 +122,7 @@ fn absent_or<T>(code: i32) -> io::Result<Option<T>> {
     }
 }
 
-/// Calls with more and more room until the entry fits.
+/// Calls `look` with a growing buffer until the entry fits.
 fn with_room<T>(mut look: impl FnMut(&mut [c_char]) -> io::Result<T>) -> io::Result<T> {
     let mut room = vec![0; FIRST_ROOM];
     loop {
@@ -133,7 +136,8 @@ fn with_room<T>(mut look: impl FnMut(&mut [c_char]) -> io::Result<T>) -> io::Res
     }
 }
 
-/// A group's members do not name who has it as the first group. Root is no other here.
+/// Whether another user, except root, has the group as primary group. Group members do not include
+/// them.
 fn is_first_group_of_another(gid: u32, uid: u32, users: &str) -> io::Result<bool> {
     let users = fs::read(users)?;
     Ok(String::from_utf8_lossy(&users).lines().any(|line| {
@@ -157,7 +161,7 @@ mod tests {
     #[test]
     fn a_group_of_many_is_no_ones_own_and_one_that_nobody_lists_is_by_its_number() {
         assert_eq!(user_name(0).unwrap().as_deref(), Some(&b"root"[..]));
-        // No system gives a user the highest numbers but one.
+        // No system assigns the highest user numbers.
         let nobodys = 0xffff_fff0;
         assert!(group(nobodys).unwrap().is_none() && user_name(nobodys).unwrap().is_none());
         assert!(is_own(nobodys, nobodys, USERS).unwrap());

@@ -1,4 +1,4 @@
-//! Making a folder, and those above it, for this user alone.
+//! Creates a folder and its parents for only this user.
 
 use std::{
     ffi::OsString,
@@ -16,10 +16,11 @@ use super::{
     check, parent_of, sync_parent,
 };
 
-/// Creates a folder and, if wanted, those above it; each is durable before the next is made.
+/// Creates a folder and, if requested, its parents. Each is durable before the next is created.
 ///
-/// They are made only in a folder that is this user's or the system's: a superuser with the HOME of
-/// another would shut that user out of the folders above. In what is made no link is followed.
+/// The first existing parent must belong to this user or the system. Otherwise a superuser with the
+/// HOME of another user would create folders that the other user cannot enter. No link is followed
+/// among the created folders.
 pub(super) fn make_folder(path: &Path, parents: Parents) -> Result<(), FileError> {
     let There { mut at, mut folder, mut missing } = There::above(path)?;
     if parents == Parents::Require && missing.len() > 1 {
@@ -36,8 +37,8 @@ pub(super) fn make_folder(path: &Path, parents: Parents) -> Result<(), FileError
     Ok(())
 }
 
-/// Whether a command that makes folders at `path` is one for this user: as far as their owner tells
-/// it works, and it is not the superuser's among the system's own.
+/// Whether a command that creates folders at `path` fits this user. The first existing parent must
+/// belong to the user. A superuser must not create folders outside their home.
 pub(crate) fn may_make(path: &Path) -> bool {
     if rustix::process::geteuid().is_root()
         && !own::home().is_some_and(|home| path.starts_with(home))
@@ -50,11 +51,11 @@ pub(crate) fn may_make(path: &Path) -> bool {
     })
 }
 
-/// The first folder above a path that exists.
+/// The nearest existing parent of a path.
 struct There {
     at: PathBuf,
     folder: OwnedFd,
-    /// What is missing below it, the last component first.
+    /// The missing components below it, the last one first.
     missing: Vec<OsString>,
 }
 
@@ -76,7 +77,7 @@ impl There {
     }
 }
 
-/// Creates a folder, 0700 whatever the umask. It may be there: another process is as quick.
+/// Creates a folder with mode 0700, whatever the umask. Another process may have created it first.
 fn make_one(folder: &OwnedFd, name: &OsString, path: &Path) -> Result<OwnedFd, FileError> {
     let failed = |errno: Errno| FileError::from_io("create", path, errno.into());
     match retry_on_intr(|| rustix::fs::mkdirat(folder, name, Mode::RWXU)) {
@@ -89,7 +90,7 @@ fn make_one(folder: &OwnedFd, name: &OsString, path: &Path) -> Result<OwnedFd, F
         .map_err(|errno| check::explain("open", path, errno, true))
 }
 
-/// A umask may take the owner's own bits away.
+/// The umask may remove the owner's own bits.
 fn widen_to_owner(folder: &OwnedFd, name: &OsString) -> Result<(), Errno> {
     let stat = retry_on_intr(|| rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW))?;
     let mode = Mode::from_raw_mode(stat.st_mode);
@@ -99,8 +100,8 @@ fn widen_to_owner(folder: &OwnedFd, name: &OsString) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Syncs the name of a folder that was made, and of the one above it, whose creator may have been
-/// killed before it could.
+/// Syncs the name of a created folder and the name of its parent. The creator of the parent may
+/// have been killed before its own sync.
 fn sync_made(path: &Path) -> Result<(), FileError> {
     sync_parent(&parent_of(path))
         .and_then(|()| sync_parent(path))
@@ -109,7 +110,7 @@ fn sync_made(path: &Path) -> Result<(), FileError> {
 
 cfg_if::cfg_if! {
     if #[cfg(any(target_os = "linux", target_os = "android"))] {
-        /// A folder that may be entered need not be one that may be listed.
+        /// `O_PATH` also opens a folder that may be entered but not listed.
         const TO_MAKE_IN: OFlags =
             OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
     } else {

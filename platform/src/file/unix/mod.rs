@@ -1,4 +1,5 @@
-//! Unix: everything is relative to an open folder, and no last component is followed.
+//! Unix: all operations are relative to an open folder, and a link in the last component is never
+//! followed.
 
 mod above;
 mod check;
@@ -73,15 +74,16 @@ impl Directory {
         };
         let stat = retry_on_intr(|| rustix::fs::fstat(&file))
             .map_err(|errno| FileError::from_io("look at", path, errno.into()))?;
+        // Checked by descriptor, so the name cannot be swapped in between.
         self.check_stat(path, name, &stat, place)?;
         let readable_by_others = check::is_readable_by_others(path, &stat);
         let stamp = FileStamp::new(&stat, Some(Arc::clone(&file)));
         Ok(Some(Opened { file, stamp, readable_by_others }))
     }
 
-    /// Opens or creates a file to lock or to touch it. An empty one that others can read, where
-    /// that is allowed, becomes 0600. What has content may be another program's, whatever it was
-    /// named for, and keeps its mode.
+    /// Opens or creates a file for locking or touching it. An empty file that others may read,
+    /// where that is allowed, becomes 0600. A file with content may belong to another program and
+    /// keeps its mode.
     pub(crate) fn open_or_create(
         &self,
         path: &Path,
@@ -106,7 +108,7 @@ impl Directory {
         Ok(file)
     }
 
-    /// Creates a file that is a lock by being there; `None` where something has the name.
+    /// Creates a file whose existence is a lock. Returns `None` if the name is taken.
     pub(crate) fn create_presence_file(
         &self,
         path: &Path,
@@ -128,7 +130,7 @@ impl Directory {
         Ok(Some(file))
     }
 
-    /// Opens a lock file that some program made, whatever its mode.
+    /// Opens a lock file that any program created, whatever its mode.
     pub(crate) fn open_presence_file(
         &self,
         path: &Path,
@@ -145,12 +147,12 @@ impl Directory {
         Ok(Some(file))
     }
 
-    /// Which file has the name, if any has.
+    /// The identity of the file with this name, or `None` if there is none.
     pub(crate) fn identity_at(&self, name: &str) -> io::Result<Option<Identity>> {
         Ok(self.stat(name)?.map(|stat| Identity::new(&stat)))
     }
 
-    /// Creates a file that nobody had, 0600 whatever the umask. No file is left where that fails.
+    /// Creates a new file with mode 0600, whatever the umask. On failure no file is left.
     pub(crate) fn create_file(&self, name: &str) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OPEN_SAFELY;
         let file = File::from(self.open_at(name, flags)?);
@@ -162,7 +164,7 @@ impl Directory {
         Ok(file)
     }
 
-    /// Whether the name is taken; an error where what has it must not be replaced.
+    /// Whether the name is taken. Fails if the file with that name must not be replaced.
     pub(crate) fn check(&self, path: &Path, name: &str, place: Trust) -> Result<bool, FileError> {
         match self.stat_at(path, name)? {
             Some(stat) => self.check_stat(path, name, &stat, place).map(|()| true),
@@ -170,13 +172,12 @@ impl Directory {
         }
     }
 
-    /// An error where what has the name is not a file of ours, whatever its mode.
+    /// Fails if the name is taken by anything but a regular file of this user, whatever its mode.
     pub(crate) fn check_removable(&self, path: &Path, name: &str) -> Result<(), FileError> {
         self.stat_at(path, name)?.map_or(Ok(()), |stat| check::ours(path, &stat))
     }
 
-    /// Whether the name is taken; an error where this user may not take it away. It is not taken
-    /// away.
+    /// Whether the name is taken. Fails if this user may not remove it. Removes nothing.
     pub(crate) fn check_unlink(&self, name: &str) -> io::Result<bool> {
         if self.stat(name)?.is_none() {
             return Ok(false);
@@ -208,16 +209,19 @@ impl Directory {
         Ok(retry_on_intr(|| rustix::fs::renameat(folder, from, folder, to))?)
     }
 
-    /// Fails with `AlreadyExists` where the name is taken.
+    /// Renames without replacing. Fails with `AlreadyExists` if the name is taken.
     pub(crate) fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
         let folder = &self.descriptor;
         match retry_on_intr(|| disk::rename_no_replace(folder, from, to)) {
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
             result => return Ok(result?),
         }
+        // Hard link and unlink: `link` never replaces. A kill in between leaves two links; see
+        // `check_stat`.
         match retry_on_intr(|| rustix::fs::linkat(folder, from, folder, to, AtFlags::empty())) {
             Ok(()) => self.unlink(from),
-            // A file system without hard links; the store's lock keeps the two steps together.
+            // The file system has no hard links. The store's lock protects the check and the
+            // rename.
             Err(Errno::PERM | Errno::NOTSUP | Errno::NOSYS | Errno::MLINK) => {
                 match self.stat(to)? {
                     Some(_) => Err(Errno::EXIST.into()),
@@ -249,7 +253,8 @@ impl Directory {
         self.stat(name).map_err(|errno| FileError::from_io("look at", path, errno.into()))
     }
 
-    /// Checks a file, but lets a creator's second link pass: see [`rename_new`](Self::rename_new).
+    /// Checks a file by the rules of its place. Accepts a second link named `NAME.tmp`, which a
+    /// creator that was killed in [`rename_new`](Self::rename_new) leaves behind.
     fn check_stat(
         &self,
         path: &Path,
@@ -270,8 +275,8 @@ impl Directory {
     }
 }
 
-/// Syncs the folder that holds `path`, so that the name of `path` itself is durable. A folder
-/// that this user may not list belongs to the system and is left to it.
+/// Syncs the folder that holds `path`, so that the name of `path` itself is durable. A folder that
+/// this user may not list belongs to the system and is not synced.
 pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
     match open_parent(path) {
         Err(Errno::ACCESS) => Ok(()),
@@ -287,13 +292,13 @@ pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usi
     file.write_at(bytes, offset)
 }
 
-/// An open descriptor does not hinder a rename here, and keeps the inode from being used again.
+/// An open descriptor does not block a rename on Unix, and it keeps the inode from being reused.
 pub(crate) fn keep_open(file: Option<File>) -> Option<File> {
     file
 }
 
-/// A folder in a shared place may be reached through a link, but not through one that leads
-/// nowhere.
+/// Handles a missing folder in a shared place: it may be reached through a link, but not through a
+/// dangling one.
 fn dangling_or_absent(path: &Path) -> Result<Option<Directory>, FileError> {
     match retry_on_intr(|| rustix::fs::lstat(path)) {
         Err(Errno::NOENT) => Ok(None),
@@ -302,7 +307,7 @@ fn dangling_or_absent(path: &Path) -> Result<Option<Directory>, FileError> {
     }
 }
 
-/// Opens what lies at `path` to read a few bytes of it, follows no link and waits for nobody.
+/// Opens the file at `path` to read a few bytes. Follows no link and never blocks.
 pub(crate) fn open_to_look(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDONLY | OPEN_SAFELY;
     Ok(File::from(retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty()))?))
@@ -322,7 +327,7 @@ fn parent_of(path: &Path) -> PathBuf {
     }
 }
 
-/// A umask may take the owner's own bits away. It never adds any.
+/// The umask may remove the owner's own bits. It never adds any.
 fn widen_to_owner(file: &File, stat: &rustix::fs::Stat) -> Result<(), Errno> {
     if Mode::from_raw_mode(stat.st_mode).contains(FILE_MODE) {
         return Ok(());
@@ -332,6 +337,5 @@ fn widen_to_owner(file: &File, stat: &rustix::fs::Stat) -> Result<(), Errno> {
 
 const FILE_MODE: Mode = Mode::RUSR.union(Mode::WUSR);
 
-/// No link is followed, no program that is started inherits the file, and a FIFO cannot make us
-/// wait.
+/// Follows no link, is not inherited by child processes, and does not block on a FIFO.
 const OPEN_SAFELY: OFlags = OFlags::NOFOLLOW.union(OFlags::CLOEXEC).union(OFlags::NONBLOCK);

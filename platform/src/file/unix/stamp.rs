@@ -1,4 +1,4 @@
-//! Whether a file is still the one that was read.
+//! Stamps that tell whether a file is still the one that was read.
 
 use std::{
     fs::File,
@@ -15,10 +15,10 @@ use rustix::{
 
 use crate::file::recent::is_recent;
 
-/// What a file was at one moment. Two stamps that differ mean that the file was changed.
+/// The state of a file at one moment. If two stamps differ, the file was changed.
 ///
-/// A stamp of an open file keeps its descriptor for as long as it lives: the inode cannot be used
-/// again, so a later file never has the same stamp. The descriptor takes no part in comparing.
+/// The stamp of an open file keeps its descriptor open. So the inode cannot be reused, and no later
+/// file has the same stamp. The descriptor is ignored in comparisons.
 #[derive(Clone, Debug)]
 pub struct FileStamp {
     identity: Identity,
@@ -29,8 +29,8 @@ pub struct FileStamp {
 }
 
 impl FileStamp {
-    /// Whether it was written so short a time ago that a later change may have the same time. Then
-    /// an equal stamp does not prove that a file which programs change in place is still the same.
+    /// Whether the file was written so recently that a later change may get the same time. An equal
+    /// stamp then does not prove that a file which programs change in place is still the same.
     #[must_use]
     pub fn is_recent(&self) -> bool {
         let (seconds, nanoseconds) = self.modified;
@@ -65,7 +65,7 @@ impl FileStamp {
         }
     }
 
-    /// The stamp of a file after it was renamed to `path`, which changed its ctime.
+    /// The stamp of a file after its rename to `path`, which changed its ctime.
     pub(crate) fn of_renamed(_path: &Path, file: Option<File>) -> io::Result<Self> {
         let file = Arc::new(file.ok_or(Errno::BADF)?);
         let stat = retry_on_intr(|| rustix::fs::fstat(&file))?;
@@ -84,7 +84,7 @@ impl PartialEq for FileStamp {
 
 impl Eq for FileStamp {}
 
-/// Which file it is, whatever its content.
+/// Identifies a file, independent of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     device: u64,
@@ -103,7 +103,7 @@ impl Identity {
         Ok(Self::new(&retry_on_intr(|| rustix::fs::fstat(file))?))
     }
 
-    /// The identity of what lies at `path`, if anything does.
+    /// The identity of the file at `path`, or `None` if nothing exists there.
     pub(crate) fn at(path: &Path) -> io::Result<Option<Self>> {
         Ok(FileStamp::at(path)?.map(|stamp| stamp.identity))
     }

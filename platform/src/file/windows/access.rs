@@ -1,4 +1,5 @@
-//! Security descriptors of Windows: the user's identifier, a file's own, and creating with one.
+//! Windows security descriptors: reading the user's SID and a file's descriptor, and creating files
+//! with one.
 #![expect(unsafe_code, reason = "Win32 has no safe interface to these")]
 
 use std::{
@@ -23,7 +24,7 @@ use super::{
     native::wide,
 };
 
-/// Who this thread acts as.
+/// The user that this thread acts as, including impersonation.
 pub(super) fn user() -> io::Result<Sid> {
     let mut buffer = [0_u64; 32];
     let (mut needed, size) = (0, size_of_val(&buffer) as u32);
@@ -47,7 +48,7 @@ pub(super) fn user() -> io::Result<Sid> {
     Sid::parse(sid).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
-/// The owner and the access list of an open file or folder, which was opened with `READ_CONTROL`.
+/// The owner and the access list of an open file or folder. It must be open with `READ_CONTROL`.
 pub(super) fn descriptor(file: &File) -> io::Result<Descriptor> {
     let wanted = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
     let mut bytes = vec![0_u8; USUAL_SIZE];
@@ -68,11 +69,12 @@ pub(super) fn descriptor(file: &File) -> io::Result<Descriptor> {
         if !too_small || needed <= size {
             return Err(error);
         }
+        // The list may grow again before the next call, so this loops.
         bytes.resize(needed as usize, 0);
     }
 }
 
-/// How a file is opened; the numbers are those of `CreateFileW`.
+/// The parameters of `CreateFileW`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Opening {
     pub(super) access: u32,
@@ -81,7 +83,7 @@ pub(super) struct Opening {
     pub(super) flags: u32,
 }
 
-/// Opens a file. If this creates it, it is the user's alone from the first moment.
+/// Opens a file. If this creates the file, only the user may access it from the first moment.
 pub(super) fn open(path: &Path, opening: Opening) -> io::Result<File> {
     let path = wide(path)?;
     let private = Private::of(&user()?, false);
@@ -104,7 +106,7 @@ pub(super) fn open(path: &Path, opening: Opening) -> io::Result<File> {
     Ok(unsafe { File::from_raw_handle(handle) })
 }
 
-/// Creates a folder that is the user's alone from the first moment.
+/// Creates a folder that only the user may access from the first moment.
 pub(super) fn create_folder(path: &Path) -> io::Result<()> {
     let path = wide(path)?;
     let private = Private::of(&user()?, true);
@@ -113,7 +115,7 @@ pub(super) fn create_folder(path: &Path) -> io::Result<()> {
     if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// The descriptor of what is created, aligned as the system asks.
+/// The security descriptor for new objects, with the alignment that the system requires.
 struct Private(Vec<u32>);
 
 impl Private {
@@ -127,8 +129,8 @@ impl Private {
         Self(units.collect())
     }
 
-    /// They point to `self`. The system only reads it, and no program that is started inherits the
-    /// handle.
+    /// Points into `self`. The system only reads it. The handle is not inherited by child
+    /// processes.
     fn attributes(&self) -> SECURITY_ATTRIBUTES {
         SECURITY_ATTRIBUTES {
             nLength: mem::size_of::<SECURITY_ATTRIBUTES>() as u32,
@@ -142,7 +144,7 @@ impl Private {
 /// process's.
 const EFFECTIVE_TOKEN: isize = -6;
 
-/// Room for an owner and a dozen entries.
+/// Enough for an owner and a dozen entries.
 const USUAL_SIZE: usize = 512;
 
 #[cfg(test)]
@@ -163,8 +165,8 @@ mod tests {
         access_list::{Kind, judge},
     };
 
-    /// A folder and a file, looked at right after the one call that created each, in a place whose
-    /// list lets everybody in and is handed down.
+    /// A new folder and a new file, checked right after the single call that created each. Their
+    /// parent has an inheritable list that grants everybody access.
     fn created() -> [(Descriptor, Kind); 2] {
         let outer = tempfile::tempdir().unwrap();
         tokenkeep_test_support::let_others(outer.path(), tokenkeep_test_support::Others::Write);

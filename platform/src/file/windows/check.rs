@@ -1,5 +1,4 @@
-//! Whether what was found at a path is safe to use: its kind, its links, its owner and its access
-//! list.
+//! Decides whether a file or folder is safe to use: its kind, links, owner and access list.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -23,7 +22,7 @@ use super::{
 };
 use crate::text::shown_path;
 
-/// What lies at a path, as far as it must be known before it is used.
+/// What must be known about a path before it is used.
 pub(super) struct Found {
     pub(super) information: BY_HANDLE_FILE_INFORMATION,
     descriptor: Descriptor,
@@ -41,8 +40,8 @@ impl Found {
         Ok(Self { information, descriptor, user, tag })
     }
 
-    /// Looks at what lies at `path`; `None` where nothing does. Conflicts with nobody who has it
-    /// open.
+    /// Looks at `path`. Returns `None` if nothing exists there. Never conflicts with another open
+    /// handle.
     pub(super) fn at(path: &Path, links: Links) -> Result<Option<Self>, FileError> {
         let flags = match links {
             Links::Seen => FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT,
@@ -57,13 +56,13 @@ impl Found {
         }
     }
 
-    /// A folder by the rules of its place.
+    /// Checks a folder by the rules of its place.
     pub(super) fn check_folder(&self, path: &Path, place: Trust) -> Result<(), FileError> {
         self.check_kind(path, Kind::Folder)?;
         self.judge(path, Kind::Folder, place).map(drop)
     }
 
-    /// A file by the rules of its place; whether others can read it.
+    /// Checks a file by the rules of its place. Returns whether others can read it.
     pub(super) fn check_file(&self, path: &Path, place: Trust) -> Result<bool, FileError> {
         self.check_kind(path, Kind::File)?;
         let readable_by_others = self.judge(path, Kind::File, place)?;
@@ -78,7 +77,7 @@ impl Found {
         Ok(readable_by_others)
     }
 
-    /// A regular file of this user's, whoever else may use it.
+    /// Accepts any regular file or folder of this user, whatever its access list grants to others.
     pub(super) fn check_ours(&self, path: &Path, kind: Kind) -> Result<(), FileError> {
         self.check_kind(path, kind)?;
         access_list::ours(&self.descriptor, &self.user).map_err(|fault| faulty(path, kind, &fault))
@@ -108,16 +107,16 @@ impl Found {
     }
 }
 
-/// What to look at where a link lies.
+/// Whether a link itself or its target is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Links {
-    /// At the link itself.
+    /// The link itself.
     Seen,
-    /// At what it leads to.
+    /// The target of the link.
     Followed,
 }
 
-/// Why opening failed: by what lies there if that explains it, else by what the system said.
+/// Explains a failed open by what is at the path, else by the system's error.
 pub(super) fn explain(
     operation: &'static str,
     path: &Path,
@@ -141,8 +140,8 @@ fn faulty(path: &Path, kind: Kind, fault: &Fault) -> FileError {
     unsafe_path(path, fault.found.clone(), fault.fix(path, is_own))
 }
 
-/// Names what a link leads to, for nothing else shows a user why a path that works elsewhere is
-/// refused.
+/// Names the target of a link, because otherwise a user cannot see why a path that works elsewhere
+/// is refused.
 fn link_mend(path: &Path) -> String {
     match fs::canonicalize(path) {
         Ok(target) if own::has_store_name(path) => format!(

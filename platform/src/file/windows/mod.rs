@@ -1,11 +1,13 @@
-//! Windows: paths instead of an open folder, and patience with whoever has a file open.
+//! Windows: uses paths instead of an open folder, and retries while another program has a file
+//! open.
 //!
-//! A virus scanner or an indexer that looks at a file makes a rename or an open fail for a moment;
-//! such failures are tried again for up to two seconds. A file is never deleted to make room for
-//! its successor. A folder cannot be synced, so names are changed by calls that write through. What
-//! is created has an access list for its user, the system and administrators alone from its first
-//! moment; what is there is checked for owner and list. A program in an AppContainer is another
-//! identity than its user, so it is refused what it made itself.
+//! A virus scanner or an indexer that opens a file makes a rename or an open fail for a moment.
+//! Such failures are retried for up to two seconds. A file is never deleted to make room for its
+//! successor. A folder cannot be synced, so names are changed by write-through calls.
+//!
+//! New files and folders get an access list for only the user, the system and administrators, from
+//! the first moment. Existing ones are checked for owner and list. A program in an AppContainer has
+//! an identity different from its user, so it is refused files that it created itself.
 
 mod access;
 mod check;
@@ -60,8 +62,7 @@ impl Directory {
             found.check_folder(path, place)?;
             return Ok(Some(Self { path: path.to_owned() }));
         }
-        // A folder in a shared place may be reached through a link, but not through one that leads
-        // nowhere.
+        // A folder in a shared place may be reached through a link, but not through a dangling one.
         match Found::at(path, Links::Seen)? {
             Some(link) if place == Trust::Shared => {
                 Err(link.check_folder(path, place).err().unwrap_or_else(|| missing(path)))
@@ -85,7 +86,7 @@ impl Directory {
         place: Trust,
     ) -> Result<Option<Opened>, FileError> {
         let mut options = OpenOptions::new();
-        // A folder, which is opened only so, is told at once from a file that is in use.
+        // The flag also opens a folder, which is then reported as one instead of as a file in use.
         options.read(true).custom_flags(FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_BACKUP_SEMANTICS);
         let file = match patiently(|| options.open(path)) {
             Ok(file) => file,
@@ -98,8 +99,8 @@ impl Directory {
         Ok(Some(Opened { file: Arc::new(file), stamp, readable_by_others }))
     }
 
-    /// Opens or creates a file to lock or to touch it. While it is open nobody can delete or rename
-    /// it, for it is not shared for deletion.
+    /// Opens or creates a file for locking or touching it. While it is open it cannot be deleted or
+    /// renamed, because it is not shared for deletion.
     pub(crate) fn open_or_create(
         &self,
         path: &Path,
@@ -123,9 +124,9 @@ impl Directory {
         Ok(file)
     }
 
-    /// Creates a file that is a lock by being there and open; `None` where something has the name,
-    /// or had it and is not gone yet. The system deletes it when it is closed, however its process
-    /// ends. Shared as MSAL.NET shares its own: others may read it.
+    /// Creates a file whose existence as an open file is a lock. Returns `None` if the name is
+    /// taken, or its deletion is still pending. The system deletes the file when it is closed,
+    /// however the process ends. The share mode is that of MSAL.NET: others may read.
     pub(crate) fn create_presence_file(
         &self,
         path: &Path,
@@ -145,8 +146,8 @@ impl Directory {
                 Err(error) if error.kind() == ErrorKind::NotFound => {
                     return Err(missing(&self.path));
                 }
-                // Of a file whose deletion is pending the system says that access is denied, as of
-                // a folder that this user may not write to.
+                // For a file whose deletion is pending the system reports access denied, the same
+                // as for a folder that this user may not write to.
                 Err(error) if is_in_use(&error) => {
                     if !matches!(Identity::at(path), Ok(None)) {
                         return Ok(None);
@@ -161,8 +162,8 @@ impl Directory {
         }
     }
 
-    /// Opens a lock file that some program made, so that nobody else can write to it or remove it;
-    /// `None` where another program has it open, or nothing lies there.
+    /// Opens a lock file that any program created, so that no other process can write or remove it.
+    /// Returns `None` if another program has it open, or it does not exist.
     pub(crate) fn claim_presence_file(&self, path: &Path) -> Result<Option<File>, FileError> {
         let opening = Opening {
             access: GENERIC_READ | GENERIC_WRITE | DELETE,
@@ -177,13 +178,12 @@ impl Directory {
         }
     }
 
-    /// Which file has the name, if any has.
+    /// The identity of the file with this name, or `None` if there is none.
     pub(crate) fn identity_at(&self, name: &str) -> io::Result<Option<Identity>> {
         Identity::at(&self.path.join(name))
     }
 
-    /// Whether the name is taken; an error where this user may not take it away. It is not taken
-    /// away.
+    /// Whether the name is taken. Fails if this user may not remove it. Removes nothing.
     pub(crate) fn check_unlink(&self, name: &str) -> io::Result<bool> {
         let opening = Opening {
             access: DELETE,
@@ -199,14 +199,14 @@ impl Directory {
         }
     }
 
-    /// The names in the folder that are text.
+    /// The names in the folder that are valid Unicode.
     pub(crate) fn names(&self) -> io::Result<Vec<String>> {
         let entries = fs::read_dir(&self.path)?;
         let names = entries.map(|entry| Ok(entry?.file_name().into_string().ok()));
         names.filter_map(io::Result::transpose).collect()
     }
 
-    /// Creates a file that nobody had, for this user alone whatever its folder hands down.
+    /// Creates a new file for only this user, whatever its folder would pass on.
     pub(crate) fn create_file(&self, name: &str) -> io::Result<File> {
         let opening = Opening {
             access: GENERIC_WRITE,
@@ -218,7 +218,7 @@ impl Directory {
         patiently(|| access::open(&path, opening))
     }
 
-    /// Whether the name is taken; an error where what has it must not be replaced.
+    /// Whether the name is taken. Fails if the file with that name must not be replaced.
     pub(crate) fn check(&self, path: &Path, _name: &str, place: Trust) -> Result<bool, FileError> {
         match Found::at(path, Links::Seen)? {
             Some(found) => found.check_file(path, place).map(|_| true),
@@ -226,7 +226,7 @@ impl Directory {
         }
     }
 
-    /// An error where what has the name is not a file of ours, whoever else may use it.
+    /// Fails if the name is taken by anything but a file of this user, whatever its access list.
     pub(crate) fn check_removable(&self, path: &Path, _name: &str) -> Result<(), FileError> {
         let found = Found::at(path, Links::Seen)?;
         found.map_or(Ok(()), |found| found.check_ours(path, Kind::File))
@@ -237,9 +237,9 @@ impl Directory {
         patiently(|| fs::remove_file(&path))
     }
 
-    /// Where a reader has the file open, the plain call is refused. The standard library then
-    /// renames with POSIX semantics, which readers that share the file for deletion do not hinder;
-    /// that call cannot be told to write through.
+    /// Renames over an existing file. The write-through call is refused while a reader has the file
+    /// open. Then the standard library renames with POSIX semantics, which is not blocked by
+    /// readers that share the file for deletion. That call cannot write through.
     pub(crate) fn rename_over(&self, from: &str, to: &str) -> io::Result<()> {
         let (from, to) = (self.path.join(from), self.path.join(to));
         patiently(|| match native::rename(&from, &to, Replace::Yes) {
@@ -248,33 +248,34 @@ impl Directory {
         })
     }
 
-    /// Fails with `AlreadyExists` where the name is taken.
+    /// Renames without replacing. Fails with `AlreadyExists` if the name is taken.
     pub(crate) fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
         let (from, to) = (self.path.join(from), self.path.join(to));
         patiently(|| native::rename(&from, &to, Replace::No))
     }
 
+    // Nothing to do: each change of names has already been written through.
     pub(crate) fn sync(&self) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// Has the system delete an open file when it is closed.
+/// Makes the system delete an open file when it is closed.
 pub(crate) fn delete_when_closed(file: &File) -> io::Result<()> {
     native::delete_when_closed(file)
 }
 
-/// Who may rename what lies above a place is not looked at.
+/// Not checked on Windows.
 pub(crate) fn check_above(_path: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
-/// Who may not is told so by the system.
+/// Always true: the system itself reports missing rights.
 pub(crate) fn may_make(_path: &Path) -> bool {
     true
 }
 
-/// Opens what lies at `path` to read a few bytes of it, and follows no link.
+/// Opens the file at `path` to read a few bytes. Follows no link.
 pub(crate) fn open_to_look(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).custom_flags(FILE_FLAG_OPEN_REPARSE_POINT).open(path)
@@ -296,13 +297,13 @@ pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<usi
     file.seek_write(bytes, offset)
 }
 
-/// A file must be closed before it is renamed.
+/// Closes the file, because an open file cannot be renamed.
 pub(crate) fn keep_open(file: Option<File>) -> Option<File> {
     drop(file);
     None
 }
 
-/// Creates a folder and, if wanted, those above it. It may be there: another process is as quick.
+/// Creates a folder and, if requested, its parents. Another process may have created it first.
 fn make_folder(path: &Path, parents: Parents) -> Result<(), FileError> {
     let parent = path.parent().unwrap_or(path);
     match access::create_folder(path) {
@@ -329,9 +330,9 @@ fn missing(path: &Path) -> FileError {
     FileError::MissingParent { path: path.to_owned() }
 }
 
-/// Tries again while another program has the file open. The pauses begin short, for most have it
-/// open for an instant only, and have jitter, so that two who wait for each other do not move in
-/// step.
+/// Retries `call` while another program has the file open. The pauses start short, because most
+/// programs have it open only for an instant. They have jitter so that two waiting programs do not
+/// retry in step.
 fn patiently<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     let (mut began, mut mean) = (None, FIRST_PAUSE);
     loop {
@@ -341,6 +342,7 @@ fn patiently<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
                     return Err(error);
                 }
                 let jitter = RandomState::new().hash_one(0) % 1024;
+                // The factor is between 0.5 and 1.5.
                 thread::sleep(mean.mul_f64(0.5 + jitter as f64 / 1024.0));
                 mean = (mean * 3 / 2).min(LAST_PAUSE);
             }
@@ -359,7 +361,7 @@ fn has_code(error: &io::Error, code: u32) -> bool {
     error.raw_os_error().is_some_and(|raw| raw.cast_unsigned() == code)
 }
 
-/// Between two of them a file whose deletion was pending is gone.
+/// Attempts before the refusal counts as real. A pending deletion completes between two of them.
 const REFUSALS: u32 = 3;
 const PATIENCE: Duration = Duration::from_secs(2);
 const FIRST_PAUSE: Duration = Duration::from_micros(100);

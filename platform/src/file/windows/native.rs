@@ -1,4 +1,4 @@
-//! The calls of Windows that the standard library does not offer.
+//! Win32 calls that the standard library does not offer.
 #![expect(unsafe_code, reason = "Win32 has no safe interface to these")]
 
 use std::{
@@ -15,7 +15,7 @@ use windows_sys::Win32::Storage::FileSystem::{
     SetFileInformationByHandle,
 };
 
-/// What the system says of an open file in one call.
+/// The attributes, size, times and identity of an open file, in one call.
 pub(super) fn information(file: &File) -> io::Result<BY_HANDLE_FILE_INFORMATION> {
     let mut information = BY_HANDLE_FILE_INFORMATION::default();
     // SAFETY: `file` keeps the handle open during the call, and the structure may be written to.
@@ -23,7 +23,7 @@ pub(super) fn information(file: &File) -> io::Result<BY_HANDLE_FILE_INFORMATION>
     if done == 0 { Err(io::Error::last_os_error()) } else { Ok(information) }
 }
 
-/// What kind of link or other placeholder an open file is that has the attribute of one.
+/// The reparse tag of an open file that has the reparse-point attribute.
 pub(super) fn reparse_tag(file: &File) -> io::Result<u32> {
     let mut found = FILE_ATTRIBUTE_TAG_INFO::default();
     let size = mem::size_of::<FILE_ATTRIBUTE_TAG_INFO>() as u32;
@@ -36,7 +36,7 @@ pub(super) fn reparse_tag(file: &File) -> io::Result<u32> {
     if done == 0 { Err(io::Error::last_os_error()) } else { Ok(found.ReparseTag) }
 }
 
-/// Has the system delete an open file, which was opened for that too, when it is closed.
+/// Makes the system delete an open file when it is closed. It must be open with `DELETE`.
 pub(super) fn delete_when_closed(file: &File) -> io::Result<()> {
     let wanted = FILE_DISPOSITION_INFO { DeleteFile: true };
     let size = mem::size_of::<FILE_DISPOSITION_INFO>() as u32;
@@ -49,7 +49,7 @@ pub(super) fn delete_when_closed(file: &File) -> io::Result<()> {
     if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// Whether a move may replace what lies at the target.
+/// Whether a rename may replace an existing target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Replace {
     Yes,
@@ -57,7 +57,7 @@ pub(super) enum Replace {
     No,
 }
 
-/// Renames a file in one step and returns when the change of names is on the disk.
+/// Renames a file atomically. Returns after the change of names is on the disk.
 pub(super) fn rename(from: &Path, to: &Path, replace: Replace) -> io::Result<()> {
     let flags = match replace {
         Replace::Yes => MOVEFILE_WRITE_THROUGH | MOVEFILE_REPLACE_EXISTING,
@@ -69,8 +69,8 @@ pub(super) fn rename(from: &Path, to: &Path, replace: Replace) -> io::Result<()>
     if done == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// UTF-16 with a zero at the end. A long path is written in its verbatim form, for without that
-/// Win32 stops at 260 units.
+/// UTF-16 with a terminating zero. A long path gets the verbatim prefix, because without it Win32
+/// stops at 260 units.
 pub(super) fn wide(path: &Path) -> io::Result<Vec<u16>> {
     let absolute = std::path::absolute(path)?;
     let mut units: Vec<u16> = absolute.as_os_str().encode_wide().collect();
@@ -80,7 +80,7 @@ pub(super) fn wide(path: &Path) -> io::Result<Vec<u16>> {
     if units.len() >= LONGEST_PLAIN && !starts_with(&units, r"\\?\") {
         let share = starts_with(&units, r"\\");
         let prefix = if share { r"\\?\UNC" } else { r"\\?\" };
-        // Of `\\server` the verbatim form keeps one backslash.
+        // `\\server` becomes `\\?\UNC\server`, so one backslash is kept.
         units.splice(..usize::from(share), prefix.encode_utf16());
     }
     units.push(0);
@@ -91,7 +91,7 @@ fn starts_with(units: &[u16], text: &str) -> bool {
     text.encode_utf16().zip(units).filter(|(a, b)| a == *b).count() == text.len()
 }
 
-/// A folder's path ends at 248 units, so that a file name of the old form fits behind it.
+/// Folder paths end at 248 units, so that an 8.3 file name still fits behind them.
 const LONGEST_PLAIN: usize = 248;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What a file was at one moment, without a handle that stays open.
+//! Stamps of files, taken without a handle that stays open.
 
 use std::{
     fs::{File, OpenOptions},
@@ -16,12 +16,12 @@ use windows_sys::Win32::Storage::FileSystem::{
 use super::{native, patiently};
 use crate::file::recent::is_recent;
 
-/// What a file was at one moment: which file on which volume, its size and its write time. No
-/// handle is kept, for an open handle stops every writer.
+/// The state of a file at one moment: its volume and file id, its size and its write time. No
+/// handle is kept, because an open handle blocks every writer.
 ///
-/// Two stamps that differ mean that the file was changed. NTFS never gives the id of a file to a
-/// later one; a file system that does so may repeat the stamp of a file that was replaced twice
-/// within the resolution of its clock.
+/// If two stamps differ, the file was changed. NTFS never reuses the id of a file. On a file system
+/// that does, a file that was replaced twice within the resolution of its clock may get the same
+/// stamp.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileStamp {
     identity: Identity,
@@ -30,8 +30,8 @@ pub struct FileStamp {
 }
 
 impl FileStamp {
-    /// Whether it was written so short a time ago that a later change may have the same time. Then
-    /// an equal stamp does not prove that a file which programs change in place is still the same.
+    /// Whether the file was written so recently that a later change may get the same time. An equal
+    /// stamp then does not prove that a file which programs change in place is still the same.
     #[must_use]
     pub fn is_recent(&self) -> bool {
         let Some(since_1970) = self.written.checked_sub(FROM_1601_TO_1970) else { return false };
@@ -51,7 +51,7 @@ impl FileStamp {
         }
     }
 
-    /// The stamp of a file after it was renamed to `path`.
+    /// The stamp of a file after its rename to `path`.
     pub(crate) fn of_renamed(path: &Path, _file: Option<File>) -> io::Result<Self> {
         Self::at(path)?.ok_or_else(|| ErrorKind::NotFound.into())
     }
@@ -66,7 +66,7 @@ impl FileStamp {
     }
 }
 
-/// Which file it is: the volume's serial number and the file's id on it.
+/// Identifies a file: the volume's serial number and the file's id on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     volume: u32,
@@ -88,7 +88,7 @@ impl Identity {
     }
 }
 
-/// Opens whatever lies at `path`, a link itself too, in the way that conflicts with nobody.
+/// Opens whatever is at `path`, including a link itself, without conflicting with other handles.
 fn look_at(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.access_mode(FILE_READ_ATTRIBUTES);

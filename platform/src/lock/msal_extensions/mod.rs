@@ -1,7 +1,7 @@
-//! The lock that the MSAL libraries of several languages share: one file beside the cache.
+//! The lock that the MSAL libraries of several languages share: one file next to the cache.
 //!
-//! There are two kinds of peers. To some the lock is the file's existence, to others it is the
-//! kernel's lock on it. Whoever creates the file alone and locks it too excludes both.
+//! There are two kinds of peers. For some the file's existence is the lock, for others the kernel's
+//! lock on the file. A process that creates the file exclusively and also locks it excludes both.
 
 mod watch;
 mod yielding;
@@ -45,7 +45,7 @@ pub(super) struct MsalExtensions {
     yielding: Mutex<Yield>,
 }
 
-/// The lock, held.
+/// The held lock.
 #[derive(Debug)]
 pub(super) struct Held {
     lock: Arc<MsalExtensions>,
@@ -56,11 +56,11 @@ pub(super) struct Held {
     waited: bool,
 }
 
-/// What came of one look.
+/// The result of one look.
 enum Look {
     Entered(Locked),
     Held,
-    /// Whoever held it has just released it.
+    /// The holder has just released it.
     Released,
 }
 
@@ -98,6 +98,7 @@ impl MsalExtensions {
         let missing = || FileError::MissingParent { path: self.folder.clone() };
         let folder = Folder::open_in(&self.folder, Trust::Shared)?.ok_or_else(missing)?;
         let gap = self.yielding.try_lock().map(|yielding| yielding.gap(Instant::now()));
+        // Leaves the lock to peers first if this process has used it often; see `Yield`.
         if let Ok(gap) = gap.map(|gap| gap.min(wait.timeout))
             && !gap.is_zero()
         {
@@ -133,8 +134,8 @@ impl MsalExtensions {
         }
     }
 
-    /// Looks once. What lies at the path is watched from look to look; a lock that was released in
-    /// between is left to the peers for a moment.
+    /// Looks once. `watch` tracks the file across looks. A lock that was released since the last
+    /// look is left to the peers for a moment.
     fn look(
         &self,
         folder: &Folder,
@@ -157,8 +158,8 @@ impl MsalExtensions {
             *watch = Some(watched);
             return Ok(Look::Held);
         }
-        // It is locked now, so what the path leads to cannot change under those who ask for the
-        // lock.
+        // The file is locked now, so no process that asks for the lock will replace it. Check the
+        // path again: it may have changed before.
         let there = watched.is_there(folder, &self.name)?;
         Ok(watched.take_over().filter(|_| there).map_or(Look::Released, Look::Entered))
     }
@@ -178,6 +179,7 @@ impl Held {
 impl Drop for Held {
     fn drop(&mut self) {
         let Some(locked) = self.locked.take() else { return };
+        // A forked child must not release the lock of its parent.
         if self.pid != process::id() {
             return;
         }

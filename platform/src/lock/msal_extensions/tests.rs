@@ -1,4 +1,4 @@
-//! One look after another at crafted lock files, with the time passed in.
+//! Looks at prepared lock files one after another, with the time passed in.
 #![allow(clippy::disallowed_methods, reason = "a test may")]
 
 use std::{fs, process, time::Duration};
@@ -12,7 +12,7 @@ use super::{
 
 const MS: Duration = Duration::from_millis(1);
 
-/// A cache's place, and somebody who looks at its lock file every 50 ms of a time of their own.
+/// A cache folder, and a process that looks at its lock file every 50 ms of simulated time.
 struct Looker {
     _place: TempDir,
     lock: Arc<MsalExtensions>,
@@ -60,7 +60,8 @@ impl Looker {
     #[track_caller]
     fn assert_entered_after(&mut self, rule: Duration) {
         let after = self.until_entered();
-        // The first look and the first that locks come before the rule's time, the last after it.
+        // The first look and the first one that locks happen before the rule's time, the last one
+        // after it.
         assert!(after >= rule + YOUNG && after <= rule + YOUNG + 100 * MS, "{after:?}");
     }
 }
@@ -93,7 +94,7 @@ fn the_lock_file_of_a_process_that_lives_is_taken_over_after_the_long_time() {
     }
 }
 
-// Not on Windows: which program has a process id is not known
+// Linux only: other systems do not tell which program has a process id.
 #[cfg(target_os = "linux")]
 #[test]
 fn the_lock_file_of_a_process_that_is_another_program_by_now_is_taken_over_after_the_short_time() {
@@ -214,7 +215,7 @@ mod unix {
         fs::File::options().read(true).write(true).open(looker.lock.path()).unwrap()
     }
 
-    // Not on Windows: an open file is locked there, not its inode
+    // Not on Windows: the lock there is on the open file, not on its inode.
     #[test]
     fn a_file_that_somebody_locks_is_never_stale_and_is_watched_anew_afterwards() {
         let mut looker = Looker::with(b"");
@@ -233,7 +234,7 @@ mod unix {
         assert!(after >= BRIEFLY && after <= BRIEFLY + 50 * MS, "{after:?}");
     }
 
-    // Not on Windows: an open file is locked there, not its inode
+    // Not on Windows: the lock there is on the open file, not on its inode.
     #[test]
     fn a_young_file_is_not_locked_by_those_who_look_at_it() {
         let mut looker = Looker::with(b"");
@@ -288,7 +289,7 @@ mod unix {
         assert!(held.is_intact().unwrap());
     }
 
-    // Not on Windows: nothing is inherited there
+    // Not on Windows: no handle is inherited there.
     #[test]
     fn a_forked_childs_descriptor_does_not_keep_its_parents_lock() {
         let looker = Looker::new();

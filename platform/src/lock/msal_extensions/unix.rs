@@ -1,18 +1,19 @@
-//! Unix: the file is created alone and locked, and its inode stays the same while it is looked at.
+//! Unix: the file is created exclusively and locked. Its inode stays the same while it is watched.
 
 use std::{fs::File, io};
 
 use super::super::{Holder, flock};
 use crate::file::{FileError, Folder, Identity, read_at, write_at};
 
-/// The file, created or taken over, and locked.
+/// The lock file, created or taken over, and locked.
 #[derive(Debug)]
 pub(super) struct Locked {
     file: File,
     identity: Identity,
 }
 
-/// Somebody else's file. Its descriptor stays open, so that no later file can have its identity.
+/// The lock file of another process. Its descriptor stays open, so no later file can have its
+/// identity.
 #[derive(Debug)]
 pub(super) struct Sight {
     file: File,
@@ -20,8 +21,8 @@ pub(super) struct Sight {
 }
 
 impl Locked {
-    /// `None` where something has the name, or where somebody was quicker to lock what was created:
-    /// then it is theirs.
+    /// Returns `None` if the name is taken, or if another process locked the new file first. Then
+    /// the lock is theirs.
     pub(super) fn create(folder: &Folder, name: &str) -> Result<Option<Self>, FileError> {
         let Some(file) = folder.create_presence_file(name)? else { return Ok(None) };
         let path = folder.path().join(name);
@@ -35,11 +36,12 @@ impl Locked {
             }
         }
         let identity = Identity::of(&file).map_err(failed("look at"))?;
+        // Another process may have replaced the file before it was locked.
         let there = folder.identity_at(name)? == Some(identity);
         Ok(there.then_some(Self { file, identity }))
     }
 
-    /// Only a hint, so a failure changes nothing.
+    /// The content is only a hint, so an error is ignored.
     pub(super) fn write(&self, content: &[u8]) {
         self.file.set_len(0).and_then(|()| write_at(&self.file, content, 0)).ok();
     }
@@ -48,7 +50,8 @@ impl Locked {
         Ok(folder.identity_at(name)? == Some(self.identity))
     }
 
-    /// Removes the file while it is locked: whoever locks it next finds that its name is gone.
+    /// Removes the file while it is locked. A process that locks it next sees that its name is
+    /// gone.
     pub(super) fn release(self, folder: &Folder, name: &str) {
         if self.is_at(folder, name).unwrap_or(false) {
             folder.remove_presence_file(name);
@@ -65,7 +68,7 @@ impl Locked {
 }
 
 impl Sight {
-    /// `None` where nothing lies there.
+    /// Returns `None` if the file does not exist.
     pub(super) fn open(folder: &Folder, name: &str) -> Result<Option<Self>, FileError> {
         let Some(file) = folder.open_presence_file(name)? else { return Ok(None) };
         let path = folder.path().join(name);
@@ -85,7 +88,7 @@ impl Sight {
         Ok(bytes)
     }
 
-    /// Who says in `content` that it holds the lock, or else who has the file locked.
+    /// The process that `content` names, or else the one that has the file locked.
     pub(super) fn holder(&self, content: &[u8]) -> Holder {
         let noted = Holder::noted(content);
         if !noted.is_gone {
@@ -108,5 +111,5 @@ impl Sight {
     }
 }
 
-/// More than any peer writes, but for a program with a long path.
+/// More than any peer writes, except for a program with a very long path.
 const CONTENT_BYTES: usize = 1024;

@@ -1,4 +1,4 @@
-//! Whether a lock file that nobody locks was left behind.
+//! Decides whether an unlocked lock file was left behind.
 
 use std::{
     io,
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::file::{FileError, Folder};
 
-/// One lock file, seen at several looks.
+/// One lock file, tracked over several looks.
 #[derive(Debug)]
 pub(super) struct Watch {
     sight: Sight,
@@ -34,14 +34,14 @@ impl Watch {
         self.sight.is_there(folder, name)
     }
 
-    /// Who holds the lock, as far as its file says. Others look at it, too, so the kernel's word is
-    /// the second.
+    /// The holder that the file names. The kernel's answer comes second, because other processes
+    /// that look at the file lock it briefly too.
     pub(super) fn holder(&self) -> Holder {
         self.sight.holder(&self.content)
     }
 
-    /// Whether the file has lain there, the same and unlocked, for so long that its holder must be
-    /// gone. If so, it is locked now.
+    /// Whether the file has been unchanged and unlocked for so long that its holder must be gone.
+    /// If this returns `true`, the file is now locked.
     pub(super) fn is_stale(&mut self, here: &Here, now: Instant) -> io::Result<bool> {
         if self.sight.content()? != self.content {
             self.restart(now)?;
@@ -54,7 +54,7 @@ impl Watch {
             self.unlocked = None;
             return Ok(false);
         }
-        // Whoever had it locked until now may have written.
+        // The process that had it locked until now may have changed the content.
         if self.sight.content()? != self.content {
             self.sight.unlock()?;
             self.restart(now)?;
@@ -69,7 +69,7 @@ impl Watch {
         Ok(stale)
     }
 
-    /// The file, which was locked when it was found to be stale.
+    /// The file, which has been locked since it was found stale.
     pub(super) fn take_over(self) -> Option<Locked> {
         self.sight.into_locked()
     }
@@ -86,8 +86,8 @@ impl Watch {
     }
 }
 
-/// Whoever creates a file locks it next. A look at it must not be what refuses that.
+/// A process that creates the file locks it next. A look must not make that lock fail.
 pub(super) const YOUNG: Duration = Duration::from_millis(20);
 pub(super) const BRIEFLY: Duration = Duration::from_millis(750);
-/// The peers give up after 5 s, so that none of them holds it as long without being hung.
+/// The peers give up after 5 s, so a process that holds the lock this long is hung.
 pub(super) const SURELY: Duration = Duration::from_secs(10);

@@ -1,4 +1,4 @@
-//! Windows: the lock is an open handle that lets others read at most.
+//! Windows: the lock is an open handle with a share mode that lets others only read.
 
 use std::{
     fs::{self, File},
@@ -11,7 +11,7 @@ use crate::file::{
     FileError, FileStamp, Folder, Identity, delete_when_closed, read_at, stamp, write_at,
 };
 
-/// The file, created or taken over, and open.
+/// The lock file, created or taken over, and open.
 #[derive(Debug)]
 pub(super) struct Locked {
     file: File,
@@ -19,8 +19,8 @@ pub(super) struct Locked {
     taken_over: bool,
 }
 
-/// Somebody else's file. It is not kept open, for that would hinder whoever has it; a later file
-/// that has its identity has another time.
+/// The lock file of another process. It is not kept open, because that would block its holder. A
+/// later file with the same identity has another write time.
 #[derive(Debug)]
 pub(super) struct Sight {
     folder: Folder,
@@ -32,7 +32,7 @@ pub(super) struct Sight {
 }
 
 impl Locked {
-    /// `None` where something has the name.
+    /// Returns `None` if the name is taken.
     pub(super) fn create(folder: &Folder, name: &str) -> Result<Option<Self>, FileError> {
         let Some(file) = folder.create_presence_file(name)? else { return Ok(None) };
         let path = folder.path().join(name);
@@ -41,7 +41,7 @@ impl Locked {
         Ok(Some(Self { file, identity, taken_over: false }))
     }
 
-    /// Only a hint, so a failure changes nothing.
+    /// The content is only a hint, so an error is ignored.
     pub(super) fn write(&self, content: &[u8]) {
         self.file.set_len(0).and_then(|()| write_at(&self.file, content, 0)).ok();
     }
@@ -50,8 +50,8 @@ impl Locked {
         Ok(folder.identity_at(name)? == Some(self.identity))
     }
 
-    /// The system deletes what was created with its handle; one that was taken over is marked for
-    /// that.
+    /// A created file is deleted by the system when its handle closes. A file that was taken over
+    /// must be marked for deletion first.
     pub(super) fn release(self, _folder: &Folder, _name: &str) {
         if self.taken_over {
             delete_when_closed(&self.file).ok();
@@ -60,7 +60,7 @@ impl Locked {
 }
 
 impl Sight {
-    /// `None` where nothing lies there.
+    /// Returns `None` if the file does not exist.
     pub(super) fn open(folder: &Folder, name: &str) -> Result<Option<Self>, FileError> {
         folder.check_presence_file(name)?;
         let path = folder.path().join(name);
@@ -74,7 +74,7 @@ impl Sight {
         Ok(stamp(&self.path)?.as_ref() == Some(&self.stamp))
     }
 
-    /// Empty where whoever has the file open does not let others read it.
+    /// The content. Empty if the process that has the file open does not let others read it.
     #[expect(clippy::unnecessary_wraps, reason = "it fails on Unix")]
     pub(super) fn content(&self) -> io::Result<Vec<u8>> {
         let Some(claim) = &self.claim else { return Ok(fs::read(&self.path).unwrap_or_default()) };
@@ -84,7 +84,7 @@ impl Sight {
         Ok(bytes)
     }
 
-    /// Who says in `content` that it holds the lock.
+    /// The process that `content` names.
     #[expect(clippy::unused_self, reason = "Unix asks the flock, too")]
     pub(super) fn holder(&self, content: &[u8]) -> Holder {
         Holder::noted(content)
@@ -92,6 +92,7 @@ impl Sight {
 
     pub(super) fn lock(&mut self) -> io::Result<bool> {
         let claim = self.folder.claim_presence_file(&self.name).map_err(io::Error::other)?;
+        // A file with another identity was created after the look.
         let same = |file: &File| Identity::of(file).is_ok_and(|found| found == self.identity);
         self.claim = claim.filter(same);
         Ok(self.claim.is_some())
@@ -109,5 +110,5 @@ impl Sight {
     }
 }
 
-/// More than any peer writes, but for a program with a long path.
+/// More than any peer writes, except for a program with a very long path.
 const CONTENT_BYTES: usize = 1024;

@@ -1,8 +1,8 @@
-//! How long a lock that this process released is left to others before it comes back for it.
+//! How long this process leaves a lock that it released to others before it takes it again.
 
 use std::time::{Duration, Instant};
 
-/// What this process did with one lock.
+/// The recent use of one lock by this process.
 #[derive(Debug, Default)]
 pub(super) struct Yield {
     last: Option<Last>,
@@ -17,9 +17,9 @@ struct Last {
 }
 
 impl Yield {
-    /// How much longer the lock should stay free. A peer looks every 10 to 250 ms, and some give up
-    /// after 5 s, so a process that uses the lock again and again must leave it free for part of
-    /// the time.
+    /// How much longer the lock should stay free. Peers poll every 10 to 250 ms, and some give up
+    /// after 5 s. So a process that uses the lock continuously must leave it free for part of the
+    /// time.
     pub(super) fn gap(&self, now: Instant) -> Duration {
         let Some(last) = &self.last else { return Duration::ZERO };
         let busy = last.released.saturating_duration_since(last.busy_since);
@@ -43,9 +43,9 @@ impl Yield {
 
 const FOR_THOSE_WHO_WAIT: Duration = Duration::from_millis(6);
 const LONGEST: Duration = Duration::from_millis(100);
-/// From then on somebody may have been waiting.
+/// After this time of continuous use a peer may be waiting.
 const LONG: Duration = Duration::from_secs(1);
-/// What ends a busy time.
+/// A pause that ends continuous use.
 const PAUSE: Duration = Duration::from_millis(150);
 
 #[cfg(test)]

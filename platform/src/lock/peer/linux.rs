@@ -1,4 +1,4 @@
-//! Linux tells in /proc.
+//! Linux: process information from /proc.
 
 use std::{
     fs::{self, File},
@@ -8,7 +8,7 @@ use std::{
 use super::{Process, names_of_path};
 use crate::sync::ForkLock;
 
-/// Another one at each start of the system: random(4).
+/// The boot id, a new one at each system start: random(4).
 pub(in super::super) fn boot_id() -> Option<String> {
     static ID: ForkLock<Option<String>> = ForkLock::new(None);
     let known = ID.read().clone();
@@ -18,7 +18,7 @@ pub(in super::super) fn boot_id() -> Option<String> {
     })
 }
 
-/// The number of the namespace of this process's id: pid_namespaces(7).
+/// The number of this process's PID namespace: pid_namespaces(7).
 pub(in super::super) fn namespace() -> Option<String> {
     let link = fs::read_link("/proc/self/ns/pid").ok()?;
     let number = link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?;
@@ -37,6 +37,7 @@ pub(in super::super) fn look_up(pid: u32) -> Process {
         return Process::Unknown;
     }
     let Some(command) = read(&format!("/proc/{pid}/comm")) else { return Process::Unknown };
+    // A zombie still has a name.
     if is_zombie(pid) {
         return Process::Absent;
     }
@@ -54,8 +55,8 @@ pub(in super::super) fn look_up(pid: u32) -> Process {
     Process::Named(names)
 }
 
-/// Python's multiprocessing starts a child with arguments of its own, and the child takes its
-/// parent's for `sys.argv`.
+/// Python's multiprocessing starts a child with arguments of its own, but the child uses its
+/// parent's arguments as `sys.argv`.
 fn is_child_of_multiprocessing(arguments: &[u8]) -> bool {
     let texts = arguments.split(|byte| *byte == 0).map(String::from_utf8_lossy);
     texts
@@ -63,8 +64,8 @@ fn is_child_of_multiprocessing(arguments: &[u8]) -> bool {
         .any(|text| text == "--multiprocessing-fork" || text.starts_with("from multiprocessing."))
 }
 
-/// By a signal or a debugger: proc_pid_stat(5); or frozen with its cgroup, as a paused container
-/// is: cgroups(7).
+/// Whether the process is stopped by a signal or a debugger: proc_pid_stat(5); or frozen with its
+/// cgroup, like a paused container: cgroups(7).
 pub(in super::super) fn is_stopped(pid: u32) -> bool {
     is_ours() && (matches!(state(pid), Some('T' | 't')) || is_frozen(pid))
 }
@@ -85,14 +86,14 @@ fn is_frozen(pid: u32) -> bool {
     })
 }
 
-/// The name of its program, cut to 15 bytes.
+/// The name of the process's program, cut to 15 bytes.
 pub(in super::super) fn program(pid: u32) -> Option<String> {
     is_ours().then(|| read(&format!("/proc/{pid}/comm")))?
 }
 
-/// The process that has `file` locked, where the kernel tells: proc_locks(5). Some file systems
-/// have another device number there, so of a file that has its inode alone only `noted` is
-/// believed.
+/// The process that has `file` locked, if the kernel tells: proc_locks(5). Some file systems show
+/// another device number there. If only the inode matches, the answer is accepted only for the
+/// process `noted`.
 pub(in super::super) fn locker(file: &File, noted: Option<u32>) -> Option<u32> {
     let stat = rustix::fs::fstat(file).ok().filter(|_| is_ours())?;
     let device = (rustix::fs::major(stat.st_dev), rustix::fs::minor(stat.st_dev));
@@ -111,7 +112,7 @@ pub(in super::super) fn locker(file: &File, noted: Option<u32>) -> Option<u32> {
     exact.or_else(likely).map(|(pid, _)| *pid)
 }
 
-/// The process and the place of a line of `/proc/locks`, if it is about a lock of flock(2) that is
+/// Parses a line of `/proc/locks`. Returns the process and the place if the line is a flock(2) lock
 /// held by a process of this namespace.
 fn flock(line: &str) -> Option<(u32, &str)> {
     let mut words = line.split_ascii_whitespace().skip(1);
@@ -122,14 +123,14 @@ fn flock(line: &str) -> Option<(u32, &str)> {
     Some((pid, words.next()?))
 }
 
-/// `/proc` may be that of another namespace, in which an id is somebody else's.
+/// Whether `/proc` belongs to this PID namespace. In another one an id means another process.
 fn is_ours() -> bool {
     let ours = fs::read_link("/proc/self");
     ours.is_ok_and(|ours| ours.as_os_str() == process::id().to_string().as_str())
 }
 
-/// Ended, but its parent has not asked how. A first thread that ended before the others looks
-/// alike.
+/// Whether the process has ended but was not waited for. A main thread that ended before the other
+/// threads looks the same, so the threads are counted.
 fn is_zombie(pid: u32) -> bool {
     let threads = || fs::read_dir(format!("/proc/{pid}/task")).map_or(0, |tasks| tasks.count());
     state(pid) == Some('Z') && threads() <= 1
@@ -162,7 +163,7 @@ mod tests {
         }
     }
 
-    // Not on Windows: nothing is known of another process's arguments
+    // Not on Windows: the arguments of another process are not known there.
     #[test]
     fn a_child_of_pythons_multiprocessing_is_not_judged_by_its_arguments() {
         for (arguments, is_child) in [

@@ -1,4 +1,4 @@
-//! What can be known of another process, and where a process id means the same as here.
+//! What can be found out about another process, and where a process id is valid.
 
 use std::{ffi::OsStr, path::Path};
 
@@ -20,7 +20,7 @@ cfg_if::cfg_if! {
 
 pub(super) use self::os::look_up;
 
-/// Where a system does not tell it, or not simply.
+/// Defaults for systems that do not offer the information, or not simply.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 mod unknown {
     use std::fs::File;
@@ -50,20 +50,20 @@ mod unknown {
     }
 }
 
-/// What a process id stands for now.
+/// The state of a process id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Process {
-    /// None, or one that ended and was not waited for.
+    /// There is no such process, or it has ended and was not waited for.
     Absent,
-    /// One of which nothing is known.
+    /// A process of which nothing is known.
     Unknown,
-    /// One with these names: its program, and the scripts or modules it was started with.
+    /// A process with these names: its program, and the scripts or modules it was started with.
     #[cfg_attr(not(any(target_os = "linux", target_os = "android")), allow(dead_code))]
     Named(Vec<String>),
 }
 
-/// By which names a program may be known that was started as `text`: a path, a module's name, or an
-/// option.
+/// The names by which a program may be known if it was started as `text`: a path, a module name, or
+/// an option.
 pub(super) fn names_of_path(text: &str) -> Vec<String> {
     let path = Path::new(text);
     let part = |part: Option<&OsStr>| part.map(|part| part.to_string_lossy().into_owned());
@@ -108,7 +108,7 @@ mod tests {
         }
     }
 
-    // Not on Windows: nothing is known of another process but whether it is there
+    // Linux only: elsewhere only the existence of another process is known.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_process_has_the_names_it_was_started_with() {
@@ -117,7 +117,7 @@ mod tests {
         assert!(names.contains(&name), "{names:?}");
     }
 
-    // Not on Windows: nothing is known of another process but whether it is there
+    // Linux only: elsewhere only the existence of another process is known.
     #[cfg(target_os = "linux")]
     #[test]
     fn the_kernel_names_the_process_that_locked_a_file() {
@@ -132,7 +132,7 @@ mod tests {
         assert!(program(own).is_some());
     }
 
-    // Not on Windows: there is no such state
+    // Not on Windows: there is no such state.
     #[cfg(target_os = "linux")]
     #[test]
     fn a_process_that_ended_and_was_not_waited_for_is_absent() {
@@ -146,7 +146,7 @@ mod tests {
         assert!(matches!(look_up(child.id()), Process::Named(_)));
         drop(child.stdin.take());
         child.stdout.take().unwrap().read_to_end(&mut Vec::new()).unwrap();
-        // Its output is closed before it has ended.
+        // Its output closes before the process has ended.
         while look_up(child.id()) != Process::Absent {
             std::thread::yield_now();
         }

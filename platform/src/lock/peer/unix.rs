@@ -1,4 +1,4 @@
-//! Other Unix systems tell whether a process is there, and nothing else that is simple to ask.
+//! Other Unix systems: only the existence of a process is known.
 
 use super::Process;
 

@@ -1,5 +1,5 @@
-//! Windows tells whether a process is there. Which script an interpreter runs it does not tell
-//! simply.
+//! Windows: only the existence of a process is known. There is no simple call for the script that
+//! an interpreter runs.
 #![expect(unsafe_code, reason = "Win32 has no safe interface to these")]
 
 use std::{

@@ -1,4 +1,4 @@
-//! Where the session bus is, and what to say when it is not there or is not this user's.
+//! Finds the session bus, and words the error if it is missing or not this user's.
 
 use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
@@ -14,10 +14,10 @@ use super::owner;
 use crate::text::shown;
 use crate::vault::VaultError;
 
-/// A stream to the user's own session bus, which has been greeted, and the id of that bus. Never
-/// starts one.
+/// Connects to the user's own session bus. Returns a stream on which the greeting is done, and the
+/// bus id. Never starts a bus.
 ///
-/// Of several addresses each is tried until one is the user's bus.
+/// If there are several addresses, they are tried in order until one is the user's bus.
 pub(super) fn connect(until: Instant) -> Result<(UnixStream, String), Fault> {
     let Some(list) = std::env::var_os(VARIABLE).filter(|list| !list.is_empty()) else {
         return reach(&Address::of_login(), until).map_err(|failure| match failure {
@@ -35,9 +35,9 @@ pub(super) fn connect(until: Instant) -> Result<(UnixStream, String), Fault> {
     for address in list.as_bytes().split(|byte| *byte == b';').filter(|text| !text.is_empty()) {
         match Address::parse(address).and_then(|address| reach(&address, until)) {
             Ok(bus) => return Ok(bus),
-            // There is no time for another one.
+            // No time is left for another address.
             Err(Failure::Greeting(fault @ Fault::Elapsed)) => return Err(fault),
-            // That a bus is another user's tells more than that one is not there.
+            // "Belongs to another user" tells the user more than "not reachable".
             Err(refused @ Failure::Refused { .. }) => failure = Some(refused),
             Err(other) => failure = failure.or(Some(other)),
         }
@@ -45,7 +45,7 @@ pub(super) fn connect(until: Instant) -> Result<(UnixStream, String), Fault> {
     Err(failure.map_or_else(|| missing(not_there(), None), Into::into))
 }
 
-/// Nothing is written before the owner is known, and nothing but the greeting before the id is.
+/// Writes nothing before the owner is known, and nothing but the greeting before the id is known.
 fn reach(address: &Address, until: Instant) -> Result<(UnixStream, String), Failure> {
     let socket = address.socket();
     let unreachable = |source| Failure::Unreachable { socket: socket.to_string(), source };
@@ -70,13 +70,13 @@ fn reach(address: &Address, until: Instant) -> Result<(UnixStream, String), Fail
     Ok((stream, id))
 }
 
-/// Why an address leads to no bus of the user.
+/// Why an address does not lead to the user's bus.
 enum Failure {
-    /// Nobody listens, or the address is none of a unix socket.
+    /// Nobody listens, or the address is not that of a unix socket.
     Unreachable { socket: String, source: io::Error },
-    /// Somebody else listens.
+    /// Another user, or a later bus, listens.
     Refused { reason: String },
-    /// What listens did not greet as a bus does.
+    /// The listener did not greet as a bus does.
     Greeting(Fault),
 }
 
@@ -106,7 +106,7 @@ fn not_there() -> String {
 #[derive(Debug, PartialEq, Eq)]
 struct Address {
     place: SocketPlace,
-    /// The id that the bus must have, if the address says it.
+    /// The id that the bus must have, if the address names one.
     guid: Option<Vec<u8>>,
 }
 
@@ -117,7 +117,7 @@ enum SocketPlace {
 }
 
 impl Address {
-    /// Where systemd and others put the bus of a login session.
+    /// The bus address that systemd and others use for a login session.
     fn of_login() -> Self {
         Self { place: SocketPlace::Path(runtime_folder().join("bus")), guid: None }
     }
@@ -166,7 +166,7 @@ impl Address {
         }
     }
 
-    /// The socket as it is shown to a user.
+    /// The socket as shown to a user.
     fn socket(&self) -> Cow<'_, str> {
         let text = |name: &OsStr| shown(&name.to_string_lossy()).into_owned();
         match &self.place {
@@ -176,7 +176,7 @@ impl Address {
     }
 }
 
-/// A value without its `%` escapes; `None` if one is cut off or is no number.
+/// A value without its `%` escapes. Returns `None` if an escape is cut off or not a number.
 fn unescaped(value: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = value.iter();
     let mut plain = Vec::with_capacity(value.len());
@@ -192,7 +192,7 @@ fn unescaped(value: &[u8]) -> Option<Vec<u8>> {
     Some(plain)
 }
 
-/// The XDG base directory specification's runtime folder.
+/// The runtime folder of the XDG base directory specification.
 fn runtime_folder() -> PathBuf {
     std::env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty()).map_or_else(
         || Path::new("/run/user").join(rustix::process::geteuid().as_raw().to_string()),

@@ -1,8 +1,9 @@
-//! A connection to the session bus that one thread drives by itself, with a deadline on everything.
+//! A connection to the session bus that the calling thread drives itself, with a deadline on every
+//! step.
 //!
-//! zbus gets a socket of ours and no executor thread, and [`Bus::run`] polls both. So a call needs
-//! no reactor shared by the process, which a forked child could not use, no runtime's feature
-//! matters, and at the deadline everything just stops.
+//! zbus gets our own socket and no executor thread; [`Bus::run`] polls both. So a call needs no
+//! process-wide reactor, which a forked child could not use, and depends on no async runtime. At
+//! the deadline everything simply stops.
 
 use std::future::Future;
 use std::io;
@@ -22,7 +23,7 @@ use super::names::{ANSWER_LIMIT, BUS, BUS_PATH};
 use super::socket::{Ends, News, Wire};
 use crate::vault::Turn;
 
-/// A connection, closed when dropped.
+/// A connection. Closed on drop.
 pub(super) struct Bus {
     wire: Arc<Wire>,
     connection: zbus::Connection,
@@ -47,7 +48,7 @@ impl Bus {
         &self.connection
     }
 
-    /// Asks the bus itself.
+    /// Calls a method of the bus itself.
     pub(super) fn ask<T>(
         &self,
         turn: &Turn,
@@ -62,24 +63,25 @@ impl Bus {
         Ok(self.run(Some(turn.until), call)??.body().deserialize()?)
     }
 
-    /// Asks the bus for the messages that fit `rules`.
+    /// Subscribes to the messages that match `rules`.
     pub(super) fn watch(&self, turn: &Turn, rules: [&str; 3]) -> Result<(), Fault> {
         turn.remaining()?;
         let add =
             |rule| self.connection.call_method(Some(BUS), BUS_PATH, Some(BUS), "AddMatch", rule);
+        // Sent together, so the three calls wait only once.
         let [one, two, three] = rules.each_ref().map(add);
         let all = future::try_zip(future::try_zip(one, two), three);
         self.run(Some(turn.until), all)??;
         Ok(())
     }
 
-    /// What the service has told of its items and collections since the last time.
+    /// The item and collection signals received since the last call of this method.
     pub(super) fn news(&self) -> Vec<News> {
         self.wire.news()
     }
 
-    /// Runs `call` until it returns, or until `until`; without one for as long as the connection
-    /// lives.
+    /// Runs `call` until it returns or `until` passes. Without `until` it runs as long as the
+    /// connection lives.
     pub(super) fn run<T>(
         &self,
         until: Option<Instant>,
@@ -88,7 +90,7 @@ impl Bus {
         self.run_taking(ANSWER_LIMIT, until, call)
     }
 
-    /// The same for a call whose answer may have up to `limit` bytes.
+    /// As [`run`](Self::run), for a call whose answer may have up to `limit` bytes.
     pub(super) fn run_taking<T>(
         &self,
         limit: usize,
@@ -99,11 +101,12 @@ impl Bus {
         drive(&self.wire, Some(self.connection.executor()), until, call)
     }
 
-    /// Whether the service that has answered so far has gone, by what has arrived until now. No
-    /// call is made.
+    /// Whether the service that has answered so far is gone, judged by the messages received until
+    /// now. Makes no call.
     pub(super) fn is_over(&self) -> bool {
         let executor = self.connection.executor();
         let mut context = Context::from_waker(Waker::noop());
+        // Bounded, so that a peer that sends without end cannot keep this busy.
         for _ in 0..MAX_BACKLOG {
             if pin!(executor.tick()).poll(&mut context).is_pending() && !self.wire.wake_if_ready() {
                 break;
@@ -112,7 +115,7 @@ impl Bus {
         self.wire.is_over()
     }
 
-    /// The same, by what the last call has seen.
+    /// As [`is_over`](Self::is_over), but judged only by what the last call received.
     pub(super) fn was_over(&self) -> bool {
         self.wire.is_over()
     }
@@ -120,7 +123,8 @@ impl Bus {
 
 impl Drop for Bus {
     fn drop(&mut self) {
-        // A forked child may hold a copy of the socket; the service must see the end all the same.
+        // Shut down explicitly: a forked child may hold a copy of the socket, and closing ours
+        // would not end the connection.
         self.wire.shut_down();
     }
 }
@@ -139,6 +143,7 @@ fn drive<T>(
         match executor {
             Some(executor) => loop {
                 executor.tick().await;
+                // Yield after each task, so that the call and the deadline are checked in between.
                 future::yield_now().await;
             },
             None => std::future::pending::<()>().await,
@@ -148,6 +153,7 @@ fn drive<T>(
         if let Poll::Ready(value) = call.as_mut().poll(&mut context) {
             return Ok(value);
         }
+        // Only with a deadline: a write without one waits for its own answer.
         if until.is_some() && wire.is_over() {
             return Err(Stopped::Failed(io::Error::from(io::ErrorKind::ConnectionAborted).into()));
         }
@@ -175,5 +181,5 @@ impl Wake for Woken {
     }
 }
 
-/// Messages that may lie unread before the next call.
+/// How many unread messages are processed before the next call.
 const MAX_BACKLOG: usize = 1000;

@@ -1,4 +1,4 @@
-//! Errors of the bus and the service, sorted by what to do next.
+//! Errors of the bus and the service, grouped by what to do next.
 
 use std::io::ErrorKind;
 
@@ -6,24 +6,25 @@ use secret_service::Error as CrateError;
 
 use crate::vault::{Source, Turn, VaultError};
 
-/// Why a step did not succeed.
+/// Why a step failed.
 #[derive(Debug)]
 pub(super) enum Fault {
     /// The deadline passed during the step.
     Elapsed,
-    /// The object is not there any more: search again.
+    /// The object no longer exists. Search again.
     Gone(zbus::Error),
-    /// The session is not known to the service, which has been started again: connect again.
+    /// The service does not know the session, because it was restarted. Connect again.
     Stale(zbus::Error),
-    /// The connection or the service ended during the step: whether it took effect is unknown.
+    /// The connection or the service ended during the step. Whether the step took effect is
+    /// unknown.
     Lost(zbus::Error),
-    /// What the session carried cannot be decrypted: the two ends do not have the same key.
+    /// A secret could not be decrypted, because the two ends have different keys.
     Mismatch(CrateError),
-    /// What came is too large, so the connection was closed.
+    /// A message was too large, so the connection was closed.
     Excess(zbus::Error),
-    /// An answer that cannot be understood.
+    /// An answer that cannot be parsed.
     Garbled(Source),
-    /// An answer.
+    /// A final answer for the caller.
     Said(VaultError),
 }
 
@@ -32,12 +33,12 @@ pub(super) enum Fault {
 pub(super) enum Stopped {
     /// The deadline passed.
     Elapsed,
-    /// The connection could not be made, or has ended.
+    /// The connection could not be made or has ended.
     Failed(zbus::Error),
 }
 
 impl Fault {
-    /// What the caller is told when nothing more is tried.
+    /// The error for the caller when no further attempt is made.
     pub(super) fn into_error(self, turn: &Turn) -> VaultError {
         match self {
             Self::Said(error) => error,
@@ -48,8 +49,8 @@ impl Fault {
         }
     }
 
-    /// The same for a step that writes, or that follows one: a service that was started again
-    /// meanwhile has lost the session, not what was written before.
+    /// The error of a step that writes or follows a write. A restarted service has lost the
+    /// session, but not what was written before.
     pub(super) fn into_write_error(self, turn: &Turn) -> VaultError {
         match self {
             Self::Gone(_) | Self::Said(_) => self.into_error(turn),
@@ -59,13 +60,12 @@ impl Fault {
         }
     }
 
-    /// The same for a step after one that wrote: that there was no time for it does not take the
-    /// write back.
+    /// The error of a step after a write. Running out of time here does not undo the write.
     pub(super) fn into_error_after_write(self, turn: &Turn) -> VaultError {
         self.into_write_error(turn).after_a_write()
     }
 
-    /// What broke; none if only time passed.
+    /// The underlying error. Returns `None` if only time passed.
     fn into_source(self) -> Option<Source> {
         match self {
             Self::Elapsed => None,
@@ -78,20 +78,20 @@ impl Fault {
         }
     }
 
-    /// The service that was asked is not there any more.
+    /// The fault if the service that was asked is gone.
     pub(super) fn gone_away() -> Self {
         let text = "the secret service ended or was replaced during the call";
         Self::Lost(std::io::Error::new(ErrorKind::ConnectionAborted, text).into())
     }
 
-    /// Whether the connection is of no more use.
+    /// Whether the connection can no longer be used.
     pub(super) fn ends_connection(&self) -> bool {
         matches!(self, Self::Elapsed | Self::Stale(_) | Self::Lost(_) | Self::Excess(_))
     }
 
-    /// The same fault of a call that opened an encrypted session: what the service calls invalid is
-    /// the public key drawn for it (KWallet refuses one that begins with a zero byte), and the next
-    /// one is another.
+    /// The fault of a call that opens an encrypted session. `InvalidArgs` then refers to our random
+    /// public key: KWallet refuses one that starts with a zero byte. The next session draws another
+    /// key.
     pub(super) fn of_opening(error: CrateError) -> Self {
         match error {
             CrateError::Zbus(zbus::Error::MethodError(name, ..))
@@ -180,8 +180,8 @@ fn kind(name: &str) -> Kind {
         "org.freedesktop.DBus.Error.AccessDenied" | "org.freedesktop.DBus.Error.AuthFailed" => {
             Kind::Denied
         }
-        // Not the other names that begin with `Spawn.`: there a service is installed, and its start
-        // has failed this once.
+        // Other `Spawn.` errors are not listed: there the service is installed, and only this start
+        // failed.
         "org.freedesktop.DBus.Error.ServiceUnknown"
         | "org.freedesktop.DBus.Error.NameHasNoOwner"
         | "org.freedesktop.DBus.Error.Spawn.ServiceNotFound"

@@ -1,7 +1,7 @@
-//! The greeting of a bus, before the first message: who we are, and which bus it is.
+//! The D-Bus greeting before the first message: authenticates us and returns the bus id.
 //!
-//! Spoken here and not by zbus: what is no bus may answer anything, and until the bus has said its
-//! id it is not known to be the user's. The words are those of
+//! Done here and not by zbus: a peer that is not a bus may send anything, and until it has sent its
+//! id it is not known to be the user's bus. The protocol is that of
 //! <https://dbus.freedesktop.org/doc/dbus-specification.html#auth-protocol>.
 
 use std::io;
@@ -16,7 +16,7 @@ use super::error::Fault;
 use crate::text::{hexadecimal, shown};
 use crate::vault::VaultError;
 
-/// Greets the bus at the other end of `stream` and returns its id. The next bytes are messages.
+/// Greets the bus at the other end of `stream` and returns its id. Messages follow.
 pub(super) fn exchange(stream: &UnixStream, until: Instant) -> Result<String, Fault> {
     stream.set_nonblocking(true).map_err(lost)?;
     let user = rustix::process::geteuid().as_raw().to_string();
@@ -42,7 +42,7 @@ fn bus_id(answer: &[u8]) -> Result<String, Fault> {
     }
 }
 
-/// One line without its end. A bus says nothing more before it is told to begin.
+/// Reads one line without its line end. A bus sends nothing more before `BEGIN`.
 fn line(stream: &UnixStream, until: Instant) -> Result<Vec<u8>, Fault> {
     let mut line = Vec::new();
     let mut part = [0; LINE_LIMIT];
@@ -84,6 +84,7 @@ fn wait_for(stream: &UnixStream, what: PollFlags, until: Instant) -> Result<(), 
     let left = until.saturating_duration_since(Instant::now());
     let wait = Timespec::try_from(left).ok();
     match poll(&mut [PollFd::new(stream, what)], wait.as_ref()) {
+        // Checked first: data that keeps arriving must not extend the deadline.
         _ if left == Duration::ZERO => Err(Fault::Elapsed),
         Ok(0) => Err(Fault::Elapsed),
         Ok(_) | Err(Errno::INTR) => Ok(()),
@@ -101,7 +102,7 @@ fn no_bus(greeting: &str) -> Fault {
     VaultError::failed(text).into()
 }
 
-/// Hexadecimal digits of the id of a bus.
+/// The length of a bus id in hexadecimal digits.
 const ID_LENGTH: usize = 32;
 /// Longer than any answer of a bus.
 const LINE_LIMIT: usize = 1024;

@@ -1,4 +1,4 @@
-//! What a call on an item is made of: finding it, making it, giving it its secret.
+//! The building blocks of calls on items: find, create, set the secret, delete.
 
 use zbus::zvariant::OwnedObjectPath;
 
@@ -9,8 +9,8 @@ use super::{GONE_AGAIN, MAX_OTHERS, SESSIONS, SecretService, key};
 use crate::vault::{Asked, IsOurs, Secret, Session, VaultError};
 
 impl SecretService {
-    /// `None` if the collection that was found, or its service, is not there any more: nothing was
-    /// created.
+    /// Creates an empty item. Returns `None` if the collection that was found, or its service, is
+    /// gone; then nothing was created.
     pub(super) fn create_empty(
         &mut self,
         asked: Asked<'_>,
@@ -29,8 +29,8 @@ impl SecretService {
         self.write_or_gone(asked.turn, |link| link.create_empty(&collection, asked.item))
     }
 
-    /// Gives the empty item its secret and reads it back; `false` if the session does not carry it
-    /// whole.
+    /// Sets the secret of the empty item and reads it back. Returns `false` if the session does not
+    /// transfer it intact.
     pub(super) fn fill(
         &mut self,
         path: &OwnedObjectPath,
@@ -39,7 +39,7 @@ impl SecretService {
     ) -> Result<bool, VaultError> {
         match self.write_or_gone(asked.turn, |link| link.set_secret(path, asked, secret)) {
             Ok(Some(())) => self.read_back(path, asked, secret),
-            // An unknown session and an unknown item go by the same name.
+            // The service reports an unknown session and an unknown item with the same error.
             Ok(None) => Ok(false),
             Err(error) => {
                 self.remove_unfinished(path);
@@ -48,8 +48,8 @@ impl SecretService {
         }
     }
 
-    /// Whether the secret that was just set comes back; `false` if the session or the item is gone,
-    /// or the session does not carry it whole.
+    /// Checks that the secret just set can be read back. Returns `false` if the session or the item
+    /// is gone, or the session does not transfer it intact.
     pub(super) fn read_back(
         &mut self,
         path: &OwnedObjectPath,
@@ -69,7 +69,7 @@ impl SecretService {
         }
     }
 
-    /// Deletes each item that has exactly these attributes; `false` if there was none.
+    /// Deletes each item with exactly these attributes. Returns `false` if there was none.
     pub(super) fn delete_all(
         &mut self,
         asked: Asked<'_>,
@@ -87,7 +87,7 @@ impl SecretService {
         Err(VaultError::failed(GONE_AGAIN))
     }
 
-    /// `false` if an item, or the service, was not there any more when it was to be deleted.
+    /// Returns `false` if an item or the service was gone when it was to be deleted.
     fn try_delete_all(
         &mut self,
         asked: Asked<'_>,
@@ -105,7 +105,7 @@ impl SecretService {
         Ok(true)
     }
 
-    /// What a deletion deletes; nothing is.
+    /// The items that a deletion would delete. Deletes nothing.
     pub(super) fn find_deletable(
         &mut self,
         asked: Asked<'_>,
@@ -136,15 +136,15 @@ impl SecretService {
         Ok(Some((path, secret)))
     }
 
-    /// Whether the search must be made once more: another program has made an item meanwhile, or
-    /// the one whose place was known is locked by now, and another may not be.
+    /// Whether to search once more. Either another program has created an item since, or the
+    /// remembered item is now locked and another one may not be.
     fn is_to_look_again<T>(&mut self, read: &Result<T, Fault>, asked: Asked<'_>) -> bool {
         let is_locked = matches!(read, Err(Fault::Said(VaultError::Locked { .. })));
         let was_known = is_locked && self.found.remove(&key(asked)).is_some();
         self.forget_if_outdated() || was_known
     }
 
-    /// The path of `item`, without a call where it is known.
+    /// The path of `item`. Makes no call if it is remembered.
     pub(super) fn find(&mut self, asked: Asked<'_>) -> Result<Option<OwnedObjectPath>, Fault> {
         self.link(asked.place, asked.turn)?;
         self.forget_if_outdated();
@@ -158,12 +158,12 @@ impl SecretService {
         Ok(one)
     }
 
-    /// Forgets where items were found if the service has told of something since that makes another
-    /// one the one that is meant. Whether it has.
+    /// Forgets the remembered paths if a signal means that another item may now be the right one.
+    /// Returns whether it did.
     ///
-    /// That an item comes is told, too, when it is replaced, as libsecret does it to store a
-    /// secret. Its attributes stay the same or become fewer then, so one that a search did not find
-    /// does not become one that it finds.
+    /// libsecret replaces an item to store a secret, and the service then signals a creation too.
+    /// The attributes of a replaced item stay the same or become fewer. So an item that a search
+    /// did not find cannot become one that it finds.
     fn forget_if_outdated(&mut self) -> bool {
         let Some(link) = &self.link else { return false };
         let is_known = |path: &_| self.found.values().any(|known| known == path);
@@ -172,13 +172,14 @@ impl SecretService {
             is_outdated |= match news {
                 News::ItemCame(path) => !is_known(&path) && self.others.insert(path),
                 News::ItemWent(path) => {
-                    // Its path may be another item's next.
+                    // Another item may get its path.
                     self.others.remove(&path);
                     is_known(&path)
                 }
                 News::CollectionChanged => true,
             };
         }
+        // Too many to remember: search again, as if any of them mattered.
         if self.others.len() > MAX_OTHERS {
             self.others.clear();
             is_outdated = true;

@@ -1,4 +1,4 @@
-//! What can be told of a message by its first bytes:
+//! Checks on the first bytes of a D-Bus message:
 //! <https://dbus.freedesktop.org/doc/dbus-specification.html#message-protocol-messages>.
 
 use std::io;
@@ -7,26 +7,26 @@ use zbus::names::{BusName, ErrorName, InterfaceName, MemberName, UniqueName};
 use zbus::zvariant::serialized::{Context, Data};
 use zbus::zvariant::{Endian, Value};
 
-/// Bytes that tell how large a message is.
+/// How many bytes determine the size of a message.
 pub(super) const START: usize = 16;
 
-/// Bytes of the body and of the header's fields.
+/// The size of the body plus the header's fields, in bytes.
 pub(super) fn size(start: &[u8]) -> u64 {
     u64::from(number(start, BODY_SIZE)) + u64::from(number(start, FIELDS_SIZE))
 }
 
-/// Whether it answers a call, and not with an error.
+/// Whether the message is a method return, not an error.
 pub(super) fn is_answer(start: &[u8]) -> bool {
     start[1] == ANSWER
 }
 
-/// Bytes before the padding of the body.
+/// The size of the header without the padding before the body.
 pub(super) fn header_size(start: &[u8]) -> usize {
     START + number(start, FIELDS_SIZE) as usize
 }
 
-/// Refuses a message that has a name which is none: a bus passes on no such message, and zbus would
-/// panic when it is asked for the name.
+/// Refuses a message with an invalid name. A bus forwards no such message, and zbus would panic
+/// when asked for the name.
 pub(super) fn check_names(header: &[u8]) -> io::Result<()> {
     let garbled = || io::Error::from(io::ErrorKind::InvalidData);
     let context = Context::new_dbus(endian(header), FIELDS_SIZE);
@@ -63,5 +63,5 @@ fn endian(start: &[u8]) -> Endian {
 
 const BODY_SIZE: usize = 4;
 const FIELDS_SIZE: usize = 12;
-/// The type of an answer that is no error.
+/// The message type METHOD_RETURN.
 const ANSWER: u8 = 2;

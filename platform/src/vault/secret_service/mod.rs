@@ -1,19 +1,19 @@
 //! The Secret Service of Linux and the BSDs: gnome-keyring, KWallet, KeePassXC and others.
 //!
-//! Specification: <https://specifications.freedesktop.org/secret-service/>. One connection and one
-//! session are kept, and the path of each item found, for as long as the service does not change:
-//! the bus tells when its name goes from its owner. So the answers of one call are never mixed from
-//! two services, and no write goes by a path that another service gave.
+//! Specification: <https://specifications.freedesktop.org/secret-service/>.
 //!
-//! An item is created empty and then given its secret: `CreateItem` must be called by hand, because
-//! the crate would run any prompt it returns, and only the crate's own session can encrypt. No
-//! secret crosses the bus in clear unless the place asks for a plain session.
+//! One connection, one session and the path of each found item are kept while the service stays the
+//! same. The bus signals when the service's name changes its owner. So one call never mixes answers
+//! of two services, and no write uses a path from another service.
 //!
-//! What holds for every service and not only for the one it was seen with: an encrypted session may
-//! fail by the numbers drawn for it (KWallet before 6.25 in one of a hundred), so another is
-//! opened, twice at most; and a locked service may answer `GetSecret` with nothing and `SetSecret`
-//! without setting anything (KWallet), so an empty secret and a write count only in an unlocked
-//! collection.
+//! An item is created empty and then gets its secret. `CreateItem` must be called directly, because
+//! the crate would run any prompt that it returns, and only the crate's own session can encrypt. No
+//! secret crosses the bus in clear text unless the place asks for a plain session.
+//!
+//! Two precautions apply to every service. An encrypted session may fail because of its random key
+//! (KWallet before 6.25: one in a hundred), so up to two more sessions are tried. And a locked
+//! service may answer `GetSecret` with an empty secret and `SetSecret` without storing anything
+//! (KWallet). So an empty secret and a write count only in an unlocked collection.
 
 mod address;
 mod connection;
@@ -49,15 +49,15 @@ pub(super) fn open() -> Box<dyn Backend> {
 #[derive(Default)]
 struct SecretService {
     link: Option<Link>,
-    /// Valid for the sessions of `link` only.
+    /// Valid only for the sessions of `link`.
     found: HashMap<Key, OwnedObjectPath>,
-    /// Items that the service of `link` told of and that no search found which was made since.
+    /// Items that the service of `link` signalled and that no later search found.
     others: HashSet<OwnedObjectPath>,
-    /// Whether a secret came whole over the encrypted session of `link`.
+    /// Whether a secret was transferred intact over the encrypted session of `link`.
     proven: bool,
 }
 
-/// What finds an item: the attributes that are searched by, and those that tell it from others.
+/// What identifies an item: the attributes searched by, and those that distinguish it from others.
 type Key = [Vec<(String, String)>; 2];
 
 impl Backend for SecretService {
@@ -76,7 +76,7 @@ impl Backend for SecretService {
                 self.found.insert(key(asked), path);
                 return Ok(());
             }
-            // A path of a service that is gone may be another item's in the next one.
+            // If the service is gone, the path may belong to another item of its successor.
             if self.link.as_ref().is_none_or(Link::is_over) {
                 return Err(Fault::gone_away().into_write_error(asked.turn));
             }
@@ -89,7 +89,7 @@ impl Backend for SecretService {
     fn write(&mut self, asked: Asked<'_>, secret: &[u8]) -> Result<(), VaultError> {
         check_size(secret)?;
         for _ in 0..SESSIONS {
-            // What is there is read over a session that is not proven, before it is given up.
+            // Over a session that is not proven, read the old secret before it is overwritten.
             let found = match self.is_proven(asked.place) {
                 true => self.repeat(asked.turn, |vault| vault.find(asked))?,
                 false => match self.repeat(asked.turn, |vault| vault.try_read(asked)) {
@@ -197,9 +197,9 @@ fn check_size(secret: &[u8]) -> Result<(), VaultError> {
     }
 }
 
-/// Items of others that are remembered.
+/// How many other items are remembered.
 const MAX_OTHERS: usize = 1000;
-/// Sessions that are tried for one call.
+/// How many sessions are tried for one call.
 const SESSIONS: usize = 3;
 const NOT_KEPT: &str = "the vault did not keep the item, each time that it was tried";
 const GONE_AGAIN: &str = "the vault removed the item again and again during the call";

@@ -1,4 +1,4 @@
-//! Names on the bus, and how large an answer may be.
+//! D-Bus names, and the size limit of an answer.
 
 /// The Secret Service's name:
 /// <https://specifications.freedesktop.org/secret-service/latest/>.
@@ -12,5 +12,5 @@ pub(super) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 pub(super) const BUS: &str = "org.freedesktop.DBus";
 pub(super) const BUS_PATH: &str = "/org/freedesktop/DBus";
 
-/// No message but the answer with a secret is larger than this, by far.
+/// Far larger than any message except the answer with a secret.
 pub(super) const ANSWER_LIMIT: usize = 1 << 20;

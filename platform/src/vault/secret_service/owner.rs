@@ -1,14 +1,14 @@
-//! Whose bus it is: the user at the other end of a socket, told by the kernel.
+//! Determines the user at the other end of the bus socket, as reported by the kernel.
 
 use std::io;
 use std::os::unix::net::UnixStream;
 
 use crate::user::stands_for_many;
 
-/// The owner, in words for a user, if it is neither this process's effective user nor root.
+/// Describes the owner if it is neither this process's effective user nor root.
 ///
 /// # Errors
-/// Where the system does not tell.
+/// If the system does not report the owner.
 pub(super) fn of_another(stream: &UnixStream) -> io::Result<Option<String>> {
     let (peer, own) = (peer_of(stream)?, rustix::process::geteuid().as_raw());
     if stands_for_many(peer).unwrap_or(true) {
@@ -17,8 +17,8 @@ pub(super) fn of_another(stream: &UnixStream) -> io::Result<Option<String>> {
     Ok((peer != own && peer != ROOT).then(|| format!("user {peer}")))
 }
 
-/// Not by rustix, whose type for it has no room for the process 0, by which the kernel shows a
-/// process from outside this container.
+/// Does not use rustix, whose type cannot represent process id 0. The kernel reports that for a
+/// process outside this container.
 #[cfg(target_os = "linux")]
 fn peer_of(stream: &UnixStream) -> io::Result<u32> {
     use std::os::fd::AsRawFd as _;

@@ -1,12 +1,12 @@
-//! Which program has the service's name on the bus. The bus itself answers, so a silent service
-//! does not matter.
+//! Determines which program owns the service's name on the bus. The bus itself answers, so an
+//! unresponsive service does not matter.
 
 use super::connection::Bus;
 use super::error::Fault;
 use super::names::NAME;
 use crate::vault::{Provider, Turn, VaultError};
 
-/// Over a connection of its own; nothing is started.
+/// Uses its own connection and starts nothing.
 pub(in crate::vault) fn provider(turn: &Turn) -> Result<Option<Provider>, VaultError> {
     owner(turn).map_err(|fault| fault.into_error(turn))
 }
@@ -17,7 +17,7 @@ fn owner(turn: &Turn) -> Result<Option<Provider>, Fault> {
         Err(Fault::Said(VaultError::ServiceMissing { .. })) => return Ok(None),
         answer => answer?,
     };
-    // The owner may have gone since, and not every bus knows the process.
+    // Errors are ignored: the owner may have exited since, and not every bus knows the process.
     let pid: Option<u32> = bus.ask(turn, "GetConnectionUnixProcessID", &owner).ok();
     let program = pid.and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).ok());
     Ok(Some(Provider { pid, program: program.map(|name| name.trim().to_owned()) }))

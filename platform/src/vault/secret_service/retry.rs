@@ -1,4 +1,5 @@
-//! How the connection is kept: when steps are repeated over another one, and when a write is not.
+//! Manages the connection, and decides which steps are retried over another one. Writes are never
+//! retried.
 
 use std::time::{Duration, Instant};
 
@@ -10,8 +11,8 @@ use super::{SESSIONS, SecretService};
 use crate::vault::{Place, Session, Turn, VaultError};
 
 impl SecretService {
-    /// Steps that only read, again with another session if the service was replaced, an object
-    /// vanished beneath them or the session is of no use.
+    /// Runs steps that only read. Retries them with another session if the service was replaced, an
+    /// object vanished, or the session is unusable.
     pub(super) fn repeat<T>(
         &mut self,
         turn: &Turn,
@@ -19,8 +20,9 @@ impl SecretService {
     ) -> Result<T, VaultError> {
         for _ in 1..SESSIONS {
             match self.step(&mut steps) {
-                // An unknown session and an unknown item go by the same name.
+                // The service reports an unknown session and an unknown item with the same error.
                 Err(Fault::Gone(_) | Fault::Mismatch(_)) => self.disconnect(),
+                // `step` has already disconnected.
                 Err(Fault::Stale(_) | Fault::Lost(_)) => {}
                 other => return other.map_err(|fault| fault.into_error(turn)),
             }
@@ -29,9 +31,9 @@ impl SecretService {
         self.step(&mut steps).map_err(|fault| fault.into_error(turn))
     }
 
-    /// A step that writes. Waited for until it returns; what the service would prompt for is
-    /// `Locked`. `None` if the object to change is not there, the service does not know the
-    /// session, or it is another than the one that was asked before: nothing was written.
+    /// Runs a step that writes, and waits until it returns. If the service wants a prompt, the
+    /// result is `Locked`. Returns `None` if nothing was written: the object does not exist, the
+    /// session is unknown, or the service was replaced.
     pub(super) fn write_or_gone<T>(
         &mut self,
         turn: &Turn,
@@ -43,6 +45,7 @@ impl SecretService {
         };
         match turn.write(|| self.step(write)) {
             Ok(Prompt::NotNeeded(value)) => Ok(Some(value)),
+            // A prompt that is left open would stay on the user's screen.
             Ok(Prompt::Needed(prompt)) => {
                 let dismissed = self.step(|vault| vault.linked()?.dismiss(&prompt, cleanup_end()));
                 drop(dismissed);
@@ -56,9 +59,9 @@ impl SecretService {
         }
     }
 
-    /// Takes back what `create` could not finish. May run after the deadline, when nobody waits any
-    /// more; waited for like every write, because it must not remove what the next holder of a lock
-    /// has stored in the same item.
+    /// Removes an item that `create` could not finish. May run after the deadline, when the caller
+    /// is gone. It waits like any write, because a late removal could delete what the next lock
+    /// holder has stored in the same item.
     pub(super) fn remove_unfinished(&mut self, path: &OwnedObjectPath) {
         let removed = self.step(|vault| match vault.linked()?.delete(path)? {
             Prompt::NotNeeded(()) => Ok(()),
@@ -103,7 +106,7 @@ impl SecretService {
         Ok(link)
     }
 
-    /// The link that an earlier step of the same chain made.
+    /// The link that an earlier step of the same call made.
     pub(super) fn linked(&self) -> Result<&Link, Fault> {
         self.link.as_ref().ok_or_else(|| Fault::Lost(not_connected()))
     }
@@ -113,6 +116,7 @@ fn not_connected() -> zbus::Error {
     std::io::Error::from(std::io::ErrorKind::NotConnected).into()
 }
 
+// The deadline of the call may have passed already.
 fn cleanup_end() -> Instant {
     Instant::now() + Duration::from_millis(250)
 }

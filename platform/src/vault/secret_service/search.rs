@@ -1,11 +1,11 @@
-//! Which of the service's items a call is about.
+//! Decides which of the service's items a call is about.
 //!
-//! Looked for as libsecret does it, so that a program in another language means the same item: in
-//! every collection, by the attributes alone, so that an item with more attributes is a match too;
-//! and of several the first that is not locked, in the order in which the service names them. One
-//! thing is decided otherwise: an item with exactly these attributes goes before one with more,
-//! which may belong to somebody else. So while such an item is locked, none with more is taken in
-//! its place.
+//! The search follows libsecret, so that a program in another language finds the same item. It
+//! covers every collection and compares only the attributes given, so an item with more attributes
+//! matches too. Of several matches the first unlocked one counts, in the order of the service.
+//!
+//! One rule differs: an item with exactly these attributes precedes one with more, which may belong
+//! to another program. So while such an item is locked, no other match replaces it.
 
 use std::collections::HashMap;
 
@@ -22,7 +22,7 @@ impl Matches {
         self.unlocked.is_empty() && self.locked.is_empty()
     }
 
-    /// Those that are not locked; an error if there are locked ones alone.
+    /// The unlocked items. Fails if there are only locked ones.
     fn into_readable(self) -> Result<Vec<OwnedObjectPath>, VaultError> {
         match self.unlocked.is_empty() && !self.locked.is_empty() {
             true => Err(VaultError::Locked { source: None }),
@@ -37,7 +37,7 @@ pub(super) enum Meant {
     Locked(OwnedObjectPath),
 }
 
-/// The item that is read and written, and all that were found unlocked.
+/// The item that is read and written, and all unlocked matches.
 pub(super) fn the_one(
     link: &Link,
     asked: Asked<'_>,
@@ -50,7 +50,7 @@ pub(super) fn the_one(
     }
 }
 
-/// Which of what was found is read and written.
+/// Which of the matches is read and written.
 pub(super) fn meant(
     link: &Link,
     asked: Asked<'_>,
@@ -73,7 +73,7 @@ pub(super) fn meant(
     Ok(unlocked.or_else(|| found.locked.first().cloned().map(Meant::Locked)))
 }
 
-/// The secret of each item that is not locked; equal ones once.
+/// The distinct secrets of all unlocked items.
 pub(super) fn secrets(link: &Link, asked: Asked<'_>) -> Result<Vec<Secret>, Fault> {
     let found = search(link, asked, &asked.item.attributes, could_hide_an_item)?.into_readable()?;
     let mut secrets = Vec::new();
@@ -86,9 +86,8 @@ pub(super) fn secrets(link: &Link, asked: Asked<'_>) -> Result<Vec<Secret>, Faul
     Ok(secrets)
 }
 
-/// The items that have exactly these attributes and whose secret `is_ours` accepts. While one of
-/// them is locked it is an error: who was told that all are deleted must not find one again after
-/// the next login.
+/// The items that have exactly these attributes and whose secret `is_ours` accepts. Fails if one of
+/// them is locked: after "all are deleted", none may reappear at the next login.
 pub(super) fn to_delete(
     link: &Link,
     asked: Asked<'_>,
@@ -100,8 +99,8 @@ pub(super) fn to_delete(
             return Err(VaultError::Locked { source: None }.into());
         }
     }
-    // gnome-keyring reads a collection's file again whenever it changed, and a search misses a
-    // locked item from then on.
+    // gnome-keyring rereads a collection's file whenever it changes. After that a search misses
+    // locked items.
     if hidden_copy(link, asked)?.is_some() {
         return Err(VaultError::Locked { source: None }.into());
     }
@@ -118,8 +117,8 @@ pub(super) fn to_delete(
     Ok(exact)
 }
 
-/// The items that differ from the one asked for in the attribute alone that has its account; `None`
-/// if it has no such attribute, or no other.
+/// The items that differ from the one asked for only in the attribute that holds its account.
+/// Returns `None` if there is no such attribute, or no other one.
 pub(super) fn list(link: &Link, asked: Asked<'_>) -> Result<Option<Vec<Listed>>, Fault> {
     let attributes = &asked.item.attributes;
     let account = attributes.iter().find(|(_, value)| *value == asked.item.account);
@@ -134,8 +133,8 @@ pub(super) fn list(link: &Link, asked: Asked<'_>) -> Result<Option<Vec<Listed>>,
     Ok(Some(listed))
 }
 
-/// What has these attributes. A locked collection may hide its items, so absence is believed only
-/// if nothing hid one before the search and after it.
+/// Searches by these attributes. A locked collection may hide items, so absence counts only if
+/// nothing could hide one both before and after a search.
 fn search(
     link: &Link,
     asked: Asked<'_>,
@@ -157,9 +156,9 @@ fn search(
     Ok(Matches::default())
 }
 
-/// Whether the item may be there and not be found: the collection is locked in which it would be
-/// made, or a locked one of gnome-keyring has it. A user may well have others that are never
-/// opened.
+/// Whether the item may exist without being found. That is so if the collection for new items is
+/// locked, or a locked collection of gnome-keyring holds it. Other locked collections are ignored:
+/// a user may have some that are never opened.
 fn would_hide_a_new_item(
     link: &Link,
     asked: Asked<'_>,
@@ -184,7 +183,7 @@ fn could_hide_an_item(
     }
     for collection in link.collections(asked.turn)? {
         match hides(link, &collection, attributes, asked.turn) {
-            // It was removed meanwhile.
+            // The collection was removed since.
             Ok(false) | Err(Fault::Gone(_)) => {}
             hides => return hides,
         }
@@ -193,7 +192,7 @@ fn could_hide_an_item(
 }
 
 /// The item in a locked collection of gnome-keyring that may be exactly this one. A search misses
-/// it if the collection was never unlocked, or was read from its file again since.
+/// it if the collection was never unlocked, or its file was reread since.
 fn hidden_copy(link: &Link, asked: Asked<'_>) -> Result<Option<OwnedObjectPath>, Fault> {
     if !link.is_gnome_keyring(asked.turn)? {
         return Ok(None);
@@ -205,7 +204,7 @@ fn hidden_copy(link: &Link, asked: Asked<'_>) -> Result<Option<OwnedObjectPath>,
             Err(fault) => Err(fault),
         };
         let items = match items {
-            // It was removed meanwhile.
+            // The collection was removed since.
             Err(Fault::Gone(_)) => continue,
             items => items?,
         };
@@ -224,9 +223,9 @@ fn hidden_copy(link: &Link, asked: Asked<'_>) -> Result<Option<OwnedObjectPath>,
     Ok(None)
 }
 
-/// Whether the collection is locked and may hide such an item. gnome-keyring names each item of a
-/// locked one, and its attributes or their hashes. A search does not find by its schema what lies
-/// in one that was never unlocked. Of another service nothing is known.
+/// Whether the collection is locked and may hide such an item. gnome-keyring lists the items of a
+/// locked collection, with their attributes or hashes of them. A search by schema misses items in a
+/// collection that was never unlocked. For other services nothing is known, so the answer is yes.
 fn hides(
     link: &Link,
     collection: &OwnedObjectPath,
@@ -242,7 +241,7 @@ fn hides(
     for item in link.items(collection, turn)? {
         match link.attributes(&item, turn) {
             Ok(theirs) if may_have(&theirs, attributes) => return Ok(true),
-            // It was removed meanwhile.
+            // The item was removed since.
             Ok(_) | Err(Fault::Gone(_)) => {}
             Err(fault) => return Err(fault),
         }
@@ -250,7 +249,7 @@ fn hides(
     Ok(false)
 }
 
-/// Whether an item that shows these attributes may have `ours`.
+/// Whether an item that reports these attributes may have `ours`.
 fn may_have(theirs: &HashMap<String, String>, ours: &[(String, String)]) -> bool {
     ours.iter().all(|(name, value)| {
         theirs.get(name) == Some(value)
@@ -258,8 +257,9 @@ fn may_have(theirs: &HashMap<String, String>, ours: &[(String, String)]) -> bool
     })
 }
 
-/// Whether an item may have exactly these attributes that is locked. Not every service tells what a
-/// locked item has, and gnome-keyring tells the names alone until its collection was unlocked once.
+/// Whether a locked item may have exactly these attributes. Not every service reports the
+/// attributes of a locked item. gnome-keyring reports only names and hashes until the collection
+/// was unlocked once.
 fn may_be_exactly(link: &Link, path: &OwnedObjectPath, asked: Asked<'_>) -> Result<bool, Fault> {
     match link.attributes(path, asked.turn) {
         Ok(theirs) => Ok(theirs.iter().all(|(name, value)| match name.strip_prefix(HASHED) {
@@ -279,8 +279,8 @@ fn is_exactly(item: &Item, theirs: &HashMap<String, String>) -> bool {
         && theirs.iter().all(|theirs| belongs_to(item, theirs))
 }
 
-/// Whether an attribute of an item is one of those that `item` was made with, or one that a service
-/// adds by itself.
+/// Whether an attribute of an item is one that `item` was created with, or one that a service adds
+/// itself.
 fn belongs_to(item: &Item, (name, value): (&String, &String)) -> bool {
     match value_of(item, name) {
         Some(ours) => ours == value,
@@ -293,34 +293,36 @@ fn value_of<'i>(item: &'i Item, name: &str) -> Option<&'i String> {
     ours.find(|(ours, _)| ours == name).map(|(_, value)| value)
 }
 
-/// Whether KeePassXC shows it of every entry, as an attribute of its item.
+/// Whether KeePassXC adds this attribute to every item.
 fn is_added(name: &str) -> bool {
     let shown = ["FDO_SECRETS_CONTENT_TYPE", "Notes", "Path", "Title", "URL", "UserName", "Uuid"];
     shown.contains(&name)
 }
 
-/// The secret of an item, empty if it is unfinished.
+/// The secret of an item. Empty if the item is unfinished.
 pub(super) fn secret(
     link: &Link,
     path: &OwnedObjectPath,
     asked: Asked<'_>,
 ) -> Result<Secret, Fault> {
     let secret = link.secret(path, asked.place.session, asked.turn)?;
+    // A locked service may answer with an empty secret instead of an error.
     if secret.is_empty() && link.is_item_locked(path, asked.turn)? {
         return Err(VaultError::Locked { source: None }.into());
     }
     Ok(secret)
 }
 
-/// An attribute's value as gnome-keyring tells it of an item in a locked collection: its MD5, as
-/// the collection's file has it in clear. It tells values apart, and protects nothing.
+/// The form in which gnome-keyring reports an attribute value of an item in a locked collection:
+/// its MD5, which the collection's file stores in clear text. It only distinguishes values and
+/// protects nothing.
 fn hashed(value: &str) -> String {
     hexadecimal(Md5::digest(value))
 }
 
-/// Before the name of an attribute of whose value gnome-keyring tells the hash.
+/// The prefix of an attribute name whose value gnome-keyring reports as a hash.
 const HASHED: &str = "gkr:compat:hashed:";
-/// What gnome-keyring shows in place of a schema that it was not given, or does not tell.
+/// What gnome-keyring reports instead of a schema that is missing or withheld.
 const NO_SCHEMA: (&str, &str) = ("xdg:schema", "org.freedesktop.Secret.Generic");
 
 #[cfg(test)]

@@ -25,19 +25,19 @@ use crate::vault::{Asked, Collection, Item, Secret, Session, Turn, VaultError};
 pub(super) struct Link {
     encrypted: Option<SecretService<'static>>,
     plain: Option<SecretService<'static>>,
-    /// A session that no secret is sent over: `CreateItem` wants one even for an empty secret.
+    /// A session that carries no secret: `CreateItem` requires one even for an empty secret.
     bare: Option<OwnedObjectPath>,
     pub(super) bus: Bus,
 }
 
-/// What a search found, in the service's order.
+/// The result of a search, in the service's order.
 #[derive(Default)]
 pub(super) struct Matches {
     pub(super) unlocked: Vec<OwnedObjectPath>,
     pub(super) locked: Vec<OwnedObjectPath>,
 }
 
-/// What a call that may want a prompt answered.
+/// The answer of a call that may require a prompt.
 pub(super) enum Prompt<T> {
     NotNeeded(T),
     Needed(OwnedObjectPath),
@@ -51,12 +51,12 @@ impl Link {
         Ok(Self { encrypted: None, plain: None, bare: None, bus })
     }
 
-    /// Whether the service that gave the sessions has gone. Makes no call.
+    /// Whether the service that created the sessions is gone. Makes no call.
     pub(super) fn is_over(&self) -> bool {
         self.bus.is_over()
     }
 
-    /// Opens a session of this kind if there is none yet.
+    /// Opens a session of this kind unless there is one.
     pub(super) fn open(&mut self, kind: Session, turn: &Turn) -> Result<(), Fault> {
         let (session, encryption) = match kind {
             Session::Encrypted => (&mut self.encrypted, EncryptionType::Dh),
@@ -106,7 +106,7 @@ impl Link {
         self.property(turn, collection, COLLECTION_INTERFACE, "Items")
     }
 
-    /// Whether the service is gnome-keyring, which has a second name on the bus.
+    /// Whether the service is gnome-keyring, recognised by its second name on the bus.
     pub(super) fn is_gnome_keyring(&self, turn: &Turn) -> Result<bool, Fault> {
         let owner = |name: &str| match self.bus.ask::<String>(turn, "GetNameOwner", &name) {
             Err(Fault::Said(VaultError::ServiceMissing { .. })) => Ok(None),
@@ -118,8 +118,9 @@ impl Link {
         })
     }
 
-    /// The items with these attributes in every collection. gnome-keyring finds those of a locked
-    /// one too, but by no schema those of one that was never unlocked.
+    /// The items with these attributes in every collection. gnome-keyring also finds those in a
+    /// locked collection. But a search by schema misses those in a collection that was never
+    /// unlocked.
     pub(super) fn search(
         &self,
         attributes: &[(String, String)],
@@ -131,7 +132,7 @@ impl Link {
         Ok(Matches { unlocked, locked })
     }
 
-    /// The attributes that an item has.
+    /// The attributes of an item.
     pub(super) fn attributes(
         &self,
         path: &OwnedObjectPath,
@@ -156,7 +157,7 @@ impl Link {
         self.property(turn, path, ITEM_INTERFACE, "Locked")
     }
 
-    /// Exactly one call over the bus.
+    /// Reads the secret. Makes exactly one call over the bus.
     pub(super) fn secret(
         &self,
         path: &OwnedObjectPath,
@@ -171,7 +172,7 @@ impl Link {
         Ok(Zeroizing::new(secret))
     }
 
-    /// Asks the user to unlock the collection.
+    /// Prompts the user to unlock the collection.
     pub(super) fn unlock(
         &self,
         collection: &OwnedObjectPath,
@@ -185,7 +186,7 @@ impl Link {
         })
     }
 
-    /// Asks the user to unlock the collection that the item is in.
+    /// Prompts the user to unlock the collection that holds the item.
     pub(super) fn unlock_item(
         &self,
         path: &OwnedObjectPath,
@@ -199,7 +200,7 @@ impl Link {
         })
     }
 
-    /// Makes [`create_empty`](Self::create_empty) possible.
+    /// Opens the session that [`create_empty`](Self::create_empty) needs.
     pub(super) fn prepare_creation(&mut self, turn: &Turn) -> Result<(), Fault> {
         if self.bare.is_none() {
             let input = ("plain", Value::from(""));
@@ -232,9 +233,9 @@ impl Link {
         })
     }
 
-    /// Two calls over the bus, and one wait: behind the secret goes the question whether the item
-    /// is locked, because a locked service may answer `SetSecret` as if it had set it. Asked after
-    /// it, so that no lock can come between.
+    /// Sets the secret. Makes two calls over the bus but waits once: the second asks whether the
+    /// item is locked, because a locked service may answer `SetSecret` without storing anything. It
+    /// is sent after the first, so that no lock can come between.
     pub(super) fn set_secret(
         &self,
         path: &OwnedObjectPath,
@@ -298,7 +299,7 @@ impl Link {
         session.as_ref().ok_or_else(|| VaultError::failed("no session is open").into())
     }
 
-    /// Asks for a property. Exactly one call over the bus, as each of these.
+    /// Reads a property. Makes exactly one call over the bus, like each of the methods here.
     pub(super) fn property<'p, T>(
         &self,
         turn: &Turn,
@@ -313,7 +314,7 @@ impl Link {
         T::try_from(value).map_err(|error| Fault::from(error.into()))
     }
 
-    /// A call that only reads.
+    /// Makes a call that only reads.
     pub(super) fn ask<'p, T>(
         &self,
         turn: &Turn,
@@ -329,7 +330,7 @@ impl Link {
         Ok(read(&self.bus, turn, call)?.body().deserialize()?)
     }
 
-    /// A call that writes; without `until` it is waited for.
+    /// Makes a call that writes. Without `until` it waits until the call returns.
     pub(super) fn call<'p, T>(
         &self,
         until: Option<Instant>,
@@ -345,7 +346,7 @@ impl Link {
         Ok(write(&self.bus, until, call)?.body().deserialize()?)
     }
 
-    /// A call for [`read`] or [`write`] to make.
+    /// Builds a call for [`read`] or [`write`].
     pub(super) async fn request<'p>(
         &self,
         path: impl TryInto<ObjectPath<'p>, Error: Into<zbus::Error>>,
@@ -366,8 +367,7 @@ pub(super) fn read<T, E: Into<Fault>>(
     read_up_to(bus, ANSWER_LIMIT, turn, call)
 }
 
-/// A step that only reads. What it was told is void if the service was replaced before the answer
-/// came.
+/// Runs a step that only reads. The answer is void if the service was replaced before it came.
 pub(super) fn read_up_to<T, E: Into<Fault>>(
     bus: &Bus,
     limit: usize,
@@ -383,8 +383,8 @@ pub(super) fn read_up_to<T, E: Into<Fault>>(
     }
 }
 
-/// A step that writes. Who was asked has written nothing if it says so; that it has is no proof if
-/// it was replaced.
+/// Runs a step that writes. An error answer proves that nothing was written. A success is not proof
+/// if the service was replaced since.
 pub(super) fn write<T, E: Into<Fault>>(
     bus: &Bus,
     until: Option<Instant>,
@@ -401,10 +401,10 @@ fn named(attributes: &[(String, String)]) -> HashMap<&str, &str> {
     attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
 }
 
-/// The largest secret. D-Bus itself stops at 64 MiB:
+/// The largest secret. D-Bus itself allows 64 MiB:
 /// <https://dbus.freedesktop.org/doc/dbus-specification.html#container-types>.
 pub(super) const SECRET_LIMIT: usize = 32 << 20;
-/// The service's end, and what makes another item the one that is meant.
+/// The signals of the service's end, and of changes that may make another item the right one.
 const WATCH: [&str; 3] = [
     "type='signal',sender='org.freedesktop.DBus',member='NameOwnerChanged',\
      arg0='org.freedesktop.secrets'",
@@ -413,5 +413,5 @@ const WATCH: [&str; 3] = [
     "type='signal',sender='org.freedesktop.secrets',\
      interface='org.freedesktop.Secret.Service',member='CollectionChanged'",
 ];
-/// What the service answers in place of a path.
+/// The path that the service returns for "none".
 const NOTHING: &str = "/";

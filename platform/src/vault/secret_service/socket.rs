@@ -1,5 +1,5 @@
-//! The socket of a connection: who waits for it, what may come over it, and whether the service is
-//! still the same.
+//! The socket of a connection: who waits for it, which messages are accepted, and whether the
+//! service is still the same.
 //!
 //! zbus would need a reactor thread for a socket of its own. A forked child does not have that
 //! thread, and a stuck one cannot be stopped at a deadline. So this one is polled by the thread
@@ -24,16 +24,16 @@ use zbus::zvariant::OwnedObjectPath;
 use super::message;
 use super::names::{ANSWER_LIMIT, BUS, NAME};
 
-/// The socket, and who waits for it.
+/// The socket and the tasks that wait for it.
 #[derive(Debug)]
 pub(super) struct Wire {
     stream: UnixStream,
     reader: Mutex<Option<Waker>>,
     writer: Mutex<Option<Waker>>,
-    /// Bytes that the next answer may have.
+    /// The size limit of the next answer, in bytes.
     limit: AtomicUsize,
     over: AtomicBool,
-    /// What the service has told since it was last asked for.
+    /// The signals received since they were last taken.
     news: Mutex<Vec<News>>,
 }
 
@@ -49,7 +49,7 @@ impl Wire {
         }
     }
 
-    /// What the service has told of its items and collections since the last time.
+    /// Takes the item and collection signals received since the last call of this method.
     pub(super) fn news(&self) -> Vec<News> {
         std::mem::take(&mut self.news.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -58,7 +58,7 @@ impl Wire {
         self.limit.store(limit, Ordering::SeqCst);
     }
 
-    /// Whether the connection has ended, or the service's name has gone from its owner.
+    /// Whether the connection has ended, or the service's name has lost its owner.
     pub(super) fn is_over(&self) -> bool {
         self.over.load(Ordering::SeqCst)
     }
@@ -67,7 +67,7 @@ impl Wire {
         drop(self.stream.shutdown(std::net::Shutdown::Both));
     }
 
-    /// Wakes who reads, if there is something to read and somebody waits for it.
+    /// Wakes the reading task if it waits and there is something to read.
     pub(super) fn wake_if_ready(&self) -> bool {
         let mut ready = [PollFd::new(&self.stream, PollFlags::IN)];
         let ready = is_waiting(&self.reader)
@@ -78,14 +78,14 @@ impl Wire {
         ready
     }
 
-    /// Sleeps until the socket is ready for whoever waits for it, and wakes them; `false` if the
-    /// time is up.
+    /// Sleeps until the socket is ready for a waiting task, and wakes that task. Returns `false` if
+    /// the time is up.
     pub(super) fn wait(&self, until: Option<Instant>) -> io::Result<bool> {
         let mut interest = PollFlags::empty();
         interest.set(PollFlags::IN, is_waiting(&self.reader));
         interest.set(PollFlags::OUT, is_waiting(&self.writer));
         if interest.is_empty() {
-            // Nobody can wake the call any more: the connection has ended beneath it.
+            // No task can be woken any more: the connection has ended.
             return Err(io::ErrorKind::NotConnected.into());
         }
         let left = until.map(|until| until.saturating_duration_since(Instant::now()));
@@ -107,7 +107,7 @@ impl Wire {
         }
     }
 
-    /// Refuses a message by its first bytes, before there is memory for the rest.
+    /// Refuses a message by its size before memory is allocated for it.
     fn check_size(&self, start: &[u8]) -> io::Result<()> {
         let size = message::size(start);
         let is_answer = message::is_answer(start);
@@ -120,8 +120,8 @@ impl Wire {
         Err(io::Error::new(io::ErrorKind::FileTooLarge, text))
     }
 
-    /// Sees when the bus says that the service's name has gone from its owner, which it says before
-    /// anything that the next owner sends; and what the service says of its items.
+    /// Notices the signals that matter. The bus announces the owner change of the service's name
+    /// before it delivers anything from the next owner.
     fn see(&self, message: &Message) {
         let header = message.header();
         let from_bus = header.sender().is_some_and(|sender| sender == BUS);
@@ -147,7 +147,8 @@ impl Wire {
         }
     }
 
-    /// What is too much to remember may be anything.
+    /// Records a signal. If there are too many, they are replaced by one that stands for any
+    /// change.
     fn tell(&self, news: News) {
         let mut all = self.news.lock().unwrap_or_else(PoisonError::into_inner);
         match all.len() {
@@ -157,13 +158,13 @@ impl Wire {
     }
 }
 
-/// What the service tells by its signals.
+/// A signal of the service.
 #[derive(Debug)]
 pub(super) enum News {
-    /// An item was made, or one that was there has other content now.
+    /// An item was created, or an existing one was replaced.
     ItemCame(OwnedObjectPath),
     ItemWent(OwnedObjectPath),
-    /// A collection was locked, unlocked, or changed otherwise.
+    /// A collection was locked, unlocked or changed otherwise.
     CollectionChanged,
 }
 
@@ -177,7 +178,7 @@ fn wake(who: &Mutex<Option<Waker>>) {
     }
 }
 
-/// Tries `operation`; if the socket is not ready, `who` is woken when it is.
+/// Tries `operation`. If the socket is not ready, registers `who` to be woken.
 fn attempt<T>(
     who: &Mutex<Option<Waker>>,
     context: &Context<'_>,
@@ -197,7 +198,7 @@ fn attempt<T>(
     }
 }
 
-/// Both ends of the socket, as zbus wants them.
+/// The two halves of the socket that zbus expects.
 #[derive(Debug)]
 pub(super) struct Ends(pub(super) Arc<Wire>);
 
@@ -210,10 +211,10 @@ impl Socket for Ends {
     }
 }
 
-/// What `async_trait` turns an async method of zbus's traits into.
+/// The type that `async_trait` gives to an async method of zbus's traits.
 type Pending<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Reads messages, and looks at each before and after.
+/// Reads messages and checks each before and after.
 #[derive(Debug)]
 pub(super) struct ReadEnd(Bytes);
 
@@ -242,6 +243,7 @@ impl ReadHalf for ReadEnd {
             let message = message.await;
             match &message {
                 Ok(message) => wire.see(message),
+                // The stream is out of step after a refused message.
                 Err(_) => wire.over.store(true, Ordering::SeqCst),
             }
             message
@@ -261,12 +263,12 @@ impl ReadHalf for ReadEnd {
     }
 }
 
-/// Reads bytes; zbus makes messages of them.
+/// Reads bytes, from which zbus builds messages.
 #[derive(Debug)]
 struct Bytes(Arc<Wire>);
 
 impl Bytes {
-    /// Reads until `received` has `size` bytes, which begin a message.
+    /// Reads until `received` has `size` bytes, the start of a message.
     async fn fill<'r>(&mut self, received: &'r mut Vec<u8>, size: usize) -> io::Result<&'r [u8]> {
         let mut have = received.len();
         received.resize(have.max(size), 0);

@@ -1,4 +1,4 @@
-//! The line that fixes a problem: a table of troubles and environments.
+//! The line that fixes a problem, from a table of troubles and environments.
 
 mod table;
 
@@ -14,10 +14,10 @@ use tokenkeep_platform::{
 use self::table::{TABLE, Trouble, Where};
 use super::environment::Environment;
 
-/// What a user can type or do about `error`, where this place has its own answer to it.
+/// What a user can type or do about `error`, if this environment has its own answer to it.
 pub(super) fn line(error: &Error, environment: &Environment) -> Option<String> {
     Some(match error {
-        // What is made below another's folder would be in their way, or is refused.
+        // A folder below another user's folder would be in their way, or is refused.
         Error::MissingParent { path } if !is_windows(environment) && file::may_make(path) => {
             making(path)
         }
@@ -45,7 +45,7 @@ fn trouble(error: &Error, environment: &Environment) -> Option<Trouble> {
         Error::PromptDismissed { .. } => Trouble::Dismissed,
         Error::OutcomeUnknown { .. } => Trouble::Left,
         Error::VaultLocked { .. } => Trouble::Locked,
-        // A file or a callback can be silent, too, and the vault has no part in that.
+        // A file or a callback can hang too, and then the vault is not the cause.
         Error::VaultTimeout { vault: "Secret Service" | "Keychain", .. } => Trouble::Silent,
         Error::VaultMissing { vault: "kernel keyring", .. } => Trouble::NoKernelKeyring,
         Error::VaultMissing { .. } if is_windows => Trouble::NetworkLogon,
@@ -68,7 +68,7 @@ impl Where {
             Self::MacOs => around.system == System::MacOs,
             Self::NoDisplay => !around.has_display && around.system != System::MacOs,
             Self::NoProvider => around.providers.is_empty() && environment.provider.is_none(),
-            // A bus of another container tells numbers that mean other processes here.
+            // A bus of another container reports process ids that belong to other processes here.
             Self::Process => environment.provider.as_ref().is_some_and(|one| {
                 let program = one.program.as_deref();
                 one.pid.is_some() && program.is_some_and(|name| known_provider(name).is_some())
@@ -92,7 +92,7 @@ fn fill(line: &str, environment: &Environment) -> String {
         .replace("{provider}", &environment.provider_name().unwrap_or_else(|| "the service".into()))
 }
 
-/// All that is made on the way is the user's alone.
+/// Every folder that is created on the way is private to the user.
 fn making(folder: &Path) -> String {
     format!("(umask 077; mkdir -p {})", shell_word(folder))
 }
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn a_missing_folder_has_a_command_only_where_this_user_may_make_it() {
         assert_eq!(making("/no/it's\n".as_ref()), r"(umask 077; mkdir -p $'/no/it\'s\012')");
-        // Below a file nobody can make one; on Windows no command is named at all.
+        // A folder cannot be created below a file. On Windows no command is named at all.
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = Error::MissingParent { path: file.path().join("x") };
         let system = if cfg!(windows) { System::Windows } else { System::Linux };

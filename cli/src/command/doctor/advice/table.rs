@@ -1,9 +1,9 @@
-//! Which trouble, in which environment, is fixed by which line.
+//! The line that fixes a trouble in an environment.
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
     Dismissed,
-    /// The test item of a probe may be left.
+    /// The test item of a probe may have been left behind.
     Left,
     Locked,
     /// DPAPI and Credential Manager in a logon over the network.
@@ -32,7 +32,7 @@ pub(super) enum Where {
     Wsl,
 }
 
-/// The first row that fits counts.
+/// The first row that matches counts.
 pub(super) const TABLE: &[(Trouble, &[Where], &str)] = &[
     (Trouble::Dismissed, &[Where::Ssh, Where::Gnome], UNLOCK),
     (Trouble::Dismissed, &[], "tokenkeep --allow-prompt 120 doctor  # and answer the prompt"),
@@ -100,8 +100,8 @@ pub(super) const TABLE: &[(Trouble, &[Where], &str)] = &[
 ];
 
 /// With `--unlock`, gnome-keyring reads the password of the login keyring from its input, up to the
-/// end, and makes that keyring where there is none. Without `--replace` one that runs already goes
-/// on as it was.
+/// end. It creates that keyring if there is none. Without `--replace`, an instance that already
+/// runs goes on unchanged.
 const UNLOCK: &str =
     "read -rsp 'Keyring password: ' P; printf %s \"$P\" | gnome-keyring-daemon --replace --unlock";
 
