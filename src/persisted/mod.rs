@@ -1,18 +1,23 @@
 //! A token cache that is stored, and shared between processes.
 
-#[cfg(feature = "tokio")]
-mod asynchronous;
+// First and last, because the type's page has its methods in the order of these modules.
+mod open;
+
 mod clock;
 mod echo;
 mod exclusive;
 mod lock;
-mod maintenance;
 mod nesting;
 mod read;
 mod transaction;
+mod update;
+
+mod maintenance;
+
+#[cfg(feature = "tokio")]
+mod asynchronous;
 #[cfg(feature = "tokio")]
 mod turns;
-mod update;
 
 use std::{fmt, sync::Arc, time::Duration};
 
@@ -26,7 +31,7 @@ use self::{
 };
 use crate::{
     Error, TokenCache,
-    persistence::{Intent, MemoryPersistence, Persistence, SealedPersistence, Stamp},
+    persistence::{Intent, Stamp},
 };
 
 /// A token cache that is stored, and shared with every other process that opens the same store.
@@ -89,90 +94,6 @@ struct Known {
 }
 
 impl PersistedTokenCache {
-    /// Opens the sealed cache `name` in the user's data folder. Its key is in the operating
-    /// system's vault.
-    ///
-    /// This does not prompt. Nothing is created before the first save.
-    ///
-    /// # Errors
-    /// The errors of
-    /// [`SealedPersistenceBuilder::open`](crate::persistence::SealedPersistenceBuilder::open).
-    ///
-    /// # Platform differences
-    /// The vault is the Secret Service on Linux and the BSDs, and the Keychain on macOS. On Windows
-    /// it is Credential Manager. A new cache in a Windows session without Credential Manager (SSH,
-    /// a service) uses DPAPI.
-    pub fn open(name: impl Into<String>) -> Result<Self, Error> {
-        Ok(Self::new(SealedPersistence::builder(name).open()?))
-    }
-
-    /// Like [`open`](Self::open), but if that fails, the cache is kept in memory only. The second
-    /// value is the error of `open`, for the program to show.
-    pub fn open_or_memory(name: impl Into<String>) -> (Self, Option<Error>) {
-        match Self::open(name) {
-            Ok(cache) => (cache, None),
-            Err(reason) => (Self::in_memory(), Some(reason)),
-        }
-    }
-
-    /// A cache in memory only, which ends with this value and its clones. Nothing is written
-    /// anywhere.
-    pub fn in_memory() -> Self {
-        Self::new(MemoryPersistence::new())
-    }
-
-    /// A cache over `persistence`: one of this crate's, or your own.
-    ///
-    /// [`Persistence::lock`] keeps processes that write the same store apart. If it returns `None`,
-    /// only this value and its clones may write the store.
-    ///
-    /// ```no_run
-    /// use std::time::Duration;
-    /// use tokenkeep::{KeySource, PersistedTokenCache, persistence::SealedPersistence};
-    ///
-    /// let persistence = SealedPersistence::builder("com.example.mytool")
-    ///     .folder("/srv/mytool/sign-ins")
-    ///     .key_source(KeySource::KeyFile("/srv/mytool/key/mytool.key".into()))
-    ///     .open()?;
-    /// let cache = PersistedTokenCache::new(persistence).lock_timeout(Duration::from_secs(10));
-    /// # Ok::<(), tokenkeep::Error>(())
-    /// ```
-    pub fn new(persistence: impl Persistence + 'static) -> Self {
-        let lock = StoreLock::new(persistence.lock());
-        let store = Store::new(lock.files().cloned());
-        let persistence = Served::new(Box::new(persistence), &store);
-        let (state, loading, preparing) = Default::default();
-        let shared = Shared { persistence, lock, store, state, loading, preparing };
-        Self { shared: Arc::new(shared), wait: LockWait::default(), clock: Clock::default() }
-    }
-
-    /// How long a call waits for other processes before [`Error::LockTimeout`]. The default is 60
-    /// s. A call waits as long, and at least 5 s, for another thread of this process that loads the
-    /// cache or asks for its key. Clones that are made later have the same limit.
-    pub fn lock_timeout(mut self, timeout: Duration) -> Self {
-        self.wait.timeout = timeout;
-        self
-    }
-
-    /// Calls `notice` once a wait for other processes has lasted one second. Its arguments are what
-    /// is known of the process that holds the lock, and how long the wait has lasted.
-    ///
-    /// `notice` runs on the waiting thread, which continues when `notice` returns. No other thread
-    /// waits for it. It must not use the cache: every call there is [`Error::Nested`].
-    pub fn on_lock_wait(
-        mut self,
-        notice: impl Fn(Option<&str>, Duration) + Send + Sync + 'static,
-    ) -> Self {
-        self.wait.notice = Some(Arc::new(notice));
-        self
-    }
-
-    /// Takes the time from `now`, in Unix seconds, instead of the system's clock. For tests.
-    pub fn clock(mut self, now: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
-        self.clock = Clock::of(now);
-        self
-    }
-
     /// The persistence, for one call. It may be the program's own code, which must not use this
     /// cache.
     fn persistence(&self) -> Called<'_> {
