@@ -515,6 +515,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_main_prints_is_the_text_the_causes_and_what_to_do() {
+        let cause = std::io::Error::other("disk on fire");
+        let error = Error::NoSpace { path: "/cache".into(), source: cause.into() };
+        assert_eq!(
+            format!("{error:?}"),
+            "no space is left to write `/cache`; the old content is intact: disk on fire \
+             (make room, then save again)"
+        );
+        assert!(!error.to_string().contains("make room"), "the remedy stands in next_step alone");
+    }
+
+    #[test]
     fn text_of_others_is_shown_and_not_obeyed() {
         let evil = "a\u{1b}[2J\r\n\u{9b}\u{202e}\u{2066}\u{200b}\u{2028}z";
         let text = || evil.to_owned();
@@ -547,6 +559,8 @@ mod tests {
             let said = error.to_string();
             assert!(!said.contains(tokenkeep_platform::text::is_obeyed), "{said:?}");
             assert!(said.contains(r"a\u{1b}[2J\u{d}\u{a}\u{9b}"), "{said}");
+            let printed = format!("{error:?}");
+            assert!(!printed.contains(tokenkeep_platform::text::is_obeyed), "{printed:?}");
         }
     }
 }

@@ -6,16 +6,21 @@ mod support;
 use std::{
     fs,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 use support::{OpenCache, Place, STORE, event, plaintext, token};
-use tokenkeep::persistence::SealedPersistence;
 use tokenkeep::{
     CredentialType, Error, KeySource, PersistedTokenCache, Protection, Query, Secret,
-    lock::CrossProcessLock,
-    persistence::{KeyCallback, KeyRequest, MemoryPersistence, PlaintextPersistence},
+    lock::{CrossProcessLock, LockGuard},
+    persistence::{
+        KeyCallback, KeyRequest, Loaded, MemoryPersistence, Persistence, PlaintextPersistence,
+        Saved, SealedPersistence, Stamp,
+    },
 };
 
 #[test]
@@ -240,6 +245,55 @@ fn a_cache_in_memory_is_shared_by_its_threads_alone() {
     assert_eq!(token(&PersistedTokenCache::in_memory(), "client"), None);
     cache.clear().unwrap();
     assert_eq!(token(&cache, "client"), None);
+}
+
+/// A store that others remove, or give another key, whenever it is looked at.
+#[derive(Debug)]
+struct Restive;
+
+impl Persistence for Restive {
+    fn load(&self, _known: Option<&Stamp>) -> Result<Loaded, Error> {
+        Ok(Loaded::NeedsPrepare)
+    }
+
+    fn save(&self, _: &[u8], _: Option<&Stamp>, _: &LockGuard) -> Result<Saved, Error> {
+        Ok(Saved::NeedsPrepare)
+    }
+
+    fn delete(&self, _: Option<&Stamp>, _: &LockGuard) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn stamp(&self) -> Result<Option<Stamp>, Error> {
+        Ok(None)
+    }
+}
+
+#[test]
+fn a_store_that_keeps_changing_can_be_tried_again_and_what_it_cannot_do_is_said() {
+    let cache = PersistedTokenCache::new(Restive);
+    for kept_changing in [
+        cache.accounts().unwrap_err(),
+        cache.add(&event("client", "late")).unwrap_err(),
+        cache.clear().unwrap_err(),
+    ] {
+        assert!(matches!(kept_changing, Error::KeptChanging { .. }), "{kept_changing:?}");
+        assert!(kept_changing.is_retryable());
+    }
+    let cannot = cache.quarantine().unwrap_err();
+    assert!(matches!(cannot, Error::Unsupported { .. }) && !cannot.is_retryable(), "{cannot:?}");
+}
+
+#[test]
+fn the_clock_of_a_cache_is_the_programs_own() {
+    let now = Arc::new(AtomicU64::new(1_000_000_000));
+    let theirs = Arc::clone(&now);
+    let cache = PersistedTokenCache::in_memory().clock(move || theirs.load(Ordering::SeqCst));
+    cache.add(&event("client", "brief")).unwrap();
+    assert_eq!(token(&cache.clone(), "client").as_deref(), Some("brief"));
+    now.fetch_add(4_000, Ordering::SeqCst);
+    assert_eq!(token(&cache, "client"), None);
+    assert_eq!(cache.remove_expired().unwrap(), 1);
 }
 
 #[test]

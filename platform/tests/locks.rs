@@ -110,6 +110,21 @@ fn threads_that_share_a_lock_or_have_their_own_exclude_each_other() {
 }
 
 #[test]
+fn a_lock_is_held_until_the_last_clone_of_its_guard_is_dropped() {
+    let (_outer, path) = folder();
+    let lock = CrossProcessLock::new(&path, "cache");
+    let guard = acquire(&lock);
+    let clone = guard.clone();
+    drop(guard);
+    let once = Wait::at_most(Duration::ZERO);
+    assert!(lock.acquire(&once).is_err(), "the clone holds it");
+    assert!(clone.is_intact().unwrap());
+    drop(clone);
+    assert!(lock.acquire(&once).is_ok());
+    assert!(LockGuard::none().is_intact().unwrap());
+}
+
+#[test]
 fn a_wait_that_times_out_names_the_holder() {
     if let Some(path) = task() {
         hold(path);
