@@ -139,8 +139,9 @@ fn all_series(
                 let same = calls.iter().filter(|call| call.name == **name).enumerate();
                 let reaches =
                     |call: &Call| call.paths().iter().any(|path| path.starts_with(place.folder()));
-                let times: Vec<usize> =
-                    same.filter(|(_, call)| reaches(call)).map(|(at, _)| at + 1).collect();
+                let times = same.filter(|(_, call)| reaches(call)).map(|(at, _)| at + 1);
+                // Several errors at one call, so fewer calls.
+                let times: Vec<usize> = times.step_by(step(Part::Vault).div_ceil(2)).collect();
                 if !times.is_empty() {
                     all.extend(
                         ERRORS.map(|error| series(name, Fault::Once(error), Some(times.clone()))),
