@@ -62,7 +62,7 @@ fn no_process_starves_while_many_hammer_the_cache() {
         return work(number);
     }
     let _machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
-    let seconds = env::var("TOKENKEEP_SECONDS").map_or(20, |text| text.parse().unwrap());
+    let seconds = env::var("TOKENKEEP_SECONDS").map_or(12, |text| text.parse().unwrap());
     let hammering = Duration::from_secs(seconds);
     const ENOUGH: usize = 20;
     // Wine's one server gives 64 processes too few turns in that time to be compared.

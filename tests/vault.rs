@@ -142,7 +142,7 @@ fn two_first_runs_at_once_keep_both_sign_ins_under_one_key() {
         return first_runs(&client.into_string().unwrap());
     }
     inside("two_first_runs_at_once_keep_both_sign_ins_under_one_key", State::Unlocked, |keyring| {
-        let rounds: usize = env::var("TOKENKEEP_FIRST_RUNS").map_or(500, |n| n.parse().unwrap());
+        let rounds: usize = env::var("TOKENKEEP_FIRST_RUNS").map_or(200, |n| n.parse().unwrap());
         let mut workers: Vec<Child> = ["a", "b"].into_iter().map(first_runner).collect();
         for round in 0..rounds {
             let place = Place::new();

@@ -13,16 +13,14 @@ use crate::{check, tools};
 /// is skipped would be missing in it, so here a missing tool is a failure.
 #[expect(clippy::disallowed_methods, reason = "version control has the old document")]
 pub(crate) fn run() -> Result<(), Failure> {
-    tools::provide(&[Tool::SecretService, Tool::PythonLibsecret])?;
+    tools::provide(&[Tool::SecretService, Tool::PythonLibsecret, Tool::Strace])?;
     let folder = target_dir().join("test-support").join("evidence");
     fs::remove_dir_all(&folder).ok();
     fs::create_dir_all(&folder).map_err(|error| failed(&folder, &error))?;
     let mut test = stage::cargo();
     test.args(["test", "--package", "tokenkeep", "--test", "interop"]);
     stage::finish("the tests", test.env("CI", "true").env("TOKENKEEP_EVIDENCE", &folder))?;
-    linear()?;
-    contention()?;
-    kills()?;
+    LONG.iter().try_for_each(Long::run)?;
     let programs = ["secret_service", "secret_service_mock", "vault", "vault_in_tokio"];
     check::zbus_tokio_with(&programs)?;
     let document = workspace_root().join("docs/INTEROP.md");
@@ -33,31 +31,47 @@ pub(crate) fn run() -> Result<(), Failure> {
     fs::write(&document, text).map_err(|error| failed(&document, &error))
 }
 
-/// What content of every shape costs, at sizes and for times that no other test has room for.
-fn linear() -> Result<(), Failure> {
-    let mut test = stage::cargo();
-    test.args(["test", "--package", "tokenkeep", "--test", "linear", "--", "--nocapture"]);
-    test.env("TOKENKEEP_LINEAR_BYTES", (2 << 20).to_string());
-    test.env("TOKENKEEP_LINEAR_MEMORY", (16 << 20).to_string());
-    test.env("TOKENKEEP_LINEAR_MILLISECONDS", "200").env("TOKENKEEP_LINEAR_RUNS", "5");
-    stage::finish("the tests of what content costs", &mut test)
+/// A test program whose full size has no room in every other run, and the counts of that size.
+struct Long {
+    package: &'static str,
+    program: &'static str,
+    counts: &'static [(&'static str, &'static str)],
 }
 
-/// Our processes beside Pythons, for longer than every other test has room for.
-fn contention() -> Result<(), Failure> {
-    let mut test = stage::cargo();
-    test.args(["test", "--package", "tokenkeep", "--test", "msal_extensions_contention"]);
-    test.args(["--", "--nocapture"]).env("TOKENKEEP_UPDATES", "2000");
-    stage::finish("the test of contention", &mut test)
+impl Long {
+    fn run(&self) -> Result<(), Failure> {
+        let mut test = stage::cargo();
+        test.args(["test", "--package", self.package, "--test", self.program]);
+        test.args(["--", "--nocapture"]).env("CI", "true");
+        stage::run(self.program, test.envs(self.counts.iter().copied()))
+    }
 }
 
-/// A kill at every call of the vault's thread, too.
-fn kills() -> Result<(), Failure> {
-    let mut test = stage::cargo();
-    test.args(["test", "--package", "tokenkeep", "--test", "msal_extensions_kills"]);
-    test.args(["--", "--nocapture"]).env("TOKENKEEP_STEP", "1");
-    stage::finish("the test of kills", &mut test)
-}
+const LONG: [Long; 6] = [
+    Long {
+        package: "tokenkeep",
+        program: "linear",
+        counts: &[
+            ("TOKENKEEP_LINEAR_BYTES", "2097152"),
+            ("TOKENKEEP_LINEAR_MEMORY", "16777216"),
+            ("TOKENKEEP_LINEAR_MILLISECONDS", "200"),
+            ("TOKENKEEP_LINEAR_RUNS", "5"),
+        ],
+    },
+    Long {
+        package: "tokenkeep",
+        program: "msal_extensions_contention",
+        counts: &[("TOKENKEEP_UPDATES", "2000")],
+    },
+    Long {
+        package: "tokenkeep",
+        program: "msal_extensions_kills",
+        counts: &[("TOKENKEEP_STEP", "1")],
+    },
+    Long { package: "tokenkeep", program: "processes", counts: &[("TOKENKEEP_SECONDS", "20")] },
+    Long { package: "tokenkeep", program: "vault", counts: &[("TOKENKEEP_FIRST_RUNS", "500")] },
+    Long { package: "tokenkeep-cli", program: "faults", counts: &[("TOKENKEEP_STEP", "1")] },
+];
 
 fn rows(folder: &Path) -> Result<String, Failure> {
     let entries = fs::read_dir(folder).map_err(|error| failed(folder, &error))?;
