@@ -55,7 +55,7 @@ impl Drop for Stop<'_> {
     }
 }
 
-/// Writes over the file in place, so that whoever holds it open sees it.
+/// Writes over the file in place, so that a process that has it open sees it.
 fn overwrite(place: &Place, bytes: &[u8]) {
     let mut file = File::options().write(true).truncate(true).open(place.file()).unwrap();
     file.write_all(bytes).unwrap();

@@ -80,7 +80,7 @@ fn processes_of_ours_that_did_not_read_again_would_be_found_out() {
     let Some(run) = ours_alone(test, 4, 25, Reads::Once) else { return };
     run.say("4 processes that read once");
     let unexplained = run.verdict.losses.iter().filter(|loss| run.is_unexplained(loss));
-    // Whoever writes last has nothing of the others but what each wrote in its first update.
+    // The last writer has nothing of the others but what each wrote in its first update.
     assert!(unexplained.count() >= 3 * 24);
 }
 

@@ -6,8 +6,8 @@
 //! there. Once more the vault is first called within the update, and all threads are watched
 //! together; which calls that leaves out is printed.
 //!
-//! Of the calls of the vault's thread one in four is killed, and of those that reach a file one in two
-//! fails; `TOKENKEEP_STEP=1` strikes all.
+//! Of the calls of the vault's thread one in four is killed. Of those that reach a file one in two
+//! fails. `TOKENKEEP_STEP=1` strikes all.
 //!
 //! After each fault the cache is the old one or the new one, whole and once; the next update
 //! succeeds, soon, and leaves nothing but the cache.

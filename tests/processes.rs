@@ -139,8 +139,8 @@ fn a_killed_writer_tears_nothing_loses_nothing_and_stops_nobody() {
     times.sort();
     let slowest = times[kills - 1];
     say(&format!("{kills} kills: 0 torn, 0 lost, slowest next write {slowest:.1?}"));
-    // The machine itself may stand still once. Whoever waits for a dead writer would do so nearly
-    // every time.
+    // The machine itself may stand still once. A process that waits for a dead writer would do so
+    // nearly every time.
     let usual = times[kills - 1 - kills / 100];
     assert!(usual < soon, "one in a hundred next writes takes {usual:?} or more");
 }

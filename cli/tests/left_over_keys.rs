@@ -79,7 +79,7 @@ fn a_key_whose_cache_is_gone_is_listed_and_removed() {
     inside("a_key_whose_cache_is_gone_is_listed_and_removed", State::Unlocked, |keyring| {
         let place = tempfile::tempdir().unwrap();
         let kept = Cache::new(keyring, place.path().join("kept"));
-        // A name that would move the cursor of whoever reads it.
+        // A name that would move the reader's cursor.
         let gone = Cache::new(keyring, place.path().join("gone\u{1b}[2J\u{202e}\n"));
         let (kept_id, id) = (kept.key_id(), gone.key_id());
         assert_eq!(kept.listed(), [""; 0], "every key has its cache");

@@ -130,6 +130,6 @@ fn as_user(program: PathBuf, user: Option<u32>) -> Command {
 
 /// No system has it; nor has it a group of this number, so nobody else is in that.
 const USER: u32 = 54_321;
-/// Not the user's own, whoever is in it.
+/// A group that is not the user's own.
 const OTHERS: u32 = 54_322;
 const KEY: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";

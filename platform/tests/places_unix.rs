@@ -226,7 +226,7 @@ fn in_a_shared_place_a_group_that_is_its_users_alone_may_write() {
     }
 }
 
-/// The grants of an access list show as the group's, whoever they are for.
+/// The grants of an access list show as the group's, for any user.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_group_of_ones_own_does_not_hide_an_access_list() {

@@ -1,7 +1,7 @@
 //! Core dumps of a program, taken by gdb where the program stands at a system call.
 //!
 //! gdb may read what the kernel would not dump: the memory of a program that refuses core dumps, if
-//! whoever runs the tests is root.
+//! the user who runs the tests is root.
 
 use std::{
     ffi::OsStr,

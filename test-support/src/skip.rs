@@ -27,7 +27,7 @@ pub(crate) fn caller() -> String {
     }
 }
 
-/// Tells whoever runs the tests a figure or why something was left out.
+/// Prints a figure, or why something was left out, for the user who runs the tests.
 ///
 /// Straight to the stream: the test runner keeps what a passing test prints with `println!` to
 /// itself.

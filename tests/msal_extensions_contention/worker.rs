@@ -71,8 +71,8 @@ impl Job {
             log.note(format_args!("ack {number}"));
             thread::sleep(self.pause);
         };
-        // Whoever reads once does it before the others' turn, or it might read what they had left
-        // when all were done.
+        // A process that reads once does it before the others' turn, or it might read what they had
+        // left when all were done.
         let first = u32::from(self.reads == Reads::Once);
         (0..first).for_each(update);
         wait_for_the_others();

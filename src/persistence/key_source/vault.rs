@@ -36,6 +36,9 @@ pub enum KernelKeyring {
 /// Every call has a deadline, as with the other vaults. The store decides whether it prompts, where
 /// it keeps its data, and what its errors and log lines show. keyring-core logs the `Debug` of each
 /// credential, and that of keyring-core's own mock store shows the secret.
+///
+/// This is the only public item that takes a type of another crate. A next major version of
+/// keyring-core comes with a breaking version of this crate.
 #[derive(Clone)]
 pub struct CredentialStore(Vault);
 
