@@ -1,16 +1,18 @@
 //! `cargo xtask check floors`: which file takes names from which, and that none takes them from a
 //! floor above or in a circle.
 //!
-//! Files are nodes. A path that begins with `crate`, `self` or `super`, in an import or in code, is
-//! an arrow to the file that defines the name; a re-export is followed to there. A module and the
-//! modules inside it are one: neither direction between them counts. Tests do not count.
+//! Files are nodes. A path that begins with `crate`, `self`, `super` or an imported module, in an
+//! import or in code, is an arrow to the file that defines the name; an import and a re-export are
+//! followed to there, and a `#[path]` to its files. What stands inside `cfg_if!` counts. Arrows
+//! between a module and the modules inside it do not count, and neither do tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use syn::parse::ParseStream;
 use syn::visit::{self, Visit};
-use syn::{Attribute, Item, ItemMod, ItemUse, UseTree};
+use syn::{Attribute, Block, Item, ItemMod, ItemUse, Stmt, Token, UseTree};
 use tokenkeep_test_support::workspace_root;
 
 use crate::stage::Failure;
@@ -61,6 +63,9 @@ pub(crate) fn check() -> Result<(), Failure> {
     let mut arrows = 0;
     for (folder, floors) in CRATES {
         let house = House::read(&workspace_root().join(folder))?;
+        wrong.extend(house.unlisted(floors).into_iter().map(|module| {
+            format!("{folder}: the module {module} is on no floor, or a floor has no such module")
+        }));
         arrows += house.arrows.values().map(BTreeSet::len).sum::<usize>();
         let circle = house.circle();
         if !circle.is_empty() {
@@ -86,8 +91,10 @@ struct Room {
     module: Module,
     /// Paths that it uses, absolute in the crate.
     uses: Vec<Module>,
-    /// Names that it passes on, and where it has them from.
-    passes_on: Vec<(String, Module)>,
+    /// Names that it has from elsewhere, and from where.
+    imports: Vec<(String, Module)>,
+    /// Modules that are in a file of another name, and that file.
+    elsewhere: Vec<(Module, Module)>,
     /// Inline modules that the visitor is inside of.
     inside: Vec<String>,
 }
@@ -110,12 +117,24 @@ impl House {
             let to: BTreeSet<Module> = room
                 .uses
                 .iter()
-                .filter_map(|path| definer(rooms, path, MAX_RE_EXPORTS))
+                .flat_map(|path| definers(rooms, path, MAX_IMPORTS))
                 .filter(|to| !module.starts_with(to) && !to.starts_with(module))
                 .collect();
             arrows.insert(module.clone(), to);
         }
         Self { arrows }
+    }
+
+    /// The top modules that no floor lists, and the listed ones that are not there.
+    fn unlisted(&self, floors: &[&[&str]]) -> Vec<String> {
+        if floors.is_empty() {
+            return Vec::new();
+        }
+        let there: BTreeSet<&str> =
+            self.arrows.keys().filter_map(|module| module.first().map(String::as_str)).collect();
+        let listed: BTreeSet<&str> =
+            floors.iter().flat_map(|floor| floor.iter().copied()).collect();
+        there.symmetric_difference(&listed).map(|module| (*module).to_owned()).collect()
     }
 
     /// The files of a circle; none if there is no circle.
@@ -147,17 +166,31 @@ impl House {
     }
 }
 
-/// The file that defines what a path names.
-fn definer(rooms: &BTreeMap<Module, Room>, path: &[String], depth: usize) -> Option<Module> {
-    let module =
-        (0..=path.len()).rev().map(|end| &path[..end]).find(|at| rooms.contains_key(*at))?;
-    let room = &rooms[module];
-    if let Some(name) = path.get(module.len()).filter(|_| depth > 0)
-        && let Some((_, from)) = room.passes_on.iter().find(|(passed, _)| passed == name)
-    {
-        return definer(rooms, from, depth - 1);
+/// The files that define what a path names: several where each system has its own.
+fn definers(rooms: &BTreeMap<Module, Room>, path: &[String], depth: usize) -> Vec<Module> {
+    if depth == 0 {
+        return Vec::new();
     }
-    Some(module.to_vec())
+    let elsewhere: Vec<Module> = rooms
+        .values()
+        .flat_map(|room| &room.elsewhere)
+        .filter(|(declared, _)| path.starts_with(declared))
+        .map(|(declared, file)| [&file[..], &path[declared.len()..]].concat())
+        .collect();
+    if !elsewhere.is_empty() {
+        return elsewhere.iter().flat_map(|path| definers(rooms, path, depth - 1)).collect();
+    }
+    let prefixes = (0..=path.len()).rev().map(|end| &path[..end]);
+    let Some(module) = prefixes.into_iter().find(|at| rooms.contains_key(*at)) else {
+        return Vec::new();
+    };
+    let (rest, room) = (&path[module.len()..], &rooms[module]);
+    let Some((name, rest)) = rest.split_first() else { return vec![module.to_vec()] };
+    let imported = room.imports.iter().filter(|(called, _)| called == name);
+    let found: Vec<Module> = imported
+        .flat_map(|(_, from)| definers(rooms, &[&from[..], rest].concat(), depth - 1))
+        .collect();
+    if found.is_empty() { vec![module.to_vec()] } else { found }
 }
 
 impl Room {
@@ -194,25 +227,25 @@ impl Room {
         Some(at)
     }
 
-    fn take(&mut self, tree: &UseTree, path: &mut Module, passes_on: bool) {
+    fn take(&mut self, tree: &UseTree, path: &mut Module) {
         match tree {
             UseTree::Path(step) => {
                 path.push(step.ident.to_string());
-                self.take(&step.tree, path, passes_on);
+                self.take(&step.tree, path);
                 path.pop();
             }
             UseTree::Group(group) => {
-                group.items.iter().for_each(|tree| self.take(tree, path, passes_on));
+                group.items.iter().for_each(|tree| self.take(tree, path));
             }
-            UseTree::Name(name) => self.note(path, &name.ident.to_string(), None, passes_on),
+            UseTree::Name(name) => self.note(path, &name.ident.to_string(), None),
             UseTree::Rename(name) => {
-                self.note(path, &name.ident.to_string(), Some(name.rename.to_string()), passes_on);
+                self.note(path, &name.ident.to_string(), Some(name.rename.to_string()));
             }
-            UseTree::Glob(_) => self.note(path, "*", None, false),
+            UseTree::Glob(_) => self.note(path, "*", None),
         }
     }
 
-    fn note(&mut self, path: &[String], name: &str, called: Option<String>, passes_on: bool) {
+    fn note(&mut self, path: &[String], name: &str, called: Option<String>) {
         let mut path = path.to_vec();
         if name != "self" && name != "*" {
             path.push(name.to_owned());
@@ -220,8 +253,9 @@ impl Room {
         // A child may be named without `self`, as `pub use child::Name`.
         let own = || [&self.module[..], &path[..]].concat();
         let absolute = self.absolute(&path).unwrap_or_else(own);
-        if passes_on {
-            self.passes_on.push((called.unwrap_or_else(|| name.to_owned()), absolute.clone()));
+        if name != "*" {
+            let last = path.last().cloned().unwrap_or_default();
+            self.imports.push((called.unwrap_or(last), absolute.clone()));
         }
         self.uses.push(absolute);
     }
@@ -242,22 +276,74 @@ impl<'f> Visit<'f> for Room {
     }
 
     fn visit_item_mod(&mut self, module: &'f ItemMod) {
+        if let Some(file) = path_of(&module.attrs) {
+            let declared = [&self.module[..], &[module.ident.to_string()]].concat();
+            let file = [&self.module[..], &module_of(Path::new(&file))].concat();
+            self.elsewhere.push((declared, file));
+        }
         self.inside.push(module.ident.to_string());
         visit::visit_item_mod(self, module);
         self.inside.pop();
     }
 
     fn visit_item_use(&mut self, item: &'f ItemUse) {
-        let passes_on = !matches!(item.vis, syn::Visibility::Inherited);
-        self.take(&item.tree, &mut Module::new(), passes_on);
+        self.take(&item.tree, &mut Module::new());
     }
 
     fn visit_path(&mut self, path: &'f syn::Path) {
         let steps: Module = path.segments.iter().map(|step| step.ident.to_string()).collect();
-        if let Some(absolute) = self.absolute(&steps).filter(|_| steps.len() > 1) {
-            self.uses.push(absolute);
+        if steps.len() > 1 {
+            let imported = self.imports.iter().find(|(called, _)| *called == steps[0]);
+            let through = imported.map(|(_, from)| [&from[..], &steps[1..]].concat());
+            self.uses.extend(self.absolute(&steps).or(through));
         }
         visit::visit_path(self, path);
+    }
+
+    fn visit_macro(&mut self, invoked: &'f syn::Macro) {
+        if invoked.path.segments.last().is_some_and(|name| name.ident == "cfg_if")
+            && let Ok(statements) = invoked.parse_body_with(branches)
+        {
+            // Parsed for this visit alone, so the visitor of these cannot borrow for `'f`.
+            let mut room = Room {
+                module: self.module.clone(),
+                inside: self.inside.clone(),
+                imports: std::mem::take(&mut self.imports),
+                ..Room::default()
+            };
+            statements.iter().for_each(|statement| room.visit_stmt(statement));
+            self.imports = room.imports;
+            self.uses.extend(room.uses);
+            self.elsewhere.extend(room.elsewhere);
+        }
+        visit::visit_macro(self, invoked);
+    }
+}
+
+/// The statements and items of all branches of a `cfg_if!`.
+fn branches(input: ParseStream<'_>) -> syn::Result<Vec<Stmt>> {
+    let mut statements = Vec::new();
+    while !input.is_empty() {
+        if input.peek(Token![else]) {
+            input.parse::<Token![else]>()?;
+        }
+        if input.peek(Token![if]) {
+            input.parse::<Token![if]>()?;
+            input.call(Attribute::parse_outer)?;
+        }
+        let body;
+        syn::braced!(body in input);
+        statements.extend(body.call(Block::parse_within)?);
+    }
+    Ok(statements)
+}
+
+/// What a `#[path = "…"]` says.
+fn path_of(attributes: &[Attribute]) -> Option<String> {
+    let path = attributes.iter().find(|attribute| attribute.path().is_ident("path"))?;
+    match &path.meta.require_name_value().ok()?.value {
+        syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(file), .. }) => Some(file.value()),
+        _ => None,
     }
 }
 
@@ -306,8 +392,8 @@ fn failed(path: &Path, error: &dyn std::fmt::Display) -> Failure {
     Failure::new(format!("{}: {error}", path.display()))
 }
 
-/// A name may be passed on a few times, never in a circle.
-const MAX_RE_EXPORTS: usize = 8;
+/// A name may be imported a few times on its way, never in a circle.
+const MAX_IMPORTS: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -329,6 +415,36 @@ mod tests {
         assert_eq!(house(&[top, a, b]).circle(), ["a", "b"]);
         let b = ("b.rs", "pub fn two() {} #[cfg(test)] mod tests { use crate::One; }");
         assert_eq!(house(&[top, a, b]).circle(), [""; 0]);
+    }
+
+    #[test]
+    fn what_a_macro_a_private_import_or_another_file_name_hides_is_seen() {
+        let in_macro = [
+            ("a.rs", "fn f() { cfg_if::cfg_if! { if #[cfg(unix)] { super::b::g() } else { } } }"),
+            ("b.rs", "pub fn g() { crate::a::f() }"),
+        ];
+        assert_eq!(house(&in_macro).circle(), ["a", "b"]);
+        let by_path = [
+            ("f/mod.rs", "cfg_if! { if #[cfg(unix)] { #[path = \"unix.rs\"] mod os; } } mod open;"),
+            ("f/unix.rs", "use super::open::Open;"),
+            ("f/open.rs", "use super::os::Stamp;"),
+        ];
+        assert_eq!(house(&by_path).circle(), ["f::open", "f::unix"]);
+        let by_parent = [
+            ("p/mod.rs", "mod a; mod b; use self::a::One;"),
+            ("p/a.rs", "use super::b::Two;"),
+            ("p/b.rs", "use super::One;"),
+        ];
+        assert_eq!(house(&by_parent).circle(), ["p::a", "p::b"]);
+        let by_module =
+            [("a.rs", "use crate::b; fn f() { b::c::g() }"), ("b/c.rs", "use crate::a;")];
+        assert_eq!(house(&by_module).circle(), ["a", "b::c"]);
+    }
+
+    #[test]
+    fn a_module_that_no_floor_lists_is_named() {
+        let floors: &[&[&str]] = &[&["up"], &["gone"]];
+        assert_eq!(house(&[("up.rs", ""), ("new.rs", "")]).unlisted(floors), ["gone", "new"]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod access_list;
 mod error;
 mod folder;
 mod open_file;
+mod opened;
 mod own;
 mod real;
 mod recent;

@@ -9,7 +9,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
-use super::{FileError, os, os::FileStamp};
+use super::{FileError, opened::Opened, os, os::FileStamp};
 
 /// A regular file that passed the checks of its [`Folder`](super::Folder).
 ///
@@ -20,13 +20,6 @@ pub struct OpenFile {
     file: Arc<File>,
     stamp: FileStamp,
     readable_by_others: bool,
-}
-
-/// The result of opening and checking a file on one operating system.
-pub(super) struct Opened {
-    pub(super) file: Arc<File>,
-    pub(super) stamp: FileStamp,
-    pub(super) readable_by_others: bool,
 }
 
 impl OpenFile {

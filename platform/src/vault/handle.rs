@@ -12,7 +12,7 @@ use super::{
     Asked, Backend, Call, Collection, Item, KERNEL, KERNEL_KEYRING, Listed, OS, Place, Secret,
     VaultError,
 };
-use super::{memory, os, store};
+use super::{Provider, memory, os, store};
 
 /// A vault: the operating system's store for this user's small secrets.
 ///
@@ -309,16 +309,6 @@ impl Vault {
         };
         worker.call(call, hold, move |vault, turn| job(vault, &place, turn))
     }
-}
-
-/// The program that serves a vault.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Provider {
-    /// Its process id, if the system reports it.
-    pub pid: Option<u32>,
-    /// The name of its program, if the system reports it. Linux cuts it to 15 bytes.
-    pub program: Option<String>,
 }
 
 fn not_empty(secret: &[u8]) -> Result<Secret, VaultError> {

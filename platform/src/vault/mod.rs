@@ -33,6 +33,7 @@ mod item;
 mod keychain_status;
 mod memory;
 mod probe;
+mod provider;
 mod store;
 mod stored;
 mod turn;
@@ -42,9 +43,10 @@ use zeroize::Zeroizing;
 
 pub use call::Call;
 pub use error::{Source, VaultError};
-pub use handle::{Provider, Vault};
+pub use handle::Vault;
 pub use item::{Collection, Item, Listed, Place, Session};
 pub use probe::Probe;
+pub use provider::Provider;
 use turn::Turn;
 use worker::Worker;
 

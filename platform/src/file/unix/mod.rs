@@ -25,7 +25,7 @@ use rustix::{
 use self::make::make_folder;
 pub use self::stamp::FileStamp;
 pub(crate) use self::{above::check_above, disk::sync_file, make::may_make, stamp::Identity};
-use super::{FileError, Parents, Trust, open_file::Opened};
+use super::{FileError, Parents, Trust, opened::Opened};
 
 /// An open folder.
 #[derive(Debug)]

@@ -44,7 +44,7 @@ use self::{
     check::{Found, Links},
     native::Replace,
 };
-use super::{FileError, Parents, Trust, access_list::Kind, open_file::Opened};
+use super::{FileError, Parents, Trust, access_list::Kind, opened::Opened};
 
 /// A folder that was found safe.
 #[derive(Debug)]
