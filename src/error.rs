@@ -427,7 +427,10 @@ impl Error {
             Self::OtherBackend { .. } => "open it as what it is, or name another file",
             Self::OtherStore { .. } => "open it under its own store name",
             Self::OutcomeUnknown { .. } => "look again before you repeat the write",
-            Self::PartlyRemoved { .. } => "remove what is left by hand",
+            Self::PartlyRemoved { source, .. } => {
+                let first = source.next_step();
+                return format!("{first}, then remove what is left as the error names it").into();
+            }
             Self::PermissionDenied { .. } => "allow this user or this program, then try again",
             Self::PromptDismissed { .. } => "try again and answer the prompt",
             Self::ReadOnly { .. } => "make the file system writable, or name another folder",
@@ -453,7 +456,8 @@ impl Error {
         })
     }
 
-    /// Returns `true` if the cache is unusable unless a copy of the file or the key is restored.
+    /// Returns `true` if the opened cache is unusable unless a copy of the file or the key is
+    /// restored.
     /// Without a copy, call [`reset`](crate::PersistedTokenCache::reset) and sign in again. Ask the
     /// user first.
     pub fn is_sign_in_needed(&self) -> bool {
@@ -524,6 +528,16 @@ mod tests {
              (make room, then save again)"
         );
         assert!(!error.to_string().contains("make room"), "the remedy stands in next_step alone");
+    }
+
+    #[test]
+    fn what_is_left_of_a_cache_is_removed_after_what_kept_it() {
+        let locked = Error::VaultLocked { vault: "vault", source: None };
+        let error = Error::PartlyRemoved { left: "a key".into(), source: Box::new(locked) };
+        assert_eq!(
+            error.next_step(),
+            "unlock it, or allow prompts, then remove what is left as the error names it"
+        );
     }
 
     #[test]

@@ -273,8 +273,8 @@ pub(crate) enum Command {
     /// where no time decides, what is imported stays. Importing twice changes nothing. What was
     /// signed out here since comes back with an old export.
     ///
-    /// It tells for each kind of entry how many came, how many are newer here already, and how many
-    /// are here the same. A source that keeps nothing ends with exit code 3.
+    /// It tells for each kind of entry how many were imported, how many are outdated because newer
+    /// ones are here, and how many are unchanged. A source that keeps nothing ends with exit code 3.
     #[command(after_help = IMPORT)]
     Import(Import),
     /// Every entry with its scopes, client and expiry; secrets hidden
@@ -415,9 +415,9 @@ const IMPORT: &str = r#"Examples:
   tokenkeep export --reveal-secrets | tokenkeep --cache COPY import
   tokenkeep import --from-python ~/.mytool/token_cache.bin
 With --json:
-  imported       for each kind of entry: came, newer (here already), same
-  sections       of sections that the schema does not know: came, left
-  changed        whether anything came
+  imported       for each kind of entry: imported, outdated (newer here already), unchanged
+  sections       of sections that the schema does not know: imported, skipped
+  changed        whether anything was imported
   protection     what guards the cache"#;
 
 const DOCTOR: &str = r#"With --json:

@@ -138,12 +138,28 @@ pub(crate) fn explain(failure: &Failure, store: &Store) -> Vec<String> {
         Failure::Choice { choices, .. } => {
             lines.extend(choices.iter().map(|choice| format!("  {choice}")));
         }
-        Failure::Cache(error) => {
-            lines.push(format!("  {}", next_step(error, store)));
+        Failure::Cache(error) => lines.push(format!("  {}", next_step(error, store))),
+        Failure::Source(error) => {
+            lines.extend(step_for_source(error).map(|step| format!("  {step}")))
         }
         _ => {}
     }
     lines
+}
+
+/// What to do about an error of what is imported. To remove it, or to keep the cache elsewhere, is
+/// no remedy there.
+fn step_for_source(error: &Error) -> Option<String> {
+    match error {
+        Error::Corrupt { .. }
+        | Error::InvalidKeyFile { .. }
+        | Error::KeyGone { .. }
+        | Error::RolledBack { .. }
+        | Error::VaultMissing { .. }
+        | Error::VaultServiceMissing { .. } => None,
+        Error::VaultLocked { .. } => Some(UNLOCK.into()),
+        error => Some(error.next_step().into_owned()),
+    }
 }
 
 /// What to do about an error: the library's words, or the command that fixes it.
@@ -157,7 +173,7 @@ pub(crate) fn next_step(error: &Error, store: &Store) -> String {
             format!("restore the key file; {}", give_up())
         }
         Error::KeyGone { .. } => format!("bring the key file or the vault back; {}", give_up()),
-        Error::VaultLocked { .. } => "unlock it, or allow prompts with --allow-prompt".into(),
+        Error::VaultLocked { .. } => UNLOCK.into(),
         Error::VaultMissing { .. } | Error::VaultServiceMissing { .. } => match store.layout {
             Layout::Sealed => {
                 "or choose another key with --key, such as passphrase or file:PATH".into()
@@ -169,6 +185,8 @@ pub(crate) fn next_step(error: &Error, store: &Store) -> String {
         error => error.next_step().into_owned(),
     }
 }
+
+const UNLOCK: &str = "unlock it, or allow prompts with --allow-prompt SECONDS";
 
 /// The library's name for the function that supplies the key of an environment variable or of a
 /// file descriptor.

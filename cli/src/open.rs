@@ -78,7 +78,7 @@ pub(crate) fn open(store: &Store) -> Result<PersistedTokenCache, Failure> {
 /// An error about a name or a place that cannot be used is a usage error.
 pub(crate) fn typed(error: Error) -> Failure {
     match error {
-        Error::Invalid { detail } => Failure::Usage(detail),
+        Error::Invalid { detail } | Error::Unsupported { detail } => Failure::Usage(detail),
         error => error.into(),
     }
 }

@@ -95,6 +95,39 @@ fn a_byte_order_mark_as_windows_own_programs_write_it_is_skipped() {
 }
 
 #[test]
+fn the_help_names_each_field_of_the_json() {
+    let (from, to) = (Place::signed_in(), Place::new());
+    let said = import(&to, &export(&from));
+    let help = text(&run(program().args(["import", "--help"]), "").stdout);
+    let inner = [&said["imported"]["AccessToken"], &said["sections"]];
+    for object in inner.into_iter().chain([&said]) {
+        for field in object.as_object().unwrap().keys() {
+            assert!(help.contains(field.as_str()), "{field} is not in the help");
+        }
+    }
+}
+
+// Not on Windows: modes
+#[cfg(unix)]
+#[test]
+fn a_source_that_cannot_be_used_is_refused_with_what_to_do() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let (from, to) = (Place::signed_in(), Place::new());
+    let file = from.0.path().join("theirs.json");
+    fs::write(&file, export(&from)).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o666)).unwrap();
+    let mut command = to.command();
+    command.args(["import", "--plaintext", "--from-python"]).arg(&file);
+    let (code, said) = refusal(&run(&mut command, ""));
+    assert_eq!(code, 6, "{said}");
+    let lines: Vec<_> = said.lines().collect();
+    assert!(lines[0].contains("theirs.json"), "{said}");
+    assert!(lines.len() == 2 && lines[1].starts_with("  "), "what to do: {said}");
+    assert!(!said.contains("--unreadable"), "that would harm this cache: {said}");
+}
+
+#[test]
 fn what_is_no_cache_is_refused_with_its_reason_and_nothing_is_changed() {
     let place = Place::signed_in();
     let before = place.sealed();
