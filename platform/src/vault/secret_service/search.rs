@@ -43,6 +43,10 @@ pub(super) fn the_one(
     asked: Asked<'_>,
 ) -> Result<(Option<OwnedObjectPath>, Vec<OwnedObjectPath>), Fault> {
     let found = search(link, asked, &asked.item.attributes, would_hide_a_new_item)?;
+    // The search has looked for a hidden one.
+    if found.is_empty() {
+        return Ok((None, Vec::new()));
+    }
     match meant(link, asked, &found)? {
         Some(Meant::Locked(_)) => Err(VaultError::Locked { source: None }.into()),
         Some(Meant::Unlocked(path)) => Ok((Some(path), found.unlocked)),
