@@ -82,11 +82,12 @@ fn docs() -> Result<(), Failure> {
 /// Tests that reach a vault, in a program where another crate has turned on zbus's feature `tokio`:
 /// its blocking calls panic on a worker of tokio then.
 fn zbus_tokio() -> Result<(), Failure> {
-    zbus_tokio_with(&["vault_in_tokio"])
+    let ci = std::env::var("CI").unwrap_or_default();
+    zbus_tokio_with(&["vault_in_tokio"], &ci)
 }
 
-/// The same for each of these test programs.
-pub(crate) fn zbus_tokio_with(programs: &[&str]) -> Result<(), Failure> {
+/// The same for each of these test programs. With `ci` set to `true` a missing tool is a failure.
+pub(crate) fn zbus_tokio_with(programs: &[&str], ci: &str) -> Result<(), Failure> {
     let mut test = stage::cargo();
     test.args(["test", "--quiet", "--package", "tokenkeep-platform", "--package", "tokenkeep"]);
     // What the feature makes cargo build once more is built quickly.
@@ -97,7 +98,7 @@ pub(crate) fn zbus_tokio_with(programs: &[&str]) -> Result<(), Failure> {
     for program in programs {
         test.args(["--test", program]);
     }
-    stage::finish("zbus-tokio", test.env("TOKENKEEP_FIRST_RUNS", "20"))
+    stage::finish("zbus-tokio", test.env("TOKENKEEP_FIRST_RUNS", "20").env("CI", ci))
 }
 
 /// Type-checks what people run on macOS, with the standard library built from its source, because

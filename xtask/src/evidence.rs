@@ -13,7 +13,7 @@ use crate::{check, tools};
 /// is skipped would be missing in it, so here a missing tool is a failure.
 #[expect(clippy::disallowed_methods, reason = "version control has the old document")]
 pub(crate) fn run() -> Result<(), Failure> {
-    tools::provide(&[Tool::SecretService, Tool::PythonLibsecret, Tool::Strace])?;
+    tools::provide(&[Tool::SecretService, Tool::KWallet, Tool::PythonLibsecret, Tool::Strace])?;
     let folder = target_dir().join("test-support").join("evidence");
     fs::remove_dir_all(&folder).ok();
     fs::create_dir_all(&folder).map_err(|error| failed(&folder, &error))?;
@@ -22,7 +22,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     stage::finish("the tests", test.env("CI", "true").env("TOKENKEEP_EVIDENCE", &folder))?;
     LONG.iter().try_for_each(Long::run)?;
     let programs = ["secret_service", "secret_service_mock", "vault", "vault_in_tokio"];
-    check::zbus_tokio_with(&programs)?;
+    check::zbus_tokio_with(&programs, "true")?;
     let document = workspace_root().join("docs/INTEROP.md");
     let text = fs::read_to_string(&document).map_err(|error| failed(&document, &error))?;
     let table = format!("\n{}\n", rows(&folder)?);
