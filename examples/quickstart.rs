@@ -38,7 +38,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             let token = cache.add_response(&request, sign_in())?;
             match token.unstored_because() {
                 None => println!("  first process: signed in, and kept it"),
-                Some(reason) => return Err(format!("the sign-in was not kept: {reason}").into()),
+                Some(reason) => {
+                    let next = reason.next_step();
+                    return Err(format!("the sign-in was not kept: {reason}; {next}").into());
+                }
             }
         }
     }
@@ -55,7 +58,7 @@ fn open(announce: bool) -> Result<PersistedTokenCache, Box<dyn Error>> {
     };
     let place = fallback_place()?;
     if announce {
-        println!("{reason}");
+        println!("{reason}; {}", reason.next_step());
         println!("Chosen instead: a key file in {}", place.join("key").display());
     }
     let key = KeySource::KeyFile(place.join("key/quickstart.key"));

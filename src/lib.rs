@@ -20,7 +20,7 @@
 //!     }
 //! };
 //! if let Some(reason) = token.unstored_because() {
-//!     eprintln!("signed in for this run alone: {reason}");
+//!     eprintln!("signed in for this run only: {reason}; {}", reason.next_step());
 //! }
 //! println!("signed in until {}", token.expires_on());
 //! # Ok::<(), tokenkeep::Error>(())

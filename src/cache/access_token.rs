@@ -127,7 +127,7 @@ pub(crate) enum EntryAt<'c> {
 /// let token = cache.add_response(&request, answer)?;
 /// let header = format!("Authorization: Bearer {}", token.secret());
 /// if let Some(reason) = token.unstored_because() {
-///     eprintln!("the next run asks you to sign in again: {reason}");
+///     eprintln!("the next run asks you to sign in again: {reason}; {}", reason.next_step());
 /// }
 /// # Ok::<(), tokenkeep::Error>(())
 /// ```

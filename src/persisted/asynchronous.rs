@@ -126,7 +126,8 @@ impl PersistedTokenCache {
 
 impl SealedPersistenceBuilder {
     /// [`open`](Self::open) for asynchronous programs. It runs on a thread of its own, as the
-    /// [variants](PersistedTokenCache#asynchronous-calls) of the cache's calls do.
+    /// [variants](PersistedTokenCache#asynchronous-calls) of the cache's calls do. It waits for its
+    /// turn for 60 s at most.
     ///
     /// # Errors
     /// The errors of the synchronous call, and [`Error::NoThread`].

@@ -81,7 +81,9 @@ impl PersistedTokenCache {
     /// A cache that cannot be read is not removed; use [`reset`](Self::reset) or
     /// [`quarantine`](Self::quarantine). Errors that would keep a part from being removed, such as
     /// [`Error::VaultLocked`] or [`Error::UnsafePath`], are found before anything is removed. A
-    /// failure in the middle is [`Error::PartlyRemoved`], which names what is left.
+    /// failure in the middle is [`Error::PartlyRemoved`], which names what is left. In the Secret
+    /// Service a copy of the key in a locked collection is [`Error::VaultLocked`], because it would
+    /// be found again after an unlock.
     pub fn clear(&self) -> Result<(), Error> {
         self.shared.store.check_change()?;
         for _ in 0..ATTEMPTS {
