@@ -21,7 +21,7 @@ use tokenkeep::{
     lock::LockGuard,
     persistence::{KeyCallback, Loaded, MemoryPersistence, Persistence, PlaintextPersistence},
 };
-use tokenkeep_test_support::{again, sign_in, started, task};
+use tokenkeep_test_support::{again, sign_in, started, task, under_wine};
 
 #[test]
 fn no_debug_text_of_any_type_has_a_secret() {
@@ -95,7 +95,8 @@ fn no_error_quotes_what_it_could_not_read() {
     };
     let texts = [("event", &event), ("response", &response), ("cache", &cache), ("entry", &entry)];
     for (kind, text) in texts {
-        for at in 0..text.len() {
+        // Wine counts for little here: nothing asks the system.
+        for at in (0..text.len()).step_by(if under_wine() { 16 } else { 1 }) {
             read(kind, &text.as_bytes()[..at]);
             for byte in [b'"', b'\\', b'{', b'}', b',', b'7', 0, 0xff] {
                 let mut damaged = text.clone().into_bytes();
@@ -104,7 +105,7 @@ fn no_error_quotes_what_it_could_not_read() {
             }
         }
     }
-    assert!(refused > 5_000, "{refused} were refused");
+    assert!(refused > 5_000 / if under_wine() { 16 } else { 1 }, "{refused} were refused");
 }
 
 #[test]
