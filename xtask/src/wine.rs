@@ -30,6 +30,10 @@ pub(crate) fn test() -> Result<(), Failure> {
     test.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER", MINGW_GCC);
     test.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", "wine");
     test.env("CARGO_PROFILE_DEV_DEBUG", "0");
+    // Little is computed there: what takes time is to start processes, and to compile.
+    for package in ["tokenkeep", "tokenkeep-platform"] {
+        test.arg("--config").arg(format!("profile.dev.package.{package}.opt-level=1"));
+    }
     // A process starts a hundred times slower than on Linux, so the tests that start many do fewer
     // rounds.
     test.env(UNDER_WINE, "1").env("TOKENKEEP_KILLS", "50").env("TOKENKEEP_UPDATES", "10");
