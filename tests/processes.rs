@@ -64,9 +64,10 @@ fn no_process_starves_while_many_hammer_the_cache() {
     let _machine = MACHINE.lock().unwrap_or_else(PoisonError::into_inner);
     let seconds = env::var("TOKENKEEP_SECONDS").map_or(12, |text| text.parse().unwrap());
     let hammering = Duration::from_secs(seconds);
-    const ENOUGH: usize = 20;
+    // Of fewer turns each, chance alone gives one process three times as many as another.
+    const ENOUGH: usize = 40;
     // Wine's one server gives 64 processes too few turns in that time to be compared.
-    let processes = if under_wine() { 16 } else { 64 };
+    let processes = if under_wine() { 8 } else { 64 };
     let place = Place::new();
     place.open().add(&event("first", "0")).unwrap();
     let mut workers: Vec<Worker> = (0..processes)
@@ -85,10 +86,14 @@ fn no_process_starves_while_many_hammer_the_cache() {
     let (_never, wait) = std::sync::mpsc::channel::<()>();
     wait.recv_timeout(hammering.saturating_sub(begun.elapsed())).ok();
     drop(_never);
-    // On a disk that stood still meanwhile there is nothing to compare yet.
-    while workers[0].acknowledged() < ENOUGH {}
+    // On a slow disk there is nothing to compare yet.
+    for worker in &mut workers {
+        while worker.acknowledged() < ENOUGH {}
+    }
     let took = begun.elapsed();
-    let counts: Vec<usize> = workers.iter_mut().map(Worker::kill).collect();
+    // All at once: who is killed last must not have had more time.
+    workers.iter_mut().for_each(|worker| worker.child.kill().unwrap());
+    let counts: Vec<usize> = workers.iter_mut().map(Worker::killed).collect();
     let (fewest, most) = (counts.iter().min().unwrap(), counts.iter().max().unwrap());
     say(&format!(
         "{took:.0?} of {processes} processes: {} updates, fewest {fewest}, most {most}, ratio {:.2}",
@@ -312,13 +317,12 @@ impl Worker {
     /// SIGKILL, and the last update that it acknowledged.
     fn kill_at_once(&mut self) -> usize {
         self.child.kill().unwrap();
-        while self.line().is_some() {}
-        self.child.wait().unwrap();
+        self.killed();
         self.last.unwrap()
     }
 
-    fn kill(&mut self) -> usize {
-        self.child.kill().unwrap();
+    /// How many updates it acknowledged before it was killed.
+    fn killed(&mut self) -> usize {
         while self.line().is_some() {}
         self.child.wait().unwrap();
         self.count
