@@ -2,7 +2,7 @@
 // Not on Windows: the Secret Service
 #![cfg(target_os = "linux")]
 
-use tokenkeep_platform::vault::{Call, Collection, Item, Place, Session, Vault, VaultError};
+use tokenkeep_platform::vault::{Call, Collection, Item, Vault, VaultError};
 use tokenkeep_test_support::keyring::{Keyring, Provider, State, inside};
 
 /// No UTF-8: what a vault of texts would damage.
@@ -30,11 +30,7 @@ fn a_binary_secret_comes_back_and_is_in_no_file() {
         assert!(vault.read(&key, &quiet()).unwrap().is_none());
         vault.create(&key, &SECRET, &quiet()).unwrap();
         assert!(matches!(vault.create(&key, &SECRET, &quiet()), Err(VaultError::Exists)));
-        for session in [Session::Plain, Session::Encrypted] {
-            let mut place = Place::default();
-            place.session = session;
-            assert_eq!(*Vault::os_at(place).read(&key, &quiet()).unwrap().unwrap(), SECRET);
-        }
+        assert_eq!(*vault.read(&key, &quiet()).unwrap().unwrap(), SECRET);
         // Locking writes the wallet at once.
         keyring.lock().unwrap();
         let files: Vec<_> = std::fs::read_dir(keyring.files()).unwrap().collect();
@@ -159,11 +155,7 @@ fn an_item_with_more_attributes_is_not_deleted_and_missing_collections_are_named
             assert!(vault.read(&both, &quiet()).unwrap().is_some());
             assert!(!vault.delete(&both, &quiet(), None).unwrap());
             assert_eq!(vault.read_all(&both, &quiet()).unwrap().len(), 1, "they are equal");
-            let at = |collection| {
-                let mut place = Place::default();
-                place.collection = collection;
-                Vault::os_at(place).read(&item("key"), &quiet())
-            };
+            let at = |collection| Vault::os_in(collection).read(&item("key"), &quiet());
             assert!(at(Collection::Named("kdewallet".into())).unwrap().is_none());
             for missing in [Collection::Session, Collection::Named("nowhere".into())] {
                 assert!(matches!(at(missing), Err(VaultError::Missing { .. })));

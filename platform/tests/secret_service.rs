@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use tokenkeep_platform::vault::{Call, Collection, Item, Place, Session, Vault, VaultError};
+use tokenkeep_platform::vault::{Call, Collection, Item, Vault, VaultError};
 use tokenkeep_test_support::keyring::{State, inside};
 use tokenkeep_test_support::{again, task};
 
@@ -33,11 +33,6 @@ fn a_binary_secret_comes_back_and_is_in_no_file() {
         assert!(vault.read(&key, &quiet()).unwrap().is_none());
         vault.create(&key, &SECRET, &quiet()).unwrap();
         assert_eq!(*vault.read(&key, &quiet()).unwrap().unwrap(), SECRET);
-        for place in [Session::Plain, Session::Encrypted] {
-            let mut at = Place::default();
-            at.session = place;
-            assert_eq!(*Vault::os_at(at).read(&key, &quiet()).unwrap().unwrap(), SECRET);
-        }
         let mut files = 0;
         for file in std::fs::read_dir(keyring.files()).unwrap() {
             let bytes = std::fs::read(file.unwrap().path()).unwrap();
@@ -236,14 +231,9 @@ fn after_the_first_a_read_is_one_call_over_the_bus_and_a_write_two() {
 fn a_collection_of_the_session_and_a_named_one_can_be_chosen() {
     let name = "a_collection_of_the_session_and_a_named_one_can_be_chosen";
     inside(name, State::Unlocked, |keyring| {
-        let at = |collection| {
-            let mut place = Place::default();
-            place.collection = collection;
-            Vault::os_at(place)
-        };
-        let session = at(Collection::Session);
+        let session = Vault::os_in(Collection::Session);
         session.create(&item("key"), b"until logout", &quiet()).unwrap();
-        let login = at(Collection::Named("Login".into()));
+        let login = Vault::os_in(Collection::Named("Login".into()));
         login.create(&item("other"), b"for ever", &quiet()).unwrap();
         for (name, collection) in [("key", "session"), ("other", "login")] {
             let arguments = ["string:org.freedesktop.Secret.Collection", "string:Items"];
@@ -256,7 +246,7 @@ fn a_collection_of_the_session_and_a_named_one_can_be_chosen() {
             }
         }
         let key = item("never made");
-        let nowhere = at(Collection::Named("nowhere".into())).read(&key, &quiet());
+        let nowhere = Vault::os_in(Collection::Named("nowhere".into())).read(&key, &quiet());
         assert!(matches!(nowhere, Err(VaultError::Missing { .. })));
     });
 }

@@ -4,7 +4,6 @@
 #![expect(clippy::print_stdout, reason = "figures are for the user who runs the tests")]
 
 mod late;
-mod plain;
 
 use std::sync::mpsc::{RecvError, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
@@ -12,11 +11,15 @@ use std::time::{Duration, Instant};
 
 use late::Random;
 use late::round::{Later, Round};
-use plain::{item, vault};
-use tokenkeep_platform::vault::{Call, VaultError};
+use tokenkeep_platform::vault::{Call, Item, Vault, VaultError};
 use tokenkeep_test_support::keyring::{State, inside};
 use tokenkeep_test_support::mock::{Act, Mock};
 use tokenkeep_test_support::task;
+
+/// The one item that the mock has.
+fn item() -> Item {
+    Item::new("tests", "key")
+}
 
 #[test]
 fn an_answer_that_comes_too_late_harms_no_later_call() {
@@ -27,10 +30,10 @@ fn an_answer_that_comes_too_late_harms_no_later_call() {
             if member == *theirs.lock().unwrap() { Act::Hold } else { Act::Answer }
         });
         let short = Call::quiet().within(Duration::from_millis(100));
-        let read = || vault().read(&item(), &short).map(|_| ());
-        let write = || vault().write(&item(), b"new", &short, None);
-        let create = || vault().create(&item(), b"new", &short);
-        let delete = || vault().delete(&item(), &short, None).map(|_| ());
+        let read = || Vault::os().read(&item(), &short).map(|_| ());
+        let write = || Vault::os().write(&item(), b"new", &short, None);
+        let create = || Vault::os().create(&item(), b"new", &short);
+        let delete = || Vault::os().delete(&item(), &short, None).map(|_| ());
         type Ask<'a> = &'a dyn Fn() -> Result<(), VaultError>;
         /// What is called, what is there before, which step is late, whether it writes, what is
         /// there at the end.
@@ -58,7 +61,7 @@ fn an_answer_that_comes_too_late_harms_no_later_call() {
         for (ask, before, step, writes, after) in cells {
             // No path is remembered from the cell before.
             mock.set_secret(None);
-            until_ok(|| vault().read(&item(), &Call::quiet()));
+            until_ok(|| Vault::os().read(&item(), &Call::quiet()));
             mock.set_secret(before);
             *held.lock().unwrap() = step;
             match ask() {
@@ -68,15 +71,15 @@ fn an_answer_that_comes_too_late_harms_no_later_call() {
             }
             assert_eq!(mock.wait_for_held(1, Duration::from_secs(10)), 1, "{step}");
             let calls = mock.calls().len();
-            let fast = vault().write(&item(), b"never", &short, None);
+            let fast = Vault::os().write(&item(), b"never", &short, None);
             let at_once = matches!(fast, Err(VaultError::TimedOut { waited: Duration::ZERO }));
             assert!(at_once, "{step}: {fast:?}");
             assert_eq!(mock.calls().len(), calls, "{step}: the service was asked");
             *held.lock().unwrap() = "";
             mock.release();
-            let found = until_ok(|| vault().read(&item(), &Call::quiet()));
+            let found = until_ok(|| Vault::os().read(&item(), &Call::quiet()));
             assert_eq!(found.as_ref().map(|found| &found[..]), after, "{step}");
-            until_ok(|| vault().write(&item(), b"last", &Call::quiet(), None));
+            until_ok(|| Vault::os().write(&item(), b"last", &Call::quiet(), None));
             assert_eq!(mock.secret().as_deref(), Some(&b"last"[..]), "{step}");
         }
     });
@@ -92,12 +95,12 @@ fn a_service_that_answered_late_is_asked_again_at_once() {
         let deadline = Duration::from_secs(2);
         let short = Call::quiet().within(deadline);
         let (guard, returned) = std::sync::mpsc::channel::<()>();
-        let unknown = vault().write(&item(), b"new", &short, Some(Box::new(guard)));
+        let unknown = Vault::os().write(&item(), b"new", &short, Some(Box::new(guard)));
         assert!(matches!(unknown, Err(VaultError::OutcomeUnknown { .. })), "{unknown:?}");
         let started = Instant::now();
         mock.release();
         assert!(returned.recv().is_err());
-        until_ok(|| vault().read(&item(), &Call::quiet()));
+        until_ok(|| Vault::os().read(&item(), &Call::quiet()));
         let took = started.elapsed();
         println!("measured: asked again {took:?} after the late answer");
         assert!(took < deadline / 2, "{took:?}");
@@ -113,9 +116,9 @@ fn a_read_that_is_never_answered_holds_up_no_later_call() {
             _ => Act::Answer,
         });
         let short = Call::quiet().within(Duration::from_millis(50));
-        let silence = vault().read(&item(), &short);
+        let silence = Vault::os().read(&item(), &short);
         assert!(matches!(silence, Err(VaultError::TimedOut { .. })), "{silence:?}");
-        assert_eq!(until_ok(|| vault().read(&item(), &Call::quiet())).unwrap()[..], *b"secret");
+        assert_eq!(until_ok(|| Vault::os().read(&item(), &Call::quiet())).unwrap()[..], *b"secret");
         let sessions = mock.calls().into_iter().filter(|call| call == "OpenSession");
         assert_eq!(sessions.count(), 2, "the connection was not closed");
     });
@@ -131,7 +134,7 @@ fn the_guard_is_kept_until_a_half_made_item_is_removed() {
         });
         let short = Call::quiet().within(Duration::from_millis(50));
         let (guard, returned) = std::sync::mpsc::channel::<()>();
-        let unknown = vault().write(&item(), b"new", &short, Some(Box::new(guard)));
+        let unknown = Vault::os().write(&item(), b"new", &short, Some(Box::new(guard)));
         assert!(matches!(unknown, Err(VaultError::OutcomeUnknown { .. })), "{unknown:?}");
         mock.release();
         assert_eq!(mock.wait_for_held(1, Duration::from_secs(10)), 1);

@@ -3,18 +3,20 @@
 #![cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))]
 #![expect(clippy::print_stdout, reason = "figures are for the user who runs the tests")]
 
-mod plain;
-
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use plain::{item, vault};
-use tokenkeep_platform::vault::{Call, Vault, VaultError};
+use tokenkeep_platform::vault::{Call, Item, Vault, VaultError};
 use tokenkeep_test_support::keyring::{Keyring, State, inside};
 use tokenkeep_test_support::mock::{Act, Mock};
 use tokenkeep_test_support::{again, task};
+
+/// The one item that the mock has.
+fn item() -> Item {
+    Item::new("tests", "key")
+}
 
 fn soon() -> Call {
     Call::quiet().within(Duration::from_millis(400))
@@ -72,11 +74,11 @@ fn a_service_that_speaks_again_is_asked_again() {
     inside("a_service_that_speaks_again_is_asked_again", State::Absent, |_| {
         let mock = Mock::start(Some(b"secret"), at("GetSecret", Act::Hold));
         let call = Call::quiet().within(Duration::from_millis(50));
-        assert!(matches!(vault().read(&item(), &call), Err(VaultError::TimedOut { .. })));
+        assert!(matches!(Vault::os().read(&item(), &call), Err(VaultError::TimedOut { .. })));
         mock.release();
         mock.release();
         let end = Instant::now() + Duration::from_secs(10);
-        while vault().read(&item(), &Call::quiet()).is_err() {
+        while Vault::os().read(&item(), &Call::quiet()).is_err() {
             assert!(Instant::now() < end, "calls still fail");
         }
     });
@@ -89,13 +91,13 @@ fn a_write_that_outlives_its_caller_keeps_the_guard_until_it_returns() {
         let mock = Mock::start(Some(b"secret"), at("Delete", Act::Hold));
         let (dropped, returned) = std::sync::mpsc::channel::<()>();
         let started = Instant::now();
-        let result = vault().delete(&item(), &patient(), Some(Box::new(dropped)));
+        let result = Vault::os().delete(&item(), &patient(), Some(Box::new(dropped)));
         let took = started.elapsed();
         let unknown = matches!(result, Err(VaultError::OutcomeUnknown { source: None, .. }));
         assert!(unknown, "{result:?}");
         assert!(took <= patient().deadline.mul_f64(1.1), "{took:?}");
         assert!(matches!(returned.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty)));
-        let stuck = vault().read(&item(), &patient());
+        let stuck = Vault::os().read(&item(), &patient());
         assert!(matches!(stuck, Err(VaultError::TimedOut { waited: Duration::ZERO })));
         mock.release();
         assert!(returned.recv_timeout(Duration::from_secs(5)).is_err());
@@ -109,8 +111,8 @@ fn a_creation_over_a_session_that_carries_no_secret_is_begun_anew() {
     let name = "a_creation_over_a_session_that_carries_no_secret_is_begun_anew";
     inside(name, State::Absent, |_| {
         let mock = Mock::start(None, first(2, "SetSecret", Act::Gone));
-        vault().create(&item(), b"secret", &patient()).unwrap();
-        assert_eq!(*vault().read(&item(), &patient()).unwrap().unwrap(), b"secret");
+        Vault::os().create(&item(), b"secret", &patient()).unwrap();
+        assert_eq!(*Vault::os().read(&item(), &patient()).unwrap().unwrap(), b"secret");
         assert_eq!((mock.count("CreateItem"), mock.count("Delete")), (3, 2), "none is left over");
     });
 }
@@ -119,10 +121,10 @@ fn a_creation_over_a_session_that_carries_no_secret_is_begun_anew() {
 fn a_session_that_is_refused_is_opened_anew_but_not_for_ever() {
     inside("a_session_that_is_refused_is_opened_anew_but_not_for_ever", State::Absent, |_| {
         let mock = Mock::start(Some(b"secret"), first(5, "OpenSession", Act::Invalid));
-        let refused = vault().read(&item(), &patient());
+        let refused = Vault::os().read(&item(), &patient());
         assert!(matches!(refused, Err(VaultError::Failed { .. })), "{refused:?}");
         assert_eq!(mock.count("OpenSession"), 3);
-        assert_eq!(*vault().read(&item(), &patient()).unwrap().unwrap(), b"secret");
+        assert_eq!(*Vault::os().read(&item(), &patient()).unwrap().unwrap(), b"secret");
         assert_eq!(mock.count("OpenSession"), 6);
     });
 }
@@ -137,7 +139,7 @@ fn an_empty_secret_of_a_locked_collection_is_locked_and_not_unfinished() {
             "Locked" if theirs.load(Ordering::SeqCst) => Act::Locked,
             _ => Act::Answer,
         });
-        let read = || vault().read(&item(), &patient());
+        let read = || Vault::os().read(&item(), &patient());
         assert!(matches!(read(), Err(VaultError::Locked { .. })));
         locked.store(false, Ordering::SeqCst);
         assert!(matches!(read(), Err(VaultError::Unfinished)));
@@ -148,7 +150,7 @@ fn an_empty_secret_of_a_locked_collection_is_locked_and_not_unfinished() {
 fn a_prompt_that_is_not_allowed_is_locked_and_never_shown() {
     inside("a_prompt_that_is_not_allowed_is_locked_and_never_shown", State::Absent, |_| {
         let mock = Mock::start(None, at("CreateItem", Act::Prompt));
-        let result = vault().create(&item(), b"secret", &Call::prompting());
+        let result = Vault::os().create(&item(), b"secret", &Call::prompting());
         assert!(matches!(result, Err(VaultError::Locked { .. })), "{result:?}");
         let calls = mock.calls();
         assert!(calls.iter().any(|call| call == "Dismiss"), "{calls:?}");
@@ -160,10 +162,10 @@ fn a_prompt_that_is_not_allowed_is_locked_and_never_shown() {
 fn a_deletion_that_wants_a_prompt_is_locked_and_deletes_nothing() {
     inside("a_deletion_that_wants_a_prompt_is_locked_and_deletes_nothing", State::Absent, |_| {
         let mock = Mock::start(Some(b"secret"), at("Delete", Act::Prompt));
-        let result = vault().delete(&item(), &soon(), None);
+        let result = Vault::os().delete(&item(), &soon(), None);
         assert!(matches!(result, Err(VaultError::Locked { .. })), "{result:?}");
         assert!(!mock.calls().iter().any(|call| call == "Prompt"));
-        assert!(vault().read(&item(), &soon()).unwrap().is_some());
+        assert!(Vault::os().read(&item(), &soon()).unwrap().is_some());
     });
 }
 
@@ -175,10 +177,10 @@ fn unlocking_prompts_only_when_the_call_allows_it() {
             "Unlock" => Act::Prompt,
             _ => Act::Answer,
         });
-        let result = vault().unlock(&soon());
+        let result = Vault::os().unlock(&soon());
         assert!(matches!(result, Err(VaultError::Locked { .. })), "{result:?}");
         assert!(!mock.calls().iter().any(|call| call == "Unlock" || call == "Prompt"));
-        let result = vault().unlock(&Call::prompting());
+        let result = Vault::os().unlock(&Call::prompting());
         assert!(matches!(result, Err(VaultError::PromptDismissed { .. })), "{result:?}");
         assert!(mock.calls().iter().any(|call| call == "Prompt"));
     });
@@ -188,10 +190,10 @@ fn unlocking_prompts_only_when_the_call_allows_it() {
 fn a_creation_whose_second_half_fails_leaves_nothing() {
     inside("a_creation_whose_second_half_fails_leaves_nothing", State::Absent, |_| {
         let mock = Mock::start(None, at("SetSecret", Act::Locked));
-        let result = vault().create(&item(), b"secret", &soon());
+        let result = Vault::os().create(&item(), b"secret", &soon());
         assert!(matches!(result, Err(VaultError::Locked { .. })), "{result:?}");
         assert_eq!(mock.calls().last().map(String::as_str), Some("Delete"));
-        assert!(vault().read(&item(), &soon()).unwrap().is_none());
+        assert!(Vault::os().read(&item(), &soon()).unwrap().is_none());
     });
 }
 
@@ -199,7 +201,7 @@ fn a_creation_whose_second_half_fails_leaves_nothing() {
 fn a_service_that_dies_during_a_read_is_missing() {
     inside("a_service_that_dies_during_a_read_is_missing", State::Absent, |_| {
         let _mock = Mock::start(Some(b"secret"), at("GetSecret", Act::Die));
-        let result = vault().read(&item(), &soon());
+        let result = Vault::os().read(&item(), &soon());
         assert!(matches!(result, Err(VaultError::ServiceMissing { .. })), "{result:?}");
     });
 }
@@ -208,7 +210,7 @@ fn a_service_that_dies_during_a_read_is_missing() {
 fn a_service_that_dies_during_a_write_leaves_the_outcome_unknown() {
     inside("a_service_that_dies_during_a_write_leaves_the_outcome_unknown", State::Absent, |_| {
         let _mock = Mock::start(Some(b"secret"), at("Delete", Act::Die));
-        let result = vault().delete(&item(), &soon(), None);
+        let result = Vault::os().delete(&item(), &soon(), None);
         let unknown = matches!(result, Err(VaultError::OutcomeUnknown { source: Some(_), .. }));
         assert!(unknown, "{result:?}");
     });
@@ -224,7 +226,7 @@ fn an_answer_of_the_wrong_type_is_a_failure() {
         });
         for wrong in ["OpenSession", "SearchItems", "GetSecret"] {
             *method.lock().unwrap() = wrong;
-            let result = vault().read(&item(), &soon());
+            let result = Vault::os().read(&item(), &soon());
             assert!(matches!(result, Err(VaultError::Failed { .. })), "{wrong}: {result:?}");
         }
     });
@@ -244,7 +246,7 @@ fn a_probe_whose_write_is_never_answered_removes_its_item_over_another_connectio
 
 fn probe_silenced_at(method: &'static str, keyring: &Keyring) {
     let mock = Mock::start(None, first(1, method, Act::Silence));
-    let probed = vault().probe(&soon());
+    let probed = Vault::os().probe(&soon());
     assert!(matches!(probed, Err(VaultError::TimedOut { .. })), "{probed:?}");
     assert!(mock.count("CreateItem") == 1 && mock.count("Delete") > 0, "{:?}", mock.calls());
     assert!(!has_item(keyring), "{:?}", mock.calls());
@@ -255,7 +257,7 @@ fn a_probe_that_may_have_left_its_item_says_so_in_time() {
     inside("a_probe_that_may_have_left_its_item_says_so_in_time", State::Absent, |keyring| {
         let _mock = Mock::start(None, at("Delete", Act::Silence));
         let started = Instant::now();
-        let probed = vault().probe(&soon());
+        let probed = Vault::os().probe(&soon());
         let took = started.elapsed();
         println!("measured: a probe that cannot remove its item {took:?}");
         let unknown = matches!(probed, Err(VaultError::OutcomeUnknown { source: Some(_), .. }));
@@ -277,7 +279,7 @@ fn has_item(keyring: &Keyring) -> bool {
 fn a_process_exits_while_its_vault_is_stuck() {
     let name = "a_process_exits_while_its_vault_is_stuck";
     if task().is_some() {
-        let result = vault().delete(&item(), &soon(), None);
+        let result = Vault::os().delete(&item(), &soon(), None);
         assert!(matches!(result, Err(VaultError::OutcomeUnknown { .. })), "{result:?}");
         println!("leaving");
         return;
@@ -309,7 +311,7 @@ fn a_collection_that_is_replaced_before_the_item_is_made_is_asked_for_again() {
     let name = "a_collection_that_is_replaced_before_the_item_is_made_is_asked_for_again";
     inside(name, State::Absent, |_| {
         let mock = Mock::start(None, first(2, "CreateItem", Act::Gone));
-        vault().create(&item(), b"secret", &patient()).unwrap();
+        Vault::os().create(&item(), b"secret", &patient()).unwrap();
         assert_eq!(mock.secret().as_deref(), Some(&b"secret"[..]));
     });
 }
@@ -319,7 +321,7 @@ fn a_collection_that_is_unlocked_while_it_is_searched_hides_nothing() {
     let name = "a_collection_that_is_unlocked_while_it_is_searched_hides_nothing";
     inside(name, State::Absent, |_| {
         let _mock = Mock::start(Some(b"secret"), first(1, "SearchItems", Act::Nothing));
-        let found = vault().read(&item(), &patient()).unwrap();
+        let found = Vault::os().read(&item(), &patient()).unwrap();
         assert_eq!(found.as_deref().map(Vec::as_slice), Some(&b"secret"[..]));
     });
 }
@@ -334,7 +336,7 @@ fn many_threads_share_one_vault() {
                 let start = Arc::clone(&start);
                 std::thread::spawn(move || {
                     start.wait();
-                    vault().read(&item(), &Call::quiet()).unwrap().unwrap().to_vec()
+                    Vault::os().read(&item(), &Call::quiet()).unwrap().unwrap().to_vec()
                 })
             })
             .collect();
@@ -351,8 +353,8 @@ fn a_secret_of_more_than_32_mib_is_refused_before_any_call() {
         // A build without optimisation takes long to wipe its copy.
         let wiping = Call::quiet().within(Duration::from_secs(20));
         for result in [
-            vault().write(&item(), &large, &wiping, None),
-            vault().create(&item(), &large, &wiping),
+            Vault::os().write(&item(), &large, &wiping, None),
+            Vault::os().create(&item(), &large, &wiping),
         ] {
             let refused = matches!(result, Err(VaultError::TooLarge { limit: 33_554_432, .. }));
             assert!(refused, "{result:?}");

@@ -6,15 +6,17 @@
 #![cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))]
 #![expect(clippy::print_stdout, reason = "figures are for the user who runs the tests")]
 
-mod plain;
-
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use plain::{item, vault};
-use tokenkeep_platform::vault::{Call, VaultError};
+use tokenkeep_platform::vault::{Call, Item, Vault, VaultError};
 use tokenkeep_test_support::keyring::{State, inside};
 use tokenkeep_test_support::mock::{Act, Mock};
+
+/// The one item that the mock has.
+fn item() -> Item {
+    Item::new("tests", "key")
+}
 
 /// A second service, once it is there.
 type Second = Arc<Mutex<Option<Mock>>>;
@@ -47,7 +49,7 @@ fn a_read_is_answered_by_one_service_alone() {
     inside("a_read_is_answered_by_one_service_alone", State::Absent, |_| {
         for step in ["OpenSession", "SearchItems", "Attributes", "GetSecret"] {
             let (_first, _second) = replaced_at(step, Some(b"old"), Some(b"new"), false);
-            let found = vault().read(&item(), &Call::quiet()).unwrap();
+            let found = Vault::os().read(&item(), &Call::quiet()).unwrap();
             assert_eq!(found.as_ref().map(|found| &found[..]), Some(&b"new"[..]), "{step}");
         }
     });
@@ -58,7 +60,7 @@ fn a_locked_service_that_replaces_an_empty_one_is_not_empty() {
     inside("a_locked_service_that_replaces_an_empty_one_is_not_empty", State::Absent, |_| {
         for step in ["ReadAlias", "SearchItems", "Locked"] {
             let (_first, _second) = replaced_at(step, None, None, true);
-            let found = vault().read(&item(), &Call::quiet());
+            let found = Vault::os().read(&item(), &Call::quiet());
             assert!(matches!(found, Err(VaultError::Locked { .. })), "{step}: {found:?}");
         }
     });
@@ -69,10 +71,10 @@ fn an_empty_service_that_replaces_another_between_two_calls_has_no_item() {
     let name = "an_empty_service_that_replaces_another_between_two_calls_has_no_item";
     inside(name, State::Absent, |_| {
         let first = Mock::start(Some(b"old"), |_| Act::Answer);
-        assert!(vault().read(&item(), &Call::quiet()).unwrap().is_some());
+        assert!(Vault::os().read(&item(), &Call::quiet()).unwrap().is_some());
         let asked = first.calls().len();
         let second = Mock::start(None, |_| Act::Answer);
-        assert!(vault().read(&item(), &Call::quiet()).unwrap().is_none());
+        assert!(Vault::os().read(&item(), &Call::quiet()).unwrap().is_none());
         assert!(!second.calls().iter().any(|call| call == "GetSecret"), "{:?}", second.calls());
         assert_eq!(first.calls().len(), asked);
     });
@@ -82,14 +84,14 @@ fn an_empty_service_that_replaces_another_between_two_calls_has_no_item() {
 fn a_write_goes_by_no_path_of_the_service_before() {
     inside("a_write_goes_by_no_path_of_the_service_before", State::Absent, |_| {
         let first = Mock::start(Some(b"old"), |_| Act::Answer);
-        assert!(vault().read(&item(), &Call::quiet()).unwrap().is_some());
+        assert!(Vault::os().read(&item(), &Call::quiet()).unwrap().is_some());
         // Its only item is at the same path, and a search does not find it: it is somebody else's.
         let second = Mock::start(Some(b"another's"), |member| match member {
             "SearchItems" => Act::Nothing,
             "CreateItem" => Act::Refuse(10),
             _ => Act::Answer,
         });
-        let written = vault().write(&item(), b"new", &Call::quiet(), None);
+        let written = Vault::os().write(&item(), b"new", &Call::quiet(), None);
         assert!(matches!(written, Err(VaultError::Failed { .. })), "{written:?}");
         assert_eq!(second.secret().as_deref(), Some(&b"another's"[..]));
         assert_eq!(first.secret().as_deref(), Some(&b"old"[..]));
@@ -102,15 +104,15 @@ fn what_wrote_to_a_service_that_was_replaced_meanwhile_is_unknown() {
         for step in ["SetSecret", "Delete"] {
             let (first, second) = replaced_at(step, Some(b"old"), Some(b"another's"), false);
             let result = match step {
-                "SetSecret" => vault().write(&item(), b"new", &Call::quiet(), None),
-                _ => vault().delete(&item(), &Call::quiet(), None).map(|_| ()),
+                "SetSecret" => Vault::os().write(&item(), b"new", &Call::quiet(), None),
+                _ => Vault::os().delete(&item(), &Call::quiet(), None).map(|_| ()),
             };
             assert!(matches!(result, Err(VaultError::OutcomeUnknown { .. })), "{step}: {result:?}");
             assert_ne!(first.secret().as_deref(), Some(&b"old"[..]), "{step}");
             let second = second.lock().unwrap();
             let second = second.as_ref().unwrap();
             assert_eq!(second.secret().as_deref(), Some(&b"another's"[..]), "{step}");
-            let found = vault().read(&item(), &Call::quiet()).unwrap().unwrap();
+            let found = Vault::os().read(&item(), &Call::quiet()).unwrap().unwrap();
             assert_eq!(*found, b"another's", "{step}: the next call was not asked");
         }
     });
@@ -121,7 +123,7 @@ fn a_deletion_in_the_service_that_has_come_is_no_absence() {
     inside("a_deletion_in_the_service_that_has_come_is_no_absence", State::Absent, |_| {
         for step in ["SearchItems", "Attributes"] {
             let (first, second) = replaced_at(step, Some(b"old"), Some(b"new"), false);
-            assert!(vault().delete(&item(), &Call::quiet(), None).unwrap(), "{step}");
+            assert!(Vault::os().delete(&item(), &Call::quiet(), None).unwrap(), "{step}");
             assert_eq!(first.secret().as_deref(), Some(&b"old"[..]), "{step}");
             assert_eq!(second.lock().unwrap().as_ref().unwrap().secret(), None, "{step}");
         }
@@ -136,7 +138,7 @@ fn an_item_that_is_found_again_after_it_was_gone_is_deleted() {
             "Delete" if std::mem::take(&mut *gone.lock().unwrap()) => Act::Gone,
             _ => Act::Answer,
         });
-        assert!(vault().delete(&item(), &Call::quiet(), None).unwrap());
+        assert!(Vault::os().delete(&item(), &Call::quiet(), None).unwrap());
         assert_eq!(mock.secret(), None);
     });
 }
@@ -157,7 +159,7 @@ fn a_prompt_whose_service_goes_ends_at_once() {
         });
         let started = Instant::now();
         // The second service is not locked.
-        vault().unlock(&Call::prompting()).unwrap();
+        Vault::os().unlock(&Call::prompting()).unwrap();
         let took = started.elapsed();
         println!("measured: a prompt whose service was replaced ended after {took:?}");
         assert!(took < Duration::from_secs(5), "{took:?}");
@@ -183,7 +185,7 @@ fn a_hundred_changes_of_owner_leave_one_thread_and_no_mixed_answer() {
                 let secret = number.to_string();
                 let mock = Mock::start(Some(secret.as_bytes()), |_| Act::Answer);
                 let started = Instant::now();
-                let found = vault().read(&item(), &Call::quiet()).unwrap().unwrap();
+                let found = Vault::os().read(&item(), &Call::quiet()).unwrap().unwrap();
                 slowest = slowest.max(started.elapsed());
                 assert_eq!(*found, secret.as_bytes());
                 drop(before.replace(mock));

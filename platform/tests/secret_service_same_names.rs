@@ -4,7 +4,7 @@
 #![cfg(all(unix, not(any(target_os = "macos", target_os = "ios", target_os = "android"))))]
 #![allow(clippy::unwrap_used, reason = "a test may")]
 
-use tokenkeep_platform::vault::{Call, Collection, Item, Place, Vault, VaultError};
+use tokenkeep_platform::vault::{Call, Collection, Item, Vault, VaultError};
 use tokenkeep_test_support::collections::Collections;
 use tokenkeep_test_support::keyring::{State, inside};
 
@@ -278,9 +278,7 @@ fn without_a_default_collection_what_is_there_is_read_and_nothing_is_made() {
         says_so(vault.write(&item(), b"new", &quiet(), None));
         says_so(vault.read(&item(), &quiet()).map(drop));
         says_so(vault.read_all(&item(), &quiet()).map(drop));
-        let mut place = Place::default();
-        place.collection = Collection::Session;
-        Vault::os_at(place).write(&item(), b"key", &quiet(), None).unwrap();
+        Vault::os_in(Collection::Session).write(&item(), b"key", &quiet(), None).unwrap();
         assert_eq!(*vault.read(&item(), &quiet()).unwrap().unwrap(), b"key");
         vault.write(&item(), b"new", &quiet(), None).unwrap();
         assert_eq!(read_all(), [b"new"]);

@@ -1,6 +1,8 @@
 //! A Secret Service that does on purpose what a real one cannot be made to do.
 #![expect(clippy::unwrap_used, reason = "only tests use it")]
 
+mod session;
+
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
@@ -9,6 +11,8 @@ use zbus::blocking::{Connection, MessageIterator};
 use zbus::fdo::RequestNameFlags;
 use zbus::message::{Message, Type as Kind};
 use zbus::zvariant::{ObjectPath, OwnedObjectPath, OwnedValue, Type, Value};
+
+use session::{IV, Key, PUBLIC};
 
 /// What the service does when a method is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +57,8 @@ struct Shared {
     bus: Connection,
     calls: Mutex<Vec<String>>,
     secret: Mutex<Option<Vec<u8>>>,
+    /// Of the encrypted sessions, in the order in which they were opened.
+    keys: Mutex<Vec<Key>>,
     /// The attributes of its only item: those that were last searched for.
     attributes: Mutex<HashMap<String, String>>,
     held: Mutex<Held>,
@@ -82,6 +88,7 @@ impl Mock {
             bus,
             calls: Mutex::default(),
             secret: Mutex::new(secret.map(<[u8]>::to_vec)),
+            keys: Mutex::default(),
             attributes: Mutex::default(),
             held: Mutex::default(),
             changed: Condvar::new(),
@@ -184,6 +191,16 @@ impl Shared {
         true
     }
 
+    fn key_of(&self, session: &OwnedObjectPath) -> Option<Key> {
+        let number = session.as_str().strip_prefix(ENCRYPTED)?.parse::<usize>().ok()?;
+        self.keys.lock().unwrap().get(number).copied()
+    }
+
+    /// The session was opened at a service before this one.
+    fn refuse_session(&self, call: &Message) {
+        self.refuse(call, "NoSession", "no such session");
+    }
+
     fn refuse(&self, call: &Message, error: &str, text: &str) {
         let name = format!("org.freedesktop.Secret.Error.{error}");
         self.bus.reply_error(&call.header(), name, &text).unwrap();
@@ -222,7 +239,20 @@ impl Shared {
                 self.refuse(call, "NoSuchObject", "no such object");
                 Ok(())
             }
-            "OpenSession" => bus.reply(&header, &(Value::from(""), path("/session"))),
+            "OpenSession" => match call.body().deserialize::<(String, Value<'_>)>().unwrap() {
+                // Carries no secret: an empty item is created in it.
+                (kind, _) if kind == "plain" => {
+                    bus.reply(&header, &(Value::from(""), path("/plain")))
+                }
+                (_, public) => {
+                    let public: Vec<u8> = public.try_into().unwrap();
+                    let mut keys = self.keys.lock().unwrap();
+                    let session = format!("{ENCRYPTED}{}", keys.len());
+                    keys.push(Key::agreed_with(&public));
+                    let session = ObjectPath::try_from(session).unwrap();
+                    bus.reply(&header, &(Value::from(&PUBLIC[..]), session))
+                }
+            },
             "ReadAlias" => bus.reply(&header, &path("/collection")),
             "Attributes" => {
                 bus.reply(&header, &Value::from(self.attributes.lock().unwrap().clone()))
@@ -238,14 +268,17 @@ impl Shared {
                     Act::Large(size) => vec![7; size],
                     _ => stored.clone().unwrap_or_default(),
                 };
-                let secret = (path("/session"), Vec::<u8>::new(), Bytes(secret), "text/plain");
-                bus.reply(&header, &(secret,))
+                let session = call.body().deserialize::<OwnedObjectPath>().unwrap();
+                let Some(key) = self.key_of(&session) else { return self.refuse_session(call) };
+                let secret = Bytes(key.encrypt(&secret));
+                bus.reply(&header, &((session, &IV[..], secret, "text/plain"),))
             }
             "SetSecret" => {
                 let body = call.body();
                 type Secret = (OwnedObjectPath, Vec<u8>, Vec<u8>, String);
-                let (secret,): (Secret,) = body.deserialize().unwrap();
-                *stored = Some(secret.2);
+                let ((session, iv, secret, _),): (Secret,) = body.deserialize().unwrap();
+                let Some(key) = self.key_of(&session) else { return self.refuse_session(call) };
+                *stored = Some(key.decrypt(&iv, &secret));
                 bus.reply(&header, &())
             }
             "CreateItem" if act == Act::Prompt => bus.reply(&header, &(nothing, wanted)),
@@ -289,6 +322,9 @@ fn member(call: &Message) -> String {
         _ => name,
     }
 }
+
+/// The start of the path of an encrypted session; its number follows.
+const ENCRYPTED: &str = "/session/";
 
 /// The property that says whether something is locked.
 const LOCKED: &str = "Locked";

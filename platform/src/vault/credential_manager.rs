@@ -13,7 +13,7 @@ use keyring::api::CredentialStoreApi as _;
 use windows_native_keyring_store::Store;
 
 use super::stored::{Entries, Stored};
-use super::{Backend, Collection, Item, Place, Source, VaultError};
+use super::{Backend, Collection, Item, Source, VaultError};
 use super::{credential_manager_status as status, credential_manager_status::MAX_SIZE};
 
 pub(super) const NAME: &str = "Credential Manager";
@@ -26,9 +26,9 @@ pub(super) fn open() -> Box<dyn Backend> {
 struct CredentialManager;
 
 impl Entries for CredentialManager {
-    fn entry(&mut self, place: &Place, item: &Item) -> Result<Entry, VaultError> {
-        let target = item.one_name(&place.collection);
-        let persistence = match &place.collection {
+    fn entry(&mut self, collection: &Collection, item: &Item) -> Result<Entry, VaultError> {
+        let target = item.one_name(collection);
+        let persistence = match collection {
             Collection::Default => "Local",
             Collection::Session => "Session",
             Collection::Named(_) => {
@@ -61,9 +61,9 @@ impl Entries for CredentialManager {
     }
 
     /// There is no lock, but any call fails in a logon session without credentials.
-    fn unlock(&mut self, place: &Place) -> Result<(), VaultError> {
+    fn unlock(&mut self, collection: &Collection) -> Result<(), VaultError> {
         let nothing =
-            self.entry(place, &Item::new("tokenkeep", "does this session have credentials"))?;
+            self.entry(collection, &Item::new("tokenkeep", "does this session have credentials"))?;
         match nothing.get_attributes() {
             Ok(_) => Ok(()),
             Err(error) => self.answer(error).map_or(Ok(()), Err),

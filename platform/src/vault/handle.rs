@@ -9,8 +9,7 @@ use zeroize::Zeroizing;
 use super::turn::Turn;
 use super::worker::Worker;
 use super::{
-    Asked, Backend, Call, Collection, Item, KERNEL, KERNEL_KEYRING, Listed, OS, Place, Secret,
-    VaultError,
+    Asked, Backend, Call, Collection, Item, KERNEL, KERNEL_KEYRING, Listed, OS, Secret, VaultError,
 };
 use super::{Provider, memory, os, store};
 
@@ -25,7 +24,7 @@ use super::{Provider, memory, os, store};
 #[derive(Clone)]
 pub struct Vault {
     name: &'static str,
-    place: Arc<Place>,
+    collection: Arc<Collection>,
     served_by: Served,
 }
 
@@ -42,12 +41,16 @@ enum Served {
 impl Vault {
     /// The operating system's vault with its default collection.
     pub fn os() -> Self {
-        Self::os_at(Place::default())
+        Self::os_in(Collection::Default)
     }
 
-    /// The operating system's vault at the given place.
-    pub fn os_at(place: Place) -> Self {
-        Self { name: os::NAME, place: Arc::new(place), served_by: Served::Everywhere(&OS) }
+    /// The operating system's vault, with new items in this collection.
+    pub fn os_in(collection: Collection) -> Self {
+        Self {
+            name: os::NAME,
+            collection: Arc::new(collection),
+            served_by: Served::Everywhere(&OS),
+        }
     }
 
     /// The kernel's keyring, on Linux. [`Collection::Default`] is the user keyring,
@@ -58,12 +61,8 @@ impl Vault {
     /// for instance over SSH, has its own session keyring. On other systems every call returns
     /// [`VaultError::NotBuilt`].
     pub fn kernel_keyring(collection: Collection) -> Self {
-        let place = Place { collection, ..Place::default() };
-        Self {
-            name: KERNEL_KEYRING,
-            place: Arc::new(place),
-            served_by: Served::Everywhere(&KERNEL),
-        }
+        let collection = Arc::new(collection);
+        Self { name: KERNEL_KEYRING, collection, served_by: Served::Everywhere(&KERNEL) }
     }
 
     /// Any keyring-core store. Clones share one thread, so create one value per store.
@@ -73,7 +72,7 @@ impl Vault {
     pub fn store(store: Arc<keyring::CredentialStore>) -> Self {
         let worker = Worker::new(move || store::open(&store));
         let served_by = Served::Brought(Arc::new(worker));
-        Self { name: store::NAME, place: Arc::default(), served_by }
+        Self { name: store::NAME, collection: Arc::default(), served_by }
     }
 
     /// A new vault in this process's memory. Clones share it.
@@ -82,7 +81,7 @@ impl Vault {
     }
 
     pub(super) fn remembering(items: memory::Items) -> Self {
-        Self { name: memory::NAME, place: Arc::default(), served_by: Served::Here(items) }
+        Self { name: memory::NAME, collection: Arc::default(), served_by: Served::Here(items) }
     }
 
     /// The name of this vault as shown to users.
@@ -233,7 +232,7 @@ impl Vault {
     /// `Locked` if it is locked and the call allows no prompt; `PromptDismissed`, `Missing`,
     /// `ServiceMissing`, `TimedOut`.
     pub fn unlock(&self, call: &Call) -> Result<(), VaultError> {
-        self.run(call, None, |vault, place, turn| vault.unlock(place, turn))
+        self.run(call, None, |vault, collection, turn| vault.unlock(collection, turn))
     }
 
     /// As [`unlock`](Self::unlock), for what a call about `item` needs. On the Secret Service this
@@ -290,8 +289,8 @@ impl Vault {
         job: impl FnOnce(&mut dyn Backend, Asked<'_>) -> Result<T, VaultError> + Send + 'static,
     ) -> Result<T, VaultError> {
         let item = item.clone();
-        self.run(call, hold, move |vault, place, turn| {
-            job(vault, Asked { place, item: &item, turn })
+        self.run(call, hold, move |vault, collection, turn| {
+            job(vault, Asked { collection, item: &item, turn })
         })
     }
 
@@ -299,15 +298,15 @@ impl Vault {
         &self,
         call: &Call,
         hold: Option<Box<dyn Send>>,
-        job: impl FnOnce(&mut dyn Backend, &Place, &Turn) -> Result<T, VaultError> + Send + 'static,
+        job: impl FnOnce(&mut dyn Backend, &Collection, &Turn) -> Result<T, VaultError> + Send + 'static,
     ) -> Result<T, VaultError> {
-        let place = Arc::clone(&self.place);
+        let collection = Arc::clone(&self.collection);
         let worker = match &self.served_by {
             Served::Everywhere(worker) => worker,
             Served::Brought(worker) => &**worker,
-            Served::Here(items) => return job(&mut items.clone(), &place, &Turn::new(call)),
+            Served::Here(items) => return job(&mut items.clone(), &collection, &Turn::new(call)),
         };
-        worker.call(call, hold, move |vault, turn| job(vault, &place, turn))
+        worker.call(call, hold, move |vault, turn| job(vault, &collection, turn))
     }
 }
 

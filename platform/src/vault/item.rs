@@ -1,4 +1,4 @@
-//! What a vault call is about: an item, and the place in the vault.
+//! What a vault call is about: an item, and its collection in the vault.
 
 use std::fmt;
 
@@ -99,16 +99,6 @@ impl fmt::Debug for Item {
     }
 }
 
-/// The place in a vault: a collection, and on the Secret Service how secrets cross the bus.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub struct Place {
-    /// Where items are created and searched. The Secret Service searches every collection.
-    pub collection: Collection,
-    /// How secrets cross the bus.
-    pub session: Session,
-}
-
 /// The collection of a vault in which an item is created.
 ///
 /// On the Secret Service an item is found in any collection, as with libsecret, because the user
@@ -125,17 +115,6 @@ pub enum Collection {
     Session,
     /// The collection of a Secret Service with this label. Other vaults have none.
     Named(String),
-}
-
-/// How secrets cross the bus of the Secret Service.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Session {
-    /// Encrypted with a Diffie-Hellman key, so that a recording of the bus reveals no secret.
-    #[default]
-    Encrypted,
-    /// In clear text on the user's own session bus.
-    Plain,
 }
 
 const BINARY: &str = "application/octet-stream";

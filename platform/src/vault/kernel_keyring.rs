@@ -18,7 +18,7 @@ use linux_keyutils::{KeyError, KeyRing, KeyRingIdentifier};
 use linux_keyutils_keyring_store::Cred;
 
 use super::stored::{Entries, Stored};
-use super::{Backend, Collection, Item, Place, Source, VaultError};
+use super::{Backend, Collection, Item, Source, VaultError};
 
 pub(super) fn open() -> Box<dyn Backend> {
     Box::new(Stored(Keyutils))
@@ -28,9 +28,9 @@ struct Keyutils;
 
 impl Entries for Keyutils {
     /// Built directly, because the store's own constructor only supports the session keyring.
-    fn entry(&mut self, place: &Place, item: &Item) -> Result<Entry, VaultError> {
-        let keyring = keyring(&place.collection)?;
-        let description = item.one_name(&place.collection);
+    fn entry(&mut self, collection: &Collection, item: &Item) -> Result<Entry, VaultError> {
+        let keyring = keyring(collection)?;
+        let description = item.one_name(collection);
         let entry = Cred { session: keyring, persistent: None, description, specifiers: None };
         Ok(Entry::new_with_credential(Arc::new(entry)))
     }
@@ -46,8 +46,8 @@ impl Entries for Keyutils {
         MAX_SIZE
     }
 
-    fn unlock(&mut self, place: &Place) -> Result<(), VaultError> {
-        keyring(&place.collection).map(drop)
+    fn unlock(&mut self, collection: &Collection) -> Result<(), VaultError> {
+        keyring(collection).map(drop)
     }
 }
 

@@ -21,7 +21,7 @@ use security_framework::os::macos::keychain::{SecKeychain, SecPreferencesDomain}
 
 use super::keychain_status as status;
 use super::stored::{Entries, Stored};
-use super::{Backend, Collection, Item, Place, Source, Turn, VaultError};
+use super::{Backend, Collection, Item, Source, Turn, VaultError};
 
 pub(super) const NAME: &str = "Keychain";
 pub(super) const FINDS_BY_ATTRIBUTES: bool = false;
@@ -33,8 +33,8 @@ pub(super) fn open() -> Box<dyn Backend> {
 struct Keychain;
 
 impl Entries for Keychain {
-    fn entry(&mut self, place: &Place, item: &Item) -> Result<Entry, VaultError> {
-        only_the_default(place)?;
+    fn entry(&mut self, collection: &Collection, item: &Item) -> Result<Entry, VaultError> {
+        only_the_default(collection)?;
         let store = Store::new().map_err(|error| self.error(error))?;
         store.build(&item.service, &item.account, None).map_err(|error| self.error(error))
     }
@@ -55,8 +55,13 @@ impl Entries for Keychain {
         Ok(Some(Box::new(silence)))
     }
 
-    fn add(&mut self, place: &Place, item: &Item, secret: &[u8]) -> Result<(), VaultError> {
-        let keychain = keychain(place)?;
+    fn add(
+        &mut self,
+        collection: &Collection,
+        item: &Item,
+        secret: &[u8],
+    ) -> Result<(), VaultError> {
+        let keychain = keychain(collection)?;
         keychain.add_generic_password(&item.service, &item.account, secret).map_err(error)?;
         if item.label.is_empty() {
             return Ok(());
@@ -71,18 +76,18 @@ impl Entries for Keychain {
         Ok(())
     }
 
-    fn unlock(&mut self, place: &Place) -> Result<(), VaultError> {
-        keychain(place)?.unlock(None).map_err(error)
+    fn unlock(&mut self, collection: &Collection) -> Result<(), VaultError> {
+        keychain(collection)?.unlock(None).map_err(error)
     }
 }
 
-fn keychain(place: &Place) -> Result<SecKeychain, VaultError> {
-    only_the_default(place)?;
+fn keychain(collection: &Collection) -> Result<SecKeychain, VaultError> {
+    only_the_default(collection)?;
     SecKeychain::default_for_domain(SecPreferencesDomain::User).map_err(error)
 }
 
-fn only_the_default(place: &Place) -> Result<(), VaultError> {
-    match &place.collection {
+fn only_the_default(collection: &Collection) -> Result<(), VaultError> {
+    match collection {
         Collection::Default => Ok(()),
         Collection::Session | Collection::Named(_) => Err(VaultError::Missing {
             reason: "only the default keychain is used on macOS; choose the default collection"

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use zeroize::Zeroizing;
 
-use super::{Asked, Backend, Item, Listed, Place, Secret, Turn, VaultError};
+use super::{Asked, Backend, Collection, Item, Listed, Secret, Turn, VaultError};
 use crate::sync::lock_within;
 
 pub(super) const NAME: &str = "memory";
@@ -62,7 +62,7 @@ impl Backend for Items {
         Ok(Some(listed.collect()))
     }
 
-    fn unlock(&mut self, _: &Place, _: &Turn) -> Result<(), VaultError> {
+    fn unlock(&mut self, _: &Collection, _: &Turn) -> Result<(), VaultError> {
         Ok(())
     }
 }

@@ -44,7 +44,7 @@ use zeroize::Zeroizing;
 pub use call::Call;
 pub use error::{Source, VaultError};
 pub use handle::Vault;
-pub use item::{Collection, Item, Listed, Place, Session};
+pub use item::{Collection, Item, Listed};
 pub use probe::Probe;
 pub use provider::Provider;
 use turn::Turn;
@@ -82,10 +82,10 @@ pub const FINDS_BY_ATTRIBUTES: bool = os::FINDS_BY_ATTRIBUTES;
 /// A secret in a buffer that is zeroized on drop.
 pub type Secret = Zeroizing<Vec<u8>>;
 
-/// The item, place and deadline of a call.
+/// The item, collection and deadline of a call.
 #[derive(Clone, Copy)]
 struct Asked<'a> {
-    place: &'a Place,
+    collection: &'a Collection,
     item: &'a Item,
     turn: &'a Turn,
 }
@@ -130,11 +130,11 @@ trait Backend {
         Ok(None)
     }
 
-    fn unlock(&mut self, place: &Place, turn: &Turn) -> Result<(), VaultError>;
+    fn unlock(&mut self, collection: &Collection, turn: &Turn) -> Result<(), VaultError>;
 
     /// The default for a vault that finds items only in the collection where they are created.
     fn unlock_for(&mut self, asked: Asked<'_>) -> Result<(), VaultError> {
-        self.unlock(asked.place, asked.turn)
+        self.unlock(asked.collection, asked.turn)
     }
 }
 

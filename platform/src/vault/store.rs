@@ -5,7 +5,7 @@ use std::sync::Arc;
 use keyring::{CredentialStore, Entry};
 
 use super::stored::{Entries, Stored};
-use super::{Backend, Collection, Item, Place, Source, VaultError};
+use super::{Backend, Collection, Item, Source, VaultError};
 
 pub(super) const NAME: &str = "program's credential store";
 
@@ -16,8 +16,8 @@ pub(super) fn open(store: &Arc<CredentialStore>) -> Box<dyn Backend> {
 struct Brought(Arc<CredentialStore>);
 
 impl Entries for Brought {
-    fn entry(&mut self, place: &Place, item: &Item) -> Result<Entry, VaultError> {
-        if place.collection != Collection::Default {
+    fn entry(&mut self, collection: &Collection, item: &Item) -> Result<Entry, VaultError> {
+        if *collection != Collection::Default {
             let reason =
                 "a credential store of the program has one collection alone; use the default";
             return Err(VaultError::Missing { reason: reason.into(), source: None });

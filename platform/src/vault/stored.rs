@@ -5,12 +5,12 @@ use std::any::Any;
 use keyring::{Entry, Error};
 use zeroize::{Zeroize as _, Zeroizing};
 
-use super::{Asked, Backend, Item, Place, Secret, Source, Turn, VaultError};
+use super::{Asked, Backend, Collection, Item, Secret, Source, Turn, VaultError};
 
 /// The part that differs between the stores.
 pub(super) trait Entries {
     /// The store's entry for `item`. Makes no call to the vault.
-    fn entry(&mut self, place: &Place, item: &Item) -> Result<Entry, VaultError>;
+    fn entry(&mut self, collection: &Collection, item: &Item) -> Result<Entry, VaultError>;
 
     /// The meaning of the operating system's error. Returns `None` for "there is no such item".
     fn meaning(&self, said: Source) -> Option<VaultError>;
@@ -32,14 +32,19 @@ pub(super) trait Entries {
     }
 
     /// Stores an item that was just not found.
-    fn add(&mut self, place: &Place, item: &Item, secret: &[u8]) -> Result<(), VaultError> {
-        let entry = self.entry(place, item)?;
+    fn add(
+        &mut self,
+        collection: &Collection,
+        item: &Item,
+        secret: &[u8],
+    ) -> Result<(), VaultError> {
+        let entry = self.entry(collection, item)?;
         entry.set_secret(secret).map_err(|error| self.error(error))
     }
 
     /// Unlocks the collection, if the vault has a lock.
-    fn unlock(&mut self, place: &Place) -> Result<(), VaultError> {
-        let _ = place;
+    fn unlock(&mut self, collection: &Collection) -> Result<(), VaultError> {
+        let _ = collection;
         Ok(())
     }
 
@@ -74,13 +79,13 @@ pub(super) trait Entries {
 pub(super) struct Stored<E>(pub(super) E);
 
 impl<E: Entries> Stored<E> {
-    fn entry(&mut self, Asked { place, item, turn }: Asked<'_>) -> Result<Entry, VaultError> {
+    fn entry(&mut self, Asked { collection, item, turn }: Asked<'_>) -> Result<Entry, VaultError> {
         // C strings end at a NUL, so the name would mean another item.
         if item.service.contains('\0') || item.account.contains('\0') {
             return Err(VaultError::failed("the name of an item contains a NUL"));
         }
         turn.remaining()?;
-        self.0.entry(place, item)
+        self.0.entry(collection, item)
     }
 
     fn secret(&self, entry: &Entry) -> Result<Option<Secret>, VaultError> {
@@ -110,7 +115,7 @@ impl<E: Entries> Backend for Stored<E> {
         if self.secret(&entry)?.is_some() {
             return Err(VaultError::Exists);
         }
-        asked.turn.write(|| self.0.add(asked.place, asked.item, secret))?;
+        asked.turn.write(|| self.0.add(asked.collection, asked.item, secret))?;
         match self.secret(&entry)? {
             Some(stored) if *stored == secret => Ok(()),
             _ => {
@@ -129,7 +134,7 @@ impl<E: Entries> Backend for Stored<E> {
         let _call = self.0.begin(asked.turn)?;
         let entry = self.entry(asked)?;
         if self.secret(&entry)?.is_none() {
-            match asked.turn.write(|| self.0.add(asked.place, asked.item, secret)) {
+            match asked.turn.write(|| self.0.add(asked.collection, asked.item, secret)) {
                 // Another program has just created it.
                 Err(VaultError::Exists) => {}
                 added => return added,
@@ -147,9 +152,9 @@ impl<E: Entries> Backend for Stored<E> {
         })
     }
 
-    fn unlock(&mut self, place: &Place, turn: &Turn) -> Result<(), VaultError> {
+    fn unlock(&mut self, collection: &Collection, turn: &Turn) -> Result<(), VaultError> {
         let _call = self.0.begin(turn)?;
         turn.remaining()?;
-        self.0.unlock(place)
+        self.0.unlock(collection)
     }
 }

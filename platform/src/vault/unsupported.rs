@@ -1,6 +1,6 @@
 //! The vault of operating systems for which this build has none. Every call returns `NotBuilt`.
 
-use super::{Asked, Backend, Place, Secret, Turn, VaultError};
+use super::{Asked, Backend, Collection, Secret, Turn, VaultError};
 
 #[cfg_attr(
     not(any(target_os = "ios", target_os = "android")),
@@ -37,7 +37,7 @@ impl Backend for Unsupported {
         Err(VaultError::NotBuilt)
     }
 
-    fn unlock(&mut self, _: &Place, _: &Turn) -> Result<(), VaultError> {
+    fn unlock(&mut self, _: &Collection, _: &Turn) -> Result<(), VaultError> {
         Err(VaultError::NotBuilt)
     }
 }

@@ -3,14 +3,14 @@
 use std::io::Read as _;
 use std::time::{Duration, Instant};
 
-use tokenkeep_platform::vault::{Call, VaultError};
+use tokenkeep_platform::vault::{Call, Vault, VaultError};
 use tokenkeep_test_support::mock::{Act, Mock};
 
 use super::Operation::{
     Create, Delete, Read, ReadAbsent, Unlock, UnlockQuietly, Write, WriteAbsent,
 };
 use super::{Cell, Fault};
-use crate::plain::{item, vault};
+use crate::item;
 
 /// The service's process: until its input ends.
 pub(crate) fn serve(cell: Cell) {
@@ -32,7 +32,7 @@ pub(crate) fn serve(cell: Cell) {
 
 /// The calling process: a hundred calls, then it leaves.
 pub(crate) fn call(cell: Cell) {
-    let (vault, item) = (vault(), item());
+    let (vault, item) = (Vault::os(), item());
     let (quiet, prompting) =
         (Call::quiet().within(cell.deadline()), Call::prompting().within(cell.deadline()));
     let ask = || match cell.operation {
@@ -50,7 +50,7 @@ pub(crate) fn call(cell: Cell) {
     let before = threads();
     let (mut slowest, mut said) = (Duration::ZERO, false);
     // Each of them moves that much over the bus.
-    let calls = if cell.moves_much() { 5 } else { 100 };
+    let calls = if cell.moves_much() { 3 } else { 100 };
     for number in 0..calls {
         let started = Instant::now();
         let result = ask();

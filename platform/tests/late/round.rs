@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokenkeep_platform::file::{Folder, Parents};
 use tokenkeep_platform::lock::{CrossProcessLock, LockGuard, Wait};
-use tokenkeep_platform::vault::{Call, VaultError};
+use tokenkeep_platform::vault::{Call, Vault, VaultError};
 use tokenkeep_test_support::again;
 use tokenkeep_test_support::mock::{Act, Mock};
 
 use super::Random;
-use crate::plain::{item, vault};
+use crate::item;
 
 /// The service, which holds every call that writes, and the two processes that call it.
 pub(crate) struct Round {
@@ -181,8 +181,8 @@ impl Round {
             let (call, hold) =
                 (Call::quiet().within(deadline), Some(Box::new(guard) as Box<dyn Send>));
             let result = match deletes {
-                true => vault().delete(&item(), &call, hold).map(|_| ()),
-                false => vault().write(&item(), b"first", &call, hold),
+                true => Vault::os().delete(&item(), &call, hold).map(|_| ()),
+                false => Vault::os().write(&item(), b"first", &call, hold),
             };
             events.send(Event::First(result)).unwrap();
         });
@@ -257,6 +257,6 @@ impl Drop for Later {
 }
 
 fn write(text: &str, guard: LockGuard) -> bool {
-    let result = vault().write(&item(), text.as_bytes(), &Call::quiet(), Some(Box::new(guard)));
+    let result = Vault::os().write(&item(), text.as_bytes(), &Call::quiet(), Some(Box::new(guard)));
     result.is_ok()
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use sha2::{Digest as _, Sha256};
 use tokenkeep_platform::{
     text::hexadecimal,
-    vault::{Collection, FINDS_BY_ATTRIBUTES, Item, Place},
+    vault::{Collection, FINDS_BY_ATTRIBUTES, Item},
 };
 
 use super::MsalExtensionsItem;
@@ -185,12 +185,12 @@ impl MsalExtensionsLocation {
         }
     }
 
-    pub(super) fn place(&self) -> Place {
-        let mut place = Place::default();
-        if FINDS_BY_ATTRIBUTES {
-            place.collection = self.collection.clone();
+    /// The collection in which the vault creates the item.
+    pub(super) fn collection_of_vault(&self) -> Collection {
+        match FINDS_BY_ATTRIBUTES {
+            true => self.collection.clone(),
+            false => Collection::Default,
         }
-        place
     }
 
     pub(super) fn item(&self) -> Item {

@@ -31,7 +31,11 @@ impl VaultItem {
     pub(super) fn new(identity: &MsalExtensionsLocation) -> Self {
         let encoding =
             if FINDS_BY_ATTRIBUTES { identity.item_encoding() } else { ItemEncoding::Raw };
-        Self { vault: Vault::os_at(identity.place()), item: identity.item(), encoding }
+        Self {
+            vault: Vault::os_in(identity.collection_of_vault()),
+            item: identity.item(),
+            encoding,
+        }
     }
 
     pub(super) fn name(&self) -> &'static str {

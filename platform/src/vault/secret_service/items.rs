@@ -6,7 +6,7 @@ use super::error::Fault;
 use super::search::{self, secret};
 use super::socket::News;
 use super::{GONE_AGAIN, MAX_OTHERS, SESSIONS, SecretService, key};
-use crate::vault::{Asked, IsOurs, Secret, Session, VaultError};
+use crate::vault::{Asked, IsOurs, Secret, VaultError};
 
 impl SecretService {
     /// Creates an empty item. Returns `None` if the collection that was found, or its service, is
@@ -16,8 +16,8 @@ impl SecretService {
         asked: Asked<'_>,
     ) -> Result<Option<OwnedObjectPath>, VaultError> {
         let collection = self.repeat(asked.turn, |vault| {
-            let link = vault.link(asked.place, asked.turn)?;
-            let collection = link.collection(&asked.place.collection, asked.turn)?;
+            let link = vault.link(asked.turn)?;
+            let collection = link.collection(asked.collection, asked.turn)?;
             if link.is_collection_locked(&collection, asked.turn)? {
                 return Err(VaultError::Locked { source: None }.into());
             }
@@ -56,13 +56,10 @@ impl SecretService {
         asked: Asked<'_>,
         secret: &[u8],
     ) -> Result<bool, VaultError> {
-        match self.step(|vault| vault.linked()?.secret(path, asked.place.session, asked.turn)) {
+        match self.step(|vault| vault.linked()?.secret(path, asked.turn)) {
             Ok(stored) if *stored == secret => {
-                self.prove(asked.place);
+                self.proven = true;
                 Ok(true)
-            }
-            Ok(_) if asked.place.session == Session::Plain => {
-                Err(VaultError::failed("the vault gave back something else than was stored"))
             }
             Ok(_) | Err(Fault::Gone(_) | Fault::Mismatch(_)) => Ok(false),
             Err(fault) => Err(fault.into_error_after_write(asked.turn)),
@@ -111,9 +108,7 @@ impl SecretService {
         asked: Asked<'_>,
         is_ours: Option<IsOurs<'_>>,
     ) -> Result<Vec<OwnedObjectPath>, VaultError> {
-        self.repeat(asked.turn, |vault| {
-            search::to_delete(vault.link(asked.place, asked.turn)?, asked, is_ours)
-        })
+        self.repeat(asked.turn, |vault| search::to_delete(vault.link(asked.turn)?, asked, is_ours))
     }
 
     pub(super) fn try_read(&mut self, asked: Asked<'_>) -> Result<Option<Secret>, Fault> {
@@ -125,7 +120,7 @@ impl SecretService {
         if secret.is_empty() {
             return Err(VaultError::Unfinished.into());
         }
-        self.prove(asked.place);
+        self.proven = true;
         self.found.insert(key(asked), path);
         Ok(Some(secret))
     }
@@ -146,7 +141,7 @@ impl SecretService {
 
     /// The path of `item`. Makes no call if it is remembered.
     pub(super) fn find(&mut self, asked: Asked<'_>) -> Result<Option<OwnedObjectPath>, Fault> {
-        self.link(asked.place, asked.turn)?;
+        self.link(asked.turn)?;
         self.forget_if_outdated();
         if let Some(path) = self.found.get(&key(asked)) {
             return Ok(Some(path.clone()));

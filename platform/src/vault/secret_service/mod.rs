@@ -8,7 +8,7 @@
 //!
 //! An item is created empty and then gets its secret. `CreateItem` must be called directly, because
 //! the crate would run any prompt that it returns, and only the crate's own session can encrypt. No
-//! secret crosses the bus in clear text unless the place asks for a plain session.
+//! secret crosses the bus in clear text.
 //!
 //! Two precautions apply to every service. An encrypted session may fail because of its random key
 //! (KWallet before 6.25: one in a hundred), so up to two more sessions are tried. And a locked
@@ -33,7 +33,7 @@ use std::collections::{HashMap, HashSet};
 
 use zbus::zvariant::OwnedObjectPath;
 
-use super::{Asked, Backend, IsOurs, Listed, Place, Secret, Turn, VaultError};
+use super::{Asked, Backend, Collection, IsOurs, Listed, Secret, Turn, VaultError};
 use error::Fault;
 pub(super) use provider::provider;
 use search::Meant;
@@ -90,7 +90,7 @@ impl Backend for SecretService {
         check_size(secret)?;
         for _ in 0..SESSIONS {
             // Over a session that is not proven, read the old secret before it is overwritten.
-            let found = match self.is_proven(asked.place) {
+            let found = match self.proven {
                 true => self.repeat(asked.turn, |vault| vault.find(asked))?,
                 false => match self.repeat(asked.turn, |vault| vault.try_read(asked)) {
                     Ok(None) => None,
@@ -104,7 +104,7 @@ impl Backend for SecretService {
             let write = |link: &Link| link.set_secret(&path, asked, secret);
             let kept = match self.write_or_gone(asked.turn, write)? {
                 None => false,
-                Some(()) if self.is_proven(asked.place) => true,
+                Some(()) if self.proven => true,
                 Some(()) => self.read_back(&path, asked, secret)?,
             };
             if kept {
@@ -117,11 +117,10 @@ impl Backend for SecretService {
     }
 
     fn read_all(&mut self, asked: Asked<'_>) -> Result<Vec<Secret>, VaultError> {
-        let secrets = self.repeat(asked.turn, |vault| {
-            search::secrets(vault.link(asked.place, asked.turn)?, asked)
-        })?;
+        let secrets =
+            self.repeat(asked.turn, |vault| search::secrets(vault.link(asked.turn)?, asked))?;
         if secrets.iter().any(|secret| !secret.is_empty()) {
-            self.prove(asked.place);
+            self.proven = true;
         }
         Ok(secrets)
     }
@@ -143,39 +142,39 @@ impl Backend for SecretService {
     }
 
     fn list(&mut self, asked: Asked<'_>) -> Result<Option<Vec<Listed>>, VaultError> {
-        self.repeat(asked.turn, |vault| search::list(vault.link(asked.place, asked.turn)?, asked))
+        self.repeat(asked.turn, |vault| search::list(vault.link(asked.turn)?, asked))
     }
 
-    fn unlock(&mut self, place: &Place, turn: &Turn) -> Result<(), VaultError> {
+    fn unlock(&mut self, collection: &Collection, turn: &Turn) -> Result<(), VaultError> {
         self.repeat(turn, |vault| {
-            let link = vault.link(place, turn)?;
-            let collection = link.collection(&place.collection, turn)?;
-            if !link.is_collection_locked(&collection, turn)? {
+            let link = vault.link(turn)?;
+            let path = link.collection(collection, turn)?;
+            if !link.is_collection_locked(&path, turn)? {
                 return Ok(());
             }
             if turn.may_prompt() {
-                link.unlock(&collection, place.session, turn)?;
+                link.unlock(&path, turn)?;
             }
-            locked_or_not(link.is_collection_locked(&collection, turn)?)
+            locked_or_not(link.is_collection_locked(&path, turn)?)
         })
     }
 
     fn unlock_for(&mut self, asked: Asked<'_>) -> Result<(), VaultError> {
-        let Asked { place, item, turn } = asked;
+        let Asked { collection, item, turn } = asked;
         let is_found = self.repeat(turn, |vault| {
-            let link = vault.link(place, turn)?;
+            let link = vault.link(turn)?;
             let found = link.search(&item.attributes, turn)?;
             match search::meant(link, asked, &found)? {
                 Some(Meant::Locked(path)) => {
                     if turn.may_prompt() {
-                        link.unlock_item(&path, place.session, turn)?;
+                        link.unlock_item(&path, turn)?;
                     }
                     locked_or_not(link.is_item_locked(&path, turn)?).map(|()| true)
                 }
                 found => Ok(found.is_some()),
             }
         })?;
-        if is_found { Ok(()) } else { self.unlock(place, turn) }
+        if is_found { Ok(()) } else { self.unlock(collection, turn) }
     }
 }
 

@@ -8,7 +8,7 @@ use zbus::zvariant::OwnedObjectPath;
 use super::error::Fault;
 use super::service::{Link, Prompt};
 use super::{SESSIONS, SecretService};
-use crate::vault::{Place, Session, Turn, VaultError};
+use crate::vault::{Turn, VaultError};
 
 impl SecretService {
     /// Runs steps that only read. Retries them with another session if the service was replaced, an
@@ -81,14 +81,6 @@ impl SecretService {
         result
     }
 
-    pub(super) fn is_proven(&self, place: &Place) -> bool {
-        self.proven || place.session == Session::Plain
-    }
-
-    pub(super) fn prove(&mut self, place: &Place) {
-        self.proven |= place.session == Session::Encrypted;
-    }
-
     pub(super) fn disconnect(&mut self) {
         self.link = None;
         self.found.clear();
@@ -96,13 +88,13 @@ impl SecretService {
         self.proven = false;
     }
 
-    pub(super) fn link(&mut self, place: &Place, turn: &Turn) -> Result<&mut Link, Fault> {
+    pub(super) fn link(&mut self, turn: &Turn) -> Result<&mut Link, Fault> {
         if self.link.as_ref().is_none_or(Link::is_over) {
             self.disconnect();
             self.link = Some(Link::connect(turn)?);
         }
         let link = self.link.as_mut().expect("it was set right above");
-        link.open(place.session, turn)?;
+        link.open(turn)?;
         Ok(link)
     }
 

@@ -172,7 +172,7 @@ fn would_hide_a_new_item(
 }
 
 fn is_new_items_collection_locked(link: &Link, asked: Asked<'_>) -> Result<bool, Fault> {
-    let collection = link.collection(&asked.place.collection, asked.turn)?;
+    let collection = link.collection(asked.collection, asked.turn)?;
     link.is_collection_locked(&collection, asked.turn)
 }
 
@@ -309,7 +309,7 @@ pub(super) fn secret(
     path: &OwnedObjectPath,
     asked: Asked<'_>,
 ) -> Result<Secret, Fault> {
-    let secret = link.secret(path, asked.place.session, asked.turn)?;
+    let secret = link.secret(path, asked.turn)?;
     // A locked service may answer with an empty secret instead of an error.
     if secret.is_empty() && link.is_item_locked(path, asked.turn)? {
         return Err(VaultError::Locked { source: None }.into());

@@ -19,12 +19,12 @@ use super::names::{
     ANSWER_LIMIT, COLLECTION_INTERFACE, ITEM_INTERFACE, NAME, PROPERTIES, SERVICE,
     SERVICE_INTERFACE,
 };
-use crate::vault::{Asked, Collection, Item, Secret, Session, Turn, VaultError};
+use crate::vault::{Asked, Collection, Item, Secret, Turn, VaultError};
 
 /// A connection and the sessions opened on it.
 pub(super) struct Link {
-    encrypted: Option<SecretService<'static>>,
-    plain: Option<SecretService<'static>>,
+    /// Encrypted with a Diffie-Hellman key, so that a recording of the bus reveals no secret.
+    session: Option<SecretService<'static>>,
     /// A session that carries no secret: `CreateItem` requires one even for an empty secret.
     bare: Option<OwnedObjectPath>,
     pub(super) bus: Bus,
@@ -48,7 +48,7 @@ impl Link {
         turn.remaining()?;
         let bus = Bus::connect(turn.until)?;
         bus.watch(turn, WATCH)?;
-        Ok(Self { encrypted: None, plain: None, bare: None, bus })
+        Ok(Self { session: None, bare: None, bus })
     }
 
     /// Whether the service that created the sessions is gone. Makes no call.
@@ -56,18 +56,14 @@ impl Link {
         self.bus.is_over()
     }
 
-    /// Opens a session of this kind unless there is one.
-    pub(super) fn open(&mut self, kind: Session, turn: &Turn) -> Result<(), Fault> {
-        let (session, encryption) = match kind {
-            Session::Encrypted => (&mut self.encrypted, EncryptionType::Dh),
-            Session::Plain => (&mut self.plain, EncryptionType::Plain),
-        };
-        if session.is_none() {
+    /// Opens the session that encrypts, unless there is one.
+    pub(super) fn open(&mut self, turn: &Turn) -> Result<(), Fault> {
+        if self.session.is_none() {
             turn.remaining()?;
             let connection = self.bus.connection().clone();
-            let open = SecretService::connect_with_existing(encryption, connection);
+            let open = SecretService::connect_with_existing(EncryptionType::Dh, connection);
             let open = async { open.await.map_err(Fault::of_opening) };
-            *session = Some(read(&self.bus, turn, open)?);
+            self.session = Some(read(&self.bus, turn, open)?);
         }
         Ok(())
     }
@@ -158,14 +154,9 @@ impl Link {
     }
 
     /// Reads the secret. Makes exactly one call over the bus.
-    pub(super) fn secret(
-        &self,
-        path: &OwnedObjectPath,
-        kind: Session,
-        turn: &Turn,
-    ) -> Result<Secret, Fault> {
+    pub(super) fn secret(&self, path: &OwnedObjectPath, turn: &Turn) -> Result<Secret, Fault> {
         turn.remaining()?;
-        let session = self.session(kind)?;
+        let session = self.session()?;
         let secret = read_up_to(&self.bus, SECRET_LIMIT + 1024, turn, async {
             session.get_item_by_path(path.clone()).await?.get_secret().await
         })?;
@@ -173,28 +164,18 @@ impl Link {
     }
 
     /// Prompts the user to unlock the collection.
-    pub(super) fn unlock(
-        &self,
-        collection: &OwnedObjectPath,
-        kind: Session,
-        turn: &Turn,
-    ) -> Result<(), Fault> {
+    pub(super) fn unlock(&self, collection: &OwnedObjectPath, turn: &Turn) -> Result<(), Fault> {
         turn.remaining()?;
-        let session = self.session(kind)?;
+        let session = self.session()?;
         read(&self.bus, turn, async {
             session.get_collection_by_path(collection.clone()).await?.unlock().await
         })
     }
 
     /// Prompts the user to unlock the collection that holds the item.
-    pub(super) fn unlock_item(
-        &self,
-        path: &OwnedObjectPath,
-        kind: Session,
-        turn: &Turn,
-    ) -> Result<(), Fault> {
+    pub(super) fn unlock_item(&self, path: &OwnedObjectPath, turn: &Turn) -> Result<(), Fault> {
         turn.remaining()?;
-        let session = self.session(kind)?;
+        let session = self.session()?;
         read(&self.bus, turn, async {
             session.get_item_by_path(path.clone()).await?.unlock().await
         })
@@ -242,7 +223,7 @@ impl Link {
         asked: Asked<'_>,
         secret: &[u8],
     ) -> Result<Prompt<()>, Fault> {
-        let session = self.session(asked.place.session)?;
+        let session = self.session()?;
         let kind = &asked.item.content_type;
         let set =
             async { session.get_item_by_path(path.clone()).await?.set_secret(secret, kind).await };
@@ -291,12 +272,8 @@ impl Link {
         })
     }
 
-    fn session(&self, kind: Session) -> Result<&SecretService<'static>, Fault> {
-        let session = match kind {
-            Session::Encrypted => &self.encrypted,
-            Session::Plain => &self.plain,
-        };
-        session.as_ref().ok_or_else(|| VaultError::failed("no session is open").into())
+    fn session(&self) -> Result<&SecretService<'static>, Fault> {
+        self.session.as_ref().ok_or_else(|| VaultError::failed("no session is open").into())
     }
 
     /// Reads a property. Makes exactly one call over the bus, like each of the methods here.
