@@ -4,13 +4,15 @@
 //! compared with the history from before its file was opened. So a slow reader that still holds an
 //! old file is not a rollback, and it does not end what was kept since.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use tokenkeep_platform::sync::ForkLock;
 
 use crate::{
     Error,
-    persistence::SealedPersistence,
     seal::{Authenticated, Header},
 };
 
@@ -123,24 +125,22 @@ impl History {
 }
 
 impl Seen {
-    fn store(&self, identity: &[u8; 16]) -> Option<&Store> {
-        self.0.iter().find(|store| store.identity == *identity)
-    }
-}
-
-impl SealedPersistence {
     /// Refuses a save that is older than one seen before, and every save of a store that has ended.
-    pub(super) fn check_history(&self, before: &Seen, header: &Authenticated) -> Result<(), Error> {
-        match before.store(&header.identity) {
+    pub(super) fn check(&self, path: &Path, header: &Authenticated) -> Result<(), Error> {
+        match self.store(&header.identity) {
             Some(store) if store.fate == Fate::Ended || header.generation < store.generation => {
                 Err(Error::RolledBack {
-                    path: self.file.clone(),
+                    path: path.to_owned(),
                     seen: store.generation,
                     found: header.generation,
                 })
             }
             _ => Ok(()),
         }
+    }
+
+    fn store(&self, identity: &[u8; 16]) -> Option<&Store> {
+        self.0.iter().find(|store| store.identity == *identity)
     }
 }
 

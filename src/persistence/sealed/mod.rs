@@ -181,7 +181,7 @@ impl Persistence for SealedPersistence {
         {
             // An unchanged header does not rule out a rollback: the same file may have been put
             // back.
-            self.check_history(&before, known)?;
+            before.check(&self.file, known)?;
             return Ok(Loaded::Unchanged(Stamp::of_sealed(file.stamp(), known.clone())));
         }
         // Read once: the header must come from the same bytes that are decrypted.
@@ -190,7 +190,7 @@ impl Persistence for SealedPersistence {
         let Some(key) = self.state().key(&key_id) else { return Ok(Loaded::NeedsPrepare) };
         let (header, content) = seal::open(bytes, &key, &self.store, self.size_limit)
             .map_err(|e| e.at(&self.file, &self.store))?;
-        self.check_history(&before, &header)?;
+        before.check(&self.file, &header)?;
         self.history.found(&before, &header);
         Ok(Loaded::Content(Secret::wiped(content), Stamp::of_sealed(file.stamp(), header)))
     }
