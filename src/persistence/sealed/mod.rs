@@ -1,9 +1,9 @@
 //! The sealed layout: ciphertext in a file, its key elsewhere.
 
 mod builder;
+mod file;
 mod header;
 mod history;
-mod naming;
 mod plan;
 mod removal;
 mod state;
@@ -15,13 +15,17 @@ use std::{
 };
 
 use tokenkeep_platform::{
-    file::{self, Folder, OpenFile, Parents, real_path},
+    file::{Parents, real_path},
     sync::ForkLock,
 };
 
 pub use self::builder::SealedPersistenceBuilder;
-pub(super) use self::naming::file_naming;
-use self::{history::History, plan::Plan, state::KeyPool};
+pub(super) use self::file::file_naming;
+use self::{
+    file::{FILE_NAME, Plan, SET_ASIDE, SealedFile, is_same_save},
+    history::History,
+    state::KeyPool,
+};
 use super::{
     Intent, Loaded, Persistence, Protection, Saved, Stamp,
     key_source::{KeySourceList, NewKey},
@@ -30,7 +34,6 @@ use super::{
 use crate::{
     Error, Secret,
     lock::{CrossProcessLock, LockGuard},
-    seal,
 };
 
 /// A cache sealed with authenticated encryption, in a folder of its own.
@@ -41,12 +44,8 @@ use crate::{
 /// A file that cannot be decrypted is a typed error and stays as it is. No new key is ever created
 /// for it.
 pub struct SealedPersistence {
-    store: String,
-    folder: PathBuf,
-    file: PathBuf,
-    parents: Parents,
+    file: SealedFile,
     keys: KeySourceList,
-    size_limit: u64,
     state: ForkLock<KeyPool>,
     history: Arc<History>,
 }
@@ -68,16 +67,15 @@ impl SealedPersistence {
         keys: KeySourceList,
         size_limit: u64,
     ) -> Self {
-        let file = folder.join(FILE_NAME);
         let real_folder = real_path(&folder).unwrap_or_else(|_| folder.clone());
         let history = History::of(real_folder, &store);
-        let state = ForkLock::default();
-        Self { store, folder, file, parents, keys, size_limit, state, history }
+        let file = SealedFile::new(store, folder, parents, size_limit);
+        Self { file, keys, state: ForkLock::default(), history }
     }
 
     /// The folder that holds the cache and its lock files.
     pub fn folder(&self) -> &Path {
-        &self.folder
+        self.file.folder()
     }
 
     /// The names of the chosen key sources, in their order. [`Protection::Sealed`] uses the same
@@ -93,14 +91,14 @@ impl SealedPersistence {
     /// [`Error::OtherBackend`] if that source is not one of the chosen ones. Any error of reading
     /// the header.
     pub fn key_source_in_use(&self) -> Result<Option<&'static str>, Error> {
-        let Some(file) = self.open_file()? else { return Ok(None) };
+        let Some(file) = self.file.open()? else { return Ok(None) };
         self.header_of(&file)?;
         Ok(Some(self.keys.name()))
     }
 
     /// Reaches the key source that is or will be in use, and unlocks it if that is allowed.
     pub(crate) fn reach(&self) -> Result<(), Error> {
-        let Some(file) = self.open_file()? else { return self.keys.reach_first() };
+        let Some(file) = self.file.open()? else { return self.keys.reach_first() };
         match self.header_of(&file) {
             Ok(_) => {
                 drop(file);
@@ -115,19 +113,12 @@ impl SealedPersistence {
     fn state(&self) -> RwLockWriteGuard<'_, KeyPool> {
         self.state.write()
     }
-
-    fn open_file(&self) -> Result<Option<OpenFile>, Error> {
-        match Folder::open(&self.folder)? {
-            Some(folder) => Ok(folder.open_file(FILE_NAME)?),
-            None => Ok(None),
-        }
-    }
 }
 
 impl Persistence for SealedPersistence {
     fn prepare(&self, intent: Intent) -> Result<(), Error> {
         if intent != Intent::Read {
-            Folder::create(&self.folder, self.parents)?;
+            self.file.create_folder()?;
         }
         if intent == Intent::Verify {
             // Not under the lock, because a source may ask the user.
@@ -136,11 +127,11 @@ impl Persistence for SealedPersistence {
                 None => self.keys.verify_first()?,
             }
         }
-        let now = file::stamp(&self.file)?;
+        let now = self.file.stamp()?;
         if now.is_some() && self.state().prepared == now {
             return Ok(());
         }
-        let Some(file) = self.open_file()? else {
+        let Some(file) = self.file.open()? else {
             let needs_new_key = intent == Intent::Write && !self.state().has_new_key();
             if needs_new_key {
                 let new_key = self.keys.new_key()?;
@@ -172,25 +163,24 @@ impl Persistence for SealedPersistence {
 
     fn load(&self, known: Option<&Stamp>) -> Result<Loaded, Error> {
         let before = self.history.seen();
-        let Some(file) = self.open_file()? else {
+        let Some(file) = self.file.open()? else {
             self.history.absent(&before);
             return Ok(Loaded::Absent);
         };
         if let Some(known) = known.and_then(Stamp::sealed)
-            && self.is_same_save(&file, known)?
+            && is_same_save(&file, known)?
         {
             // An unchanged header does not rule out a rollback: the same file may have been put
             // back.
-            before.check(&self.file, known)?;
+            before.check(self.file.path(), known)?;
             return Ok(Loaded::Unchanged(Stamp::of_sealed(file.stamp(), known.clone())));
         }
         // Read once: the header must come from the same bytes that are decrypted.
-        let bytes = file.read_all(self.size_limit)?;
-        let key_id = self.header(&bytes, bytes.len() as u64)?.key_id;
+        let bytes = self.file.read(&file)?;
+        let key_id = self.choose(self.file.header(&bytes, bytes.len() as u64)?)?.key_id;
         let Some(key) = self.state().key(&key_id) else { return Ok(Loaded::NeedsPrepare) };
-        let (header, content) = seal::open(bytes, &key, &self.store, self.size_limit)
-            .map_err(|e| e.at(&self.file, &self.store))?;
-        before.check(&self.file, &header)?;
+        let (header, content) = self.file.unseal(bytes, &key)?;
+        before.check(self.file.path(), &header)?;
         self.history.found(&before, &header);
         Ok(Loaded::Content(Secret::wiped(content), Stamp::of_sealed(file.stamp(), header)))
     }
@@ -206,21 +196,31 @@ impl Persistence for SealedPersistence {
             None => self.plan_creation()?,
         };
         let Some(plan) = plan else { return Ok(Saved::NeedsPrepare) };
-        let saved = self.write(&plan, content);
-        // The key is kept for the next try, but not after `DurabilityUnknown`: the file exists and
-        // names it.
-        if base.is_none()
-            && let Err(error) = &saved
-            && !matches!(error, Error::DurabilityUnknown { .. })
-        {
-            let Plan { key, key_id: id, parameters, .. } = plan;
-            self.keep_new_key(NewKey { id, key, parameters });
+        match self.file.write(&plan, content) {
+            Ok((stamp, header)) => {
+                let mut state = self.state();
+                if state.key(&header.key_id).is_none() {
+                    state.keys.push((header.key_id, plan.key));
+                }
+                state.prepared = Some(stamp.clone());
+                drop(state);
+                self.history.found(&self.history.seen(), &header);
+                Ok(Saved::Done(Stamp::of_sealed(stamp, header)))
+            }
+            Err(error) => {
+                // The key is kept for the next try, but not after `DurabilityUnknown`: the file
+                // exists and names it.
+                if base.is_none() && !matches!(error, Error::DurabilityUnknown { .. }) {
+                    let Plan { key, key_id: id, parameters, .. } = plan;
+                    self.keep_new_key(NewKey { id, key, parameters });
+                }
+                Err(error)
+            }
         }
-        saved
     }
 
     fn confirm(&self) -> Result<(), Error> {
-        Ok(Folder::open(&self.folder)?.map_or(Ok(()), |folder| folder.confirm())?)
+        Ok(self.file.open_folder()?.map_or(Ok(()), |folder| folder.confirm())?)
     }
 
     fn delete(&self, base: Option<&Stamp>, guard: &LockGuard) -> Result<(), Error> {
@@ -231,19 +231,19 @@ impl Persistence for SealedPersistence {
     }
 
     fn stamp(&self) -> Result<Option<Stamp>, Error> {
-        Ok(file::stamp(&self.file)?.map(Stamp::of_file))
+        Ok(self.file.stamp()?.map(Stamp::of_file))
     }
 
     fn protection(&self) -> Protection {
-        Protection::Sealed { folder: self.folder.clone(), key: self.keys.name() }
+        Protection::Sealed { folder: self.folder().to_owned(), key: self.keys.name() }
     }
 
     fn lock(&self) -> Option<CrossProcessLock> {
-        Some(CrossProcessLock::new(&self.folder, LOCK_NAME))
+        Some(CrossProcessLock::new(self.folder(), LOCK_NAME))
     }
 
     fn verify(&self) -> Result<(), Error> {
-        let folder = Folder::create(&self.folder, self.parents)?;
+        let folder = self.file.create_folder()?;
         Ok(folder.probe(FILE_NAME)?)
     }
 
@@ -255,7 +255,7 @@ impl Persistence for SealedPersistence {
     }
 
     fn quarantine(&self, _guard: &LockGuard) -> Result<Option<PathBuf>, Error> {
-        let Some(folder) = Folder::open(&self.folder)? else { return Ok(None) };
+        let Some(folder) = self.file.open_folder()? else { return Ok(None) };
         if folder.open_file(FILE_NAME)?.is_none() {
             return Ok(None);
         }
@@ -279,21 +279,12 @@ impl Drop for SealedPersistence {
 impl fmt::Debug for SealedPersistence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SealedPersistence")
-            .field("store", &self.store)
-            .field("folder", &self.folder)
+            .field("store", &self.file.store())
+            .field("folder", &self.folder())
             .field("key", &self.keys.name())
             .finish_non_exhaustive()
     }
 }
-
-/// The name of the sealed file in its folder.
-const FILE_NAME: &str = "cache.sealed";
-
-/// The temporary file, which a killed writer leaves behind.
-const TEMPORARY: &str = "cache.sealed.tmp";
-
-/// The prefix of a file that was set aside; 32 hexadecimal digits follow.
-const SET_ASIDE: &str = "cache.quarantine-";
 
 /// The lock's name. Its files are `cache.lock`, `cache.queue` and `cache.holder` in the store's
 /// folder.

@@ -2,7 +2,7 @@
 
 use tokenkeep_platform::file::{Folder, OpenFile};
 
-use super::{FILE_NAME, SET_ASIDE, TEMPORARY};
+use super::file::{FILE_NAME, SET_ASIDE, TEMPORARY};
 use crate::{
     Error,
     lock::LockGuard,
@@ -11,7 +11,7 @@ use crate::{
         key_source::Fetched,
         set_aside::{self, all_set_aside},
     },
-    seal::{self, Authenticated, Header, SealError},
+    seal::{Authenticated, SealError},
 };
 
 /// What is removed, in this order: the files, then the keys.
@@ -42,7 +42,7 @@ impl SealedPersistence {
         &self,
         cache: Option<&Authenticated>,
     ) -> Result<Option<Removal>, Error> {
-        let Some(folder) = Folder::open(&self.folder)? else { return Ok(None) };
+        let Some(folder) = self.file.open_folder()? else { return Ok(None) };
         let mut removal = Removal { folder, files: Vec::new(), keys: Vec::new() };
         if let Some(header) = cache {
             removal.files.push(FILE_NAME.into());
@@ -72,7 +72,7 @@ impl SealedPersistence {
     /// # Errors
     /// Any error that would keep a file from being removed. Nothing was removed.
     pub(super) fn plan_reset(&self) -> Result<Option<Removal>, Error> {
-        let Some(folder) = Folder::open(&self.folder)? else { return Ok(None) };
+        let Some(folder) = self.file.open_folder()? else { return Ok(None) };
         let mut removal = Removal { folder, files: Vec::new(), keys: Vec::new() };
         let mut names = vec![FILE_NAME.to_owned()];
         names.extend(all_set_aside(&removal.folder, SET_ASIDE)?);
@@ -145,18 +145,17 @@ impl SealedPersistence {
     }
 
     fn prove_file(&self, file: &OpenFile) -> Result<Proof, Error> {
-        let Ok(bytes) = file.read_all(self.size_limit) else { return Ok(Proof::Lacking) };
-        let header: Header =
-            match seal::inspect(&bytes, bytes.len() as u64, &self.store, self.size_limit) {
-                Ok(header) => header,
-                Err(SealError::OtherStore) => return Ok(Proof::OtherStore),
-                Err(_) => return Ok(Proof::Lacking),
-            };
+        let Ok(bytes) = self.file.read(file) else { return Ok(Proof::Lacking) };
+        let header = match self.file.inspect(&bytes, bytes.len() as u64) {
+            Ok(header) => header,
+            Err(SealError::OtherStore) => return Ok(Proof::OtherStore),
+            Err(_) => return Ok(Proof::Lacking),
+        };
         let known = self.state().key(&header.key_id).map(Fetched::Key);
         let Fetched::Key(key) = known.map_or_else(|| self.keys.recall(&header), Ok)? else {
             return Ok(Proof::Lacking);
         };
-        Ok(match seal::open(bytes, &key, &self.store, self.size_limit) {
+        Ok(match self.file.unseal(bytes, &key) {
             Ok((header, _)) => Proof::Given(header),
             Err(_) => Proof::Lacking,
         })
