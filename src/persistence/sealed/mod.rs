@@ -1,22 +1,24 @@
 //! The sealed layout: ciphertext in a file, its key elsewhere.
+//!
+//! This file has the order of the steps and the count of saves. `file` reads and writes the
+//! ciphertext, `keys` finds its key, `history` detects a rollback, and `removal` removes the files
+//! and then the keys.
 
 mod builder;
 mod file;
-mod header;
 mod history;
-mod plan;
+mod keys;
 mod removal;
-mod state;
 
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::{Arc, RwLockWriteGuard},
+    sync::Arc,
 };
 
 use tokenkeep_platform::{
     file::{Parents, real_path},
-    sync::ForkLock,
+    text::shown_path,
 };
 
 pub use self::builder::SealedPersistenceBuilder;
@@ -24,16 +26,18 @@ pub(super) use self::file::file_naming;
 use self::{
     file::{FILE_NAME, Plan, SET_ASIDE, SealedFile, is_same_save},
     history::History,
-    state::KeyPool,
+    keys::StoreKeys,
+    removal::Removal,
 };
 use super::{
     Intent, Loaded, Persistence, Protection, Saved, Stamp,
-    key_source::{KeySourceList, NewKey},
+    key_source::{KeySourceList, NewKey, random_key_id},
     set_aside::set_aside,
 };
 use crate::{
     Error, Secret,
     lock::{CrossProcessLock, LockGuard},
+    seal::Authenticated,
 };
 
 /// A cache sealed with authenticated encryption, in a folder of its own.
@@ -45,8 +49,7 @@ use crate::{
 /// for it.
 pub struct SealedPersistence {
     file: SealedFile,
-    keys: KeySourceList,
-    state: ForkLock<KeyPool>,
+    keys: StoreKeys,
     history: Arc<History>,
 }
 
@@ -70,7 +73,7 @@ impl SealedPersistence {
         let real_folder = real_path(&folder).unwrap_or_else(|_| folder.clone());
         let history = History::of(real_folder, &store);
         let file = SealedFile::new(store, folder, parents, size_limit);
-        Self { file, keys, state: ForkLock::default(), history }
+        Self { file, keys: StoreKeys::new(keys), history }
     }
 
     /// The folder that holds the cache and its lock files.
@@ -81,7 +84,7 @@ impl SealedPersistence {
     /// The names of the chosen key sources, in their order. [`Protection::Sealed`] uses the same
     /// names.
     pub fn key_sources(&self) -> Vec<&'static str> {
-        self.keys.names()
+        self.keys.sources.names()
     }
 
     /// The name of the key source that sealed the cache; `None` if there is no cache. Only the
@@ -92,17 +95,17 @@ impl SealedPersistence {
     /// the header.
     pub fn key_source_in_use(&self) -> Result<Option<&'static str>, Error> {
         let Some(file) = self.file.open()? else { return Ok(None) };
-        self.header_of(&file)?;
-        Ok(Some(self.keys.name()))
+        self.keys.header_of(&self.file, &file)?;
+        Ok(Some(self.keys.sources.name()))
     }
 
     /// Reaches the key source that is or will be in use, and unlocks it if that is allowed.
     pub(crate) fn reach(&self) -> Result<(), Error> {
-        let Some(file) = self.file.open()? else { return self.keys.reach_first() };
-        match self.header_of(&file) {
+        let Some(file) = self.file.open()? else { return self.keys.sources.reach_first() };
+        match self.keys.header_of(&self.file, &file) {
             Ok(_) => {
                 drop(file);
-                self.keys.reach()
+                self.keys.sources.reach()
             }
             // The first use reports this error. Opening succeeds, so that the cache can be set
             // aside.
@@ -110,8 +113,31 @@ impl SealedPersistence {
         }
     }
 
-    fn state(&self) -> RwLockWriteGuard<'_, KeyPool> {
-        self.state.write()
+    /// The next save of a cache that exists; `None` if its key is not known.
+    fn plan_update(&self, base: &Authenticated) -> Result<Option<Plan>, Error> {
+        let generation = base.generation.checked_add(1).ok_or_else(|| Error::Corrupt {
+            what: format!("`{}`", shown_path(self.file.path())),
+            detail: "its count of saves is used up".into(),
+        })?;
+        Ok(self.keys.known(&base.key_id).map(|key| Plan {
+            key,
+            key_id: base.key_id,
+            parameters: base.parameters.clone(),
+            identity: base.identity,
+            generation,
+        }))
+    }
+
+    /// The first save of a cache; `None` if there is no key for it.
+    fn plan_creation(&self) -> Result<Option<Plan>, Error> {
+        let Some(new_key) = self.keys.take_new_key(&self.file)? else { return Ok(None) };
+        Ok(Some(Plan {
+            key: new_key.key,
+            key_id: new_key.id,
+            parameters: new_key.parameters,
+            identity: *random_key_id()?.as_bytes(),
+            generation: 1,
+        }))
     }
 }
 
@@ -123,42 +149,24 @@ impl Persistence for SealedPersistence {
         if intent == Intent::Verify {
             // Not under the lock, because a source may ask the user.
             match self.key_source_in_use()? {
-                Some(_) => self.keys.verify()?,
-                None => self.keys.verify_first()?,
+                Some(_) => self.keys.sources.verify()?,
+                None => self.keys.sources.verify_first()?,
             }
         }
         let now = self.file.stamp()?;
-        if now.is_some() && self.state().prepared == now {
+        if now.is_some_and(|now| self.keys.is_prepared(&now)) {
             return Ok(());
         }
         let Some(file) = self.file.open()? else {
-            let needs_new_key = intent == Intent::Write && !self.state().has_new_key();
-            if needs_new_key {
-                let new_key = self.keys.new_key()?;
-                self.keep_new_key(new_key);
-            }
-            return Ok(());
+            return match intent {
+                Intent::Write => self.keys.prepare_new(&self.file),
+                Intent::Read | Intent::Verify => Ok(()),
+            };
         };
-        let (header, stamp) = (self.header_of(&file)?, file.stamp());
+        let (header, stamp) = (self.keys.header_of(&self.file, &file)?, file.stamp());
         // Close the file: the key source may be slow, and an open file may block a writer.
         drop(file);
-        let key_id = header.key_id;
-        let known = self.state().keys.iter().any(|(id, _)| *id == key_id);
-        let fetched = if known { None } else { self.fetch(header)? };
-        // A cache exists, so a key that was made for a new one is unused, unless this cache names
-        // it.
-        let unused = {
-            let mut state = self.state();
-            state.keys.extend(fetched);
-            if state.keys.iter().any(|(id, _)| *id == key_id) {
-                state.prepared = Some(stamp);
-            }
-            state.take_new_key()
-        };
-        if let Some(unused) = unused.filter(|new_key| new_key.id != key_id) {
-            self.discard(unused);
-        }
-        Ok(())
+        self.keys.prepare(&self.file, header, stamp)
     }
 
     fn load(&self, known: Option<&Stamp>) -> Result<Loaded, Error> {
@@ -177,8 +185,9 @@ impl Persistence for SealedPersistence {
         }
         // Read once: the header must come from the same bytes that are decrypted.
         let bytes = self.file.read(&file)?;
-        let key_id = self.choose(self.file.header(&bytes, bytes.len() as u64)?)?.key_id;
-        let Some(key) = self.state().key(&key_id) else { return Ok(Loaded::NeedsPrepare) };
+        let header = self.file.header(&bytes, bytes.len() as u64)?;
+        let key_id = self.keys.choose(&self.file, header)?.key_id;
+        let Some(key) = self.keys.known(&key_id) else { return Ok(Loaded::NeedsPrepare) };
         let (header, content) = self.file.unseal(bytes, &key)?;
         before.check(self.file.path(), &header)?;
         self.history.found(&before, &header);
@@ -198,12 +207,7 @@ impl Persistence for SealedPersistence {
         let Some(plan) = plan else { return Ok(Saved::NeedsPrepare) };
         match self.file.write(&plan, content) {
             Ok((stamp, header)) => {
-                let mut state = self.state();
-                if state.key(&header.key_id).is_none() {
-                    state.keys.push((header.key_id, plan.key));
-                }
-                state.prepared = Some(stamp.clone());
-                drop(state);
+                self.keys.saved(plan.key_id, plan.key, stamp.clone());
                 self.history.found(&self.history.seen(), &header);
                 Ok(Saved::Done(Stamp::of_sealed(stamp, header)))
             }
@@ -212,7 +216,7 @@ impl Persistence for SealedPersistence {
                 // exists and names it.
                 if base.is_none() && !matches!(error, Error::DurabilityUnknown { .. }) {
                     let Plan { key, key_id: id, parameters, .. } = plan;
-                    self.keep_new_key(NewKey { id, key, parameters });
+                    self.keys.keep_new_key(&self.file, NewKey { id, key, parameters });
                 }
                 Err(error)
             }
@@ -224,8 +228,8 @@ impl Persistence for SealedPersistence {
     }
 
     fn delete(&self, base: Option<&Stamp>, guard: &LockGuard) -> Result<(), Error> {
-        match self.plan_clear(base.and_then(Stamp::sealed))? {
-            Some(removal) => self.carry_out(removal, guard),
+        match Removal::for_clear(self, base.and_then(Stamp::sealed))? {
+            Some(removal) => removal.carry_out(guard),
             None => Ok(()),
         }
     }
@@ -235,7 +239,7 @@ impl Persistence for SealedPersistence {
     }
 
     fn protection(&self) -> Protection {
-        Protection::Sealed { folder: self.folder().to_owned(), key: self.keys.name() }
+        Protection::Sealed { folder: self.folder().to_owned(), key: self.keys.sources.name() }
     }
 
     fn lock(&self) -> Option<CrossProcessLock> {
@@ -248,10 +252,10 @@ impl Persistence for SealedPersistence {
     }
 
     fn reset(&self, guard: &LockGuard) -> Result<(), Error> {
-        if let Some(removal) = self.plan_reset()? {
-            self.carry_out(removal, guard)?;
+        if let Some(removal) = Removal::for_reset(self)? {
+            removal.carry_out(guard)?;
         }
-        self.keys.abandon()
+        self.keys.sources.abandon()
     }
 
     fn quarantine(&self, _guard: &LockGuard) -> Result<Option<PathBuf>, Error> {
@@ -261,7 +265,7 @@ impl Persistence for SealedPersistence {
         }
         let before = self.history.seen();
         let aside = set_aside(&folder, FILE_NAME, SET_ASIDE)?;
-        self.state().prepared = None;
+        self.keys.forget_file();
         self.history.set_aside(&before);
         Ok(Some(aside))
     }
@@ -270,9 +274,7 @@ impl Persistence for SealedPersistence {
 impl Drop for SealedPersistence {
     /// Removes a key that was made for a new cache that was not saved.
     fn drop(&mut self) {
-        if let Some(unused) = self.state.get_mut().take_new_key() {
-            self.discard(unused);
-        }
+        self.keys.discard_new_key(&self.file);
     }
 }
 
@@ -281,7 +283,7 @@ impl fmt::Debug for SealedPersistence {
         f.debug_struct("SealedPersistence")
             .field("store", &self.file.store())
             .field("folder", &self.folder())
-            .field("key", &self.keys.name())
+            .field("key", &self.keys.sources.name())
             .finish_non_exhaustive()
     }
 }
