@@ -1,0 +1,182 @@
+//! The named fields of an entry, read from its text.
+
+use std::borrow::Cow;
+
+use super::{Entry, NEVER};
+use crate::cache::{
+    authority::Authority,
+    json::{decode, quoted},
+    span::Span,
+    time,
+};
+
+impl Entry {
+    /// The text of a field. Returns `None` if the field is absent, not text, or not valid Unicode.
+    pub fn text(&self, name: &str) -> Option<Cow<'_, str>> {
+        decode(self.token(name)?)
+    }
+
+    /// The access token, refresh token or ID token itself. Returns `None` if the entry has none.
+    pub fn secret(&self) -> Option<&str> {
+        self.at(self.0.secret)
+    }
+
+    /// `home_account_id`: the account that the entry belongs to, in all tenants.
+    pub fn home_account_id(&self) -> Option<Cow<'_, str>> {
+        decode(self.home()?)
+    }
+
+    /// `environment`: the host of the authority.
+    pub fn environment(&self) -> Option<Cow<'_, str>> {
+        self.text("environment")
+    }
+
+    /// `client_id`: the client that the entry was issued to.
+    pub fn client_id(&self) -> Option<Cow<'_, str>> {
+        self.text("client_id")
+    }
+
+    /// `realm`: the tenant.
+    pub fn realm(&self) -> Option<Cow<'_, str>> {
+        self.text("realm")
+    }
+
+    /// The address of the entry's authority, as [`TokenRequest::new`] takes it. Returns `None` if
+    /// no address stands for its host and tenant.
+    ///
+    /// [`TokenRequest::new`]: crate::TokenRequest::new
+    pub fn authority(&self) -> Option<String> {
+        Authority::address(&self.environment()?, self.realm().as_deref())
+    }
+
+    /// The scopes in `target`, in the same order. Empty if there are none.
+    pub fn scopes(&self) -> Vec<String> {
+        let target = self.target().and_then(decode).unwrap_or_default();
+        scopes_in(&target).map(str::to_owned).collect()
+    }
+
+    /// `expires_on` in Unix seconds. Returns `None` if it cannot be read as a whole number.
+    pub fn expires_on(&self) -> Option<i64> {
+        Some(self.0.expires_on).filter(|&time| time != NEVER)
+    }
+
+    /// `refresh_on` in Unix seconds: from this time on the token should be renewed. Returns `None`
+    /// if it cannot be read as a whole number.
+    pub fn refresh_on(&self) -> Option<i64> {
+        Some(self.0.refresh_on).filter(|&time| time != NEVER)
+    }
+
+    /// `cached_at` in Unix seconds: when the token was stored.
+    pub(crate) fn cached_at(&self) -> Option<i64> {
+        Some(self.0.cached_at).filter(|&time| time != NEVER)
+    }
+
+    /// The requested scopes, if the granted ones do not cover them; see [`ASKED`].
+    pub(crate) fn asked(&self) -> Option<Cow<'_, str>> {
+        if self.0.asked { self.text(ASKED) } else { None }
+    }
+
+    /// `last_modification_time` in Unix seconds. Returns `None` if it cannot be read as a whole
+    /// number.
+    pub fn last_modification_time(&self) -> Option<i64> {
+        time::read(self.token("last_modification_time")?)
+    }
+
+    /// `home_account_id` as a canonical token.
+    pub(crate) fn home(&self) -> Option<&str> {
+        self.at(self.0.home)
+    }
+
+    /// `target` as a canonical token.
+    pub(crate) fn target(&self) -> Option<&str> {
+        self.at(self.0.target)
+    }
+
+    /// `token_type` as a canonical token.
+    pub(crate) fn token_type(&self) -> Option<&str> {
+        self.at(self.0.token_type)
+    }
+
+    fn at(&self, span: Span) -> Option<&str> {
+        span.of(&self.0.all)
+    }
+
+    /// The value of a field as a canonical JSON token.
+    pub(crate) fn token(&self, name: &str) -> Option<&str> {
+        let wanted = quoted(name);
+        self.members().find(|(name, _)| *name == wanted).map(|(_, value)| value)
+    }
+
+    /// Names and values of the fields as canonical JSON tokens, in order.
+    pub(crate) fn members(&self) -> Members<'_> {
+        Members::of(self.canonical())
+    }
+
+    /// The token is bound to a key that the caller must hold.
+    pub(crate) fn is_bound_to_key(&self) -> bool {
+        self.0.bound_to_key
+    }
+
+    /// The token was issued for parameters beyond account, client, tenant and scopes.
+    pub(crate) fn is_extended(&self) -> bool {
+        self.0.extended
+    }
+}
+
+/// Walks the members of an entry's canonical text.
+pub(crate) struct Members<'e> {
+    text: &'e str,
+    at: usize,
+}
+
+impl<'e> Members<'e> {
+    pub(super) fn of(text: &'e str) -> Self {
+        Self { text, at: 1 }
+    }
+}
+
+impl<'e> Iterator for Members<'e> {
+    type Item = (&'e str, &'e str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if !self.text.starts_with('{') {
+            return None;
+        }
+        let rest = self.text.get(self.at..)?.strip_prefix(MEMBER)?;
+        let mut escaped = false;
+        let close = rest.bytes().skip(1).position(|byte| {
+            let found = byte == b'"' && !escaped;
+            escaped = byte == b'\\' && !escaped;
+            found
+        })?;
+        let (name, rest) = rest.split_at(close + 2);
+        let value = rest.strip_prefix(": ")?;
+        // Canonical values contain no line end, so the next one ends the member.
+        let line = &value[..value.find('\n')?];
+        let value = line.strip_suffix(',').unwrap_or(line);
+        self.at += MEMBER.len() + name.len() + 2 + value.len();
+        self.at += usize::from(self.text[self.at..].starts_with(','));
+        Some((name, value))
+    }
+}
+
+/// The scopes of a target, split where Python's `str.split` splits.
+pub(crate) fn scopes_in(target: &str) -> impl Iterator<Item = &str> {
+    target
+        .split(|c: char| c.is_whitespace() || matches!(c, '\x1c'..='\x1f'))
+        .filter(|scope| !scope.is_empty())
+}
+
+const MEMBER: &str = "\n            ";
+
+/// The names that the MSAL libraries use for the key that a token is bound to.
+pub(crate) const KEY_FIELDS: [&str; 3] = ["key_id", "kid", "keyid"];
+
+/// The names that the MSAL libraries use for the digest of further parameters.
+pub(crate) const EXTENSION_FIELDS: [&str; 3] =
+    ["ext_cache_key", "ext", "additionalCacheKeyComponents"];
+
+/// A field that only this crate writes into an access token's entry: the requested scopes, written
+/// as in `target`, if the granted scopes do not cover them. The same request finds the token by
+/// this field.
+pub(crate) const ASKED: &str = "requested_target";
