@@ -375,7 +375,7 @@ pub enum Error {
     VaultServiceMissing {
         /// The vault.
         vault: &'static str,
-        /// What does not run, and how to start it.
+        /// What does not run, or whose bus it is.
         reason: String,
         /// What the operating system said, if it said anything.
         source: Option<Source>,
@@ -445,12 +445,8 @@ impl Error {
             Self::VaultDenied { .. } => "allow this program in the vault's own program",
             Self::VaultFailed { .. } => "find out with `tokenkeep doctor` what works here",
             Self::VaultLocked { .. } => "unlock it, or allow prompts",
-            Self::VaultMissing { .. } => {
-                "make the vault, or choose a passphrase, a key file, a callback or memory"
-            }
-            Self::VaultServiceMissing { .. } => {
-                "start the vault's service, or choose a passphrase, a key file, a callback or memory"
-            }
+            Self::VaultMissing { vault, .. } => return or_another_key(making(vault)),
+            Self::VaultServiceMissing { vault, .. } => return or_another_key(starting(vault)),
             Self::VaultTimeout { .. } => "look for an open prompt, or restart the vault's service",
             Self::WrongKey { .. } => "check the passphrase, the key file or the callback",
         })
@@ -500,6 +496,37 @@ impl fmt::Debug for Error {
         }
         write!(f, " ({})", self.next_step())
     }
+}
+
+/// How a vault that is missing is made. One step must suit each cause that this vault can have.
+fn making(vault: &str) -> &'static str {
+    match vault {
+        "Credential Manager" | "DPAPI" => "sign in at the Windows machine itself",
+        "Keychain" => "make or repair the default keychain in Keychain Access",
+        "kernel keyring" => "in a container, allow the system calls add_key and keyctl",
+        "Secret Service" => {
+            "create or rename the collection in the vault's own program, or log in once with a \
+             password"
+        }
+        _ => "make the vault",
+    }
+}
+
+/// How the service of a vault is started.
+fn starting(vault: &str) -> &'static str {
+    match vault {
+        "Credential Manager" => "start it with `sc.exe start VaultSvc`",
+        "Keychain" => "run the program in a user's login session",
+        "Secret Service" => {
+            "log in to a desktop session that has gnome-keyring, KWallet or KeePassXC, or start \
+             one of them under `dbus-run-session`"
+        }
+        _ => "start the vault's service",
+    }
+}
+
+fn or_another_key(step: &str) -> Cow<'static, str> {
+    format!("{step}, or choose a passphrase, a key file, a callback or memory").into()
 }
 
 fn way_back(seen: u64, found: u64) -> String {

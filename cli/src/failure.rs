@@ -148,16 +148,17 @@ pub(crate) fn explain(failure: &Failure, store: &Store) -> Vec<String> {
 }
 
 /// What to do about an error of what is imported. To remove it, or to keep the cache elsewhere, is
-/// no remedy there.
+/// no remedy there, so a vault that is missing gets no other key.
 fn step_for_source(error: &Error) -> Option<String> {
     match error {
         Error::Corrupt { .. }
         | Error::InvalidKeyFile { .. }
         | Error::KeyGone { .. }
-        | Error::RolledBack { .. }
-        | Error::VaultMissing { .. }
-        | Error::VaultServiceMissing { .. } => None,
+        | Error::RolledBack { .. } => None,
         Error::VaultLocked { .. } => Some(UNLOCK.into()),
+        Error::VaultMissing { .. } | Error::VaultServiceMissing { .. } => {
+            Some("find out with `tokenkeep doctor` how to get the vault to work here".into())
+        }
         error => Some(error.next_step().into_owned()),
     }
 }
@@ -176,10 +177,10 @@ pub(crate) fn next_step(error: &Error, store: &Store) -> String {
         Error::VaultLocked { .. } => UNLOCK.into(),
         Error::VaultMissing { .. } | Error::VaultServiceMissing { .. } => match store.layout {
             Layout::Sealed => {
-                "or choose another key with --key, such as passphrase or file:PATH".into()
+                format!("{} (--key, such as passphrase or file:PATH)", error.next_step())
             }
             Layout::MsalExtensions | Layout::Plaintext => {
-                "or keep the sign-ins elsewhere, with --store sealed".into()
+                format!("{} (with --store sealed and --key)", error.next_step())
             }
         },
         error => error.next_step().into_owned(),

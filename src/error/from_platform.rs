@@ -105,7 +105,20 @@ impl Error {
 mod tests {
     use std::{error::Error as _, time::Duration};
 
+    use tokenkeep_platform::vault::{Collection, Vault};
+
     use super::*;
+
+    #[test]
+    fn each_vault_of_this_system_has_a_step_of_its_own() {
+        let step = |vault| {
+            let missing = VaultError::Missing { reason: String::new(), source: None };
+            Error::from_vault(vault, missing).next_step().into_owned()
+        };
+        for vault in [Vault::os(), Vault::kernel_keyring(Collection::Default)] {
+            assert_ne!(step(vault.name()), step("another"), "{}", vault.name());
+        }
+    }
 
     #[test]
     fn what_the_vault_said_stays_the_source_of_the_error() {

@@ -16,13 +16,12 @@ pub enum ProtectError {
         source: io::Error,
     },
     /// This operating system has no data protection.
-    #[error("data protection (DPAPI) exists on Windows alone; choose another key")]
+    #[error("data protection (DPAPI) exists on Windows only")]
     Missing,
     /// The session cannot use the user's key (code 0x80090345): a network logon such as SSH or
     /// remote management, or a service.
     #[error(
-        "this session cannot reach the user's Windows key, as over the network or in a service; \
-         sign in at the machine, or choose another key"
+        "this session cannot reach the user's Windows key, as over the network or in a service"
     )]
     NetworkLogon {
         /// Windows' error.
@@ -75,12 +74,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_known_code_says_what_happened_and_what_to_do() {
+    fn each_known_code_says_what_happened() {
         for (code, words) in [
             (13, ["damaged", "put back"]),
             (87, ["no protected bytes", "sign in again"]),
             (-2_146_893_813, ["password was reset", "sign in again"]),
-            (-2_146_892_987, ["over the network", "choose another key"]),
+            (-2_146_892_987, ["cannot reach", "over the network"]),
             (5, ["could not", "see the cause"]),
         ] {
             let text = ProtectError::from_code(code).to_string();

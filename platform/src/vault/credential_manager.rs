@@ -33,7 +33,7 @@ impl Entries for CredentialManager {
             Collection::Session => "Session",
             Collection::Named(_) => {
                 return Err(VaultError::Missing {
-                    reason: "Credential Manager has no named collections; use the default".into(),
+                    reason: "Credential Manager has no named collections".into(),
                     source: None,
                 });
             }

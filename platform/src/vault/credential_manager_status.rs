@@ -9,18 +9,14 @@ pub(super) fn meaning(code: u32, source: Source) -> Option<VaultError> {
         ERROR_ACCESS_DENIED => VaultError::AccessDenied { source },
         ERROR_CANCELLED => VaultError::PromptDismissed { source: Some(source) },
         ERROR_NO_SUCH_LOGON_SESSION => VaultError::Missing {
-            reason: "this logon session has no credentials, as over SSH and in services; sign in at the \
-                     machine, or choose another source for the key"
-                .into(),
+            reason: "this logon session has no credentials, as over SSH and in services".into(),
             source: Some(source),
         },
         ERROR_SERVICE_DISABLED
         | ERROR_SERVICE_NOT_ACTIVE
         | RPC_S_SERVER_UNAVAILABLE
         | EPT_S_NOT_REGISTERED => VaultError::ServiceMissing {
-            reason: "Windows' service \"Credential Manager\" (VaultSvc) does not run; start it with \
-                     `sc.exe start VaultSvc`"
-                .into(),
+            reason: "Windows' service \"Credential Manager\" (VaultSvc) does not run".into(),
             source: Some(source),
         },
         // The service's answer to a secret that is too large, if the size was not checked before.
@@ -48,13 +44,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_code_says_what_the_person_can_do() {
+    fn each_code_says_what_was_found() {
         for (code, words) in [
             (5, "refused access"),
-            (1062, "sc.exe start VaultSvc"),
+            (1062, "VaultSvc"),
             (1223, "prompt was dismissed"),
             (1312, "over SSH"),
-            (1722, "sc.exe start VaultSvc"),
+            (1722, "VaultSvc"),
             (1783, "takes 2560"),
             (87, "see the cause"),
         ] {

@@ -70,8 +70,7 @@ fn keyring(collection: &Collection) -> Result<KeyRing, VaultError> {
             Ok(user)
         }
         Collection::Named(_) => Err(VaultError::Missing {
-            reason: "the kernel keyring has no named collections; use the user's or the session's"
-                .into(),
+            reason: "the kernel keyring has no named collections".into(),
             source: None,
         }),
     }
@@ -88,15 +87,12 @@ fn meaning(error: KeyError) -> Option<VaultError> {
         // `EACCES` is about one key. `EPERM` means that the call itself is forbidden, as in most
         // containers.
         KeyError::PermissionDenied => VaultError::Missing {
-            reason:
-                "this system forbids the kernel keyring, as containers do; allow the system calls \
-                     add_key and keyctl there, or choose another source for the key"
-                    .into(),
+            reason: "this system forbids the calls add_key and keyctl, as most containers do"
+                .into(),
             source: source(),
         },
         KeyError::OperationNotSupported | KeyError::Unknown(NO_SUCH_CALL) => VaultError::Missing {
-            reason: "this kernel is built without keyrings; choose another source for the key"
-                .into(),
+            reason: "this kernel is built without keyrings".into(),
             source: source(),
         },
         KeyError::AccessDenied => VaultError::AccessDenied { source: error.into() },

@@ -90,8 +90,7 @@ fn only_the_default(collection: &Collection) -> Result<(), VaultError> {
     match collection {
         Collection::Default => Ok(()),
         Collection::Session | Collection::Named(_) => Err(VaultError::Missing {
-            reason: "only the default keychain is used on macOS; choose the default collection"
-                .into(),
+            reason: "only the default keychain is used on macOS".into(),
             source: None,
         }),
     }

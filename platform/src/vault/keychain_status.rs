@@ -13,17 +13,12 @@ pub(super) fn meaning(code: i32, source: Source) -> Option<VaultError> {
         ERR_SEC_INTERACTION_NOT_ALLOWED | ERR_SEC_INTERACTION_REQUIRED => {
             VaultError::Locked { source: Some(source) }
         }
-        ERR_SEC_NO_DEFAULT_KEYCHAIN | ERR_SEC_NO_SUCH_KEYCHAIN => {
-            VaultError::Missing {
-                reason: "this user has no usable default keychain; `security default-keychain` shows it, \
-                         Keychain Access makes or fixes one"
-                    .into(),
-                source: Some(source),
-            }
-        }
+        ERR_SEC_NO_DEFAULT_KEYCHAIN | ERR_SEC_NO_SUCH_KEYCHAIN => VaultError::Missing {
+            reason: "this user has no usable default keychain".into(),
+            source: Some(source),
+        },
         ERR_SEC_NOT_AVAILABLE => VaultError::ServiceMissing {
-            reason: "no keychain is available to this process, as in a daemon without a user; run it in a \
-                     user's login session"
+            reason: "no keychain is available to this process, as in a daemon without a user"
                 .into(),
             source: Some(source),
         },
@@ -50,13 +45,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_code_says_what_the_person_can_do() {
+    fn each_code_says_what_was_found() {
         for (code, words) in [
             (-128, "prompt was dismissed"),
-            (-25_291, "login session"),
+            (-25_291, "daemon without a user"),
             (-25_293, "refused access"),
             (-25_299, "already holds"),
-            (-25_307, "security default-keychain"),
+            (-25_307, "no usable default keychain"),
             (-25_308, "is locked"),
             (-34_018, "refused access"),
             (-25_295, "see the cause"),
