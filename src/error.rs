@@ -453,9 +453,8 @@ impl Error {
     }
 
     /// Returns `true` if the opened cache is unusable unless a copy of the file or the key is
-    /// restored.
-    /// Without a copy, call [`reset`](crate::PersistedTokenCache::reset) and sign in again. Ask the
-    /// user first.
+    /// restored. Without a copy, call [`reset`](crate::PersistedTokenCache::reset) and sign in
+    /// again. Ask the user first.
     pub fn is_sign_in_needed(&self) -> bool {
         matches!(self, Self::Corrupt { .. } | Self::KeyGone { .. } | Self::RolledBack { .. })
     }

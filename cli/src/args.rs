@@ -112,6 +112,7 @@ impl Store {
             Layout::Plaintext => line.push_str(" --store plaintext"),
             Layout::MsalExtensions => line.push_str(" --store msal-extensions"),
         }
+        // Key sources are left out: `clear --unreadable` needs none.
         format!("{line} {words}")
     }
 }
@@ -196,6 +197,7 @@ impl FromStr for KeyChoice {
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(path.into())),
             Some(("fd", number)) => number
                 .parse()
+                // Taken over while parsing, before this program opens a file under that number.
                 .map(|number| Self::FileDescriptor(Descriptor::new(number)))
                 .map_err(|_| format!("`{number}` is not a file descriptor")),
             _ => {

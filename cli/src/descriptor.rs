@@ -41,6 +41,7 @@ impl Descriptor {
             let text = self.opened.clone()?.read(LIMIT, PATIENCE);
             text.map(|mut text| Secret::new(mem::take(&mut *text))).map_err(|error| said(&error))
         };
+        // An error counts as well: a second read would find the rest of the text, or nothing.
         self.text.get_or_init(read).clone()
     }
 }

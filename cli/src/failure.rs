@@ -56,6 +56,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // The library's words are for the author of a program; the cause below names the key.
             Self::Cache(Error::Callback { what: KEY_CALLBACK, .. }) => {
                 f.write_str("the key could not be read")
             }
@@ -119,6 +120,7 @@ fn exit_code(error: &Error) -> u8 {
         | Error::UnsafePath { .. }
         | Error::UnsupportedVersion { .. }
         | Error::WrongKey { .. } => 6,
+        // The cause decides, as it does for what fails before anything is removed.
         Error::PartlyRemoved { source, .. } => exit_code(source),
         _ => 1,
     }
@@ -131,6 +133,7 @@ pub(crate) fn explain(failure: &Failure, store: &Store) -> Vec<String> {
     let mut lines = vec![format!("tokenkeep: {failure}")];
     let mut source = failure.source();
     while let Some(error) = source {
+        // Some causes end with a line end.
         lines.push(format!("  because: {}", error.to_string().trim_end()));
         source = error.source();
     }

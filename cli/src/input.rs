@@ -21,6 +21,7 @@ pub(crate) fn standard(limit: u64, too_long: &str) -> Result<Zeroizing<Vec<u8>>,
 
 /// Reads up to `limit` bytes and one more, which tells that there is more.
 pub(crate) fn read(from: impl Read, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+    // Most inputs fit. Of a larger one the wiping allocator erases the buffers that were too small.
     let mut text = Zeroizing::new(Vec::with_capacity(64 * 1024));
     from.take(limit + 1).read_to_end(&mut text)?;
     Ok(text)

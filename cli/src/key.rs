@@ -33,6 +33,7 @@ pub(crate) fn choices(choices: &[KeyChoice]) -> Vec<KeyChoice> {
     let typed = |source: KeySource| match source {
         KeySource::Dpapi => Some(KeyChoice::Dpapi),
         KeySource::OsVault => Some(KeyChoice::Vault),
+        // The defaults have no other sources.
         _ => None,
     };
     match choices {
@@ -112,12 +113,14 @@ fn key_in(description: &str, text: &[u8]) -> Result<Secret, Failed> {
 
 /// 64 hexadecimal digits, or base64 with either of its alphabets, padded or not.
 fn decode(text: &str) -> Option<Secret> {
+    // Larger than a key, so that decoding one does not leave a copy in a smaller buffer.
     let mut key = Zeroizing::new(Vec::with_capacity(64));
     if text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit()) {
         for pair in text.as_bytes().chunks(2) {
             key.push(u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?);
         }
     } else {
+        // These two are in base64url alone; a text without them is read as standard base64.
         let is_url_safe = text.contains(['-', '_']);
         let alphabet = if is_url_safe { &alphabet::URL_SAFE } else { &alphabet::STANDARD };
         GeneralPurpose::new(alphabet, ANY_PADDING).decode_vec(text, &mut key).ok()?;

@@ -20,6 +20,7 @@ use self::{args::Misuse, failure::Failure};
 static ALLOCATOR: WipingAllocator = WipingAllocator::new();
 
 fn main() -> ExitCode {
+    // First, while nothing secret is in memory.
     wipe::refuse_dumps();
     wipe::leave_no_traces(run)
 }
@@ -36,6 +37,7 @@ fn run() -> ExitCode {
     };
     match command::run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
+        // The reader has what it wanted, so this is no failure.
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(Failure::Reported(failure)) => ExitCode::from(failure.exit_code()),
         Err(failure) => {

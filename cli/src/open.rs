@@ -26,6 +26,7 @@ use crate::{
 /// it.
 pub(crate) fn meant(typed: &Store, command: &Command) -> Result<Store, Failure> {
     let takes_key = |key: &KeyChoice| matches!(key, KeyChoice::FileDescriptor(descriptor) if descriptor.number == 0);
+    // A key there would be a part of the input, or the input a part of the key.
     if command.reads_standard_input() && typed.keys.iter().any(takes_key) {
         return Err(Failure::Usage(
             "this command reads something else from standard input; hand the key over in another \
@@ -33,6 +34,7 @@ pub(crate) fn meant(typed: &Store, command: &Command) -> Result<Store, Failure> 
                 .into(),
         ));
     }
+    // A copy: messages repeat the arguments as they were typed.
     let mut store = typed.clone();
     if store.layout == Layout::MsalExtensions {
         if !store.keys.is_empty() {
@@ -133,6 +135,7 @@ pub(crate) fn interaction(store: &Store) -> Interaction {
 pub(crate) fn cache(persistence: impl Persistence + 'static) -> PersistedTokenCache {
     PersistedTokenCache::new(persistence).on_lock_wait(|holder, waited| {
         let holder = holder.unwrap_or("another program");
+        // Aside, so that the wait goes on even if nobody reads standard error.
         output::note_aside(format!("waiting for {holder} since {} s", waited.as_secs()));
     })
 }
@@ -142,6 +145,7 @@ pub(crate) fn builder(store: &Store) -> SealedPersistenceBuilder {
     let builder = SealedPersistence::builder(&store.name)
         .key_sources(key::sources(&store.keys))
         .interaction(interaction(store));
+    // The path of another layout is no folder for a sealed cache.
     match (&store.cache, store.layout) {
         (Some(folder), Layout::Sealed) => builder.folder(folder),
         _ => builder,

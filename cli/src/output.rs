@@ -64,6 +64,7 @@ pub(crate) fn table<const N: usize>(
 ) -> Result<(), Failure> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header);
+    // Only for a terminal are cells cut into lines: a script reads one row a line.
     let arrangement = if width == Width::Fits && io::stdout().is_terminal() {
         ContentArrangement::Dynamic
     } else {
@@ -85,6 +86,7 @@ fn escaped(json: &str) -> Zeroizing<String> {
     let mut safe = Zeroizing::new(String::with_capacity(json.len() + 64));
     for c in json.chars() {
         if must_go(c) {
+            // JSON escapes UTF-16 units, so a character may need two.
             for unit in c.encode_utf16(&mut [0; 2]) {
                 safe.push_str(&format!("\\u{unit:04x}"));
             }

@@ -80,6 +80,7 @@ impl<T: Default> ForkLock<T> {
         };
         loop {
             if slot.home.load(Ordering::Relaxed) == 0 {
+                // Threads that come here together store the same number.
                 slot.home.store(process::id(), Ordering::Relaxed);
             }
             if let Some(guard) = try_lock(slot) {

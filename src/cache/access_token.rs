@@ -35,6 +35,7 @@ impl<'c> AccessTokenRef<'c> {
     /// The time at which the token expires, in Unix seconds.
     pub fn expires_on(&self) -> u64 {
         let expiry = self.entry().expires_on().expect("a find takes only entries with an expiry");
+        // A time before 1970 counts as 1970.
         expiry.try_into().unwrap_or_default()
     }
 

@@ -243,6 +243,7 @@ fn whose(account: &Account) -> (String, String) {
 /// A name for a host's cloud that is the same for all aliases of the host.
 pub(super) fn cloud(environment: &str) -> String {
     let host = environment.to_lowercase();
+    // Any rule would do that chooses the same alias for all of them.
     aliases(&host).min().unwrap_or_default().to_owned()
 }
 

@@ -97,10 +97,12 @@ fn read_port(text: &str) -> Result<Option<u16>, &'static str> {
     let Some(digits) = text.strip_prefix(':') else {
         return if text.is_empty() { Ok(None) } else { Err(WRONG) };
     };
+    // RFC 3986, 3.2.3: a colon without a number means the default port.
     if digits.is_empty() {
         return Ok(None);
     }
     match digits.parse() {
+        // `parse` alone would take a leading `+`.
         Ok(port) if port > 0 && digits.bytes().all(|b| b.is_ascii_digit()) => Ok(Some(port)),
         _ => Err(WRONG),
     }

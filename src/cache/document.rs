@@ -52,6 +52,7 @@ impl TokenCache {
         }
         printer.expect(b'}')?;
         printer.end()?;
+        // Only at the end: members with one name may be in different runs.
         keep_last(&mut cache.members)?;
         Ok(cache)
     }
@@ -71,8 +72,10 @@ impl TokenCache {
         printer.expect(b':')?;
         let content = read_section(printer, kind)?;
         match self.content_mut(kind) {
+            // The last section of a name counts, in the place of the first, as in a Python dict.
             Some(earlier) => *earlier = content,
             None => {
+                // The unknown members before this section keep their place.
                 unknown.finish(&mut self.members)?;
                 self.members.push(Member::Known(kind, content));
             }
@@ -86,6 +89,7 @@ impl TokenCache {
     /// peer writes such values.
     pub fn to_json(&self) -> Secret {
         let mut out = printed(|sink| self.print(sink)).into_inner();
+        // Moved out without a copy; `Secret` wipes it from now on.
         Secret::new(mem::take(&mut *out))
     }
 

@@ -95,6 +95,7 @@ impl TokenCache {
         let search = section.map(|section| Search::new(section, request, lookup, now));
         let valid = search.as_ref().map(Search::all).unwrap_or_default();
         let mut owners = accounts_in(valid.iter().copied());
+        // An account with a refresh token counts, even if no token of it is valid now.
         owners.extend(self.further_spenders(lookup, &owners));
         if owners.len() > 1 {
             return Err(self.ambiguous(lookup, &owners));
@@ -121,6 +122,7 @@ impl TokenCache {
         Ok([found, unclaimed]
             .into_iter()
             .flatten()
+            // Of two equally new tokens the later one in the cache.
             .max_by_key(|entry| (entry.is_fresh(now), entry.cached_at(), at(entry))))
     }
 }
@@ -153,6 +155,7 @@ impl<'c, 'r> Search<'c, 'r> {
             let same_text = |entry: &&Entry| {
                 entry.target().and_then(decode).is_some_and(|target| *target == *lookup.target)
             };
+            // The exact text of the scopes decides only among several tokens.
             if exact().nth(1).is_some()
                 && let Some(found) = self.first(exact().filter(same_text))
             {
@@ -168,6 +171,7 @@ impl<'c, 'r> Search<'c, 'r> {
                 asked.or_else(|| self.first(self.covering(&reach)))
             })
         });
+        // A stale token that was granted the scopes comes before one for which they were requested.
         if granted.is_some() || self.stale.is_some() {
             return granted;
         }
@@ -192,6 +196,7 @@ impl<'c, 'r> Search<'c, 'r> {
             if self.section.has_asked() && !self.lookup.scopes.is_empty() {
                 let context = self.section.reach(reach);
                 let asked = self.section.asked(&context, &self.lookup.joined);
+                // Those that cover the request are in the list already.
                 let others = asked.filter(|entry| !covers(entry, self.lookup));
                 found.extend(others.filter(|entry| self.is_usable(entry)));
             }
@@ -237,6 +242,7 @@ fn answers(entry: &Entry, request: &TokenRequest) -> bool {
         Some(named) => {
             is_bound
                 && fields.into_iter().all(|field| match entry.token(field) {
+                    // Each library writes only one of these fields.
                     None | Some("null" | "\"\"") => true,
                     Some(token) => decode(token).is_some_and(|text| text == named),
                 })

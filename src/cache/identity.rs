@@ -102,6 +102,7 @@ impl TokenCache {
         fitting.retain(|home| self.is_same_user(home, stated, lookup));
         match fitting[..] {
             [only] => only.to_owned(),
+            // If several fit, none is chosen: tokens must not go to another user's account.
             _ => stated.home.clone(),
         }
     }

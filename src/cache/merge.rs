@@ -124,6 +124,7 @@ impl TokenCache {
             });
         }
         let of_entries = |kind: &CredentialType| other.section(*kind).is_some_and(|s| s.len() > 0);
+        // All sections first, so that an error leaves the cache unchanged.
         kinds.filter(of_entries).try_for_each(|kind| self.can_write(kind))
     }
 
@@ -138,6 +139,7 @@ impl TokenCache {
             let key = own_key(entry);
             let spelling = key.as_ref().map(|key| quoted(key));
             let spelling = spelling.as_deref().map_or(entry.spelled_key(), inside);
+            // Of several entries of the other cache with one key only the newest can be imported.
             if key.as_ref().is_some_and(|key| newest.among(key, spelling, slot) != slot) {
                 count.outdated += 1;
                 continue;
@@ -238,6 +240,7 @@ fn standing(entry: &Entry, key: Option<&str>, spelling: &str, ours: &Section) ->
 /// Whether both entries have the same fields, in any order.
 fn has_same_fields(entry: &Entry, other: &Entry) -> bool {
     let (ours, theirs) = (entry.canonical(), other.canonical());
+    // Cheapest first: most entries are equal as text, or differ in length.
     ours == theirs
         || ours.len() == theirs.len() && {
             let (mut ours, mut theirs): (Vec<_>, Vec<_>) =

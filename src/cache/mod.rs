@@ -152,6 +152,7 @@ impl TokenCache {
             self.members.push(Member::Known(kind, Content::Entries(Arc::default())));
         }
         match self.content_mut(kind) {
+            // Copies the section if a clone of the cache still shares it.
             Some(Content::Entries(section)) => Ok(Arc::make_mut(section)),
             _ => Err(not_a_section(kind)),
         }

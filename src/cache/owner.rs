@@ -118,6 +118,7 @@ pub(super) fn in_cloud_of(token: &Entry, accounts: &mut Vec<&Entry>) {
     let realm = lookup_token(token.token("realm"));
     let place = ClientAt::in_cloud(&environments);
     accounts.retain(|entry| place.is_in_cloud(entry));
+    // Before the sort, which is stable: later entries stay before earlier ones.
     accounts.reverse();
     accounts.sort_by_key(|entry| lookup_token(entry.token("realm")) != realm);
 }

@@ -63,6 +63,7 @@ impl TokenCache {
         // Access tokens are read last and only if they can change the result: there are many of
         // them.
         let may_change = |owners: &Owners<'c>| {
+            // The most that access tokens can add.
             let others = Owners::Several;
             join(*owners, others) != *owners
         };
@@ -124,6 +125,7 @@ impl<'c> Known<'c> {
             if known.is_empty() {
                 found.in_any.add(home);
             } else if known.len() < wanted.len() {
+                // The shorter of the two lists is walked through.
                 known.iter().for_each(|realm| found.add(realm, home));
             } else {
                 let here = wanted.iter().flatten().filter(|realm| known.contains(*realm));

@@ -160,6 +160,7 @@ impl Query {
         };
         let granted = (kind == CredentialType::AccessToken && !has_empty).then(reach).flatten();
         let granted = granted.and_then(|(reach, rule)| {
+            // The index has single scopes; a text with white space is none.
             let scopes = self.scopes.iter().filter(|scope| scopes_in(scope).eq([scope.as_str()]));
             // Reserved scopes are not indexed. The other scopes are indexed in folded form.
             let scopes = scopes.filter(|scope| !rule.is_reserved(scope));

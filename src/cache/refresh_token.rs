@@ -39,6 +39,7 @@ impl TokenCache {
     /// token. [`Error::Invalid`] if its authority cannot be used, see [`TokenRequest::new`].
     pub fn refresh_tokens(&self, request: &TokenRequest) -> Result<Vec<Entry>, Error> {
         let lookup = request.lookup()?;
+        // An application has credentials of its own in place of a refresh token.
         if request.is_app_only() {
             return Ok(Vec::new());
         }
@@ -53,6 +54,7 @@ impl TokenCache {
             }
         };
         let mut found = self.spendable(lookup, home);
+        // For nobody they are in `found` already.
         let nobodys = if home == NOBODY { Vec::new() } else { self.spendable(lookup, NOBODY) };
         if !nobodys.is_empty()
             && self.only_account(ClientAt::of(lookup).in_any_tenant()) == Some(home)
@@ -185,6 +187,7 @@ impl TokenCache {
             changes.extend(renewed.into_iter().flat_map(|secret| renewal(secret, now)));
             let given = entry.with(&changes);
             let is_older = || self.newest(&given).is_some_and(|held| age(entry) < age(held));
+            // Without a key it cannot be stored under the account, and stays as it is.
             let Some(key) = key::own(&given) else { continue };
             // Without a new secret, the account's own newer refresh token must not be lost.
             if renewed.is_some() || !is_older() {
@@ -236,6 +239,7 @@ impl TokenCache {
                 && entry.token("client_id") == Some(client)
         });
         match known.next() {
+            // As in msal, a client without metadata may be in the family.
             None => Some(ONLY_FAMILY),
             Some(entry) => {
                 entry.token("family_id").filter(|token| !matches!(*token, "null" | "\"\""))

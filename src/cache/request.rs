@@ -103,6 +103,7 @@ impl TokenRequest {
         }
         Self {
             client_id: client_id.into(),
+            // The call that uses the request parses it again, for the error.
             place: Authority::parse(&authority).ok(),
             authority,
             scopes: named,
@@ -262,6 +263,7 @@ impl TokenRequest {
     }
 
     fn prepared(mut self) -> Self {
+        // Made with the request, so that the usual find formats no text.
         self.lookup = self.place.as_ref().map(|place| {
             let token = |text: &str| lookup_token(Some(&quoted(text))).to_owned();
             let rule = ScopeRule::of(&place.environment);

@@ -51,6 +51,7 @@ impl TokenCache {
             _ if request.is_app_only() => None,
             None => self.silent_owner(lookup, expected),
             Some(stated) => {
+                // Another user may have signed in than the one that the request names.
                 let expected = expected.filter(|home| self.is_same_user(home, &stated, lookup));
                 Some(match expected {
                     Some(home) => home.to_owned(),
@@ -59,6 +60,7 @@ impl TokenCache {
             }
         };
         if request.is_app_only() {
+            // An application is no user, so nothing of one is stored.
             event.identity = Identity::default();
             (event.response.id_token, event.response.refresh_token) = (None, None);
         }
@@ -105,6 +107,7 @@ impl TokenCache {
                 self.silent_owner(lookup, named)
             }
         };
+        // As in msal, a renewal writes no account entry.
         event.skip_account |= expected.is_some();
         self.name_owner(&mut event, home.as_deref(), lookup);
         // Checked before the store: a sign-out during the request to the provider must not be
@@ -114,7 +117,9 @@ impl TokenCache {
             let entries = event.entries(now)?;
             return Ok(self.issued(access_token(&entries)?).unstored(signed_out()));
         }
+        // Stored below instead, in each entry that has the spent one.
         let renewed = event.response.refresh_token.take();
+        // Before anything is stored, so that an error leaves the cache unchanged.
         self.can_write(CredentialType::RefreshToken)?;
         let token = self.store_answer(event.entries(now)?)?;
         match home.filter(|_| expected.is_none()) {

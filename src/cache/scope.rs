@@ -81,6 +81,7 @@ impl Entry {
     pub(crate) fn has_scopes(&self, rule: ScopeRule, wanted: &[String]) -> bool {
         let target = self.target().and_then(decode).unwrap_or_default();
         let mut granted = scopes_in(&target).map(|scope| rule.fold(scope));
+        // Most requests have one scope and need no list.
         if let [only] = wanted {
             return granted.any(|scope| scope == only.as_str());
         }

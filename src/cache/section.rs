@@ -148,6 +148,7 @@ impl Section {
         }
         replaced.sort_unstable();
         replaced.dedup();
+        // The entry with this spelling keeps its place, as in a Python dict.
         let Some(first) = same_spelling.or(replaced.first().copied()) else {
             return self.push(entry);
         };
@@ -202,6 +203,7 @@ impl Section {
         let before = self.live;
         let kept: Vec<Entry> = self.entries().filter(|entry| !is_gone(entry)).cloned().collect();
         if kept.len() < before {
+            // Built again as a whole: each single removal would leave a tombstone in the index.
             *self = Self::default();
             kept.into_iter().for_each(|entry| self.push(entry));
         }
@@ -220,6 +222,7 @@ impl Section {
         for &slot in slots {
             self.clear(slot);
         }
+        // Only now, because it renumbers the slots of the list.
         self.compact();
         slots.len()
     }
@@ -241,6 +244,7 @@ impl Section {
             self.index.add(name, slot, 0);
         }
         let good_until = entry.good_until();
+        // Only a note above zero is used without a look at the entry.
         if good_until > 0 {
             self.fresh_from = self.fresh_from.max(entry.fresh_from());
         }
@@ -291,6 +295,7 @@ impl Section {
     }
 
     fn name_program(&self, entry: &Entry, names: &mut Names) {
+        // Peers keep the case in which a program typed the host; lookups do not.
         let environment = lookup_token(entry.token("environment")).to_ascii_lowercase();
         let token = |field| lookup_token(entry.token(field));
         names.index.push(self.client(token("client_id"), &environment));
@@ -314,6 +319,7 @@ impl Section {
         if let Some(asked) = entry.asked() {
             let asked = rule.name(&asked);
             names.asked = Some(self.exact.name(&format!("{home}{asked}")));
+            // For any account alone: a find with a named account looks in the exact index.
             names.index.push(contexts[1].name(&format!("{ALL}{asked}")));
         }
         // Bounds the index: a target of many short scopes would need more memory there than in the
@@ -331,6 +337,7 @@ impl Section {
 
     /// Renumbers the slots if most of them are empty.
     fn compact(&mut self) {
+        // More removals than entries are left come before each renumbering, so it costs little.
         if self.slots.len() > 64 && self.live * 2 < self.slots.len() {
             let kept: Vec<Entry> = self.slots.drain(..).flatten().collect();
             *self = Self::default();

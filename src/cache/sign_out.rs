@@ -120,6 +120,7 @@ impl TokenCache {
         let home = quoted(account.home_account_id());
         let mut removed = 0;
         for (kind, home) in OWNED.into_iter().flat_map(|kind| [(kind, &*home), (kind, NOBODY)]) {
+            // Looks first: `section_mut` copies a shared section and marks the cache as changed.
             if self.owned_by(kind, home).any(is_gone) {
                 let section = self.section_mut(kind)?;
                 removed += section.remove_indexed(section.account(home), is_gone);

@@ -15,6 +15,7 @@ pub(crate) fn read(token: &str) -> Option<i64> {
 
 /// Reads a whole number from text. A sign, and `_` between digits, are allowed.
 pub(crate) fn whole(text: &str) -> Option<i64> {
+    // Python takes these four separators for white space, too.
     let text = text.trim_matches(|c: char| c.is_whitespace() || matches!(c, '\x1c'..='\x1f'));
     let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
     let separated = digits

@@ -72,6 +72,7 @@ impl TokenCache {
             .flatten()
             .map(|(_, held)| held)
             .partition(|held| held.secret() == entry.secret());
+        // Computed at most once: for an ID token its payload has to be decoded.
         let time = OnceCell::new();
         let is_older = |other: &Entry| *time.get_or_init(|| times(entry)) < times(other);
         if others.iter().any(|other| same.is_empty() || is_older(other)) {

@@ -90,6 +90,7 @@ impl Error {
         match error {
             ProtectError::Failed { source } => Self::VaultFailed { vault, source: source.into() },
             ProtectError::Missing => Self::VaultMissing { vault, reason: text, source: None },
+            // A list of key sources passes on from a missing vault only.
             ProtectError::NetworkLogon { source } => {
                 Self::VaultMissing { vault, reason: text, source: Some(source.into()) }
             }

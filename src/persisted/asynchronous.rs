@@ -119,6 +119,7 @@ impl PersistedTokenCache {
         &self,
         call: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
+        // The thread may outlive this borrow: a dropped future does not end it.
         let cache = self.clone();
         detached(self.wait.timeout, move || call(&cache)).await
     }
@@ -150,6 +151,7 @@ async fn detached<T: Send + 'static>(
     let (reply, answer) = oneshot::channel();
     let work = move || {
         turns::serve_call();
+        // Nothing of `work` is used after a panic, and the panic goes on in the caller.
         let result = catch_unwind(AssertUnwindSafe(work));
         // Before the answer, so that the caller's next call finds the turn free.
         drop(turn);
@@ -157,6 +159,7 @@ async fn detached<T: Send + 'static>(
         drop(reply.send(result));
     };
     let no_thread = |source| Error::NoThread { source };
+    // `thread::spawn` would panic if the system has no thread left.
     let started = thread::Builder::new().name("tokenkeep".into()).spawn(work);
     started.map_err(|error| no_thread(error.into()))?;
     match answer.await {

@@ -35,6 +35,7 @@ impl Error {
             },
             Self::VaultTimeout { vault, waited } => Self::VaultTimeout { vault, waited: *waited },
             Self::WrongKey { path } => Self::WrongKey { path: path.clone() },
+            // Each thread looks at a file again: what failed there may work by then.
             _ => return None,
         })
     }

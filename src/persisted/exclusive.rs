@@ -62,6 +62,8 @@ impl Exclusive {
             }
             let waited = begun.elapsed();
             if waited >= timeout {
+                // Otherwise the end of a turn would wake this thread instead of one that still
+                // waits.
                 self.0.write().stop_waiting(owner);
                 return Err(Refused::TimedOut(waited));
             }
@@ -88,6 +90,7 @@ impl Exclusive {
             }
             // This process was forked: neither the owner nor its waiting threads exist here.
             Some(_) => inner.waiting.clear(),
+            // A thread that woke by its timeout is still in the list.
             None => inner.stop_waiting(owner),
         }
         inner.owner = Some(owner);
@@ -115,6 +118,7 @@ impl Turn<'_> {
         {
             let mut inner = self.of.0.write();
             inner.failed = Some((inner.turns, echo));
+            // They see the failure when they wake, and leave the list then.
             inner.waiting.iter().for_each(Thread::unpark);
         }
         result

@@ -50,6 +50,8 @@ impl StoreLock {
                 };
                 Ok(Held { guard, _turn: None })
             }
+            // The notice tells of other processes; here only threads of this one wait for each
+            // other.
             Self::Value(lock) => match lock.acquire(wait.timeout) {
                 Ok(turn) => Ok(Held { guard: LockGuard::none(), _turn: Some(turn) }),
                 Err(Refused::Own) => Err(Error::Nested),

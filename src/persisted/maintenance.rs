@@ -30,7 +30,10 @@ impl PersistedTokenCache {
     /// # Errors
     /// The error of the first check that fails.
     pub fn verify(&self) -> Result<Protection, Error> {
+        // First: the steps before the lock would ask a key source although the call must fail.
         self.shared.store.check_change()?;
+        // Finds out which source sealed the cache, so that the round trip below is made with that
+        // one.
         self.snapshot()?;
         self.prepare_for(Intent::Verify)?;
         self.with_lock(|persistence, _| persistence.verify())?;
@@ -87,14 +90,17 @@ impl PersistedTokenCache {
     pub fn clear(&self) -> Result<(), Error> {
         self.shared.store.check_change()?;
         for _ in 0..ATTEMPTS {
+            // Only to read: no key must be made for a cache that is about to be removed.
             self.prepare_for(Intent::Read)?;
             let cleared = self.with_lock(|persistence, guard| {
                 let Some(found) = self.load_locked()? else { return Ok(false) };
+                // Another process may hold the lock by now, and may have saved since the load.
                 if !guard.is_intact()? {
                     return Ok(false);
                 }
                 persistence.delete(found.stamp.as_ref(), guard).map(|()| true)
             })?;
+            // `None`: nothing is kept, and there is not even a folder for the lock.
             if cleared != Some(false) {
                 self.forget();
                 return Ok(());
@@ -140,6 +146,7 @@ impl PersistedTokenCache {
         work: impl Fn(&dyn Persistence, &LockGuard) -> Result<T, Error>,
     ) -> Result<Option<T>, Error> {
         for _ in 0..ATTEMPTS {
+            // Nothing is prepared: what is given up need not open, and its key may be out of reach.
             let done = self.with_lock(|persistence, guard| match guard.is_intact()? {
                 true => work(persistence, guard).map(Some),
                 false => Ok(None),
@@ -169,6 +176,7 @@ impl PersistedTokenCache {
                     return Ok(None);
                 }
                 Some(_) => {
+                    // This intent creates the folder and nothing else.
                     self.prepare_for(Intent::Verify)?;
                     self.acquire()?
                 }

@@ -57,6 +57,7 @@ impl Store {
 
     fn is_same(self: &Arc<Self>, other: &Arc<Self>) -> bool {
         let by_lock = || Some(self.lock.as_ref()?.is_same(other.lock.as_ref()?));
+        // Pointers first: comparing locks may have to look at the file system.
         Arc::ptr_eq(self, other) || by_lock().unwrap_or(false)
     }
 

@@ -64,6 +64,7 @@ impl PersistedTokenCache {
     /// ```
     pub fn new(persistence: impl Persistence + 'static) -> Self {
         let lock = StoreLock::new(persistence.lock());
+        // Values over one store have the same lock, by which the check for nesting tells them.
         let store = Store::new(lock.files().cloned());
         let persistence = Served::new(Box::new(persistence), &store);
         let (state, loading, preparing) = Default::default();

@@ -74,7 +74,9 @@ impl PersistedTokenCache {
 
     /// The newest saved state.
     pub(super) fn current(&self) -> Result<Arc<TokenCache>, Error> {
+        // Before anything waits: a callback that reads the cache it serves would wait for itself.
         self.shared.store.check_read()?;
+        // Without a turn, so that readers of an unchanged cache do not wait for each other.
         if let Some(cache) = self.unchanged()? {
             return Ok(cache);
         }
@@ -86,6 +88,7 @@ impl PersistedTokenCache {
                 return Ok(cache);
             }
             loading.share(self.persistence().prepare(Intent::Read))?;
+            // Cloned, so that the state is not locked while the store is read.
             let known = self.shared.state.read().clone();
             let loaded = match self.load_after(known) {
                 Err(torn) if self.may_be_torn(&torn) => {
@@ -95,6 +98,8 @@ impl PersistedTokenCache {
                 }
                 loaded => loaded?,
             };
+            // Otherwise the file was sealed under another key meanwhile, which the next round
+            // prepares.
             if let Some(state) = loaded {
                 let cache = Arc::clone(&state.cache);
                 self.publish(state);
@@ -112,8 +117,10 @@ impl PersistedTokenCache {
 
     /// Loads with the lock held, after a load without it failed with `torn`.
     fn load_again(&self, torn: Error) -> Result<Option<Known>, Error> {
+        // Inside a change this thread holds the lock already, and would wait for itself.
         let Ok(_nesting) = self.shared.store.change() else { return Err(torn) };
         match self.acquire() {
+            // A peer that takes the lock releases it only after its last byte.
             Ok(_held) => self.load_locked(),
             // If the lock file cannot be created, nobody holds the lock. A reader creates no
             // folder.
@@ -124,6 +131,7 @@ impl PersistedTokenCache {
     }
 
     fn unchanged(&self) -> Result<Option<Arc<TokenCache>>, Error> {
+        // Saves a look at the store: there is nothing yet that could be unchanged.
         if !self.shared.state.read().loaded {
             return Ok(None);
         }

@@ -44,11 +44,16 @@ impl PersistedTokenCache {
         &self,
         mut change: impl FnMut(&mut TokenCache) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        // Before the lock, which a nested call would wait for although this thread holds it.
         let _nesting = self.shared.store.change()?;
         for _ in 0..ATTEMPTS {
+            // Without the lock: this may ask the user, and other processes must not wait for the
+            // answer.
             self.prepare_for(Intent::Write)?;
             let held = self.acquire()?;
             let Some(base) = self.load_locked()? else { continue };
+            // A copy, so that a closure that fails or panics changes nothing. It shares the
+            // entries' memory.
             let mut cache = TokenCache::clone(&base.cache);
             let value = change(&mut cache)?;
             if cache.has_same_content(&base.cache) {
@@ -65,8 +70,12 @@ impl PersistedTokenCache {
                 continue;
             }
             let content = cache.to_json();
+            // The guard goes along: a vault's worker may still be writing when this call has given
+            // up.
             let saved =
                 self.persistence().save(content.expose(), base.stamp.as_ref(), held.guard())?;
+            // Otherwise nothing was written, because the key is gone; the next round prepares
+            // another.
             if let Saved::Done(stamp) = saved {
                 let cache = Arc::new(cache);
                 self.publish(Known { cache, stamp: Some(stamp), loaded: true, confirmed: true });
@@ -97,11 +106,13 @@ impl PersistedTokenCache {
 
     fn state_of(&self, loaded: Loaded, known: Known) -> Result<Option<Known>, Error> {
         Ok(Some(match loaded {
+            // `Empty` comes here only under the lock, or from a store that no peer writes in place.
             Loaded::Absent | Loaded::Empty => Known { loaded: true, ..Known::default() },
             Loaded::Content(content, stamp) => Known {
                 cache: Arc::new(self.parse(content.expose())?),
                 stamp: Some(stamp),
                 loaded: true,
+                // Its writer may have been killed between the rename and the sync of the folder.
                 confirmed: false,
             },
             Loaded::Unchanged(stamp) => Known { stamp: Some(stamp), ..known },

@@ -46,11 +46,13 @@ impl Turn {
         let (turn, given) = oneshot::channel();
         {
             let mut queue = queue();
+            // A turn is free only if no call waits: one that ends is handed on.
             if queue.taken < MOST {
                 queue.taken += 1;
                 return Ok(Self { pid: queue.pid });
             }
             match &queue.watcher {
+                // It may be asleep until a later end than that of this wait.
                 Some(watcher) => watcher.unpark(),
                 None => {
                     let watcher = thread::Builder::new().name("tokenkeep".into()).spawn(watch);
@@ -60,6 +62,7 @@ impl Turn {
             }
             queue.waiting.push_back(Waiting { since: Instant::now(), patience, turn });
         }
+        // Only the watcher drops a sender, when the wait is over.
         given.await.map_err(|_| Error::NoThread {
             source: format!("{MOST} other calls were running, and none ended for {patience:?}")
                 .into(),
@@ -73,6 +76,7 @@ impl Drop for Turn {
         loop {
             let next = {
                 let mut queue = queue();
+                // In a forked child the turn is one of the parent's queue.
                 if queue.pid != self.pid {
                     return;
                 }
@@ -122,6 +126,7 @@ fn watch() {
             let (now, moved) = (Instant::now(), queue.moved);
             // `None` if the end is beyond the clock's range.
             let ends = |waiting: &Waiting| {
+                // A call that ended since shows that the queue moves, so the patience starts again.
                 let since = moved.map_or(waiting.since, |moved| moved.max(waiting.since));
                 since.checked_add(waiting.patience)
             };
@@ -129,6 +134,7 @@ fn watch() {
             let (over, rest) = mem::take(&mut queue.waiting).into_iter().partition(is_over);
             (ended, queue.waiting) = (over, rest);
             let next = queue.waiting.iter().filter_map(ends).min();
+            // With the lock held, so that a wait that begins next starts a watcher of its own.
             if next.is_none() {
                 queue.watcher = None;
             }

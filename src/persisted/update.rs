@@ -12,6 +12,7 @@ impl PersistedTokenCache {
     /// [`Error::Invalid`] for an event that cannot be stored; as
     /// [`transaction`](Self::transaction).
     pub fn add(&self, event: &SignInEvent) -> Result<(), Error> {
+        // Taken once: the closure may run again, and must store the same times then.
         let now = self.clock.now();
         self.transaction(|cache| cache.add(event, now))
     }
@@ -70,6 +71,7 @@ impl PersistedTokenCache {
                 // The response itself may be invalid, and then there is no token to return.
                 is_refused = matches!(error, Error::Invalid { .. });
             })?;
+            // Kept here too: the save may fail after the closure has returned.
             issued = Some(token.clone());
             Ok(token)
         });

@@ -18,6 +18,7 @@ pub(super) struct FileLocation {
 impl FileLocation {
     pub(super) fn of(path: &Path) -> Result<Self, Error> {
         refuse_tilde(path)?;
+        // Absolute from now on, because the program may change its current folder later.
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         match (path.parent(), path.file_name().and_then(|name| name.to_str())) {
             (Some(folder), Some(name)) => {
@@ -52,6 +53,7 @@ pub(super) fn refuse_tilde(path: &Path) -> Result<(), Error> {
 /// Expands a leading `~` to the user's home folder, as Python's `os.path.expanduser` does.
 pub(super) fn expand_home(path: &str) -> Result<PathBuf, Error> {
     let Some(rest) = path.strip_prefix('~') else { return Ok(path.into()) };
+    // Without its separators: `join` takes a rest that begins with one for the whole path.
     let below = rest.trim_start_matches(std::path::is_separator);
     if below.len() == rest.len() && !rest.is_empty() {
         let detail = format!("`{path}` begins with another user's home; give its full path");
@@ -70,6 +72,7 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
     } else if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b)) {
         "has characters other than letters, digits, `.`, `_` and `-`"
     } else if name.starts_with(['.', '-']) || name.ends_with('.') {
+        // A command takes a leading `-` for an option, and Windows drops a trailing `.`.
         "begins with `.` or `-`, or ends with `.`"
     } else if is_windows_device(name) {
         "is a device's name on Windows"
@@ -154,6 +157,7 @@ const NAME_A_FOLDER: &str =
 
 /// <https://learn.microsoft.com/windows/win32/fileio/naming-a-file>
 fn is_windows_device(name: &str) -> bool {
+    // Windows ignores what follows the first dot: `nul.txt` is the device, too.
     let stem = name.split('.').next().unwrap_or(name).to_ascii_uppercase();
     let numbered = |prefix: &str| {
         stem.strip_prefix(prefix)

@@ -52,6 +52,7 @@ impl Persistence for MemoryPersistence {
     fn load(&self, known: Option<&Stamp>) -> Result<Loaded, Error> {
         let (content, stamp) = {
             let kept = self.kept()?;
+            // Cloned, so that the mutex is free while the content is parsed.
             (kept.content.clone(), kept.stamp())
         };
         Ok(match content {
@@ -67,6 +68,7 @@ impl Persistence for MemoryPersistence {
         _base: Option<&Stamp>,
         _guard: &LockGuard,
     ) -> Result<Saved, Error> {
+        // Copied before the mutex is taken, for which a forked child waits a second at most.
         let content = Secret::new(content);
         let mut kept = self.kept()?;
         kept.content = Some(content);
@@ -77,6 +79,7 @@ impl Persistence for MemoryPersistence {
     fn delete(&self, _base: Option<&Stamp>, _guard: &LockGuard) -> Result<(), Error> {
         let mut kept = self.kept()?;
         kept.content = None;
+        // Counted, too: a cache that is made later must not get an earlier stamp.
         kept.version += 1;
         Ok(())
     }

@@ -100,6 +100,7 @@ impl PlaintextPersistence {
 
 impl Persistence for PlaintextPersistence {
     fn prepare(&self, intent: Intent) -> Result<(), Error> {
+        // Again before each change: a folder above may have been opened to others since.
         self.check_place()?;
         if intent != Intent::Read {
             Folder::create_shared(&self.folder, Parents::Require)?;
@@ -108,6 +109,7 @@ impl Persistence for PlaintextPersistence {
     }
 
     fn load(&self, _known: Option<&Stamp>) -> Result<Loaded, Error> {
+        // Read in full each time: peers write in place, so no stamp proves what the file holds.
         let Some(file) = self.open_file()? else { return Ok(Loaded::Absent) };
         // Taken before the read, so that a change during the read makes the stamp differ.
         let stamp = Stamp::of_file(file.stamp()).settled();
@@ -169,6 +171,7 @@ impl Persistence for PlaintextPersistence {
     }
 
     fn protection(&self) -> Protection {
+        // The error is ignored: the next read or write of this file reports it.
         let exposed = self.open_file().ok().flatten().is_some_and(|f| f.readable_by_others());
         Protection::Plaintext { path: self.path.clone(), exposed }
     }

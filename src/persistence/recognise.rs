@@ -31,6 +31,7 @@ pub(super) fn refuse_another(
     is_expected: impl FnOnce(Found) -> bool,
 ) -> Result<(), Error> {
     let found = match recognise(content) {
+        // First, because to the rules below a sealed file is `Other`, which a caller may expect.
         _ if Header::parse(content).is_ok() => "a sealed cache",
         found if is_expected(found) => return Ok(()),
         Found::Cache | Found::DamagedCache => return Ok(()),
@@ -70,6 +71,7 @@ fn recognise(bytes: &[u8]) -> Found {
         (0, 0, _) | (0, _, 1..) | (_, _, 2..) => is_object,
         _ => false,
     };
+    // Only now to its end: one entry is proof enough, even before damage.
     match serde_json::from_slice::<&RawValue>(text) {
         Err(_) if may_be_damaged(text) => Found::DamagedCache,
         Err(_) => Found::Other,
@@ -85,6 +87,7 @@ fn may_be_damaged(text: &[u8]) -> bool {
     let first = members.trim_ascii_start();
     CredentialType::ALL.iter().any(|section| {
         let name = format!("\"{}\"", section.as_str());
+        // The text may end within the name of its first section.
         name.as_bytes().starts_with(first)
             || members.windows(name.len()).any(|part| part == name.as_bytes())
     })
@@ -106,6 +109,7 @@ impl<'de, F: FnMut(&str, &RawValue)> Visitor<'de> for Members<F> {
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut members: A) -> Result<(), A::Error> {
+        // Owned, because a borrowed name could have no escapes.
         while let Some(name) = members.next_key::<String>()? {
             self.0(&name, members.next_value()?);
         }

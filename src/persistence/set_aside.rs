@@ -18,6 +18,7 @@ pub(super) fn prefix_of(name: &str) -> String {
 
 /// Renames the file `name` to a unique name: `prefix` and 32 hexadecimal digits.
 pub(super) fn set_aside(folder: &Folder, name: &str, prefix: &str) -> Result<PathBuf, Error> {
+    // Random, because the rename replaces nothing that was set aside before.
     let aside = format!("{prefix}{}", random_key_id()?);
     folder.rename(name, &aside)?;
     Ok(folder.path().join(aside))
@@ -32,6 +33,7 @@ pub(super) fn is_set_aside(name: &str, prefix: &str) -> bool {
 pub(super) fn all_set_aside(folder: &Folder, prefix: &str) -> Result<Vec<String>, Error> {
     let mut names = folder.names()?;
     names.retain(|name| is_set_aside(name, prefix));
+    // The system lists a folder in any order; what users see must not change by itself.
     names.sort();
     Ok(names)
 }

@@ -48,6 +48,7 @@ impl Stamp {
     /// A stamp that equals no other.
     pub(crate) fn unlike_any() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
+        // Relaxed: the numbers only have to differ.
         Self::new(NEXT.fetch_add(1, Ordering::Relaxed).to_be_bytes())
     }
 

@@ -31,6 +31,7 @@ impl Header {
     /// [`SealError::UnsupportedSuite`], [`SealError::UnknownKeySource`], and
     /// [`SealError::Corrupt`] for everything else.
     pub(crate) fn parse(bytes: &[u8]) -> Result<(Self, usize), SealError> {
+        // In the order of the table in docs/FORMAT.md, so that all readers reach the same verdict.
         check_magic(bytes)?;
         let mut fields = Fields { bytes, at: MAGIC.len() };
         match u16::from_be_bytes(fields.next()?) {
@@ -132,12 +133,14 @@ impl Header {
 
     /// Whether `key` is the key that this header names.
     pub(crate) fn is_of(&self, key: &Key) -> bool {
+        // Not in constant time: the check of the right key is in the clear in the file.
         key.check(&self.key_id) == self.key_check
     }
 
     /// The length of the whole file in bytes. Returns `None` if no file can have the length that
     /// the header gives.
     pub(crate) fn file_len(&self) -> Option<u64> {
+        // The length is not authenticated here, and may be any number.
         (self.len() as u64 + TAG_LEN as u64).checked_add(self.payload_len)
     }
 }

@@ -76,6 +76,7 @@ impl Key {
     /// The value that a header stores about the key. It tells a wrong key from a damaged file. It
     /// also commits to this key, which Poly1305 by itself does not do.
     pub(crate) fn check(&self, id: &KeyId) -> [u8; 16] {
+        // The label keeps this hash apart from the other ones, and from other uses of the key.
         let digest =
             Sha256::new().chain_update(KEY_CHECK).chain_update(id.0).chain_update(self.expose());
         first_half(digest)

@@ -83,6 +83,7 @@ impl KeyFile {
         ] {
             text.push(b'\n');
             text.extend_from_slice(name);
+            // Into the wiped buffer, because `hexadecimal` returns a copy that is not wiped.
             for byte in value {
                 text.push(DIGITS[usize::from(byte >> 4)]);
                 text.push(DIGITS[usize::from(byte & 15)]);

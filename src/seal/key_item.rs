@@ -63,6 +63,7 @@ impl KeyItem {
         // 5 bytes: one for the layout and two for each of two lengths.
         let room = (Self::MAX_LEN - Key::LEN - 5).saturating_sub(owner.store.len());
         let folder = if owner.folder.len() <= room { &owner.folder[..] } else { &[] };
+        // Never grows, so no copy of the key is left behind.
         let mut bytes = Zeroizing::new(Vec::with_capacity(Self::MAX_LEN));
         bytes.extend_from_slice(key.expose());
         bytes.push(VERSION);

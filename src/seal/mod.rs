@@ -91,6 +91,7 @@ pub(crate) fn seal(
     check_size(header.file_len(), limit)?;
     random(&mut header.nonce).map_err(|source| SealError::Random { source })?;
 
+    // As long as the file from the start: a buffer that grows leaves plaintext behind.
     let mut file = Zeroizing::new(Vec::with_capacity(header.len() + plaintext.len() + TAG_LEN));
     header.encode(&mut file);
     let associated = associated_data(&file, with.store);
@@ -120,6 +121,7 @@ pub(crate) fn open(
     limit: u64,
 ) -> Result<(Authenticated, Zeroizing<Vec<u8>>), SealError> {
     let mut file = file.into();
+    // Decided again in these bytes, because the file may have changed since its head was read.
     let header = inspect(&file, file.len() as u64, store, limit)?;
     if !header.is_of(key) {
         return Err(SealError::WrongKey);

@@ -33,6 +33,7 @@ impl PassphraseParameters {
                 range.end()
             ))
         };
+        // Less is too cheap for a guesser; more lets a forged header use up the memory.
         bound("memory in KiB", self.memory_kib, 8 * 1024..=256 * 1024)?;
         bound("number of passes", self.iterations, 1..=64)?;
         bound("number of lanes", self.lanes, 1..=16)?;

@@ -30,6 +30,7 @@ pub(super) fn run(cache: &PersistedTokenCache, json: bool) -> Result<(), Failure
         )?;
     }
     match kept.without_account().count() {
+        // In JSON the empty list has said it.
         0 if accounts.is_empty() && !json => output::note("nobody is signed in"),
         0 => {}
         count => output::note(&format!(

@@ -42,6 +42,7 @@ fn read(text: &[u8]) -> Result<SignInEvent, Failure> {
     if let Some(name) = only_name(text) {
         event = event.username(name);
     }
+    // Tried on an empty cache, before the real one may ask for a key.
     let mut alone = TokenCache::new();
     alone.add(&event, 0)?;
     // An event that yields only application metadata is not a sign-in.

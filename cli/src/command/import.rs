@@ -101,6 +101,7 @@ fn parse(text: &[u8], what: &str) -> Result<TokenCache, Failure> {
     if text.is_empty() {
         return Err(refused("it is empty").into());
     }
+    // Told by name, because `>` in Windows PowerShell writes it.
     if input::is_utf16(text) {
         return Err(refused(&format!("it {}", input::UTF16)).into());
     }
@@ -123,6 +124,7 @@ fn unreadable(file: &Path, error: io::Error) -> Failure {
 fn from_python(store: &Store, location: &Path) -> Result<TokenCache, Failure> {
     let theirs = build_encrypted_persistence(location)?.interaction(interaction(store));
     let file = theirs.location().to_owned();
+    // Looked at before the read, which takes the persistence.
     let is_plain = is_plain_text(&file);
     let read = load(theirs);
     let is_there = match &read {
@@ -130,6 +132,7 @@ fn from_python(store: &Store, location: &Path) -> Result<TokenCache, Failure> {
         Err(Failure::Source(
             Error::Corrupt { .. } | Error::VaultMissing { .. } | Error::VaultServiceMissing { .. },
         )) => false,
+        // A locked or silent vault may have the cache, so plain text must not take its place.
         Err(_) => true,
     };
     if is_plain && !is_there {
@@ -163,6 +166,7 @@ fn load(theirs: impl Persistence + 'static) -> Result<TokenCache, Failure> {
 /// Whether the file begins as JSON does. The signal file of an encrypted cache is empty, or `{}`.
 fn is_plain_text(file: &Path) -> bool {
     let is_file = file.metadata().is_ok_and(|file| file.is_file());
+    // Only a regular file is opened, because opening a FIFO would block.
     let Some(file) = is_file.then(|| File::open(file).ok()).flatten() else { return false };
     let mut head = Zeroizing::new(Vec::with_capacity(64));
     file.take(64).read_to_end(&mut head).is_ok()

@@ -36,6 +36,7 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let kept = cache.snapshot()?;
     let accounts = kept.accounts();
+    // Accounts of several clouds may have the same id.
     let mut by_id: HashMap<&str, Vec<&Account>> = HashMap::new();
     for account in &accounts {
         by_id.entry(account.home_account_id()).or_default().push(account);
@@ -57,6 +58,7 @@ pub(super) fn run(
             realm: entry.realm().map(Into::into),
             scopes: entry.scopes(),
             expires_on: entry.expires_on(),
+            // Not even copied unless it is shown.
             secret: reveal_secrets.then(|| entry.secret().map(Into::into)).flatten(),
         })
         .collect();
@@ -108,6 +110,7 @@ impl Row {
 pub(super) fn date(seconds: i64) -> String {
     match Timestamp::from_second(seconds) {
         Ok(time) => time.strftime("%Y-%m-%d %H:%M:%SZ").to_string(),
+        // A peer may have stored a time that no calendar has.
         Err(_) => seconds.to_string(),
     }
 }

@@ -60,6 +60,7 @@ fn sign_out(kept: &mut TokenCache, arguments: &SignOut) -> Result<(Signed, usize
 fn means_nobodys(kept: &TokenCache, arguments: &SignOut) -> bool {
     arguments.no_account
         || (arguments.whom.is_anybody()
+            // With an account signed in, it is the account that is meant.
             && kept.owners().is_empty()
             && kept.without_account().next().is_some())
 }

@@ -13,6 +13,7 @@ pub(super) fn run(
     json: bool,
 ) -> Result<(), Failure> {
     let whom = &arguments.whom;
+    // One state for all questions about accounts, so that their answers agree.
     let kept = cache.snapshot()?;
     let account = match whom.typed() {
         Some(_) => {
@@ -109,6 +110,7 @@ fn choice(kept: &TokenCache, arguments: &Token, request: &TokenRequest, error: E
     };
     let fitting: Vec<Account> = kept.owners().into_iter().filter(has_token).collect();
     match fitting.len() {
+        // This snapshot does not show the same accounts, so the error's own list has to do.
         0 | 1 => Failure::Usage(format!("{error}; name it with --account")),
         _ => {
             let address = |_: &Account| Some(request.authority().to_owned());

@@ -104,6 +104,7 @@ fn options(kept: &TokenCache, account: &Account, authority: String) -> String {
     let authority_option = typed_option("--authority", &authority);
     let by_name =
         Whom { account: Some(id.to_owned()), account_id: None, authority: Some(authority) };
+    // An id may be the user name of another account, too; then only `--account-id` is exact.
     let is_only_one = candidates(kept, &by_name).is_ok_and(|found| found.len() == 1);
     let option = if is_only_one { "--account" } else { "--account-id" };
     format!("{} {authority_option}", typed_option(option, id))
@@ -113,6 +114,7 @@ fn options(kept: &TokenCache, account: &Account, authority: String) -> String {
 const LISTED: usize = 20;
 
 fn typed_option(option: &str, value: &str) -> String {
+    // After a space, a value that begins with `-` would be read as an option.
     let separator = if value.starts_with('-') { "=" } else { " " };
     format!("{option}{separator}{}", command_word(value))
 }

@@ -44,6 +44,7 @@ pub(super) fn data_folders(set: &dyn Fn(&str) -> Option<OsString>, root: &Path) 
 pub(super) fn providers(data_folders: &[PathBuf]) -> Vec<InstalledProvider> {
     let mut found: Vec<InstalledProvider> = Vec::new();
     for folder in data_folders {
+        // A folder that is missing or cannot be read names no program.
         let entries = fs::read_dir(folder.join("dbus-1/services")).into_iter().flatten().flatten();
         let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
         // Directory order is arbitrary; the report must not change between runs.

@@ -128,6 +128,7 @@ impl Folder {
         let kept = temporary.rename_over(name, &path)?;
         self.settle(&path, existed)?;
         if self.place == Trust::Shared {
+            // Before the stamp below is taken, because this changes the file's times.
             self.tell(name, kept.as_ref());
         }
         FileStamp::of_renamed(&path, kept).map_err(|source| FileError::NotDurable { path, source })
@@ -222,6 +223,7 @@ impl Folder {
     pub fn probe(&self, name: &str) -> Result<(), FileError> {
         let now = self.open_file(name)?.map_or(0, |file| file.len());
         let size = now.saturating_add(PROBE_GROWTH).min(PROBE_LIMIT);
+        // Dropped once it is on the disk, which removes it.
         self.write_temporary(name, &vec![0; size as usize]).map(drop)
     }
 
@@ -322,6 +324,7 @@ impl Folder {
             ErrorKind::NotFound => FileError::MissingParent { path: self.path.clone() },
             _ => FileError::from_io("create", &path, source),
         })?;
+        // From here on every error removes the file.
         let mut temporary = Temporary { folder: self, name, file: Some(file) };
         temporary.fill(bytes, &path)?;
         Ok(temporary)
@@ -399,6 +402,7 @@ impl Temporary<'_> {
 
 impl Drop for Temporary<'_> {
     fn drop(&mut self) {
+        // Closed first: Windows may keep the name of an open file.
         self.file = None;
         if !self.name.is_empty() {
             // Report the first error. A leftover file is removed by the next writer.

@@ -106,6 +106,7 @@ impl OpenFile {
     fn fill(&self, bytes: &mut [u8]) -> Result<usize, FileError> {
         let mut read = 0;
         while read < bytes.len() {
+            // At an offset: clones of the file in other threads share its position.
             match os::read_at(&self.file, &mut bytes[read..], read as u64) {
                 Ok(0) => break,
                 Ok(count) => read += count,

@@ -26,6 +26,7 @@ pub fn real_path(path: &Path) -> io::Result<PathBuf> {
         };
         for component in missing {
             match component {
+                // What is missing is no link, so its parent is the component before it.
                 Component::ParentDir => drop(real.pop()),
                 Component::Normal(name) => real.push(name),
                 _ => {}

@@ -5,6 +5,8 @@ use std::time::{Duration, SystemTime};
 /// Whether a change just after `now` may get the same time as the last change, `written`. This
 /// happens if the file system's clock does not advance between them.
 pub(super) fn is_recent(written: SystemTime, now: SystemTime) -> bool {
+    // A file server's clock may be ahead of this one, so a time in the future counts by its
+    // distance.
     let apart = now.duration_since(written).unwrap_or_else(|ahead| ahead.duration());
     apart < TICK
 }

@@ -25,6 +25,7 @@ pub(super) struct Obstacle {
 
 impl<'a> Deadline<'a> {
     pub(super) fn new(wait: &'a Wait<'a>) -> Self {
+        // Random enough for pauses, without asking the system: the keys of the hash are random.
         let backoff = Backoff::new(RandomState::new().hash_one(0));
         Self { wait, began: None, notified: false, backoff }
     }
@@ -75,6 +76,7 @@ pub(super) struct Backoff {
 impl Backoff {
     /// The seed determines the jitter.
     pub(super) fn new(seed: u64) -> Self {
+        // The generator never leaves zero.
         Self { random: seed | 1, head: HEAD_FIRST }
     }
 
@@ -87,6 +89,7 @@ impl Backoff {
     /// The pause of the waiter at the head of the queue, which has no competitors.
     pub(super) fn at_head(&mut self) -> Duration {
         let pause = self.jitter(self.head);
+        // A short hold is noticed at once; a long one is not polled at this rate.
         self.head = (self.head * 5 / 4).min(HEAD_LAST);
         pause
     }
@@ -107,6 +110,7 @@ impl Backoff {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
         self.random ^= self.random << 17;
+        // 53 bits are what an `f64` holds exactly.
         mean.mul_f64(0.5 + (self.random >> 11) as f64 / (1_u64 << 53) as f64)
     }
 }

@@ -108,6 +108,7 @@ impl Here {
         if elsewhere(content.boot, &self.boot) || elsewhere(content.namespace, &self.namespace) {
             return Judged::Elsewhere;
         }
+        // What cannot be read may be a running peer's own form, so it is waited for.
         let Some(pid) = content.pid else { return Judged::There };
         match (self.look_up)(pid) {
             Process::Absent => Judged::Gone,

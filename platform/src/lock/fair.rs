@@ -59,6 +59,7 @@ impl Fair {
     fn take_idle(&self) -> Option<Files> {
         let mut idle = self.idle.try_lock().ok()?;
         let pid = process::id();
+        // In a forked child the rest are the parent's, and dropping them leaves its locks alone.
         idle.retain(|files| files.pid() == pid);
         idle.pop()
     }
@@ -131,6 +132,8 @@ fn enter(names: &Names, files: &Files, deadline: &mut Deadline<'_>) -> Result<En
     loop {
         match files.queue.attempt(&names.queue)? {
             Attempt::Locked => match at_head(names, files, deadline)? {
+                // If it cannot be unlocked, all files are closed and opened again: nobody must wait
+                // behind it.
                 Some(Attempt::Locked) if files.queue.unlock().is_ok() => {
                     return Ok(Entered::InTurn);
                 }

@@ -115,6 +115,7 @@ impl LockFile {
         if !locked.map_err(|source| FileError::from_io("lock", path, source))? {
             return Ok(Attempt::Held);
         }
+        // Only now: until the lock was held, the file could be replaced.
         Ok(if self.is_at(path)? { Attempt::Locked } else { Attempt::Replaced })
     }
 

@@ -64,6 +64,7 @@ impl Notes {
     pub(super) fn read(&self, note: Note) -> Vec<u8> {
         let mut bytes = [0; NOTE_BYTES];
         let read = read_at(&self.file, &mut bytes, note.offset()).unwrap_or(0);
+        // Without the mark and the line end.
         bytes[..read.min(MARK)].trim_ascii_end().to_vec()
     }
 }

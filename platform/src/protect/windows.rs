@@ -35,10 +35,12 @@ pub(super) fn protect(
             entropy,
             ptr::null(),
             ptr::null(),
+            // A dialog could wait for an answer for ever.
             CRYPTPROTECT_UI_FORBIDDEN,
             &mut output.0,
         )
     };
+    // Copied, because the system's buffer must be freed by the system.
     if done == 0 { Err(last_error()) } else { Ok(output.bytes().to_vec()) }
 }
 

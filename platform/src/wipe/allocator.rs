@@ -40,6 +40,7 @@ unsafe impl GlobalAlloc for WipingAllocator {
             // its `layout.size()` bytes may be written. Volatile, because nobody reads them again.
             unsafe { block.add(offset).write_volatile(0) };
         }
+        // Keeps the writes before the block goes back.
         compiler_fence(Ordering::SeqCst);
         // SAFETY: `block` came from `System` with this layout and is not used again.
         unsafe { System.dealloc(block, layout) };

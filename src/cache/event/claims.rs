@@ -31,6 +31,7 @@ pub(crate) fn identity(response: &Fields<'_>) -> Result<Identity, Error> {
                                 provider sent it";
                 let wrong = || response.wrong("id_token", expected);
                 let claims = payload(&token).ok_or_else(wrong)?;
+                // `wrong` names the member, and shows nothing of its content.
                 let claims = Document::new(&claims, "").map_err(|_| wrong())?;
                 read_claims(members(claims.value()).ok_or_else(wrong)?, &mut identity)?;
             }
@@ -88,6 +89,7 @@ fn client_info(response: &Fields<'_>) -> Result<Option<String>, Error> {
 
 fn read_claims(claims: Object<'_>, identity: &mut Identity) -> Result<(), Error> {
     let claims = Fields { object: claims, path: "id_token." };
+    // As in msal, `sub` names the account only if `client_info` does not.
     if identity.home_account_id.is_none() && !claims.object.is_empty() {
         let subject = claims.identifier("sub")?.ok_or_else(|| claims.wrong("sub", "text"))?;
         identity.home_account_id = Some(subject);
@@ -156,6 +158,7 @@ fn decode(text: &str) -> Option<Zeroizing<Vec<u8>>> {
         }
         count = (count + 1) % 4;
     }
+    // Python refuses a last group that is not complete.
     (count == 0).then_some(out)
 }
 

@@ -24,6 +24,7 @@ pub fn ext_cache_key<'d>(data: impl IntoIterator<Item = (&'d str, &'d str)>) -> 
         digest.update(":");
         digest.update(text);
     }
+    // As msal does, because its keys of entries are in lower case as a whole.
     Some(URL_SAFE_NO_PAD.encode(digest.finalize()).to_ascii_lowercase())
 }
 

@@ -92,6 +92,7 @@ impl<'j> Fields<'j> {
                 .map(|item| item.text().map(Cow::into_owned).ok_or_else(wrong))
                 .collect::<Result<_, _>>()
                 .map(Some),
+            // What Python takes for false counts as absent.
             None if value.is_true() => Err(wrong()),
             None => Ok(None),
         }
@@ -105,6 +106,7 @@ impl<'j> Fields<'j> {
             Some(number) => time::number(number),
             None => match value.text() {
                 Some(text) => time::whole(&text),
+                // Python's `int` takes true for 1.
                 None => value.flag().map(i64::from),
             },
         }
@@ -122,6 +124,7 @@ impl<'j> Fields<'j> {
         for (name, value) in self.object.iter().filter(|(_, value)| value.is_true()) {
             let text = match value.text().or_else(|| value.whole_number().map(Cow::Borrowed)) {
                 Some(text) => text.into_owned(),
+                // As `str(True)` does; false was filtered out above.
                 None if value.flag().is_some() => "True".to_owned(),
                 // A parameter that does not count may have any type.
                 None if ext_cache_key([(name, "x")]).is_none() => continue,

@@ -44,9 +44,11 @@ impl SignInEvent {
         let mut read = Self {
             client_id: text("client_id")?.flatten(),
             scopes: event.scopes("scope")?.unwrap_or_default(),
+            // As in msal, a stated one replaces that of the token endpoint.
             environment: text("environment")?.unwrap_or(environment),
             realm,
             grant_type: event.given("grant_type").and_then(Value::text).map(Cow::into_owned),
+            // A sign-in with a password has it among the parameters of the request.
             username: data.name("username").or_else(|| event.name("username")),
             authority_type: text("authority_type")?,
             local_account_id: text("_account_id")?,

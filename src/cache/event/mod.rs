@@ -166,6 +166,7 @@ impl SignInEvent {
         })?;
         self.check_names()?;
         let mut scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
+        // By code point and with repetitions, as msal stores them.
         scopes.sort_unstable();
         let target = scopes.join(" ");
         let mut entries = Vec::with_capacity(5);
@@ -193,6 +194,7 @@ impl SignInEvent {
             self.family(&mut draft);
             entries.push(draft.finish());
         }
+        // Written at each sign-in, as msal does, even without a family.
         let mut draft = Draft::new(CredentialType::AppMetadata);
         draft.optional("client_id", self.client_id.as_deref());
         draft.optional("environment", self.environment.as_deref());
@@ -251,6 +253,7 @@ impl SignInEvent {
             None => self.identity.local_account_id.clone(),
         };
         let kind = match self.realm.as_deref() {
+            // ADFS has this word in its addresses in place of a tenant.
             Some("adfs") => AuthorityType::Adfs,
             _ => AuthorityType::Mssts,
         };

@@ -19,6 +19,7 @@ pub(crate) trait Sink {
 /// A value that indentation would make several times as large stays on one line; no peer writes
 /// such values. The output is therefore never more than a small multiple of the input.
 pub(crate) fn printed(print: impl Fn(&mut dyn Sink)) -> Buffer {
+    // Counted first: a buffer that grows is copied and wiped as a whole.
     let mut size = Size::default();
     print(&mut size);
     let indents = size.indented <= size.compact * TIMES + ROOM;
@@ -38,6 +39,7 @@ pub(crate) fn string_end(text: &str, start: usize) -> usize {
     let bytes = text.as_bytes();
     let mut at = start + 1;
     while bytes[at] != b'"' {
+        // The byte after a backslash may be a quote that does not end the string.
         at += if bytes[at] == b'\\' { 2 } else { 1 };
     }
     at + 1
@@ -116,6 +118,7 @@ fn lay_out<'v>(value: &'v str, mut depth: usize, mut take: impl FnMut(Piece<'v>)
         }
         at += 1;
         match byte {
+            // Python prints what is empty on one line.
             b'{' | b'[' if matches!(bytes[at], b'}' | b']') => at += 1,
             b'{' | b'[' | b',' => {
                 depth += usize::from(byte != b',');

@@ -32,6 +32,7 @@ impl<'s> Printer<'s> {
     pub(crate) fn new(bytes: &'s [u8]) -> Result<Self, Error> {
         let source = std::str::from_utf8(bytes)
             .map_err(|error| corrupt(format!("it is not UTF-8 at byte {}", error.valid_up_to())))?;
+        // Python refuses it as well, so that neither reads a cache which the other cannot.
         if source.starts_with('\u{feff}') {
             return Err(corrupt("it begins with a byte order mark".to_owned()));
         }
@@ -67,12 +68,14 @@ impl<'s> Printer<'s> {
 
     /// Prints the next value, which is at the nesting depth `depth`.
     pub(crate) fn value(&mut self, depth: usize) -> Result<(), Error> {
+        // Each level is a call, and the stack is bounded.
         if depth > MAX_DEPTH {
             return Err(corrupt(format!("more than {MAX_DEPTH} levels at {}", self.place())));
         }
         match self.peek() {
             Some(b'{') => self.object(depth, &COMPACT)?,
             Some(b'[') => self.array(depth)?,
+            // Skips the white space after it by itself.
             Some(b'"') => return self.string(),
             Some(b'-' | b'0'..=b'9') => self.number()?,
             Some(b't') => self.word("true")?,
@@ -146,6 +149,7 @@ impl<'s> Printer<'s> {
                     .and_then(|digits| u16::from_str_radix(digits, 16).ok())
                     .ok_or_else(|| self.unexpected())?;
                 match u8::try_from(unit) {
+                    // An ASCII character has one canonical form, whether it was escaped or not.
                     Ok(byte) if byte < 0x80 => push_char(char::from(byte), &mut self.out),
                     _ => push_unit(unit, &mut self.out),
                 }
@@ -272,6 +276,7 @@ impl<'s> Printer<'s> {
 
     fn unexpected(&self) -> Error {
         let rest = &self.source[self.at.min(self.source.len())..];
+        // Python writes these, so the error names them.
         let number =
             ["NaN", "Infinity", "-Infinity"].into_iter().find(|word| rest.starts_with(word));
         match number {

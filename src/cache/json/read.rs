@@ -140,6 +140,7 @@ impl<'j> Value<'j> {
         match self.0 {
             "null" | "false" | "\"\"" => false,
             "true" => true,
+            // `-0.0` and `0e9` are zero, too.
             token if self.is_number() => token.parse() != Ok(0.0),
             token if self.is_text() => token.len() > 2,
             token => {
@@ -191,6 +192,7 @@ impl<'de> Visitor<'de> for Members<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Object<'de>, A::Error> {
         let mut object = Object::default();
+        // Names are raw as well: serde_json would fail at one with half a surrogate pair.
         while let Some((name, value)) = map.next_entry::<&RawValue, &RawValue>()? {
             match decode(name.get()) {
                 Some(name) if self.0(&name) => {
@@ -207,9 +209,11 @@ impl<'de> Visitor<'de> for Members<'_> {
 /// The text with JSON values in place of the three numbers that only Python writes. Returns `None`
 /// if the text has none of them.
 fn with_own_numbers(text: &str) -> Option<Zeroizing<String>> {
+    // Most texts have none of them and are not copied.
     if !PYTHON_NUMBERS.iter().any(|(theirs, _)| text.contains(theirs)) {
         return None;
     }
+    // As long as the text from the start: a string that grows leaves a copy behind.
     let mut changed = Zeroizing::new(String::with_capacity(text.len()));
     let (mut rest, mut in_string, mut is_escaped) = (text, false, false);
     while let Some(c) = rest.chars().next() {

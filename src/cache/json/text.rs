@@ -104,6 +104,7 @@ pub(crate) fn quoted(text: &str) -> String {
         write!(token, "\"{text}\"").expect("a String takes every write");
         return token;
     }
+    // Enough for any text: no character has escapes of more than six times its length.
     let mut out = Buffer::with_capacity(text.len() * 6 + 2);
     out.push('"');
     push_escaped(text, &mut out);
@@ -146,6 +147,7 @@ pub(crate) fn canonical(token: &str) -> Cow<'_, str> {
 
 /// The UTF-16 units of the inside of a string token.
 fn units(inside: &str) -> Option<Zeroizing<Vec<u16>>> {
+    // Never more units than bytes, so it does not grow.
     let mut units: Zeroizing<Vec<u16>> = Zeroizing::new(Vec::with_capacity(inside.len()));
     let mut rest = inside.chars();
     while let Some(c) = rest.next() {

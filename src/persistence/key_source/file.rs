@@ -106,6 +106,7 @@ impl FileKey {
 
     /// The relative path from the key file's folder to the cache's, with links resolved.
     fn way(&self) -> Vec<u8> {
+        // A folder that cannot be looked at keeps its text; opening it reports the cause.
         let real = |path: &Path| real_path(path).unwrap_or_else(|_| path.to_owned());
         way(&real(&self.folder), &real(&self.place)).into_os_string().into_encoded_bytes()
     }
@@ -118,8 +119,10 @@ impl FileKey {
 
     fn write(&self, new_key: &NewKey) -> Result<bool, Error> {
         let (id, key) = (new_key.id, new_key.key.clone());
+        // Before the folder is made, so that a protection that fails leaves nothing behind.
         let text = self.wrapped(KeyFile::new(&self.store, &self.way(), id, key).print())?;
         let folder = Folder::create(&self.folder, Parents::Require)?;
+        // Never replaces a file: it may hold the key of another cache.
         Ok(folder.create_new(&self.name, &text)?)
     }
 
@@ -151,6 +154,7 @@ impl super::KeyProvider for FileKey {
 
     fn fetch(&self, header: &Header) -> Result<Fetched, Error> {
         Ok(match self.read()? {
+            // By its id alone, so that a cache that was moved keeps its key file.
             Some(file) if file.key_id == header.key_id => Fetched::Key(file.key),
             Some(_) => Fetched::Another,
             None => Fetched::Gone,
@@ -177,6 +181,7 @@ impl super::KeyProvider for FileKey {
         if self.write(new_key)? {
             return Ok(true);
         }
+        // The file was there before, or another first save has made it; only its key may be used.
         Ok(self.read()?.is_some_and(|file| file.key_id == new_key.id))
     }
 
@@ -211,6 +216,7 @@ impl super::KeyProvider for FileKey {
         let owns = self.read()?.is_some_and(|file| self.is_of(&file, header));
         if owns && let Some(folder) = Folder::open(&self.folder)? {
             folder.check_removal(&self.name)?;
+            // `remove` sweeps this one too.
             folder.check_removal(&format!("{}.tmp", self.name))?;
         }
         Ok(owns)

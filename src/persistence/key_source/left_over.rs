@@ -60,7 +60,9 @@ impl KeySource {
         let Some(listed) = keys.list()? else { return Ok(None) };
         let mut found: Vec<LeftOverKey> = Vec::new();
         for (id, owner) in listed {
+            // Copies of an item in several collections are one key.
             let key = LeftOverKey::of(id, &owner).filter(|key| !found.contains(key));
+            // A folder that cannot be read may have a file that names the key.
             found.extend(key.filter(|key| matches!(key.state(), Ok(Standing::LeftOver))));
         }
         Ok(Some(found))
@@ -88,6 +90,7 @@ impl KeySource {
         for owner in owners {
             let key = LeftOverKey::of(id, &owner)
                 .ok_or_else(|| refused(&id, "does not name the folder of its cache"))?;
+            // Before the lock too, so that no lock file is made where nothing is to be removed.
             key.check()?;
             let lock = CrossProcessLock::new(&key.folder, LOCK_NAME);
             // Checked again under the lock, because a first save may have named the key meanwhile.
@@ -121,6 +124,7 @@ enum Standing {
 
 impl LeftOverKey {
     fn of(id: KeyId, owner: &Owner) -> Option<Self> {
+        // A relative path would depend on the folder in which this program was started.
         let folder = path_from_bytes(&owner.folder).filter(|folder| folder.is_absolute())?;
         Some(Self { id, store: owner.store.clone(), folder })
     }

@@ -31,6 +31,8 @@ impl KeySourceList {
         let mut providers: Vec<Box<dyn KeyProvider>> = Vec::with_capacity(sources.len());
         for source in sources {
             let provider = source.into_keys(store, place, interaction)?;
+            // A header names only the kind of its source, so two of one kind could not be told
+            // apart.
             if providers.iter().any(|other| other.name() == provider.name()) {
                 return Err(Error::Invalid {
                     detail: format!("the key source \"{}\" is in the list twice", provider.name()),
@@ -58,6 +60,7 @@ impl KeySourceList {
     pub(in crate::persistence) fn choose(&self, parameters: &KeyParameters) -> bool {
         let found = self.providers.iter().position(|provider| provider.sealed(parameters));
         if let Some(at) = found {
+            // Relaxed: the index guards no other data.
             self.chosen.store(at, Ordering::Relaxed);
         }
         found.is_some()

@@ -196,6 +196,7 @@ impl KeySource {
     /// Why the source does not work. [`Error::OutcomeUnknown`] if the vault stopped answering and
     /// that item may be left. Its service is `tokenkeep-probe`, and it can be deleted.
     pub fn verify(&self, store: &str, interaction: Interaction) -> Result<(), Error> {
+        // Without a place, because no cache is touched.
         self.clone().into_keys(store, Path::new(""), interaction)?.verify()
     }
 

@@ -43,6 +43,7 @@ impl Passphrase {
         let text = match &*self.0 {
             Origin::Given(text) => text.clone(),
             Origin::Asked(ask, right) => {
+                // Cloned, so that the lock is not held while the user is asked.
                 let known = right.read().clone();
                 known.map_or_else(|| ask(is_new), Ok).map_err(|source| Error::Callback {
                     what: "asking for the passphrase",
@@ -136,9 +137,11 @@ impl super::KeyProvider for PassphraseKey {
     }
 
     fn new_key(&self) -> Result<NewKey, Error> {
+        // Before the question, so that the user is not asked in vain.
         let parameters = PassphraseParameters::random(&mut fill_random).map_err(random_failed)?;
         let text = self.0.text(true)?;
         let key = self.derive(&text, &parameters)?;
+        // For a new cache any answer is the right one.
         self.0.remember(text);
         let parameters = KeyParameters::Passphrase(parameters);
         Ok(NewKey { id: random_key_id()?, key, parameters })

@@ -111,6 +111,7 @@ impl VaultKeys {
     /// become the original through a link.
     fn owner(&self) -> Owner {
         let folder = real_path(&self.place).ok().and_then(|path| path_to_bytes(&path));
+        // Without a folder the key is nobody's, and no cache removes it.
         Owner { store: self.store.clone(), folder: folder.unwrap_or_default() }
     }
 
@@ -179,6 +180,7 @@ impl VaultKeys {
     /// The keys in the vault, and the caches that they were made for; `None` if it cannot list
     /// them.
     pub(super) fn list(&self) -> Result<Option<Vec<(KeyId, Owner)>>, Error> {
+        // Any id: a listing ignores the account and the attribute that has its value.
         let any = self.item(&KeyId::from_bytes([0; 16]));
         let mut found = Vec::new();
         for vault in self.vaults() {
@@ -229,6 +231,8 @@ impl VaultKeys {
         is_ours: impl Fn(&[u8]) -> bool + Send + Clone + 'static,
     ) -> Result<(), Error> {
         for vault in self.vaults() {
+            // The vault's worker keeps the lock until its write has returned, even if this call
+            // gives up.
             let guard = guard.map(|guard| Box::new(guard.clone()) as Box<dyn Send>);
             let deleted = vault.delete_if(&self.item(id), &Call::quiet(), guard, is_ours.clone());
             deleted.map_err(|e| self.failed(e))?;
@@ -274,6 +278,7 @@ impl super::KeyProvider for VaultKeys {
 
     fn confirm(&self, new_key: &NewKey) -> Result<bool, Error> {
         let item = self.item(&new_key.id);
+        // Another process may have cleared the cache since the key was made.
         let secrets = self.vault.read_all(&item, &Call::quiet()).map_err(|e| self.failed(e))?;
         Ok(secrets.iter().any(|secret| is_key(secret, &new_key.key)))
     }
@@ -312,6 +317,7 @@ impl super::KeyProvider for VaultKeys {
 }
 
 fn is_key(secret: &[u8], key: &Key) -> bool {
+    // Not in constant time: both keys are in this process, and nobody else sees the time.
     KeyItem::parse(secret).is_ok_and(|item| item.key.expose() == key.expose())
 }
 

@@ -197,6 +197,7 @@ impl MsalExtensionsLocation {
         let mut attributes = self.attributes.clone();
         let mut unsearched = Vec::new();
         let schema = (SCHEMA.to_owned(), self.schema.clone());
+        // .NET stores the schema, but does not search for it.
         if self.schema_is_matched { &mut attributes } else { &mut unsearched }.push(schema);
         // In the Keychain, Python's items are labelled with their service.
         let label = if FINDS_BY_ATTRIBUTES { &self.label } else { &self.service };
@@ -221,6 +222,7 @@ impl MsalExtensionsLocation {
         } else if !self.schema_is_matched && self.attributes.is_empty() {
             "without attributes and without its schema it would find every item of the vault"
         } else if texts.iter().any(|text| text.contains('\0')) || self.description.contains('\0') {
+            // Other programs pass these as C strings, which end at a NUL.
             "one of its texts contains a NUL"
         } else {
             return Ok(());

@@ -241,6 +241,7 @@ impl Persistence for MsalExtensionsPersistence {
             Found::Content(content) => content,
         };
         self.check_size(content.len())?;
+        // The stamp keeps a digest, not a second copy of the secrets.
         let digest = digest(&content);
         let stamp = stamp.marked(digest);
         if known.and_then(Stamp::content) == Some(&digest) {
@@ -277,6 +278,7 @@ impl Persistence for MsalExtensionsPersistence {
 
     fn confirm(&self) -> Result<(), Error> {
         match self.store {
+            // An item is as durable as its vault; there is nothing to sync here.
             Store::Vault(_) => Ok(()),
             Store::File(_) => {
                 let folder = Folder::open_shared(&self.place.folder)?;
@@ -323,6 +325,7 @@ impl Persistence for MsalExtensionsPersistence {
     }
 
     fn reset(&self, guard: &LockGuard) -> Result<(), Error> {
+        // A file may be another program's; an item has names that only this cache uses.
         if let (Store::File(_), Some(folder)) =
             (&self.store, Folder::open_shared(&self.place.folder)?)
         {

@@ -37,6 +37,7 @@ impl ProtectedFile {
             None => None,
         };
         let Some(file) = file else { return Ok((Found::Absent, Stamp::unlike_any())) };
+        // Taken before the read, so that a change during the read makes the stamp differ.
         let stamp = Stamp::of_file(file.stamp()).settled();
         let bytes = file.read_all(limit.saturating_add(OVERHEAD))?;
         refuse_another(&bytes, &place.path, EXPECTED, |_| may_be_blob(&bytes))?;
@@ -48,6 +49,7 @@ impl ProtectedFile {
     pub(super) fn write(&self, content: &[u8], place: &FileLocation) -> Result<(), Error> {
         let blob = protect_described(content, &self.description, self.entropy.as_deref())
             .map_err(|error| refused(error, place))?;
+        // Only now, so that a protection that fails leaves no folder behind.
         let folder = Folder::create_shared(&place.folder, Parents::Create)?;
         folder.replace(&place.name, &blob)?;
         Ok(())

@@ -115,6 +115,7 @@ impl VaultItem {
         let Some(file) = folder.open_file(&place.name)? else { return Ok(()) };
         // Some programs leave a cache in plain text under the same name, which must not be removed.
         if matches!(&**file.read_head(3)?, b"" | b"{}") {
+            // Closed first: Windows may keep the name of an open file.
             drop(file);
             folder.remove(&place.name)?;
         }
@@ -152,6 +153,7 @@ impl VaultItem {
         let late =
             Late { signal: signal.clone(), given_up: Arc::clone(&given_up), _guard: guard.clone() };
         let written = write(Box::new(late));
+        // Before the touch below, so that at least one touch follows a write that returns late.
         given_up.store(written.is_err(), Ordering::SeqCst);
         // The item may have changed in these cases too: a vault that is locked right after a write
         // reports that, and what a vault gave back may be another program's.

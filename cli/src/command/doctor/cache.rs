@@ -84,6 +84,7 @@ fn look_at_plaintext(found: &mut Examination, store: &Store) -> Result<CacheStat
     let cache = open_plaintext(store)?;
     found.protection = Some(cache.protection());
     found.accounts = Some(cache.accounts()?.len());
+    // Proving the write would create the folder of a cache that does not exist.
     if cache.snapshot()?.is_empty() {
         return Ok(CacheState::New);
     }
@@ -96,6 +97,7 @@ fn look_at_msal_extensions(found: &mut Examination, store: &Store) -> Result<Cac
     found.place = Some(persistence.location().to_owned());
     found.protection = Some(persistence.protection());
     persistence.prepare(Intent::Read)?;
+    // Without the lock, so that a lock that is held does not hide whether the item is there.
     let loaded = persistence.load(None);
     found.is_there = match &loaded {
         Ok(loaded) => Some(!matches!(loaded, Loaded::Absent)),
@@ -120,6 +122,7 @@ fn look_at_sealed(
     store: &Store,
     passphrase: Option<&Secret>,
 ) -> Result<CacheState, Failure> {
+    // Twice, because `build` and `open` each use up what they are called on.
     let choose = || chosen(store, passphrase);
     let sealed = choose().build()?;
     found.place = Some(sealed.folder().to_owned());

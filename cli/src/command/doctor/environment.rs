@@ -24,6 +24,7 @@ impl Environment {
         let patience = patience.min(MAX_PATIENCE);
         let around = Around::here();
         let (sender, answer) = mpsc::channel();
+        // If nobody waits any more, the answer is dropped.
         thread::spawn(move || drop(sender.send(Vault::os_provider(patience))));
         match answer.recv_timeout(patience) {
             Ok(Ok(provider)) => Self { around, has_bus: true, provider },

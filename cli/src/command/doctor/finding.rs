@@ -95,6 +95,7 @@ impl Findings {
         let mut probed: Vec<Option<Probed>> = rows.iter().map(|_| None).collect();
         let (mut cache, mut names, mut left_over) = (None, Names::default(), None);
         loop {
+            // Only the cache may take longer, because its key may have to be derived.
             let limit = if cache.is_none() { limits.cache } else { limits.vault };
             match answers.recv_timeout(limit.saturating_sub(begun.elapsed())) {
                 Ok(Answer::Source(at, answer)) => probed[at] = Some(answer),
@@ -131,6 +132,7 @@ impl Findings {
     }
 
     pub(super) fn into_result(mut self) -> Result<(), Failure> {
+        // The order of the rest no longer matters.
         let blocking = self.blocking.and_then(|at| self.sources.swap_remove(at).1.failure);
         match blocking.or(self.cache.verdict.err()) {
             Some(failure) => Err(Failure::Reported(Box::new(failure))),

@@ -23,6 +23,7 @@ pub(super) struct LeftOver {
 pub(super) fn find() -> Option<Vec<LeftOver>> {
     let mut found = None;
     for (source, keys) in sources() {
+        // An error is ignored: the report says of each source whether it works.
         if let Ok(Some(keys)) = keys.left_over_keys() {
             let found: &mut Vec<LeftOver> = found.get_or_insert_default();
             found.extend(keys.iter().map(|key| LeftOver {

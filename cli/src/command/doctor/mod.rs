@@ -34,6 +34,7 @@ pub(super) fn run(store: &Store, json: bool) -> Result<(), Failure> {
     let limits = Limits { vault, cache, environment: ENVIRONMENT };
     let found = Findings::gather(store, passphrase, limits);
     let report = Report::of(store, &found);
+    // Printed before the result, which only sets the exit code.
     match json {
         true => output::json(&report)?,
         false => report.print()?,

@@ -184,6 +184,7 @@ impl LockFile {
 }
 
 fn is_there(path: &Path) -> bool {
+    // A link itself counts, even a dangling one: it is in the way of a file.
     path.symlink_metadata().is_ok()
 }
 

@@ -30,6 +30,7 @@ impl Problem {
         }
         let (what, next_step) = match failure {
             Failure::Cache(error) => (what(error), line(error, store, environment)),
+            // What is left is about the arguments.
             _ => (failure.to_string(), "correct the command line".into()),
         };
         Self { what, because, next_step }

@@ -204,6 +204,7 @@ impl SourceReport {
         let text = format!("{mark} --key {}: {verdict}{took} ({})", self.source, self.note);
         output::line(text)?;
         match &self.problem {
+            // The cache above has already said what and why.
             Some(problem) if Some(problem) == said => problem.print_next_step(),
             Some(problem) => problem.print(),
             None => Ok(()),

@@ -118,6 +118,7 @@ pub(super) fn rows(store: &Store) -> Vec<Row> {
             });
         }
         if named.is_empty() {
+            // Only a kind that needs no name of its own can be tried without one.
             let choice = example.parse().ok().filter(|_| kind == example);
             rows.push(Row { kind, typed: example.to_owned(), note, choice, position: None });
         }
@@ -145,6 +146,8 @@ pub(super) fn probe(choice: &Option<KeyChoice>, store: &Store) -> Probed {
         KeyChoice::Passphrase if !key::has_passphrase() => Probed::untried(SourceState::Asks),
         KeyChoice::Passphrase | KeyChoice::Environment(_) | KeyChoice::FileDescriptor(_) => {
             let what = "reading the key";
+            // Only looked at: a descriptor can be read once, and only a cache shows which
+            // passphrase is right.
             let checked = key::check(choice).map_err(|source| Error::Callback { what, source });
             Probed::of(Some(begun.elapsed()), checked.map_err(Failure::from))
         }

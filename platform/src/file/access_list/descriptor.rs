@@ -14,6 +14,7 @@ impl Descriptor {
     /// Parses the self-relative form. Returns `None` if the bytes are damaged.
     pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let control = u16::from_le_bytes(bytes.get(2..4)?.try_into().ok()?);
+        // The other form has pointers where this one has offsets.
         if bytes[0] != REVISION || control & SELF_RELATIVE == 0 {
             return None;
         }
@@ -27,6 +28,7 @@ impl Descriptor {
         };
         let entries = match part(LIST)? {
             Some(bytes) if control & LIST_PRESENT != 0 => Some(entries(bytes)?),
+            // Without the flag there is no list, whatever the offset says.
             _ => None,
         };
         Some(Self { owner, entries })

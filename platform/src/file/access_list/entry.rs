@@ -18,6 +18,7 @@ impl Entry {
     pub(super) fn parse(bytes: &[u8]) -> Option<(Self, usize)> {
         let (kind, flags) = (*bytes.first()?, *bytes.get(1)?);
         let size = usize::from(u16::from_le_bytes(bytes.get(2..4)?.try_into().ok()?));
+        // `None` too if the size is smaller than this head, so that a reader always moves on.
         let body = bytes.get(4..size)?;
         let entry = match kind {
             _ if flags & INHERIT_ONLY != 0 => Self::Idle,

@@ -52,6 +52,7 @@ fn narrowing(path: &str, user: &Sid, kind: Kind, others: &[Sid]) -> String {
     let mut line = format!("icacls {path} /inheritance:r");
     if !others.is_empty() {
         line.push_str(" /remove:g");
+        // `*` begins an identifier for icacls. Names of groups differ by the language of Windows.
         others.iter().for_each(|who| line.push_str(&format!(" \"*{who}\"")));
     }
     line.push_str(" /grant:r");

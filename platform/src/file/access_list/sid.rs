@@ -19,6 +19,7 @@ impl Sid {
     /// Builds an identifier whose authority is below 256.
     pub(crate) fn of(authority: u8, parts: &[u32]) -> Self {
         let count = u8::try_from(parts.len()).expect("an identifier is short");
+        // The authority has six bytes, the most significant first; the parts are little-endian.
         let mut bytes = vec![REVISION, count, 0, 0, 0, 0, 0, authority];
         bytes.extend(parts.iter().flat_map(|part| part.to_le_bytes()));
         Self(bytes)
@@ -54,6 +55,7 @@ impl fmt::Display for Sid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (head, parts) = self.0.split_at(HEAD);
         let authority = head[2..].iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        // [MS-DTYP] 2.4.2.1: hexadecimal only where 32 bits are not enough.
         if authority <= u64::from(u32::MAX) {
             write!(f, "S-1-{authority}")?;
         } else {

@@ -50,6 +50,7 @@ fn is_own(gid: u32, uid: u32, users: &str) -> io::Result<bool> {
         return Ok(false);
     }
     let user = user_name(uid)?;
+    // A group that is not in the database has no members, and only its number tells whose it is.
     let Some(group) = group(gid)? else { return Ok(gid == uid) };
     let is_users = gid == uid || gid == ROOT || user.as_ref() == Some(&group.name);
     let is_alone = group.members.iter().all(|member| {
@@ -141,6 +142,7 @@ fn with_room<T>(mut look: impl FnMut(&mut [c_char]) -> io::Result<T>) -> io::Res
 fn is_first_group_of_another(gid: u32, uid: u32, users: &str) -> io::Result<bool> {
     let users = fs::read(users)?;
     Ok(String::from_utf8_lossy(&users).lines().any(|line| {
+        // passwd(5): name, password, user id, group id.
         let mut fields = line.split(':').skip(2);
         let mut number = || fields.next().and_then(|field| field.parse::<u32>().ok());
         let (their_uid, their_gid) = (number(), number());

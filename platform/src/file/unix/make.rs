@@ -28,6 +28,7 @@ pub(super) fn make_folder(path: &Path, parents: Parents) -> Result<(), FileError
     }
     let stat = retry_on_intr(|| rustix::fs::fstat(&folder))
         .map_err(|errno| FileError::from_io("look at", &at, errno.into()))?;
+    // Judged by the open folder, in which the new ones are then created.
     check::may_make_in(&at, &stat)?;
     while let Some(name) = missing.pop() {
         at.push(&name);
@@ -82,6 +83,7 @@ fn make_one(folder: &OwnedFd, name: &OsString, path: &Path) -> Result<OwnedFd, F
     let failed = |errno: Errno| FileError::from_io("create", path, errno.into());
     match retry_on_intr(|| rustix::fs::mkdirat(folder, name, Mode::RWXU)) {
         Ok(()) => widen_to_owner(folder, name).map_err(failed)?,
+        // Opened below without following a link, in case that is what exists.
         Err(Errno::EXIST) => {}
         Err(errno) => return Err(failed(errno)),
     }

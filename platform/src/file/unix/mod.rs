@@ -42,6 +42,7 @@ impl Directory {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | follow;
         let descriptor = match retry_on_intr(|| rustix::fs::open(path, flags, Mode::empty())) {
             Ok(descriptor) => descriptor,
+            // `NOFOLLOW` makes a dangling link an error of its own, so here nothing is at the path.
             Err(Errno::NOENT) if place == Trust::Private => return Ok(None),
             Err(Errno::NOENT) => return dangling_or_absent(path),
             Err(errno) => return Err(check::explain("open", path, errno, true)),
@@ -182,6 +183,8 @@ impl Directory {
         if self.stat(name)?.is_none() {
             return Ok(false);
         }
+        // The folder's mode decides, not the file's. `EACCESS`: for the effective user, as
+        // unlink(2) does.
         let may = Access::WRITE_OK | Access::EXEC_OK;
         let folder = &self.descriptor;
         retry_on_intr(|| rustix::fs::accessat(folder, ".", may, AtFlags::EACCESS))?;
@@ -213,6 +216,7 @@ impl Directory {
     pub(crate) fn rename_new(&self, from: &str, to: &str) -> io::Result<()> {
         let folder = &self.descriptor;
         match retry_on_intr(|| disk::rename_no_replace(folder, from, to)) {
+            // The kernel or the file system cannot rename without replacing.
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
             result => return Ok(result?),
         }
@@ -266,6 +270,7 @@ impl Directory {
             let same = |other: rustix::fs::Stat| Identity::new(&other) == Identity::new(stat);
             let temporary = self.stat(&format!("{name}.tmp")).ok().flatten();
             if stat.st_nlink == 2 && temporary.is_some_and(same) {
+                // The second link is a creator's own, so the file is judged as if it had one.
                 let mut single = *stat;
                 single.st_nlink = 1;
                 return check::file(path, &single, place);

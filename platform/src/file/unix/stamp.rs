@@ -59,6 +59,8 @@ impl FileStamp {
 
     pub(crate) fn at(path: &Path) -> io::Result<Option<Self>> {
         match retry_on_intr(|| rustix::fs::lstat(path)) {
+            // Nothing is open, so nothing keeps the inode; it is only compared with a stamp that
+            // does.
             Ok(stat) => Ok(Some(Self::new(&stat, None))),
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(errno.into()),

@@ -26,6 +26,7 @@ use super::{
 
 /// The user that this thread acts as, including impersonation.
 pub(super) fn user() -> io::Result<Sid> {
+    // `TOKEN_USER` and the longest SID, of 68 bytes, fit in; numbers give it the alignment.
     let mut buffer = [0_u64; 32];
     let (mut needed, size) = (0, size_of_val(&buffer) as u32);
     let token = EFFECTIVE_TOKEN as HANDLE;
@@ -40,7 +41,7 @@ pub(super) fn user() -> io::Result<Sid> {
     // SAFETY: the call succeeded, so the buffer, which is aligned for it, begins with this
     // structure.
     let found = unsafe { &*buffer.as_ptr().cast::<TOKEN_USER>() };
-    // SAFETY: its identifier is a valid one that lies in the same buffer, as long as it says.
+    // SAFETY: its identifier is a valid one inside the same buffer, as long as it says.
     let sid = unsafe {
         let sid = found.User.Sid;
         slice::from_raw_parts(sid.cast::<u8>(), GetLengthSid(sid) as usize)
@@ -66,6 +67,7 @@ pub(super) fn descriptor(file: &File) -> io::Result<Descriptor> {
         }
         let error = io::Error::last_os_error();
         let too_small = error.raw_os_error() == Some(ERROR_INSUFFICIENT_BUFFER.cast_signed());
+        // Without a larger size the same call would fail for ever.
         if !too_small || needed <= size {
             return Err(error);
         }

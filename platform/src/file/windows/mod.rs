@@ -307,6 +307,7 @@ pub(crate) fn keep_open(file: Option<File>) -> Option<File> {
 fn make_folder(path: &Path, parents: Parents) -> Result<(), FileError> {
     let parent = path.parent().unwrap_or(path);
     match access::create_folder(path) {
+        // A parent is missing, and is made below if that was requested.
         Err(error) if error.kind() == ErrorKind::NotFound => {}
         made => return made_or_there(path, made),
     }
@@ -341,6 +342,8 @@ fn patiently<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
                 if began.get_or_insert_with(Instant::now).elapsed() >= PATIENCE {
                     return Err(error);
                 }
+                // Random enough for a pause, without asking the system: the keys of the hash are
+                // random.
                 let jitter = RandomState::new().hash_one(0) % 1024;
                 // The factor is between 0.5 and 1.5.
                 thread::sleep(mean.mul_f64(0.5 + jitter as f64 / 1024.0));

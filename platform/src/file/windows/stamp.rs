@@ -92,6 +92,7 @@ impl Identity {
 fn look_at(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.access_mode(FILE_READ_ATTRIBUTES);
+    // Windows opens a folder only with `BACKUP_SEMANTICS`.
     options.custom_flags(FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT);
     options.open(path)
 }

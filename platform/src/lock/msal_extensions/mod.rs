@@ -91,12 +91,14 @@ impl MsalExtensions {
 
     pub(super) fn acquire(self: &Arc<Self>, wait: &Wait<'_>) -> Result<Held, LockError> {
         if self.path.file_name() != Some(self.name.as_ref()) {
+            // The lossy name is another file, and a lock on that would exclude nobody.
             let source = ErrorKind::InvalidFilename.into();
             let (operation, path) = ("use a name that is no Unicode", self.path.clone());
             return Err(FileError::Io { operation, path, source }.into());
         }
         let missing = || FileError::MissingParent { path: self.folder.clone() };
         let folder = Folder::open_in(&self.folder, Trust::Shared)?.ok_or_else(missing)?;
+        // Not waited for: in a forked child this mutex may stay locked for ever.
         let gap = self.yielding.try_lock().map(|yielding| yielding.gap(Instant::now()));
         // Leaves the lock to peers first if this process has used it often; see `Yield`.
         if let Ok(gap) = gap.map(|gap| gap.min(wait.timeout))
@@ -151,6 +153,7 @@ impl MsalExtensions {
             return Ok(Look::Held);
         };
         if !watched.is_there(folder, &self.name)? {
+            // `watch` stays empty, so the next look tries to create the file.
             return Ok(Look::Released);
         }
         let stale = watched.is_stale(here, now);

@@ -53,6 +53,7 @@ impl Locked {
     /// Removes the file while it is locked. A process that locks it next sees that its name is
     /// gone.
     pub(super) fn release(self, folder: &Folder, name: &str) {
+        // A peer that took the lock from this process has a file of its own there.
         if self.is_at(folder, name).unwrap_or(false) {
             folder.remove_presence_file(name);
         }

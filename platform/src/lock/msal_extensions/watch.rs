@@ -25,6 +25,7 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(sight: Sight, now: Instant) -> Self {
+        // If it cannot be read now, a later content counts as a change.
         let content = sight.content().unwrap_or_default();
         Self { sight, content, seen: now, unlocked: None }
     }

@@ -66,6 +66,7 @@ impl Sight {
         let path = folder.path().join(name);
         let Some(stamp) = stamp(&path)? else { return Ok(None) };
         let Some(identity) = folder.identity_at(name)? else { return Ok(None) };
+        // A folder of its own, because a watch outlives the call that begins it.
         let Some(folder) = Folder::open_shared(folder.path())? else { return Ok(None) };
         Ok(Some(Self { folder, name: name.to_owned(), path, stamp, identity, claim: None }))
     }

@@ -10,6 +10,7 @@ use crate::sync::ForkLock;
 
 /// The boot id, a new one at each system start: random(4).
 pub(in super::super) fn boot_id() -> Option<String> {
+    // Read once: no process outlives a boot.
     static ID: ForkLock<Option<String>> = ForkLock::new(None);
     let known = ID.read().clone();
     known.or_else(|| {
@@ -30,6 +31,7 @@ pub(in super::super) fn host_name() -> Option<String> {
 }
 
 pub(in super::super) fn look_up(pid: u32) -> Process {
+    // By a signal first: `/proc` may belong to another namespace, or be missing.
     if super::is_absent(pid) {
         return Process::Absent;
     }
@@ -41,6 +43,7 @@ pub(in super::super) fn look_up(pid: u32) -> Process {
     if is_zombie(pid) {
         return Process::Absent;
     }
+    // This name is cut to 15 bytes, so the path of the program counts as well.
     let mut names = vec![command];
     if let Ok(program) = fs::read_link(format!("/proc/{pid}/exe")) {
         names.extend(names_of_path(&program.to_string_lossy()));
@@ -49,6 +52,7 @@ pub(in super::super) fn look_up(pid: u32) -> Process {
     if is_child_of_multiprocessing(&arguments) {
         return Process::Unknown;
     }
+    // Of an interpreter only the arguments tell which script it runs.
     for argument in arguments.split(|byte| *byte == 0) {
         names.extend(names_of_path(&String::from_utf8_lossy(argument)));
     }
@@ -116,9 +120,11 @@ pub(in super::super) fn locker(file: &File, noted: Option<u32>) -> Option<u32> {
 /// held by a process of this namespace.
 fn flock(line: &str) -> Option<(u32, &str)> {
     let mut words = line.split_ascii_whitespace().skip(1);
+    // `1: FLOCK ADVISORY WRITE 42 08:01:1234 0 EOF`; a waiter's line has `->` before `FLOCK`.
     if words.next()? != "FLOCK" {
         return None;
     }
+    // 0 stands for a process of another namespace.
     let pid = words.nth(2)?.parse().ok().filter(|pid| *pid != 0)?;
     Some((pid, words.next()?))
 }
@@ -137,6 +143,7 @@ fn is_zombie(pid: u32) -> bool {
 }
 
 fn state(pid: u32) -> Option<char> {
+    // From the last bracket on: the program's name may contain any text, and brackets too.
     read(&format!("/proc/{pid}/stat"))?.rsplit_once(") ")?.1.chars().next()
 }
 

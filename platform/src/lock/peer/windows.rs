@@ -27,6 +27,7 @@ pub(in super::super) fn look_up(pid: u32) -> Process {
     let mut code = 0;
     // SAFETY: `process` keeps the handle open during the call, and the code may be written to.
     let done = unsafe { GetExitCodeProcess(process.as_raw_handle(), &mut code) };
+    // A program that exits with this very code is taken for a running one, and waited for.
     let ended = done != 0 && code != STILL_ACTIVE.cast_unsigned();
     if ended { Process::Absent } else { Process::Unknown }
 }

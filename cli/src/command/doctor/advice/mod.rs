@@ -82,6 +82,7 @@ impl Where {
 
 fn fill(line: &str, environment: &Environment) -> String {
     let installer = environment.around.installer.unwrap_or("install:");
+    // Debian has the session bus in a package of its own.
     let packages = match installer.contains("apt") {
         true => "gnome-keyring dbus-user-session",
         false => "gnome-keyring",
