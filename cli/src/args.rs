@@ -11,10 +11,10 @@ use tokenkeep_platform::text::{command_word, shown, shown_path};
 
 use crate::descriptor::Descriptor;
 
-/// Keeps OAuth sign-ins: adds them, prints tokens, says what protects them.
+/// Keep OAuth sign-ins, print tokens, and show what protects them
 ///
-/// Exit codes: 0 done, 1 failed, 2 wrong usage, 3 nothing there (sign in), 4 vault locked, missing
-/// or silent, 5 lock timeout, 6 cache unreadable, too large, unsafe or of another kind, or a token
+/// Exit codes: 0 done; 1 failed; 2 wrong usage; 3 nothing there, sign in; 4 vault locked, missing
+/// or silent; 5 lock timeout; 6 cache unreadable, too large, unsafe or of another kind, or a token
 /// that is not printed.
 #[derive(Debug, Parser)]
 #[command(name = "tokenkeep", version, max_term_width = 100)]
@@ -57,41 +57,45 @@ pub(crate) enum Misuse {
 /// Which cache is meant and what opens it.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Store {
-    /// The store's name
+    /// Name of the cache
+    ///
+    /// A sealed cache is kept in a folder of this name, unless --cache names another folder. It
+    /// opens only under the name that it was made with.
     #[arg(long, global = true, value_name = "NAME", default_value = NAME)]
     pub(crate) name: String,
 
-    /// Path of the cache: a folder (sealed), a file (plaintext), or the location passed to
-    /// msal-extensions
+    /// Folder of a sealed cache, file of a plaintext cache, or location of an msal-extensions cache
     ///
-    /// The location of an msal-extensions cache is the text that Python gives to
-    /// build_encrypted_persistence. Give it letter by letter: it names the vault's item.
+    /// The location is the text that a Python program passes to build_encrypted_persistence. Give
+    /// exactly the same text, because it names the item in the vault.
     #[arg(long, global = true, value_name = "PATH")]
     pub(crate) cache: Option<PathBuf>,
 
-    /// How the cache is kept
+    /// Kind of the cache
     #[arg(long = "store", global = true, value_name = "KIND", default_value = "sealed")]
     pub(crate) layout: Layout,
 
-    /// Where the key of a sealed cache is: vault, kernel, dpapi, env:NAME, fd:N, passphrase or
+    /// Source of a sealed cache's key: vault, kernel, dpapi, env:NAME, fd:N, passphrase or
     /// file:PATH
     ///
-    /// Without it, the operating system's vault (on Windows, dpapi where there is none). Repeat it
-    /// for an order: a new cache takes the first that exists here, and keeps to it from then on.
+    /// The default is the operating system's vault, and on Windows dpapi if there is no vault.
+    /// Repeat the option to list several sources. A new cache takes the first that exists here, and
+    /// keeps to it.
     ///
-    /// kernel is the user's keyring in the Linux kernel, gone after a reboot; dpapi a key file
-    /// beside the cache that Windows encrypts.
+    /// kernel is the user's keyring in the Linux kernel, gone after a reboot. dpapi is a key file
+    /// beside the cache that Windows encrypts. file:PATH is a key file, which is made with a new
+    /// cache.
     ///
-    /// env and fd give 32 bytes as 64 hexadecimal digits or in base64. A descriptor is read once,
-    /// to its end, which has to come within 10 s; on Windows there are none. A passphrase is asked
-    /// for on the terminal, or taken from TOKENKEEP_PASSPHRASE. file:PATH makes the key file if the
-    /// cache does not exist yet.
+    /// env:NAME and fd:N give 32 bytes, as 64 hexadecimal digits or in base64. A descriptor is read
+    /// once, to its end, which must come within 10 s. Windows has no descriptors.
+    ///
+    /// passphrase is asked for on the terminal, or taken from TOKENKEEP_PASSPHRASE.
     #[arg(long = "key", global = true, value_name = "SOURCE")]
     pub(crate) keys: Vec<KeyChoice>,
 
-    /// Let the vault ask you something, and wait this many seconds for the answer
+    /// Allow the vault to prompt, and wait up to SECONDS for the answer
     ///
-    /// With doctor, also let the terminal ask for the passphrase.
+    /// With doctor, the passphrase may be asked for on the terminal, too.
     #[arg(long, global = true, value_name = "SECONDS",
         value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub(crate) allow_prompt: Option<u64>,
@@ -122,13 +126,12 @@ const NAME: &str = "tokenkeep";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Layout {
-    /// Encrypted, with the key elsewhere
+    /// Encrypted; the key is kept elsewhere
     Sealed,
-    /// Readable by anyone who can read the file
+    /// Not encrypted; needs --cache
     Plaintext,
-    /// Shared with programs in other languages, such as Python's msal-extensions: the cache itself
-    /// is in the vault, on Windows in a file that Windows encrypts. It needs --cache and takes no
-    /// --key
+    /// Shared with Python's msal-extensions: an item of the vault, on Windows an encrypted file;
+    /// needs --cache and takes no --key
     MsalExtensions,
 }
 
@@ -216,85 +219,91 @@ fn key_id(text: &str) -> Result<String, String> {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Who is signed in
+    /// List the accounts that are signed in
     Accounts,
-    /// Keep one sign-in event, read as JSON from standard input
+    /// Add one sign-in event, read as JSON from standard input
     ///
-    /// An event says who asked and what the provider answered, in the shape of msal's
-    /// TokenCache.add. The provider's answer goes under "response" as it came. An account comes
-    /// from its id_token or client_info; where it has neither, from "account", an id of your own
-    /// choice that is the same at each sign-in. "username" is the name to show; without "account"
-    /// it is the id, too.
+    /// An event says who asked and what the provider answered, in the form of msal's
+    /// TokenCache.add. The provider's response goes under "response", unchanged. The account comes
+    /// from its id_token or client_info. If it has neither, "account" gives the account: an id of
+    /// your choice that is the same at each sign-in. "username" is the name to show. Without
+    /// "account" it is the id as well.
     #[command(after_help = EVENT)]
     Add,
-    /// Remove the cache, its key, what was set aside and temporary files
+    /// Remove the cache, its key and temporary files
     ///
-    /// A Python that runs and shares the cache does not notice: it keeps what it has in memory and
-    /// writes that back with its next change. `sign-out --everywhere` is noticed.
+    /// Caches that were set aside, with names that begin with `cache.quarantine-`, are removed too.
+    ///
+    /// A running Python program that shares the cache does not notice. It keeps its copy in memory,
+    /// and writes it back with its next change. It notices `sign-out --everywhere`.
     Clear {
-        /// Even if it cannot be read or its key is out of reach: every sign-in is given up
+        /// Remove the cache even if it cannot be read or its key is out of reach
+        ///
+        /// Every sign-in is given up. A key that is out of reach stays where it is.
         #[arg(long)]
         unreadable: bool,
     },
-    /// What protects this cache, which key sources work here, which not, why, and what to do
+    /// Show what protects the cache, which key sources work here, and how to fix what does not
     ///
-    /// Each vault makes a round trip with a random item that is removed again; only a kill in the
-    /// middle, or a vault that falls silent then, can leave it, labelled "tokenkeep: a test, safe
-    /// to delete". Nothing is asked for without --allow-prompt. Then the answer comes within 5 s,
-    /// or within 30 s where a passphrase has to be turned into a key. A cache that does not exist
-    /// is not made.
+    /// Each vault makes a round trip with a random test item, which is removed again. A kill in the
+    /// middle, or a vault that falls silent then, may leave the item. Its label is "tokenkeep: a
+    /// test, safe to delete". A cache that does not exist is not made.
     ///
-    /// The exit code is about this cache alone: 0 if it works, if a new one could be made, or if
-    /// only its passphrase was not asked for; else what another command would end with, such as 4
-    /// for its vault. Other key sources that do not work do not count.
+    /// Nothing is asked for without --allow-prompt. The answer then comes within 5 s, or within
+    /// 30 s if a key must be derived from a passphrase.
     ///
-    /// A key that no cache names is shown where its item says for which folder it was made, and
-    /// that folder can be read.
+    /// The exit code is about this cache alone. It is 0 if the cache works, if a new one could be
+    /// made, or if only its passphrase was not asked for. Otherwise it is the code of another
+    /// command on this cache, such as 4 for its vault. Other key sources do not count.
+    ///
+    /// A key that no cache names is listed if its item names a folder and that folder can be read.
     #[command(after_help = DOCTOR)]
     Doctor {
-        /// Remove the key with this identifier, if no cache in the folder that it was made for
-        /// names it
+        /// Remove the key with this identifier if no cache names it
+        ///
+        /// The folder that the key was made for must be readable, and no file there may name the
+        /// key.
         #[arg(long, value_name = "ID", value_parser = key_id)]
         remove_key: Option<String>,
     },
     /// Print the cache as MSAL JSON
     Export {
-        /// Really print every token
+        /// Confirm that every token is printed in plain text
         #[arg(long)]
         reveal_secrets: bool,
     },
-    /// Take over what a cache in MSAL JSON has, and lose nothing that is newer here
+    /// Merge a cache in MSAL JSON into this one; newer entries here stay
     ///
     /// The JSON is what `export` prints, and what MSAL's SerializableTokenCache and plain text
-    /// caches have. It is read from standard input, from a file, or from where Python keeps it, and
-    /// is not changed.
+    /// caches have. It is read from standard input, from a file, or from where Python keeps it. The
+    /// source is not changed.
     ///
-    /// An entry takes the place of an older one with the same account, client, tenant and scopes.
-    /// Of two refresh tokens the one that was written later is newer, of two access tokens the one
-    /// that was cached later or expires later, of two ID tokens the one that was issued later;
-    /// where no time decides, what is imported stays. Importing twice changes nothing. What was
-    /// signed out here since comes back with an old export.
+    /// An entry replaces an older one with the same account, client, tenant and scopes. Of two
+    /// refresh tokens, the one that was written later is newer. Of two access tokens, it is the one
+    /// that was cached later, or else expires later. Of two ID tokens, it is the one that was
+    /// issued later. If no time decides, the imported entry stays. A second import changes nothing.
+    /// An old export brings back what was signed out here since.
     ///
-    /// It tells for each kind of entry how many were imported, how many are outdated because newer
-    /// ones are here, and how many are unchanged. A source that keeps nothing ends with exit code 3.
+    /// The output says for each kind of entry how many were imported, how many are outdated because
+    /// newer ones are here, and how many are unchanged. An empty source ends with exit code 3.
     #[command(after_help = IMPORT)]
     Import(Import),
-    /// Every entry with its scopes, client and expiry; secrets hidden
+    /// List every entry with its scopes, client and expiry, without its secret
     List {
-        /// Show the secrets too
+        /// Show the secrets, too
         #[arg(long)]
         reveal_secrets: bool,
     },
-    /// Sign one account out
+    /// Sign an account out
     ///
-    /// If the account has tokens and the client has none of them, nothing is changed and the exit
-    /// code is 3. An account without any token is removed for any client. Where no account is
-    /// signed in, tokens that belong to none are removed.
+    /// If the account has tokens and none of them is the client's, nothing changes and the exit
+    /// code is 3. An account without tokens is removed for any client. If no account is named and
+    /// none is signed in, tokens that belong to no account are removed.
     SignOut(SignOut),
     /// Print a valid access token
     ///
-    /// A token that is empty or has other characters than printable ASCII is not printed; the exit
-    /// code is 6.
+    /// A token that is empty or has characters other than printable ASCII is not printed. The exit
+    /// code is then 6.
     Token(Token),
 }
 
@@ -311,18 +320,19 @@ impl Command {
 
 #[derive(Args, Debug)]
 pub(crate) struct Import {
-    /// A file with MSAL JSON; without it, or with `-`, standard input
+    /// File with MSAL JSON; standard input if it is `-` or absent
     #[arg(value_name = "FILE", conflicts_with = "from_python")]
     pub(crate) file: Option<PathBuf>,
 
-    /// Read what build_encrypted_persistence of Python's msal-extensions keeps at this location
+    /// Import what Python's msal-extensions keeps at LOCATION
     ///
-    /// That is an item of the Secret Service or the Keychain, on Windows a file under DPAPI. Give
-    /// the location letter by letter as the Python program does, for it names the item.
+    /// LOCATION is the text that the Python program passes to build_encrypted_persistence. Give
+    /// exactly the same text, because it names the item. The cache is an item of the Secret Service
+    /// or the Keychain, and on Windows a file under DPAPI.
     #[arg(long, value_name = "LOCATION")]
     pub(crate) from_python: Option<PathBuf>,
 
-    /// The location is a file in plain text, as Python's FilePersistence keeps it
+    /// Read LOCATION as a file in plain text, as Python's FilePersistence writes it
     #[arg(long, requires = "from_python", conflicts_with = "file")]
     pub(crate) plaintext: bool,
 }
@@ -337,18 +347,18 @@ impl Import {
 /// Which account.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Whom {
-    /// User name or id of the account; may be left out if there is only one
+    /// User name or id of the account; optional if there is only one
     ///
-    /// A name that fits several accounts is refused, and each of them is listed with the options
-    /// that mean it alone.
+    /// A name that fits several accounts is refused. The error lists each of them with the options
+    /// that select it alone.
     #[arg(long, value_name = "USERNAME|ID")]
     pub(crate) account: Option<String>,
 
-    /// Home account id of the account, where --account would mean a user name, too
+    /// Home account id of the account, if --account would match a user name as well
     #[arg(long, value_name = "ID", conflicts_with = "account")]
     pub(crate) account_id: Option<String>,
 
-    /// The authority's address, host and tenant if it has one; may be left out if one fits
+    /// Address of the authority, with its tenant if it has one; optional if only one fits
     #[arg(long, value_name = "URL")]
     pub(crate) authority: Option<String>,
 }
@@ -370,7 +380,7 @@ pub(crate) struct SignOut {
     #[command(flatten)]
     pub(crate) whom: Whom,
 
-    /// Instead of an account, the tokens that belong to none, such as those of an app
+    /// Remove the tokens that belong to no account, such as those of an app
     #[arg(long, conflicts_with_all = ["account", "account_id", "authority"])]
     pub(crate) no_account: bool,
 
@@ -381,29 +391,33 @@ pub(crate) struct SignOut {
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
 pub(crate) struct SignOutScope {
-    /// Of this client alone; other clients keep their refresh tokens
+    /// Sign out of this client only; other clients keep their refresh tokens
     #[arg(long, value_name = "ID")]
     pub(crate) client_id: Option<String>,
 
-    /// Of every client
+    /// Sign out of every client
     #[arg(long)]
     pub(crate) everywhere: bool,
 }
 
 #[derive(Args, Debug)]
 pub(crate) struct Token {
-    /// The client that the token was issued to
+    /// Client id that the token was issued to
     #[arg(long, value_name = "ID")]
     pub(crate) client_id: String,
 
-    /// A scope that the token must have; repeat it for more. Without it any token will do
+    /// Scope that the token must have; repeat the option for more
+    ///
+    /// Without it, any token of the client will do.
     #[arg(long, value_name = "SCOPE", num_args = 1..)]
     pub(crate) scope: Vec<String>,
 
     #[command(flatten)]
     pub(crate) whom: Whom,
 
-    /// The client's own token, which it got with its own credentials and for no user
+    /// Print the client's own token, which belongs to no user
+    ///
+    /// The client got it with its own credentials.
     #[arg(long, conflicts_with_all = ["account", "account_id"])]
     pub(crate) app: bool,
 }
@@ -423,18 +437,18 @@ With --json:
   protection     what guards the cache"#;
 
 const DOCTOR: &str = r#"With --json:
-  cache          name, place, state (works, new, not_asked, fails), protection, encrypted, accounts,
-                 key_in_use, key_of_a_new_cache, order (as typed after --key), problem;
-                 of an msal-extensions or plain text cache also lock_file (path, there, holder, left_behind,
-                 stopped), of an msal-extensions cache also vault (name, works), signal_file (path, there) and
-                 item (kind, there, and collection, schema, attributes, label; or service, account;
-                 or path)
-  key_sources    kind, source (as typed after --key), state (works, fails, silent, asks, not_named,
-                 not_on_this_system), works, position (in the order, from 1), in_use,
-                 milliseconds, note, problem
-  environment    system, wsl, ssh, container, display, session_bus_address, session_bus,
-                 runtime_folder, provider, provider_process, installed_providers
-  left_over_keys source (as typed after --key), id, store, folder of each key that no cache names; null
-                 where no vault can list its keys
-  milliseconds   of the whole
+  cache           name, place, state (works, new, not_asked, fails), protection, encrypted,
+                  accounts, key_in_use, key_of_a_new_cache, order (as typed after --key), problem;
+                  of a cache in plain text also lock_file (path, there, holder, left_behind,
+                  stopped); of an msal-extensions cache also lock_file, vault (name, works),
+                  signal_file (path, there) and item (kind, there, and collection, schema,
+                  attributes, label; or service, account; or path)
+  key_sources     kind, source (as typed after --key), state (works, fails, silent, asks,
+                  not_named, not_on_this_system), works, position (in the order, from 1), in_use,
+                  milliseconds, note, problem
+  environment     system, wsl, ssh, container, display, session_bus_address, session_bus,
+                  runtime_folder, provider, provider_process, installed_providers
+  left_over_keys  source (as typed after --key), id, store and folder of each key that no cache
+                  names; null if no vault can list its keys
+  milliseconds    of the whole report
 A problem has what, because (a list) and next_step."#;
