@@ -157,7 +157,11 @@ pub enum Error {
     },
     /// Other processes held the lock for the whole time, or another thread of this program was at
     /// work.
-    #[error("`{}` was still locked after {waited:?} by {}", shown_path(path), shown(holder.as_deref().unwrap_or("a process that is not known, or that has ended")))]
+    #[error(
+        "`{}` was still locked after {waited:?} by {}",
+        shown_path(path),
+        shown(holder.as_deref().unwrap_or("a process that is not known, or that has ended"))
+    )]
     LockTimeout {
         /// The file that was locked: the lock file, or the queue in front of it if the lock was
         /// free.
@@ -420,7 +424,8 @@ impl Error {
             Self::MissingParent { .. } => "create the folder, or name another one",
             Self::Mounted { .. } => "mount the file's folder as a whole, or name another file",
             Self::Nested => {
-                "in a transaction, use the cache that its closure was given; in a callback, use none"
+                "in a transaction, use the cache that its closure was given; in a callback, use \
+                 none"
             }
             Self::NoSpace { .. } => "make room, then save again",
             Self::NoThread { .. } => "let other calls end, then try again",

@@ -106,8 +106,11 @@ fn key_in(description: &str, text: &[u8]) -> Result<Secret, Failed> {
     let key = std::str::from_utf8(text).ok().and_then(|text| decode(text.trim()));
     key.ok_or_else(|| {
         let found = if text.is_empty() { "is empty, not" } else { "is not" };
-        format!("{description} {found} 32 bytes in hexadecimal or base64; `openssl rand -hex 32` makes such a key")
-            .into()
+        format!(
+            "{description} {found} 32 bytes in hexadecimal or base64; `openssl rand -hex 32` makes \
+             such a key"
+        )
+        .into()
     })
 }
 

@@ -39,7 +39,9 @@ pub(crate) fn meant(typed: &Store, command: &Command) -> Result<Store, Failure> 
     if store.layout == Layout::MsalExtensions {
         if !store.keys.is_empty() {
             return Err(Failure::Usage(
-                "an msal-extensions cache has no key of its own: the vault stores the cache itself; leave --key out".into(),
+                "an msal-extensions cache has no key of its own: the vault stores the cache itself; \
+             leave --key out"
+                .into(),
             ));
         }
         location(&store)?;
@@ -155,8 +157,8 @@ pub(crate) fn builder(store: &Store) -> SealedPersistenceBuilder {
 fn location(store: &Store) -> Result<&Path, Failure> {
     store.cache.as_deref().ok_or_else(|| {
         Failure::Usage(
-            "an msal-extensions cache has no default location; give it with --cache LOCATION, as its other \
-             programs have it"
+            "an msal-extensions cache has no default location; give it with --cache LOCATION, as \
+             its other programs have it"
                 .into(),
         )
     })

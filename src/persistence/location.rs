@@ -44,8 +44,8 @@ pub(super) fn refuse_tilde(path: &Path) -> Result<(), Error> {
     }
     let path = shown_path(path);
     let detail = format!(
-        "`{path}` begins with `~`, which only a shell replaces by a home folder; give the full path, or \
-         `./{path}` if that is its name"
+        "`{path}` begins with `~`, which only a shell replaces by a home folder; give the full \
+         path, or `./{path}` if that is its name"
     );
     Err(Error::Invalid { detail })
 }
@@ -81,7 +81,8 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
     };
     Err(Error::Invalid {
         detail: format!(
-            "the store name {name:?} {fault}; use your program's identifier, such as com.example.mytool"
+            "the store name {name:?} {fault}; use your program's identifier, such as \
+             com.example.mytool"
         ),
     })
 }
@@ -101,28 +102,26 @@ pub(super) fn login_session_folder(name: &str) -> Result<PathBuf, Error> {
     let base = base()?;
     let Some(runtime) = base.runtime_dir() else {
         return Err(Error::Unsupported {
-            detail: "there is no folder for the login session (XDG_RUNTIME_DIR is not set to a full path); \
-                     name a folder, or keep the cache in memory"
+            detail: "there is no folder for the login session (XDG_RUNTIME_DIR is not set to a \
+                     full path); name a folder, or keep the cache in memory"
                 .into(),
         });
     };
-    let refused = |error: Error| {
-        match error {
+    let refused = |error: Error| match error {
         Error::UnsafePath { path, found, .. } => Error::UnsafePath {
             path,
             found,
-            fix: "XDG_RUNTIME_DIR has to name a folder that is this user's and closed to others (mode \
-                   0700), as a login makes it: log in again, or name a folder for the cache"
+            fix: "XDG_RUNTIME_DIR has to name a folder that is this user's and closed to others \
+                   (mode 0700), as a login makes it: log in again, or name a folder for the cache"
                 .into(),
         },
         error => error,
-    }
     };
     if Folder::open(runtime).map_err(Error::from).map_err(refused)?.is_none() {
         return Err(Error::Unsupported {
             detail: format!(
-                "`{}`, which XDG_RUNTIME_DIR names, does not exist; log in again, or name a folder for \
-                 the cache",
+                "`{}`, which XDG_RUNTIME_DIR names, does not exist; log in again, or name a folder \
+                 for the cache",
                 shown_path(runtime)
             ),
         });
@@ -147,7 +146,8 @@ fn full(folder: &Path) -> Result<&Path, Error> {
     }
     let folder = shown_path(folder);
     let detail = format!(
-        "HOME is no full path, so the cache would be kept in `{folder}`; set HOME, or {NAME_A_FOLDER}"
+        "HOME is no full path, so the cache would be kept in `{folder}`; set HOME, or \
+         {NAME_A_FOLDER}"
     );
     Err(Error::Invalid { detail })
 }

@@ -40,7 +40,8 @@ impl PassphraseParameters {
         let work = u64::from(self.memory_kib) * u64::from(self.iterations);
         if work > MAX_WORK_KIB {
             return Err(format!(
-                "the passphrase's memory times passes is {work} KiB, allowed is up to {MAX_WORK_KIB}"
+                "the passphrase's memory times passes is {work} KiB, allowed is up to \
+                 {MAX_WORK_KIB}"
             ));
         }
         Ok(())

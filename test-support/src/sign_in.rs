@@ -8,7 +8,8 @@ pub const ACCESS_TOKEN: &str = "aQx7Zk9WvBn4Ht2Lm8Rd5Yc1Uf6Gj3Ps0Ke-AT";
 /// The refresh token.
 pub const REFRESH_TOKEN: &str = "rJm3Tn8LpXs6Cv1Wq9Fz4Hb7Dy2Ng5Mk0Ra-RT";
 /// A key of 32 bytes.
-pub const KEY: [u8; 32] = *b"\xa5K\x915d\xe5\x17\xc2\x5e\x99\x08\xf7\x53R\xb0\x1dZ\xd4\x6c\x85\x2e\xfb\x35\x90G\xa8\x5b\xe1\x0ct\x95\xc3";
+pub const KEY: [u8; 32] = *b"\xa5K\x915d\xe5\x17\xc2\x5e\x99\x08\xf7\x53R\xb0\x1d\
+    Z\xd4\x6c\x85\x2e\xfb\x35\x90G\xa8\x5b\xe1\x0ct\x95\xc3";
 /// In the claims of the ID token.
 pub const NONCE: &str = "nBf4Rc6YuEw9Ti2Op7As3Dg8Hk1Lz5Xv0Qm-ID";
 /// In `client_info`; accounts are named by it.

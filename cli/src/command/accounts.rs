@@ -34,7 +34,8 @@ pub(super) fn run(cache: &PersistedTokenCache, json: bool) -> Result<(), Failure
         0 if accounts.is_empty() && !json => output::note("nobody is signed in"),
         0 => {}
         count => output::note(&format!(
-            "tokens without an account: {count} (`list` shows them, `sign-out --no-account` removes them)"
+            "tokens without an account: {count} (`list` shows them, `sign-out --no-account` removes \
+             them)"
         )),
     }
     Ok(())

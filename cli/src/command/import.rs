@@ -82,7 +82,8 @@ fn print(merged: &MergeReport) -> Result<(), Failure> {
     }
     if sections.skipped > 0 {
         output::note(&format!(
-            "sections that were left out, because another one of that name is here or they hold no entries: {}",
+            "sections that were left out, because another one of that name is here or they hold no \
+             entries: {}",
             sections.skipped
         ));
     }
@@ -137,14 +138,15 @@ fn from_python(store: &Store, location: &Path) -> Result<TokenCache, Failure> {
     };
     if is_plain && !is_there {
         return Err(Failure::Usage(format!(
-            "`{}` is a file in plain text, as Python's FilePersistence keeps it, and no encrypted cache could be read \
-             in its place; add --plaintext to read the file",
+            "`{}` is a file in plain text, as Python's FilePersistence keeps it, and no encrypted \
+             cache could be read in its place; add --plaintext to read the file",
             shown_path(&file)
         )));
     }
     if is_plain {
         output::note(&format!(
-            "note: `{}` is itself a cache in plain text, which is not the encrypted one; --plaintext reads it",
+            "note: `{}` is itself a cache in plain text, which is not the encrypted one; \
+             --plaintext reads it",
             shown_path(&file)
         ));
     }

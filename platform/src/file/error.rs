@@ -71,7 +71,8 @@ pub enum FileError {
     /// Something is mounted at the file, as when a container mounts a single file. The file can be
     /// read, but neither replaced nor removed. The old content is intact.
     #[error(
-        "could not {operation} `{}`, for something is mounted there; mount the folder that it lies in as a whole instead",
+        "could not {operation} `{}`, for something is mounted there; mount the folder that it lies \
+         in as a whole instead",
         shown_path(path)
     )]
     Mounted {

@@ -257,7 +257,11 @@ pub enum LockError {
     #[error(transparent)]
     File(#[from] FileError),
     /// Other processes or threads held the lock the whole time.
-    #[error("`{}` was still locked after {waited:?} by {}", shown_path(path), shown(holder.as_deref().unwrap_or(NOBODY_KNOWN)))]
+    #[error(
+        "`{}` was still locked after {waited:?} by {}",
+        shown_path(path),
+        shown(holder.as_deref().unwrap_or(NOBODY_KNOWN))
+    )]
     TimedOut {
         /// The file that was locked: the lock, or the queue in front of it while the lock was free.
         path: PathBuf,

@@ -39,8 +39,8 @@ pub enum ProtectError {
     /// password was reset, the profile was copied from another machine, or the shell runs as
     /// another user.
     #[error(
-        "the bytes belong to another Windows key: the password was reset, the profile copied, or this \
-         shell runs as somebody else; run as the user who signed in, or sign in again"
+        "the bytes belong to another Windows key: the password was reset, the profile copied, or \
+         this shell runs as somebody else; run as the user who signed in, or sign in again"
     )]
     OtherKey {
         /// Windows' error.

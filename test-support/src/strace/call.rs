@@ -170,7 +170,8 @@ mod tests {
     #[test]
     fn a_record_gives_names_arguments_paths_and_results() {
         let record = concat!(
-            "12  openat(AT_FDCWD<\\x2f\\x61>, \"\\x62\", O_RDWR|O_CREAT, 0600) = 3<\\x2f\\x61\\x2f\\x62>\n",
+            "12  openat(AT_FDCWD<\\x2f\\x61>, \"\\x62\", O_RDWR|O_CREAT, 0600) = \
+             3<\\x2f\\x61\\x2f\\x62>\n",
             "13 fsync(3<\\x2f\\x61> <unfinished ...>\n",
             "12 newfstatat(3<\\x2f\\x61>, \"\", {st_mode=S_IFREG|0600, ...}, AT_EMPTY_PATH) = 0\n",
             "13 <... fsync resumed>) = -1 EIO (Input/output error) (INJECTED)\n",

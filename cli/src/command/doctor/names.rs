@@ -152,7 +152,8 @@ impl ItemPlace {
                 let attributes: String =
                     attributes.iter().map(|(name, value)| format!(", {name} {value}")).collect();
                 format!(
-                    "Secret Service, collection {collection}, xdg:schema {schema}{attributes}, label {label:?}"
+                    "Secret Service, collection {collection}, xdg:schema {schema}{attributes}, \
+                     label {label:?}"
                 )
             }
         }

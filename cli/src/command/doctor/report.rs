@@ -147,7 +147,8 @@ impl CacheReport {
             CacheState::Fails => {}
             CacheState::New => output::line("  nothing is kept yet; it could be")?,
             CacheState::NotAsked => output::line(
-                "  not read: its passphrase would be asked for; set TOKENKEEP_PASSPHRASE, or give --allow-prompt 120",
+                "  not read: its passphrase would be asked for; set TOKENKEEP_PASSPHRASE, or give \
+                 --allow-prompt 120",
             )?,
             CacheState::Works => {
                 output::line(format!("  readable, accounts signed in: {accounts}"))?;
@@ -265,7 +266,8 @@ fn note(row: &Row, environment: &Environment) -> String {
     let others = match others.as_slice() {
         [] => String::new(),
         others => format!(
-            "; {} is installed too: who starts first answers, and keys made with one are not found in the other",
+            "; {} is installed too: who starts first answers, and keys made with one are not found \
+             in the other",
             others.join(", ")
         ),
     };

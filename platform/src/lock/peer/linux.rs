@@ -175,7 +175,8 @@ mod tests {
     fn a_child_of_pythons_multiprocessing_is_not_judged_by_its_arguments() {
         for (arguments, is_child) in [
             (
-                "python3\0-c\0from multiprocessing.spawn import spawn_main; …\0--multiprocessing-fork\0",
+                "python3\0-c\0from multiprocessing.spawn import spawn_main; …\0\
+                 --multiprocessing-fork\0",
                 true,
             ),
             ("python3\0-c\0from multiprocessing.forkserver import main; …\0", true),

@@ -23,7 +23,8 @@ pub(super) fn line(error: &Error, environment: &Environment) -> Option<String> {
         }
         Error::UnsafePath { fix, .. } => fix.clone(),
         Error::KeyGone { vault, .. } if is_os_vault(vault) && has_second(environment) => format!(
-            "{} is installed too; if the key was made with it, end the one that answers and start that one",
+            "{} is installed too; if the key was made with it, end the one that answers and start \
+             that one",
             environment.other_providers().join(", ")
         ),
         Error::OtherBackend { .. } => {

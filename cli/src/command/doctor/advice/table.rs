@@ -109,5 +109,5 @@ const NEW_SESSION: &str = "dbus-run-session -- bash -c 'read -rsp \"Keyring pass
      printf %s \"$P\" | gnome-keyring-daemon --unlock >/dev/null; exec bash'";
 
 const OF_A_CONTAINER: &str = "export TOKENKEEP_KEY=\"$(openssl rand -hex 32)\"; \
-     tokenkeep --key env:TOKENKEEP_KEY doctor  # keep the key outside the container; or --key kernel, \
-     where seccomp allows add_key and keyctl";
+     tokenkeep --key env:TOKENKEEP_KEY doctor  # keep the key outside the container; or \
+     --key kernel, where seccomp allows add_key and keyctl";
