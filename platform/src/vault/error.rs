@@ -36,10 +36,10 @@ pub enum VaultError {
         /// The vault's error, if there is one.
         source: Option<Source>,
     },
-    /// This user has no such vault or collection. `reason` says what is missing and how to fix it.
+    /// This user has no such vault or collection.
     #[error("{}", shown(reason))]
     Missing {
-        /// What is missing, and how to fix it.
+        /// Which part is missing, without a remedy.
         reason: String,
         /// The system's error, if there is one.
         source: Option<Source>,
@@ -65,10 +65,9 @@ pub enum VaultError {
         source: Option<Source>,
     },
     /// The vault's service or the bus to it is not running, or the bus belongs to another user.
-    /// `reason` names it and says how to start it.
     #[error("{}", shown(reason))]
     ServiceMissing {
-        /// What is not running, and how to fix it.
+        /// What is not running, or whose bus it is, without a remedy.
         reason: String,
         /// The system's error, if there is one.
         source: Option<Source>,

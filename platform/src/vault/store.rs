@@ -18,8 +18,7 @@ struct Brought(Arc<CredentialStore>);
 impl Entries for Brought {
     fn entry(&mut self, collection: &Collection, item: &Item) -> Result<Entry, VaultError> {
         if *collection != Collection::Default {
-            let reason =
-                "a credential store of the program has one collection alone; use the default";
+            let reason = "a credential store of the program has only the default collection";
             return Err(VaultError::Missing { reason: reason.into(), source: None });
         }
         self.0.build(&item.service, &item.account, None).map_err(|error| self.error(error))

@@ -22,10 +22,7 @@ pub(super) fn connect(until: Instant) -> Result<(UnixStream, String), Fault> {
     let Some(list) = std::env::var_os(VARIABLE).filter(|list| !list.is_empty()) else {
         return reach(&Address::of_login(), until).map_err(|failure| match failure {
             Failure::Unreachable { socket, source } => missing(
-                format!(
-                    "{VARIABLE} is not set and no session bus answers at {socket}; log in with a \
-                     desktop session, or start the program under `dbus-run-session`"
-                ),
+                format!("{VARIABLE} is not set and no session bus answers at {socket}"),
                 Some(source),
             ),
             other => other.into(),
@@ -53,8 +50,7 @@ fn reach(address: &Address, until: Instant) -> Result<(UnixStream, String), Fail
     if let Some(owner) = owner::of_another(&stream).map_err(unreachable)? {
         return Err(Failure::Refused {
             reason: format!(
-                "the bus at {socket} belongs to {owner} and not to this user; nothing was sent to \
-                 it. Log in with a desktop session, or start the program under `dbus-run-session`"
+                "the bus at {socket} belongs to {owner} and not to this user; nothing was sent to it"
             ),
         });
     }
@@ -63,7 +59,7 @@ fn reach(address: &Address, until: Instant) -> Result<(UnixStream, String), Fail
         return Err(Failure::Refused {
             reason: format!(
                 "the bus at {socket} is not the one that {VARIABLE} names, but a later one; nothing \
-                 was sent to it. Log in again, or start the program under `dbus-run-session`"
+                 was sent to it"
             ),
         });
     }
@@ -95,10 +91,7 @@ fn missing(reason: String, source: Option<io::Error>) -> Fault {
 }
 
 fn not_there() -> String {
-    format!(
-        "no session bus answers at the address in {VARIABLE}; start one, for instance with \
-         `dbus-run-session`"
-    )
+    format!("no session bus answers at the address in {VARIABLE}")
 }
 
 /// One address of a bus:

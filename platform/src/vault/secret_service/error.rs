@@ -194,8 +194,7 @@ fn kind(name: &str) -> Kind {
     }
 }
 
-const NO_SERVICE: &str = "no secret service is on the session bus; install and start one, for instance \
-                          gnome-keyring, KWallet or KeePassXC";
+const NO_SERVICE: &str = "no secret service is on the session bus";
 
 #[cfg(test)]
 mod tests {

@@ -83,10 +83,7 @@ impl Link {
         if path.as_str() != NOTHING {
             return Ok(path);
         }
-        let reason = format!(
-            "the secret service has no {alias} collection; create one in its own program, for instance \
-             Passwords and Keys, or log in once with a password"
-        );
+        let reason = format!("the secret service has no {alias} collection");
         Err(VaultError::Missing { reason, source: None }.into())
     }
 
@@ -257,17 +254,13 @@ impl Link {
         for path in self.collections(turn)? {
             let theirs: String = self.property(turn, &path, COLLECTION_INTERFACE, "Label")?;
             if theirs == label && found.replace(path).is_some() {
-                let reason = format!(
-                    "the secret service has several collections labelled {label:?}; rename all but \
-                     one of them in its own program"
-                );
+                let reason =
+                    format!("the secret service has several collections labelled {label:?}");
                 return Err(VaultError::Missing { reason, source: None }.into());
             }
         }
         found.ok_or_else(|| {
-            let reason = format!(
-                "the secret service has no collection labelled {label:?}; create it in its own program"
-            );
+            let reason = format!("the secret service has no collection labelled {label:?}");
             VaultError::Missing { reason, source: None }.into()
         })
     }
