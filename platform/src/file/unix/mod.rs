@@ -125,9 +125,12 @@ impl Directory {
             }
             Err(errno) => return Err(check::explain("create", path, errno, false)),
         };
-        retry_on_intr(|| rustix::fs::fstat(&file))
-            .and_then(|stat| widen_to_owner(&file, &stat))
-            .map_err(|errno| FileError::from_io("look at", path, errno.into()))?;
+        let stat = retry_on_intr(|| rustix::fs::fstat(&file));
+        if let Err(errno) = stat.and_then(|stat| widen_to_owner(&file, &stat)) {
+            // A file that is left would look like a held lock.
+            self.unlink(name).ok();
+            return Err(FileError::from_io("look at", path, errno.into()));
+        }
         Ok(Some(file))
     }
 
@@ -223,7 +226,11 @@ impl Directory {
         // Hard link and unlink: `link` never replaces. A kill in between leaves two links; see
         // `check_stat`.
         match retry_on_intr(|| rustix::fs::linkat(folder, from, folder, to, AtFlags::empty())) {
-            Ok(()) => self.unlink(from),
+            Ok(()) => {
+                // The new name is there, so this has succeeded. A later sweep removes the old one.
+                self.unlink(from).ok();
+                Ok(())
+            }
             // The file system has no hard links. The store's lock protects the check and the
             // rename.
             Err(Errno::PERM | Errno::NOTSUP | Errno::NOSYS | Errno::MLINK) => {
