@@ -30,7 +30,10 @@ pub(super) fn folder(path: &Path, stat: &Stat, place: Trust) -> Result<(), FileE
     let is_own = place == Trust::Private && !mode.contains(Mode::SVTX) && own::is_own_folder(path);
     let fix = match is_own {
         true => format!("run `chmod 700 {}`", shell_word(path)),
-        false => "name a folder of its own below it, or another place".to_owned(),
+        false if may_lie_below(mode, path, stat) => {
+            "name a folder of its own below it, or another place".to_owned()
+        }
+        false => "name another place".to_owned(),
     };
     Err(unsafe_path(path, with_mode(found, mode), fix))
 }
@@ -86,11 +89,16 @@ pub(super) fn above(path: &Path, stat: &Stat) -> Result<(), FileError> {
         return Err(of_another(path, stat, ", and that user can replace all that lies below it"));
     }
     let mode = mode_of(stat);
-    if mode.contains(Mode::SVTX) || !others_may(mode, path, stat, OTHERS_WRITE) {
+    if may_lie_below(mode, path, stat) {
         return Ok(());
     }
     let found = with_mode("can be changed by others, and so can all that lies below it", mode);
     Err(unsafe_path(path, found, "name a place that does not lie below it".to_owned()))
+}
+
+/// Whether nobody else can replace what lies below a folder of this mode.
+fn may_lie_below(mode: Mode, path: &Path, stat: &Stat) -> bool {
+    mode.contains(Mode::SVTX) || !others_may(mode, path, stat, OTHERS_WRITE)
 }
 
 /// Checks a link on the way to a place, in `folder`. If everybody may create links there, it must
@@ -146,7 +154,7 @@ fn kind(path: &Path, stat: &Stat, expected: FileType) -> Result<(), FileError> {
         return Ok(());
     }
     let fix = match found {
-        FileType::Symlink => link_mend(path),
+        FileType::Symlink => link_fix(path),
         _ if own::is_own_file(path) => "move it away, or name another place".to_owned(),
         _ => "name another place".to_owned(),
     };
@@ -164,7 +172,7 @@ fn kind(path: &Path, stat: &Stat, expected: FileType) -> Result<(), FileError> {
 
 /// Names the target of a link, because otherwise a user cannot see why a path that works elsewhere
 /// is refused.
-fn link_mend(path: &Path) -> String {
+fn link_fix(path: &Path) -> String {
     let target = match fs::canonicalize(path) {
         Ok(target) => target,
         Err(error) => {

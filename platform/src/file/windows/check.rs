@@ -94,7 +94,7 @@ impl Found {
             _ => return Ok(()),
         };
         let fix = match self.tag {
-            Some(_) => link_mend(path),
+            Some(_) => link_fix(path),
             None if own::is_own_file(path) => "move it away, or name another place".to_owned(),
             None => "name another place".to_owned(),
         };
@@ -142,7 +142,7 @@ fn faulty(path: &Path, kind: Kind, fault: &Fault) -> FileError {
 
 /// Names the target of a link, because otherwise a user cannot see why a path that works elsewhere
 /// is refused.
-fn link_mend(path: &Path) -> String {
+fn link_fix(path: &Path) -> String {
     match fs::canonicalize(path) {
         Ok(target) if own::has_store_name(path) => format!(
             "it leads to `{}`; put the file itself in its place, or name another folder",
