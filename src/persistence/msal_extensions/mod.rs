@@ -329,7 +329,7 @@ impl Persistence for MsalExtensionsPersistence {
         if let (Store::File(_), Some(folder)) =
             (&self.store, Folder::open_shared(&self.place.folder)?)
         {
-            ProtectedFile::check_given_up(&folder, &self.place)?;
+            ProtectedFile::check_given_up(&folder, &self.place, self.size_limit)?;
         }
         self.delete(None, guard)
     }
@@ -344,7 +344,7 @@ impl Persistence for MsalExtensionsPersistence {
             return Err(Error::Unsupported { detail });
         }
         let Some(folder) = Folder::open_shared(&self.place.folder)? else { return Ok(None) };
-        if !ProtectedFile::check_given_up(&folder, &self.place)? {
+        if !ProtectedFile::check_given_up(&folder, &self.place, self.size_limit)? {
             return Ok(None);
         }
         Ok(Some(set_aside(&folder, &self.place.name, &prefix_of(&self.place.name))?))

@@ -56,9 +56,13 @@ impl ProtectedFile {
     }
 
     /// Whether there is a file. Fails if it is known to be something other than a cache.
-    pub(super) fn check_given_up(folder: &Folder, place: &FileLocation) -> Result<bool, Error> {
+    pub(super) fn check_given_up(
+        folder: &Folder,
+        place: &FileLocation,
+        limit: u64,
+    ) -> Result<bool, Error> {
         let Some(file) = folder.open_file(&place.name)? else { return Ok(false) };
-        let bytes = file.read_all(LARGEST_GIVEN_UP)?;
+        let bytes = file.read_all(limit.saturating_add(OVERHEAD).max(LARGEST_GIVEN_UP))?;
         refuse_another(&bytes, &place.path, EXPECTED, |_| may_be_blob(&bytes))?;
         Ok(true)
     }
