@@ -53,6 +53,10 @@ pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 ///   error names.
 /// - `RolledBack`: the file is older than what this process has seen, or belongs to a store that
 ///   had ended. Find out who restored it; `reset` starts over.
+/// - `SignInNeeded`, `Refused`, `ProviderAnswer`: the provider's response is an error that a sign-in
+///   solves, another error, or no response of a token endpoint. Nothing was stored.
+/// - `RefreshTokenGone`: another program renewed the token first, or its user signed out. Look in
+///   the cache again.
 ///
 /// ```
 /// use tokenkeep::{Error, PersistedTokenCache, persistence::SealedPersistence};
@@ -266,6 +270,13 @@ pub enum Error {
         /// What the vault said, if it said anything.
         source: Option<Source>,
     },
+    /// The provider's response is no answer of a token endpoint, has no access token, or is for
+    /// another user. Nothing was stored.
+    #[error("the provider's response cannot be used: {}", shown(detail))]
+    ProviderAnswer {
+        /// What is wrong with it, without the content.
+        detail: String,
+    },
     /// The file system is read-only. Reading still works.
     #[error(
         "`{}` lies on a read-only file system; reading works, saving does not",
@@ -276,6 +287,19 @@ pub enum Error {
         path: PathBuf,
         /// What the operating system said.
         source: Source,
+    },
+    /// The refresh token that was spent is not in the cache any more. Nothing was stored.
+    ///
+    /// Another program renewed it, or its user signed out or signed in again.
+    #[error("the refresh token that was spent is not in the cache any more")]
+    RefreshTokenGone,
+    /// The provider refuses the request for a reason that a sign-in does not solve. Nothing was
+    /// stored.
+    #[error("the provider refuses the request{}", in_brackets(code))]
+    Refused {
+        /// The `error` of the response, or the provider's own name for it. Empty if it cannot be
+        /// shown.
+        code: String,
     },
     /// The cache is older than what this process has already seen. It was left unchanged.
     ///
@@ -296,6 +320,14 @@ pub enum Error {
         what: &'static str,
         /// What the operating system said.
         source: Source,
+    },
+    /// The provider accepts neither the refresh token nor the sign-in. Nothing was stored.
+    ///
+    /// The response is an `error` such as `invalid_grant` or `interaction_required`.
+    #[error("the provider does not accept the sign-in{}", in_brackets(code))]
+    SignInNeeded {
+        /// The `error` of the response, or the provider's own name for it.
+        code: String,
     },
     /// The data does not fit. Nothing was written.
     #[error("{} has {size} bytes, the limit is {limit}", shown(what))]
@@ -438,7 +470,16 @@ impl Error {
             }
             Self::PermissionDenied { .. } => "allow this user or this program, then try again",
             Self::PromptDismissed { .. } => "try again and answer the prompt",
+            Self::ProviderAnswer { .. } | Self::SignInNeeded { .. } => "sign in again",
             Self::ReadOnly { .. } => "make the file system writable, or name another folder",
+            Self::RefreshTokenGone => "look for a token in the cache again",
+            Self::Refused { code } => match &**code {
+                "authorization_pending"
+                | "server_error"
+                | "slow_down"
+                | "temporarily_unavailable" => "try again later",
+                _ => "correct the client id, the scopes, or the registration at the provider",
+            },
             Self::RolledBack { .. } => {
                 "find out who restored an old copy, or remove the cache and sign in again"
             }
@@ -457,11 +498,19 @@ impl Error {
         })
     }
 
-    /// Returns `true` if the opened cache is unusable unless a copy of the file or the key is
-    /// restored. Without a copy, call [`reset`](crate::PersistedTokenCache::reset) and sign in
-    /// again. Ask the user first.
+    /// Returns `true` if the user has to sign in again.
+    ///
+    /// For [`SignInNeeded`](Self::SignInNeeded) a sign-in is enough. For the others the opened cache
+    /// is unusable unless a copy of the file or the key is restored. Without a copy, ask the user,
+    /// then call [`reset`](crate::PersistedTokenCache::reset).
     pub fn is_sign_in_needed(&self) -> bool {
-        matches!(self, Self::Corrupt { .. } | Self::KeyGone { .. } | Self::RolledBack { .. })
+        matches!(
+            self,
+            Self::Corrupt { .. }
+                | Self::KeyGone { .. }
+                | Self::RolledBack { .. }
+                | Self::SignInNeeded { .. }
+        )
     }
 
     /// Returns `true` if the same call may succeed a little later without any other action.
@@ -505,12 +554,13 @@ impl fmt::Debug for Error {
 /// How a vault that is missing is made. One step must suit each cause that this vault can have.
 fn making(vault: &str) -> &'static str {
     match vault {
+        "DPAPI" if cfg!(not(windows)) => "choose another key source; DPAPI is part of Windows",
         "Credential Manager" | "DPAPI" => "sign in at the Windows machine itself",
         "Keychain" => "make or repair the default keychain in Keychain Access",
         "kernel keyring" => "in a container, allow the system calls add_key and keyctl",
         "Secret Service" => {
-            "create or rename the collection in the vault's own program, or log in once with a \
-             password"
+            "create or rename the collection in the vault's own program, log in once with a \
+             password, or ask `tokenkeep doctor`"
         }
         _ => "make the vault",
     }
@@ -522,15 +572,23 @@ fn starting(vault: &str) -> &'static str {
         "Credential Manager" => "start it with `sc.exe start VaultSvc`",
         "Keychain" => "run the program in a user's login session",
         "Secret Service" => {
-            "log in to a desktop session that has gnome-keyring, KWallet or KeePassXC, or start \
-             one of them under `dbus-run-session`"
+            "log in to a desktop session that has gnome-keyring, KWallet or KeePassXC, or run the \
+             command that `tokenkeep doctor` prints"
         }
         _ => "start the vault's service",
     }
 }
 
 fn or_another_key(step: &str) -> Cow<'static, str> {
-    format!("{step}, or choose a passphrase, a key file, a callback or memory").into()
+    let others = "a passphrase, a key file or a callback, or use memory";
+    format!("{step}, or keep a sealed cache under {others}").into()
+}
+
+fn in_brackets(code: &str) -> String {
+    match shown(code) {
+        code if code.is_empty() => String::new(),
+        code => format!(" (`{code}`)"),
+    }
 }
 
 fn way_back(seen: u64, found: u64) -> String {

@@ -192,7 +192,7 @@ fn the_token_of_a_renewal_is_not_refused_for_a_cache_that_cannot_be_read() {
     assert_eq!(token.home_account_id().unwrap(), "o1.t1");
     assert!(matches!(token.unstored_because(), Some(Error::LockTimeout { .. })), "{token:?}");
     let refused = waiting.add_renewal(&request(), &spent, br#"{"error": "invalid_grant"}"#);
-    assert!(matches!(refused, Err(Error::Invalid { .. })), "{refused:?}");
+    assert!(matches!(refused, Err(Error::SignInNeeded { .. })), "{refused:?}");
     drop(held);
     let token = waiting.add_renewal(&request(), &spent, renewed.as_bytes()).unwrap();
     assert!(token.is_stored());
@@ -205,7 +205,7 @@ fn an_answer_without_a_token_is_an_error_whether_or_not_the_cache_can_be_had() {
     fs::write(place.file(), "damaged").unwrap();
     for cache in [PersistedTokenCache::in_memory(), place.open()] {
         let refused = cache.add_response(&request(), br#"{"error": "invalid_grant"}"#);
-        assert!(matches!(refused, Err(Error::Invalid { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(Error::SignInNeeded { .. })), "{refused:?}");
     }
 }
 

@@ -109,6 +109,7 @@ fn exit_code(error: &Error) -> u8 {
         | Error::VaultMissing { .. }
         | Error::VaultServiceMissing { .. }
         | Error::VaultTimeout { .. } => 4,
+        Error::SignInNeeded { .. } => 3,
         Error::LockTimeout { .. } => 5,
         Error::Corrupt { .. }
         | Error::InvalidKeyFile { .. }
@@ -177,6 +178,10 @@ pub(crate) fn next_step(error: &Error, store: &Store) -> String {
             format!("restore the key file; {}", give_up())
         }
         Error::KeyGone { .. } => format!("bring the key file or the vault back; {}", give_up()),
+        Error::OtherBackend { .. } => {
+            "say with --store and --key how it is kept, or name another cache with --cache".into()
+        }
+        Error::OtherStore { .. } => "give its own name with --name".into(),
         Error::VaultLocked { .. } => UNLOCK.into(),
         Error::VaultMissing { .. } | Error::VaultServiceMissing { .. } => match store.layout {
             Layout::Sealed => {

@@ -35,9 +35,10 @@ impl TokenCache {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if it is not such a response, is an `error`, or has no access token;
-    /// [`Error::Corrupt`] as for [`add`](Self::add). Nothing is changed
-    /// then.
+    /// [`Error::SignInNeeded`] or [`Error::Refused`] if the response is an `error`.
+    /// [`Error::ProviderAnswer`] if it is no such response or has no access token.
+    /// [`Error::Invalid`] if the request cannot be used. [`Error::Corrupt`] as for
+    /// [`add`](Self::add). Nothing is changed then.
     pub fn add_response(
         &mut self,
         request: &TokenRequest,
@@ -75,15 +76,16 @@ impl TokenCache {
     /// belong to the account of `spent`, whatever the request names. A new refresh token replaces
     /// the spent one in all entries of the account. If the response has none, the spent one stays.
     ///
-    /// If the cache does not hold the spent token any more, because the account signed out or
-    /// signed in again in the meantime, nothing is stored. The returned access token [is not
-    /// stored](AccessToken::is_stored) and gives the reason.
+    /// If the cache does not hold the spent token any more, nothing is stored. Then another program
+    /// renewed it in the meantime, or the account signed out or signed in again. The returned access
+    /// token [is not stored](AccessToken::is_stored), and its reason is
+    /// [`Error::RefreshTokenGone`].
     ///
     /// # Errors
     ///
-    /// The errors of [`add_response`](Self::add_response). [`Error::Invalid`] also if the response
-    /// is for another user than the spent token, or if `spent` is not a refresh token of the
-    /// request's cloud. Nothing is changed then.
+    /// The errors of [`add_response`](Self::add_response). [`Error::ProviderAnswer`] also if the
+    /// response is for another user than the spent token. [`Error::Invalid`] also if `spent` is not
+    /// a refresh token of the request's cloud. Nothing is changed then.
     pub fn add_renewal(
         &mut self,
         request: &TokenRequest,
@@ -115,7 +117,7 @@ impl TokenCache {
         let held = self.holding(&before, &secret);
         if held.is_empty() {
             let entries = event.entries(now)?;
-            return Ok(self.issued(access_token(&entries)?).unstored(signed_out()));
+            return Ok(self.issued(access_token(&entries)?).unstored(Error::RefreshTokenGone));
         }
         // Stored below instead, in each entry that has the spent one.
         let renewed = event.response.refresh_token.take();
@@ -141,7 +143,7 @@ impl TokenCache {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] as for `add_renewal`.
+    /// As for `add_renewal`.
     #[cfg(feature = "desktop")]
     pub(crate) fn unkept_renewal(
         request: &TokenRequest,
@@ -195,9 +197,7 @@ fn access_token(entries: &[Entry]) -> Result<&Entry, Error> {
         let is_token = entry.kind() == CredentialType::AccessToken;
         is_token && entry.secret().and(entry.expires_on()).is_some()
     });
-    token.ok_or_else(|| Error::Invalid {
-        detail: "the provider's response has no access token".to_owned(),
-    })
+    token.ok_or_else(|| Error::ProviderAnswer { detail: "it has no access token".to_owned() })
 }
 
 /// The secret of the refresh token that was used for a request.
@@ -220,17 +220,7 @@ fn spent_secret(
 }
 
 fn another_user() -> Error {
-    Error::Invalid {
-        detail: "the provider answered for another user than the one whose refresh token was \
-                 spent; nothing was kept: sign in again"
-            .to_owned(),
-    }
-}
-
-fn signed_out() -> Error {
-    Error::Invalid {
-        detail: "the refresh token that was spent is not in the cache any more, because its user \
-                 signed out or signed in again meanwhile; look again"
-            .to_owned(),
+    Error::ProviderAnswer {
+        detail: "it is for another user than the one whose refresh token was spent".to_owned(),
     }
 }

@@ -26,7 +26,8 @@ impl PersistedTokenCache {
     /// before the user signs in.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a response without an access token, such as an error response.
+    /// [`Error::SignInNeeded`], [`Error::Refused`] or [`Error::ProviderAnswer`] for a response
+    /// without an access token. [`Error::Invalid`] for a request that cannot be used.
     pub fn add_response(
         &self,
         request: &TokenRequest,
@@ -41,10 +42,55 @@ impl PersistedTokenCache {
     /// `request`, and returns its access token. See [`TokenCache::add_renewal`].
     ///
     /// A token that could not be stored is returned too, as by
-    /// [`add_response`](Self::add_response).
+    /// [`add_response`](Self::add_response). If two programs renew with the same refresh token, the
+    /// later response may not be stored: its reason is [`Error::RefreshTokenGone`]. Then call
+    /// [`find_access_token`](Self::find_access_token) again.
+    ///
+    /// If there is no refresh token, or the provider accepts none (`invalid_grant`), the user has
+    /// to sign in again.
+    ///
+    /// ```
+    /// use tokenkeep::{AccessToken, Error, PersistedTokenCache, TokenRequest};
+    ///
+    /// /// A token without asking the user. `None`: the user has to sign in.
+    /// fn silently(
+    ///     cache: &PersistedTokenCache,
+    ///     request: &TokenRequest,
+    ///     redeem: impl Fn(&str) -> String, // your HTTP call: the provider's JSON, as received
+    /// ) -> Result<Option<AccessToken>, Error> {
+    ///     if let Some(token) = cache.find_access_token(request)? {
+    ///         return Ok(Some(token));
+    ///     }
+    ///     for spent in cache.refresh_tokens(request)? {
+    ///         let response = redeem(spent.secret().unwrap_or_default());
+    ///         match cache.add_renewal(request, &spent, response) {
+    ///             Err(Error::SignInNeeded { .. }) => {} // `invalid_grant`: try the next one
+    ///             renewed => return renewed.map(Some),
+    ///         }
+    ///     }
+    ///     // Another program may have renewed it in the meantime.
+    ///     cache.find_access_token(request)
+    /// }
+    /// # let cache = PersistedTokenCache::in_memory();
+    /// # let request = TokenRequest::new("client", "https://login.example.com/tenant", ["read"]);
+    /// # assert!(silently(&cache, &request, |_| unreachable!())?.is_none());
+    /// # let expired = r#"{"access_token": "a", "expires_in": 0, "refresh_token": "r1"}"#;
+    /// # cache.add_response(&request, expired)?;
+    /// # let refused = |_: &str| r#"{"error": "invalid_grant"}"#.to_owned();
+    /// # assert!(silently(&cache, &request, refused)?.is_none());
+    /// # let renewed = |spent: &str| {
+    /// #     assert_eq!(spent, "r1");
+    /// #     r#"{"access_token": "b", "expires_in": 3600, "refresh_token": "r2"}"#.to_owned()
+    /// # };
+    /// # let token = silently(&cache, &request, renewed)?.unwrap();
+    /// # assert!(token.is_stored() && token.secret() == "b");
+    /// # assert!(silently(&cache, &request, |_| unreachable!())?.is_some());
+    /// # Ok::<(), Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a response without an access token, or for another user.
+    /// As [`add_response`](Self::add_response). [`Error::ProviderAnswer`] also for a response for
+    /// another user.
     pub fn add_renewal(
         &self,
         request: &TokenRequest,
@@ -69,7 +115,13 @@ impl PersistedTokenCache {
         let kept = self.transaction(|cache| {
             let token = keep(cache).inspect_err(|error| {
                 // The response itself may be invalid, and then there is no token to return.
-                is_refused = matches!(error, Error::Invalid { .. });
+                is_refused = matches!(
+                    error,
+                    Error::Invalid { .. }
+                        | Error::ProviderAnswer { .. }
+                        | Error::Refused { .. }
+                        | Error::SignInNeeded { .. }
+                );
             })?;
             // Kept here too: the save may fail after the closure has returned.
             issued = Some(token.clone());
@@ -164,10 +216,13 @@ impl PersistedTokenCache {
         self.transaction(|cache| cache.remove_id_token(entry))
     }
 
-    /// Signs `account` out of one client: removes its access and id tokens, the account, and the
-    /// refresh tokens of this client and its family. Other clients keep their refresh tokens.
-    /// Nothing changes if the account has tokens, but none of this client or its family. Returns
-    /// the number of removed entries.
+    /// Signs `account` out of one client. Removes the refresh tokens of this client and its family,
+    /// and every access token, ID token and account entry of the account, also those of other
+    /// clients. Other clients keep their refresh tokens, but [`accounts`](Self::accounts) does not
+    /// list the account any more. Nothing changes if the account has tokens, but none of this
+    /// client or its family. Returns the number of removed entries.
+    ///
+    /// Only the cache changes: nothing is revoked at the provider.
     ///
     /// # Errors
     /// The errors of [`transaction`](Self::transaction).
@@ -176,7 +231,9 @@ impl PersistedTokenCache {
     }
 
     /// Signs `account` out of every client, under every name of its cloud. Returns the number of
-    /// removed entries.
+    /// removed entries. The [crate's page](crate#accounts) shows how to sign everybody out.
+    ///
+    /// Only the cache changes: nothing is revoked at the provider.
     ///
     /// # Errors
     /// The errors of [`transaction`](Self::transaction).

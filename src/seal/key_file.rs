@@ -36,7 +36,7 @@ impl KeyFile {
         let first = line(&mut rest, 1)?;
         if first != FIRST_LINE {
             return Err(invalid(if first.starts_with(ANY_VERSION) {
-                "its version is not 1; update this program"
+                "its version is not 1, the only one that this program knows"
             } else {
                 "line 1 is not `tokenkeep-key-file-v1`"
             }));
@@ -105,10 +105,12 @@ impl KeyFile {
 }
 
 fn line<'a>(rest: &mut &'a [u8], number: usize) -> Result<&'a [u8], SealError> {
-    let end = rest
-        .iter()
-        .position(|byte| *byte == b'\n')
-        .ok_or_else(|| invalid(format!("it ends before line {number} does")))?;
+    let end = rest.iter().position(|byte| *byte == b'\n').ok_or_else(|| {
+        match rest.is_empty() && number == 1 {
+            true => invalid("it is empty"),
+            false => invalid(format!("line {number} is cut off")),
+        }
+    })?;
     let (line, after) = rest.split_at(end);
     *rest = &after[1..];
     Ok(line)

@@ -44,7 +44,11 @@ fn refuse(answer: &[u8]) -> String {
     let mut cache = keep(answer_of_before().as_bytes());
     let before = cache.to_json().expose_str().unwrap().to_owned();
     match cache.add_response(&request(), answer, NOW + 1) {
-        Err(error @ Error::Invalid { .. }) => {
+        Err(
+            error @ (Error::ProviderAnswer { .. }
+            | Error::Refused { .. }
+            | Error::SignInNeeded { .. }),
+        ) => {
             assert_eq!(cache.to_json().expose_str().unwrap(), before);
             error.to_string()
         }
@@ -295,19 +299,19 @@ fn an_error_that_says_nothing_is_none_and_a_real_one_is_refused() {
         keep(answer(&format!(r#""expires_in": 60, "error": {nothing}"#)).as_bytes());
     }
     for (error, shown) in [
-        (r#""bad_verification_code""#, "the error `bad_verification_code` and"),
-        (r#""a b\u001b[2Jc\u202ed""#, r"the error `a b\u{1b}[2Jc\u{202e}d` and"),
-        (r#"{"message": "Bad code", "type": "OAuth", "code": 190}"#, "the error `Bad code` and"),
-        (r#"{"code": 190}"#, "the error and"),
-        ("true", "the error and"),
-        ("7", "the error and"),
-        ("[\"x\"]", "the error and"),
-        (r#""\ud83d""#, "the error and"),
-        (r#""the token AT is bad""#, "the error and"),
-        (&format!("\"{}\"", "x".repeat(5_000)), &format!("`{}` and", "x".repeat(200))),
+        (r#""bad_verification_code""#, "the sign-in (`bad_verification_code`)"),
+        (r#""a b\u001b[2Jc\u202ed""#, r"the request (`a b\u{1b}[2Jc\u{202e}d`)"),
+        (r#"{"message": "Bad code", "type": "OAuth", "code": 190}"#, "the request (`Bad code`)"),
+        (r#"{"code": 190}"#, "the provider refuses the request"),
+        ("true", "the provider refuses the request"),
+        ("7", "the provider refuses the request"),
+        ("[\"x\"]", "the provider refuses the request"),
+        (r#""\ud83d""#, "the provider refuses the request"),
+        (r#""the token AT is bad""#, "the provider refuses the request"),
+        (&format!("\"{}\"", "x".repeat(5_000)), &format!("(`{}`)", "x".repeat(200))),
     ] {
         let told = refuse(answer(&format!(r#""expires_in": 60, "error": {error}"#)).as_bytes());
-        assert!(told.contains(shown), "{error:.40}: {told}");
+        assert!(told.ends_with(shown), "{error:.40}: {told}");
     }
     assert!(refuse(br#"{"ok": false, "error": "x"}"#).contains("`x`"));
     assert!(refuse(br#"{"ok": false}"#).contains("no access token"));

@@ -228,11 +228,16 @@ fn a_response_is_kept_for_the_account_that_it_or_the_request_names() {
     assert_eq!((token.secret(), token.expires_on()), ("one", 4_600));
     assert_eq!(secret(&cache, &request, 1_000).unwrap(), "one");
     assert!(cache.accounts().is_empty(), "a renewal does not sign anybody in");
-    for bad in [&br#"{"error": "invalid_grant"}"#[..], b"{}", b"<html>"] {
-        let before = text(&cache);
-        assert!(matches!(cache.add_response(&request, bad, 1_000), Err(Error::Invalid { .. })));
-        assert_eq!(text(&cache), before);
+    let before = text(&cache);
+    let refused = cache.add_response(&request, br#"{"error": "invalid_grant"}"#, 1_000);
+    assert!(matches!(refused, Err(Error::SignInNeeded { code }) if code == "invalid_grant"));
+    let refused = cache.add_response(&request, br#"{"error": "invalid_client"}"#, 1_000);
+    assert!(matches!(refused, Err(Error::Refused { code }) if code == "invalid_client"));
+    for bad in ["{}", "<html>"] {
+        let refused = cache.add_response(&request, bad, 1_000);
+        assert!(matches!(refused, Err(Error::ProviderAnswer { .. })), "{bad}");
     }
+    assert_eq!(text(&cache), before);
     let bad = TokenRequest::new("client", "login.microsoftonline.com", ["s"]);
     assert!(matches!(cache.find_access_token(&bad, 1), Err(Error::Invalid { .. })));
 }

@@ -2,8 +2,6 @@
 
 use std::borrow::Cow;
 
-use tokenkeep_platform::text::shown;
-
 use crate::{
     Error,
     cache::{
@@ -24,11 +22,13 @@ impl SignInEvent {
     /// [`SignInEvent::account`]), `authority_type`, `skip_account_creation` and `_account_id`.
     ///
     /// An event is read as leniently as a response, see [`from_response`](Self::from_response). A
-    /// `null` counts as an absent member.
+    /// `null` counts as an absent member, and every member may be absent. A `response` without
+    /// tokens, such as an `error`, is no failure: as in msal, only the client's metadata is stored.
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if it is not such a JSON object; it names the field.
+    /// [`Error::Invalid`] if it is not a JSON object, or a member has another type; it names the
+    /// member.
     pub fn from_json(json: &[u8]) -> Result<Self, Error> {
         let document = Document::new(json, "the sign-in event")?;
         let event = root(&document, "the sign-in event")?;
@@ -79,12 +79,21 @@ impl SignInEvent {
     ///
     /// # Errors
     ///
-    /// [`Error::Invalid`] if it is not a JSON object in UTF-8, or if it is an `error`. Also if the
-    /// request's authority or a needed member, which the error names, cannot be used.
+    /// [`Error::SignInNeeded`] or [`Error::Refused`] if it is an `error`. [`Error::ProviderAnswer`]
+    /// if it is not a JSON object in UTF-8, or if a needed member, which the error names, cannot be
+    /// used. [`Error::Invalid`] if the request's authority cannot be used.
     pub fn from_response(request: &TokenRequest, json: &[u8]) -> Result<Self, Error> {
         let place = request.place()?;
-        let document = Document::new(json, "the provider's response")?;
-        let response = root(&document, "the provider's response")?;
+        Self::of_answer(request, place, json).map_err(|error| match error {
+            // The program passed on what it got, so it has no input to correct.
+            Error::Invalid { detail } => Error::ProviderAnswer { detail },
+            error => error,
+        })
+    }
+
+    fn of_answer(request: &TokenRequest, place: &Authority, json: &[u8]) -> Result<Self, Error> {
+        let document = Document::new(json, "it")?;
+        let response = root(&document, "it")?;
         refuse_error(&response)?;
         let granted = response.scopes("scope")?;
         let mut identity = identity(&response)?;
@@ -121,8 +130,8 @@ fn root<'d>(document: &'d Document<'_>, what: &str) -> Result<Fields<'d>, Error>
 
 /// # Errors
 ///
-/// [`Error::Invalid`] if the response is an `error`. It contains the provider's code, or if the
-/// error is an object, its own name for the error.
+/// [`Error::SignInNeeded`] or [`Error::Refused`] if the response is an `error`. It contains the
+/// provider's code, or if the error is an object, its own name for the error.
 fn refuse_error(response: &Fields<'_>) -> Result<(), Error> {
     let Some(error) = response.truthy("error") else { return Ok(()) };
     let named = error.object().and_then(|error| {
@@ -136,13 +145,27 @@ fn refuse_error(response: &Fields<'_>) -> Result<(), Error> {
         None => false,
     });
     let short: String = code.chars().take(ERROR_CHARS).collect();
-    let code = match shown(short.trim()) {
-        code if code.is_empty() || has_secret => String::new(),
-        code => format!(" `{code}`"),
-    };
-    let detail = format!("the provider's response is the error{code} and no token");
-    Err(Error::Invalid { detail })
+    let code = if has_secret { String::new() } else { short.trim().to_owned() };
+    Err(match SOLVED_BY_A_SIGN_IN.contains(&&*code) {
+        true => Error::SignInNeeded { code },
+        false => Error::Refused { code },
+    })
 }
+
+/// Of OAuth (RFC 6749, sections 4.1.2.1 and 5.2), of device codes (RFC 8628, section 3.5), of OpenID
+/// Connect (Core, section 3.1.2.6), of Microsoft, GitHub and OpenAI.
+const SOLVED_BY_A_SIGN_IN: [&str; 10] = [
+    "access_denied",
+    "authorization_declined",
+    "bad_refresh_token",
+    "bad_verification_code",
+    "consent_required",
+    "expired_token",
+    "interaction_required",
+    "invalid_grant",
+    "login_required",
+    "refresh_token_reused",
+];
 
 fn read_response(response: &Fields<'_>) -> Result<Response, Error> {
     let access_token = response.secret("access_token")?;

@@ -84,10 +84,7 @@ impl FileKey {
         }
         Err(Error::InvalidKeyFile {
             path: self.path.clone(),
-            detail:
-                "it was made for a cache in another folder; name another file, or remove it if \
-                 that cache is gone"
-                    .into(),
+            detail: "it was made for a cache in another folder".into(),
             source: None,
         })
     }

@@ -48,7 +48,7 @@ fn the_first_wrong_line_of_a_key_file_is_named_and_no_key_is_shown() {
     let good = String::from_utf8(example().print().to_vec()).unwrap();
     let secret = good[good.len() - 65..].trim_end().to_owned();
     let cases = [
-        (String::new(), "line 1"),
+        (String::new(), "empty"),
         ("{}\n".into(), "line 1"),
         (good.replace("v1", "v2"), "version"),
         (good.replace("v1", "v1 "), "version"),
