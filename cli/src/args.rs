@@ -1,7 +1,9 @@
 //! The arguments of the command line.
 
 use std::{
-    env, fmt,
+    env,
+    ffi::OsString,
+    fmt,
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -79,8 +81,9 @@ pub(crate) struct Store {
     /// file:PATH
     ///
     /// The default is the operating system's vault, and on Windows dpapi if there is no vault.
-    /// Repeat the option to list several sources. A new cache takes the first that exists here, and
-    /// keeps to it.
+    /// Repeat the option to list several sources. A new cache takes the first that exists here.
+    /// Give the option with every command: a cache remembers the kind of its source, not where the
+    /// key is.
     ///
     /// kernel is the user's keyring in the Linux kernel, gone after a reboot. dpapi is a key file
     /// beside the cache that Windows encrypts. file:PATH is a key file, which is made with a new
@@ -116,7 +119,23 @@ impl Store {
             Layout::Plaintext => line.push_str(" --store plaintext"),
             Layout::MsalExtensions => line.push_str(" --store msal-extensions"),
         }
-        // Key sources are left out: `clear --unreadable` needs none.
+        for key in &self.keys {
+            let word = match key {
+                KeyChoice::File(path) => {
+                    let mut word = OsString::from("file:");
+                    word.push(path);
+                    command_word(&word)
+                }
+                KeyChoice::Dpapi | KeyChoice::Kernel | KeyChoice::Vault => key.kind().to_owned(),
+                // The program keeps nothing of these, so `clear --unreadable` needs none.
+                KeyChoice::Environment(_)
+                | KeyChoice::FileDescriptor(_)
+                | KeyChoice::Passphrase => {
+                    continue;
+                }
+            };
+            line.push_str(&format!(" --key {word}"));
+        }
         format!("{line} {words}")
     }
 }

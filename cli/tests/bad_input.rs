@@ -175,5 +175,8 @@ fn advice_is_in_the_programs_words_and_for_the_cache_that_was_meant() {
     let mut words = command.split(' ').skip(1);
     assert_eq!(words.next(), Some("--cache"));
     assert_eq!(words.next(), Some(&*place.folder().display().to_string()));
+    // With the key, so that its file is removed with the cache.
+    assert_eq!(words.next(), Some("--key"));
+    assert!(words.next().is_some_and(|key| key.starts_with("file:")));
     assert_eq!(words.collect::<Vec<_>>(), ["clear", "--unreadable"]);
 }
