@@ -30,8 +30,9 @@
 //!
 //! [`find_access_token`](PersistedTokenCache::find_access_token) finds what is still valid. When it
 //! finds nothing, spend the first of [`refresh_tokens`](PersistedTokenCache::refresh_tokens) at
-//! your provider. Keep its answer with [`add_renewal`](PersistedTokenCache::add_renewal): what it
-//! brings is of the same account, also where the provider does not say whose it is.
+//! your provider. Keep its answer with [`add_renewal`](PersistedTokenCache::add_renewal), which has
+//! an example: what it brings is of the same account, also where the provider does not say whose it
+//! is.
 //!
 //! # Accounts
 //!
@@ -40,6 +41,40 @@
 //! them belongs to the request's account, or to the only one that the program has there. Tokens are
 //! told apart by client id, account, scopes, and the authority's host and first path segment, as in
 //! MSAL.
+//!
+//! [`sign_out`](PersistedTokenCache::sign_out) signs an account out of one client, and
+//! [`sign_out_everywhere`](PersistedTokenCache::sign_out_everywhere) out of all. Neither revokes
+//! anything at the provider. This signs everybody out:
+//!
+//! ```
+//! use tokenkeep::PersistedTokenCache;
+//!
+//! # let cache = PersistedTokenCache::in_memory();
+//! # use tokenkeep::{CredentialType, SignInEvent, TokenRequest};
+//! # let answer = br#"{"access_token": "a", "expires_in": 3600, "refresh_token": "r"}"#;
+//! # let authority = "https://login.example.com/tenant";
+//! # for client in ["one", "two"] {
+//! #     let request = TokenRequest::new(client, authority, ["read"]);
+//! #     cache.add(&SignInEvent::from_response(&request, answer)?.account("7", "bob"))?;
+//! # }
+//! # cache.add_response(&TokenRequest::new("three", authority, ["read"]), answer)?;
+//! # cache.sign_out(&cache.accounts()?[0], "one")?;
+//! # assert!(cache.accounts()?.is_empty());
+//! # assert_eq!(cache.snapshot()?.entries(CredentialType::RefreshToken).count(), 2);
+//! cache.transaction(|cache| {
+//!     // Not `accounts`: it lacks an account that only one client signed out.
+//!     for account in cache.owners() {
+//!         cache.sign_out_everywhere(&account)?;
+//!     }
+//!     // Tokens of an app, and of a provider that does not say who signed in.
+//!     cache.sign_out_without_account(None)
+//! })?;
+//! # let kinds = [CredentialType::AccessToken, CredentialType::RefreshToken];
+//! # assert!(kinds.iter().all(|&kind| cache.snapshot().unwrap().entries(kind).next().is_none()));
+//! # Ok::<(), tokenkeep::Error>(())
+//! ```
+//!
+//! [`clear`](PersistedTokenCache::clear) removes the whole cache with its key.
 //!
 //! # Where there may be no vault
 //!
@@ -53,9 +88,7 @@
 //!     .key_sources([KeySource::OsVault, KeySource::Passphrase("several words".into())])
 //!     .open()?;
 //! let cache = PersistedTokenCache::new(persistence);
-//! for account in cache.accounts()? {
-//!     cache.sign_out_everywhere(&account)?;
-//! }
+//! println!("{}", cache.protection());
 //! // … or memory, with the reason to show.
 //! let (_cache, _reason) = PersistedTokenCache::open_or_memory("com.example.mytool");
 //! # Ok::<(), tokenkeep::Error>(())
@@ -63,6 +96,12 @@
 //!
 //! In a debug build a passphrase takes seconds. `[profile.dev.package.argon2] opt-level = 3` in
 //! your Cargo.toml changes that.
+//!
+//! # Errors
+//!
+//! [`Error::next_step`] says in one line what the user can do. For a vault that does not work, the
+//! command `tokenkeep doctor` of the package `tokenkeep-cli` tries each vault and key source, and
+//! says how to fix it.
 //!
 //! # Asynchronous programs
 //!
@@ -111,8 +150,10 @@
 //! # Features
 //!
 //! - `desktop` (default): files, locks, vaults and passphrases. Without it there is the token cache
-//!   in memory: [`TokenCache`] and what it works with.
-//! - `tokio`: the asynchronous calls.
+//!   in memory: [`TokenCache`] and what it works with. There is no `PersistedTokenCache`,
+//!   `KeySource`, `Protection`, `Interaction`, `build_encrypted_persistence`, `lock` or
+//!   `persistence`.
+//! - `tokio`: the asynchronous calls. It includes `desktop`.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

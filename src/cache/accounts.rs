@@ -67,13 +67,14 @@ impl Account {
         self.local_account_id.as_deref()
     }
 
-    /// The tenant of the last sign-in.
+    /// The tenant as the address of the authority names it at the sign-in. It may be a name such as
+    /// `organizations` instead of the id of the user's tenant.
     pub fn realm(&self) -> Option<&str> {
         self.realm.as_deref()
     }
 
-    /// The address of the authority of the last sign-in, as [`TokenRequest::new`] takes it. Returns
-    /// `None` if no address stands for this host and tenant.
+    /// The address of the authority of this host and [tenant](Self::realm), as
+    /// [`TokenRequest::new`] takes it. Returns `None` if there is no such address.
     ///
     /// [`TokenRequest::new`]: crate::TokenRequest::new
     pub fn authority(&self) -> Option<String> {
@@ -134,8 +135,9 @@ impl Account {
 impl TokenCache {
     /// Returns every signed-in account, once per cloud, in the order of first sign-in.
     ///
-    /// If an account has several entries, the last one is returned. Entries without a home account
-    /// id, environment or known authority type are not accounts.
+    /// If an account has several entries, such as one for each tenant, the last one in the order of
+    /// the cache is returned. Entries without a home account id, environment or known authority
+    /// type are not accounts. [`owners`](Self::owners) also returns accounts without an entry.
     pub fn accounts(&self) -> Vec<Account> {
         let accounts = self.entries(CredentialType::Account).filter_map(Account::read);
         grouped(accounts, |account| cloud(&account.environment))

@@ -30,6 +30,10 @@ impl TokenCache {
     /// Outside Microsoft's clouds, a refresh token may be good only for the scopes that it was
     /// issued for. There, refresh tokens with the scopes of the request come first.
     ///
+    /// The age is that of the last sign-in or renewal, in whole seconds. Of tokens of the same age,
+    /// those that name the account come before those that name none. After that the order is that
+    /// of the cache. A token without a time counts as the oldest.
+    ///
     /// Pass the refresh token that was used to [`add_renewal`](Self::add_renewal), together with
     /// the response.
     ///

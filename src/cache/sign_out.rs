@@ -27,6 +27,8 @@ impl TokenCache {
     /// If the account has tokens, but none of the client or its family, nothing is removed.
     /// Otherwise a mistyped client id would remove the account and leave its refresh tokens.
     ///
+    /// Only the cache changes: nothing is revoked at the provider.
+    ///
     /// # Errors
     ///
     /// [`Error::Corrupt`] if one of the sections is not a JSON object; nothing is removed then.
@@ -55,7 +57,8 @@ impl TokenCache {
     }
 
     /// Signs an account out of every client. Removes the same entries as
-    /// [`sign_out`](Self::sign_out), and all refresh tokens of the account.
+    /// [`sign_out`](Self::sign_out), and all refresh tokens of the account. Nothing is revoked at
+    /// the provider.
     ///
     /// # Errors
     ///

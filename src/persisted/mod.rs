@@ -38,6 +38,9 @@ use crate::{
 ///
 /// - An update that returned `Ok` is on disk. A kill, a power cut, or another process that follows
 ///   the same protocol does not lose it.
+/// - [`add_response`](Self::add_response) and [`add_renewal`](Self::add_renewal) are the exception:
+///   they also return `Ok` with a token that could not be stored. Its
+///   [`unstored_because`](crate::AccessToken::unstored_because) is the reason.
 /// - A read returns the newest saved state, never a part of one. While the cache is unchanged, a
 ///   read costs one look at the file.
 /// - Content that cannot be read is an error and stays as it is. Saves are refused then.

@@ -17,7 +17,8 @@ impl PersistedTokenCache {
     /// Opens the sealed cache `name` in the user's data folder. Its key is in the operating
     /// system's vault.
     ///
-    /// This does not prompt. Nothing is created before the first save.
+    /// This does not prompt, and creates nothing. [`prepare`](Self::prepare) or the first save
+    /// creates the folder and the key.
     ///
     /// # Errors
     /// The errors of

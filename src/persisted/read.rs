@@ -33,6 +33,7 @@ impl PersistedTokenCache {
     }
 
     /// The refresh tokens that may get a token for `request`, best first.
+    /// [`TokenCache::refresh_tokens`] says which these are, and in which order.
     ///
     /// # Errors
     /// The errors of [`TokenCache::refresh_tokens`], and any error of reading the store.
@@ -41,6 +42,10 @@ impl PersistedTokenCache {
     }
 
     /// The accounts that are signed in.
+    ///
+    /// An account that was signed out of one client is not listed, even if refresh tokens of other
+    /// clients are left. [`TokenCache::owners`] of a [`snapshot`](Self::snapshot) lists it, too.
+    /// The [crate's page](crate#accounts) shows how to sign everybody out.
     ///
     /// # Errors
     /// Any error of reading the store.

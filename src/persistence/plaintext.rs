@@ -52,11 +52,15 @@ impl PlaintextPersistence {
         Ok(Self { folder, name, path, size_limit: DEFAULT_SIZE_LIMIT })
     }
 
-    /// Like [`new`](Self::new), but checks the file and the folders above it.
+    /// Like [`new`](Self::new), but also checks the folders above the folder of the file. The file
+    /// and its own folder are checked only when the file is read, saved or removed.
     ///
     /// # Errors
-    /// The errors of [`new`](Self::new). [`Error::UnsafePath`] if others can write the file, or
-    /// change a folder above it.
+    /// The errors of [`new`](Self::new). [`Error::UnsafePath`] if others can change one of these
+    /// folders. [`Error::PermissionDenied`] if the file cannot be looked at.
+    ///
+    /// # Platform differences
+    /// On Windows the folders above are not checked.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let persistence = Self::new(path)?;
         persistence.check_place()?;

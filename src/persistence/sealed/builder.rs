@@ -57,11 +57,16 @@ impl SealedPersistenceBuilder {
         }
     }
 
-    /// Keeps the cache in `folder`, which only this store may use. The folder is created with mode
-    /// 0700 if it is missing (on Windows: for its user, SYSTEM and Administrators only). The folder
-    /// above it must exist. Each folder above must belong to this user or to the system. None may
-    /// be one that others can change, unless it is sticky as `/tmp` is. A leading `~` is refused,
+    /// Keeps the cache in `folder`, which only this store may use. A leading `~` is refused,
     /// because only a shell expands it.
+    ///
+    /// A missing folder is created with mode 0700 (on Windows: for its user, SYSTEM and
+    /// Administrators only). An existing one must belong to this user and be closed to others in
+    /// the same way. The folder above it must exist. If it does not,
+    /// [`prepare`](crate::PersistedTokenCache::prepare) and the first save fail with
+    /// [`Error::MissingParent`]; [`open`](Self::open) does not. Each folder above must belong to
+    /// this user or to the system. None may be one that others can change, unless it is sticky as
+    /// `/tmp` is.
     pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
         self.location = Location::Folder(folder.into());
         self
@@ -119,13 +124,13 @@ impl SealedPersistenceBuilder {
         self
     }
 
-    /// Opens the store: checks the folder and reaches the key source. Nothing is created before the
-    /// first save.
+    /// Opens the store: checks the folder, if it exists, and reaches the key source. Creates
+    /// nothing.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for a bad name or folder. [`Error::UnsafePath`] for a folder that others
-    /// can use. [`Error::VaultMissing`], [`Error::VaultLocked`] and the other errors of the key
-    /// source.
+    /// [`Error::Invalid`] for a bad name or folder. [`Error::UnsafePath`] for a folder that is not
+    /// closed to others (mode 0700), or that lies below one that others can change.
+    /// [`Error::VaultMissing`], [`Error::VaultLocked`] and the other errors of the key source.
     pub fn open(self) -> Result<SealedPersistence, Error> {
         let persistence = self.build()?;
         persistence.reach()?;
