@@ -84,7 +84,7 @@ mod linux {
         let service = SecretService::connect(EncryptionType::Dh).expect("a connection");
         let path = env::var(BARE_ITEM).expect("a path").try_into().expect("an object's path");
         let item = service.get_item_by_path(path).expect("an item");
-        assert_eq!(item.get_secret().expect("a secret").len(), 32, "a key");
+        assert!(item.get_secret().expect("a secret").len() > 32, "a key and its place");
         support::print_token(&file);
     }
 

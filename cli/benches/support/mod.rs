@@ -58,8 +58,8 @@ impl<C: Fn(&mut Command)> Kept<C> {
 
     /// Runs to the end; either process has to print the token.
     pub(crate) fn run(&self, command: &mut Command) {
-        let Output { status, stdout, .. } = command.output().expect("it starts");
-        assert!(status.success(), "it succeeds");
+        let Output { status, stdout, stderr } = command.output().expect("it starts");
+        assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
         assert_eq!(stdout.trim_ascii_end(), token().as_bytes(), "the token is printed");
     }
 
