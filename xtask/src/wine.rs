@@ -68,9 +68,16 @@ fn prefix() -> Result<PathBuf, Failure> {
         return Ok(prefix);
     }
     let failed = |error| Failure::new(format!("{}: {error}", prefix.display()));
-    fs::create_dir_all(&prefix).map_err(failed)?;
-    let mut boot = Command::new("wineboot");
-    stage::run("wineboot", boot.arg("--init").envs(wine(&prefix)).stdout(Stdio::null()))?;
+    let boot = || {
+        fs::create_dir_all(&prefix).map_err(failed)?;
+        let mut boot = Command::new("wineboot");
+        stage::run("wineboot", boot.arg("--init").envs(wine(&prefix)).stdout(Stdio::null()))
+    };
+    // A server that a former Windows in this folder left behind refuses the first time.
+    if boot().is_err() {
+        fs::remove_dir_all(&prefix).map_err(failed)?;
+        boot()?;
+    }
     let mut wait = Command::new("wineserver");
     stage::finish("wineserver", wait.arg("--wait").envs(wine(&prefix)))?;
     // Moved into place last, as the mark of a Windows that is complete.
