@@ -35,18 +35,11 @@ impl Locked {
                 return Err(failed("lock")(error));
             }
         }
-        // Another process may have replaced the file before it was locked.
-        let there = Identity::of(&file).map_err(failed("look at")).and_then(|identity| {
-            let is_there = folder.identity_at(name)? == Some(identity);
-            Ok(is_there.then_some(identity))
-        });
-        match there {
-            Ok(identity) => Ok(identity.map(|identity| Self { file, identity })),
-            Err(error) => {
-                folder.remove_presence_file(name);
-                Err(error)
-            }
-        }
+        // From here on an error leaves the file: it may be another process's, which replaced ours
+        // before it was locked. One that nobody locks is taken over.
+        let identity = Identity::of(&file).map_err(failed("look at"))?;
+        let there = folder.identity_at(name)? == Some(identity);
+        Ok(there.then_some(Self { file, identity }))
     }
 
     /// The content is only a hint, so an error is ignored.
