@@ -95,7 +95,8 @@ impl TokenCache {
     ) -> Result<AccessToken, Error> {
         let lookup = request.lookup()?;
         let secret = spent_secret(spent, request, lookup)?;
-        let mut event = SignInEvent::from_response(request, response.as_ref())?;
+        let mut event = SignInEvent::from_response(request, response.as_ref())
+            .map_err(|error| without_secret(error, &secret))?;
         let before = owner(spent).to_owned();
         let expected = Some(before.as_str()).filter(|&home| home != NOBODY);
         let home = match (Stated::of(&event), expected) {
@@ -152,12 +153,14 @@ impl TokenCache {
         now: u64,
     ) -> Result<AccessToken, Error> {
         let lookup = request.lookup()?;
-        spent_secret(spent, request, lookup)?;
+        let secret = spent_secret(spent, request, lookup)?;
         let mut nothing = Self::new();
         if owner(spent) == NOBODY {
-            return nothing.add_response(request, response, now);
+            let token = nothing.add_response(request, response, now);
+            return token.map_err(|error| without_secret(error, &secret));
         }
-        let mut event = SignInEvent::from_response(request, response.as_ref())?;
+        let mut event = SignInEvent::from_response(request, response.as_ref())
+            .map_err(|error| without_secret(error, &secret))?;
         nothing.name_owner(&mut event, Some(owner(spent)), lookup);
         Ok(nothing.issued(access_token(&event.entries(now)?)?))
     }
@@ -217,6 +220,16 @@ fn spent_secret(
                 .to_owned(),
         }),
     }
+}
+
+/// The error without what the provider said, if that repeats the refresh token that was spent.
+fn without_secret(mut error: Error, spent: &str) -> Error {
+    if let Error::Refused { code } | Error::SignInNeeded { code } = &mut error
+        && code.contains(spent)
+    {
+        code.clear();
+    }
+    error
 }
 
 fn another_user() -> Error {

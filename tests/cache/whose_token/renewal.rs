@@ -103,6 +103,24 @@ fn a_renewal_for_another_user_is_refused_and_a_sign_in_of_one_is_an_account_of_i
 }
 
 #[test]
+fn an_error_that_repeats_the_spent_token_does_not_show_it() {
+    let cache = PersistedTokenCache::in_memory();
+    let signed_in = answer("AT1", &json!({"refresh_token": "RT1", "id_token": of("ada")}));
+    cache.add_response(&request(ELSEWHERE), &signed_in).unwrap();
+    let spent = cache.refresh_tokens(&request(ELSEWHERE)).unwrap().remove(0);
+    let echo = r#"{"error": {"message": "the token RT1 was revoked"}}"#;
+    let in_memory = cache.add_renewal(&request(ELSEWHERE), &spent, echo).unwrap_err();
+    // Where there is no cache to store in, the answer is read on another way.
+    let nested = cache
+        .transaction(|_| Ok(cache.add_renewal(&request(ELSEWHERE), &spent, echo).unwrap_err()))
+        .unwrap();
+    for refused in [in_memory, nested] {
+        assert!(matches!(refused, Error::Refused { .. }), "{refused:?}");
+        assert!(!format!("{refused} {refused:?}").contains("RT1"), "{refused}");
+    }
+}
+
+#[test]
 fn a_persisted_renewal_for_another_user_is_an_error_and_no_token() {
     let cache = PersistedTokenCache::in_memory();
     let signed_in = answer("AT1", &json!({"refresh_token": "RT1", "id_token": of("ada")}));
