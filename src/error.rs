@@ -53,8 +53,8 @@ pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 ///   error names.
 /// - `RolledBack`: the file is older than what this process has seen, or belongs to a store that
 ///   had ended. Find out who restored it; `reset` starts over.
-/// - `SignInNeeded`, `Refused`, `ProviderAnswer`: the provider's response is an error that a sign-in
-///   solves, another error, or no response of a token endpoint. Nothing was stored.
+/// - `SignInNeeded`, `Refused`, `ProviderAnswer`: the provider's response is an error that a
+///   sign-in solves, another error, or no response of a token endpoint. Nothing was stored.
 /// - `RefreshTokenGone`: another program renewed the token first, or its user signed out. Look in
 ///   the cache again.
 ///

@@ -152,8 +152,8 @@ fn refuse_error(response: &Fields<'_>) -> Result<(), Error> {
     })
 }
 
-/// Of OAuth (RFC 6749, sections 4.1.2.1 and 5.2), of device codes (RFC 8628, section 3.5), of OpenID
-/// Connect (Core, section 3.1.2.6), of Microsoft, GitHub and OpenAI.
+/// Of OAuth (RFC 6749, sections 4.1.2.1 and 5.2), of device codes (RFC 8628, section 3.5), of
+/// OpenID Connect (Core, section 3.1.2.6), of Microsoft, GitHub and OpenAI.
 const SOLVED_BY_A_SIGN_IN: [&str; 10] = [
     "access_denied",
     "authorization_declined",

@@ -1,5 +1,6 @@
 //! The encrypted session of the mock: `dh-ietf1024-sha256-aes128-cbc-pkcs7` of the
-//! [specification](https://specifications.freedesktop.org/secret-service/latest/transfer-secrets.html).
+//! [specification](https://specifications.freedesktop.org/secret-service/latest/), under "Transfer
+//! of Secrets".
 
 use aes::Aes128;
 use cbc::cipher::block_padding::Pkcs7;
