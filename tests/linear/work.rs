@@ -20,7 +20,8 @@ pub(crate) const READ: Work = alone("read and print", |document, _| {
 pub(crate) const MERGE: Work = Work {
     name: "merge",
     needs_another: true,
-    memory: Some(8.0),
+    // One cache more than the documents are: the state before.
+    memory: Some(12.0),
     run: |one, other| {
         let (mut one, mut other) = (cache(one), cache(other));
         let before = one.clone();

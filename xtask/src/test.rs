@@ -16,6 +16,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         Tool::PythonLibsecret,
     ])?;
     let mut test = stage::cargo();
-    test.args(["test", "--workspace", "--features", "tokenkeep/tokio"]).args(arguments);
+    test.args(["test", "--no-fail-fast", "--workspace", "--features", "tokenkeep/tokio"])
+        .args(arguments);
     stage::finish("cargo test", &mut test)
 }
