@@ -72,6 +72,11 @@ impl Collections {
         item.to_string()
     }
 
+    /// Deletes an item.
+    pub fn remove(&self, item: &str) {
+        call(&self.bus, item, &format!("{SECRET}Item"), "Delete", &());
+    }
+
     /// The items with these attributes, or more, in the order in which libsecret takes them: those
     /// that are unlocked, then those that are locked.
     pub fn find(&self, attributes: &[(&str, &str)]) -> [Vec<String>; 2] {
