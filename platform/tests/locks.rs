@@ -154,6 +154,28 @@ fn a_wait_that_times_out_names_the_holder() {
 }
 
 #[test]
+fn a_wait_ends_when_its_caller_says_so_at_the_head_and_behind_it() {
+    let (_outer, path) = folder();
+    let lock = CrossProcessLock::new(&path, "s");
+    let guard = acquire(&lock);
+    let asked = std::sync::atomic::AtomicU32::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let is_third = || asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) >= 2;
+                let stopped = CrossProcessLock::new(&path, "s")
+                    .acquire(&Wait::at_most(Duration::MAX).until(&is_third))
+                    .unwrap_err();
+                assert!(matches!(stopped, LockError::Stopped { .. }), "{stopped}");
+            });
+        }
+    });
+    assert!(asked.into_inner() >= 4, "each was asked until it ended");
+    drop(guard);
+    drop(lock.acquire(&Wait::at_most(Duration::ZERO).until(&|| true)).unwrap());
+}
+
+#[test]
 fn a_killed_holder_releases_within_fifty_milliseconds() {
     if let Some(path) = task() {
         hold(path);

@@ -14,6 +14,8 @@ pub(super) struct Deadline<'a> {
     wait: &'a Wait<'a>,
     began: Option<Instant>,
     notified: bool,
+    /// When the caller was last asked whether to stop.
+    asked: Option<Instant>,
     pub(super) backoff: Backoff,
 }
 
@@ -27,7 +29,7 @@ impl<'a> Deadline<'a> {
     pub(super) fn new(wait: &'a Wait<'a>) -> Self {
         // Random enough for pauses, without asking the system: the keys of the hash are random.
         let backoff = Backoff::new(RandomState::new().hash_one(0));
-        Self { wait, began: None, notified: false, backoff }
+        Self { wait, began: None, notified: false, asked: None, backoff }
     }
 
     /// Whether the lock has not been free at each attempt so far.
@@ -35,20 +37,40 @@ impl<'a> Deadline<'a> {
         self.began.is_some()
     }
 
-    /// Whether the caller must be notified of the wait. Its callback may block, so no lock may be
-    /// held during it.
-    pub(super) fn is_to_tell(&self) -> bool {
+    /// Whether a callback of the caller is due. It may block, so no lock may be held during it.
+    pub(super) fn is_to_call(&self) -> bool {
+        self.is_to_notify() || self.is_to_ask()
+    }
+
+    fn is_to_notify(&self) -> bool {
         let waited = self.began.map(|began| began.elapsed());
         !self.notified
             && self.wait.notify.is_some()
             && waited.is_some_and(|waited| waited >= self.wait.notify_after)
     }
 
-    pub(super) fn tell(&mut self, obstacle: Obstacle) {
-        self.notified = true;
-        if let (Some(notify), Some(began)) = (self.wait.notify, self.began) {
-            notify(obstacle.holder.shown().as_deref(), began.elapsed());
+    fn is_to_ask(&self) -> bool {
+        let last = self.asked.or(self.began);
+        self.wait.stop.is_some() && last.is_some_and(|last| last.elapsed() >= BETWEEN_QUESTIONS)
+    }
+
+    /// Makes the calls that are due.
+    pub(super) fn call(&mut self, obstacle: impl Fn() -> Obstacle) -> Result<(), LockError> {
+        if let (true, Some(notify), Some(began)) =
+            (self.is_to_notify(), self.wait.notify, self.began)
+        {
+            self.notified = true;
+            notify(obstacle().holder.shown().as_deref(), began.elapsed());
         }
+        if let (true, Some(stop)) = (self.is_to_ask(), self.wait.stop) {
+            let is_over = stop();
+            // After the call, so that a slow one does not take all the time.
+            self.asked = Some(Instant::now());
+            if is_over {
+                return Err(LockError::Stopped { path: obstacle().path });
+            }
+        }
+        Ok(())
     }
 
     pub(super) fn pause(
@@ -115,6 +137,7 @@ impl Backoff {
     }
 }
 
+const BETWEEN_QUESTIONS: Duration = Duration::from_millis(50);
 /// Windows creates a timer for each pause, so many waiters with short pauses would slow the holder.
 const IN_QUEUE: Duration = Duration::from_millis(if cfg!(windows) { 10 } else { 2 });
 const HEAD_FIRST: Duration = Duration::from_micros(30);

@@ -140,7 +140,7 @@ fn enter(names: &Names, files: &Files, deadline: &mut Deadline<'_>) -> Result<En
                 Some(_) => return Ok(Entered::Not),
                 // The callback may never return. No waiter may be stuck behind it.
                 None if files.queue.unlock().is_err() => return Ok(Entered::Not),
-                None => deadline.tell(at_lock(names, files)),
+                None => deadline.call(|| at_lock(names, files))?,
             },
             Attempt::Replaced => return Ok(Entered::Not),
             Attempt::Held => {
@@ -149,8 +149,8 @@ fn enter(names: &Names, files: &Files, deadline: &mut Deadline<'_>) -> Result<En
                     Some(Attempt::Replaced) => return Ok(Entered::Not),
                     _ => {}
                 }
-                if deadline.is_to_tell() {
-                    deadline.tell(in_the_way(names, files));
+                if deadline.is_to_call() {
+                    deadline.call(|| in_the_way(names, files))?;
                 }
                 let pause = deadline.backoff.in_queue();
                 deadline.pause(pause, || in_the_way(names, files))?;
@@ -159,7 +159,7 @@ fn enter(names: &Names, files: &Files, deadline: &mut Deadline<'_>) -> Result<En
     }
 }
 
-/// Waits for the lock with the queue held. Returns `None` when the caller must be notified.
+/// Waits for the lock with the queue held. Returns `None` when a callback is due.
 fn at_head(
     names: &Names,
     files: &Files,
@@ -169,7 +169,7 @@ fn at_head(
     let mut note = None;
     loop {
         match files.lock.attempt(&names.lock)? {
-            Attempt::Held if deadline.is_to_tell() => return Ok(None),
+            Attempt::Held if deadline.is_to_call() => return Ok(None),
             Attempt::Held => {}
             done => return Ok(Some(done)),
         }

@@ -149,7 +149,8 @@ impl CrossProcessLock {
     /// # Errors
     ///
     /// [`LockError::TimedOut`] after the timeout, with the file that was held and its holder, if
-    /// known; [`LockError::File`] if a lock file cannot be opened or is not safe.
+    /// known; [`LockError::Stopped`] if the caller stopped the wait; [`LockError::File`] if a lock
+    /// file cannot be opened or is not safe.
     pub fn acquire(&self, wait: &Wait<'_>) -> Result<LockGuard, LockError> {
         let held = match &self.protocol {
             Protocol::Fair(fair) => Held::Fair(fair.acquire(wait)?),
@@ -211,7 +212,13 @@ pub struct Wait<'a> {
     /// Called with the holder, if known, and the time waited so far. It runs on the waiting thread,
     /// which continues when it returns. No other waiter is delayed by it.
     pub notify: Option<Notify<'a>>,
+    /// Called about every 50 ms of the wait. The wait ends with [`LockError::Stopped`] when it
+    /// returns `true`. It runs on the waiting thread, as `notify` does.
+    pub stop: Option<Stop<'a>>,
 }
+
+/// Whether to stop waiting.
+pub type Stop<'a> = &'a dyn Fn() -> bool;
 
 /// Receives the holder, if known, and the time this process has waited.
 pub type Notify<'a> = &'a dyn Fn(Option<&str>, Duration);
@@ -228,6 +235,12 @@ impl<'a> Wait<'a> {
     pub fn notify(self, after: Duration, notify: Notify<'a>) -> Self {
         Self { notify_after: after, notify: Some(notify), ..self }
     }
+
+    /// Stops the wait when `stop` returns `true`. It is called about every 50 ms.
+    #[must_use]
+    pub fn until(self, stop: Stop<'a>) -> Self {
+        Self { stop: Some(stop), ..self }
+    }
 }
 
 impl Default for Wait<'_> {
@@ -236,6 +249,7 @@ impl Default for Wait<'_> {
             timeout: Duration::from_secs(60),
             notify_after: Duration::from_secs(1),
             notify: None,
+            stop: None,
         }
     }
 }
@@ -270,6 +284,12 @@ pub enum LockError {
         /// The holder: process id and program name, and whether it is stopped. Named only if it is
         /// running under the name that it noted, or has ended and left its lock file.
         holder: Option<String>,
+    },
+    /// The caller stopped the wait.
+    #[error("the wait for `{}` was stopped", shown_path(path))]
+    Stopped {
+        /// The file that was locked.
+        path: PathBuf,
     },
 }
 

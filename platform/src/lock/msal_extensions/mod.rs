@@ -129,8 +129,8 @@ impl MsalExtensions {
                 path: self.path.clone(),
                 holder: watch.as_ref().map(Watch::holder).unwrap_or_default(),
             };
-            if deadline.is_to_tell() {
-                deadline.tell(obstacle());
+            if deadline.is_to_call() {
+                deadline.call(obstacle)?;
             }
             deadline.pause(pause, obstacle)?;
         }
