@@ -274,6 +274,8 @@ fn fill_the_disk(path: &Path) {
     assert!(matches!(error, FileError::NoSpace { .. }), "no room for another save: {error:?}");
     let error = folder.create_new("key", &[1; 100_000]).unwrap_err();
     assert!(matches!(error, FileError::NoSpace { .. }), "{error:?}");
+    let error = Folder::open(path).unwrap().unwrap().reserve("cache", "0").unwrap_err();
+    assert!(matches!(error, FileError::NoSpace { .. }), "no room to reserve: {error:?}");
     let old = folder.open_file("cache").unwrap().unwrap();
     assert_eq!(*old.read_all(100).unwrap(), b"old content");
     assert_eq!(fs::read_dir(path).unwrap().count(), 1, "no temporary file is left");

@@ -3,7 +3,11 @@
 use std::path::{Component, Path, PathBuf};
 
 use directories::BaseDirs;
-use tokenkeep_platform::{file::Folder, text::shown_path};
+use sha2::{Digest as _, Sha256};
+use tokenkeep_platform::{
+    file::{Folder, real_path},
+    text::{hexadecimal, shown_path},
+};
 
 use crate::Error;
 
@@ -91,6 +95,19 @@ pub(super) fn check_name(name: &str) -> Result<(), Error> {
 /// `~/Library/Application Support/tokenkeep/NAME` on macOS.
 pub(super) fn data_folder(name: &str) -> Result<PathBuf, Error> {
     Ok(full(base()?.data_local_dir())?.join("tokenkeep").join(name))
+}
+
+/// The folder for the leases of the store with this lock file. Every path to the lock has the same
+/// one. It is not the store's own folder, which may belong to other programs too.
+pub(super) fn lease_folder_of(path: &Path) -> Result<PathBuf, Error> {
+    let parent = path.parent().and_then(|folder| real_path(folder).ok());
+    let path = match (parent, path.file_name()) {
+        (Some(folder), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    };
+    let digest = Sha256::digest(path.as_os_str().as_encoded_bytes());
+    // No store can have a name that begins with a dot.
+    Ok(data_folder(".leases")?.join(hexadecimal(&digest[..16])))
 }
 
 /// `$XDG_RUNTIME_DIR/tokenkeep/NAME`: gone at logout. Only some systems have one.

@@ -8,6 +8,7 @@ mod msal_extensions;
 mod plaintext;
 mod protection;
 mod recognise;
+mod reservation;
 mod sealed;
 mod set_aside;
 mod stamp;
@@ -24,6 +25,7 @@ pub use msal_extensions::{
 };
 pub use plaintext::PlaintextPersistence;
 pub use protection::Protection;
+pub use reservation::Reservation;
 pub use sealed::{SealedPersistence, SealedPersistenceBuilder};
 pub use stamp::Stamp;
 
@@ -126,6 +128,28 @@ pub trait Persistence: fmt::Debug + Send + Sync {
     /// write it.
     fn lock(&self) -> Option<CrossProcessLock> {
         None
+    }
+
+    /// The folder in which processes agree on who renews a token of this store. It may hold other
+    /// files, and is created if it is missing. `None` if no other process has this store. The
+    /// default is a folder in the user's data folder, named after [`lock`](Self::lock).
+    ///
+    /// # Errors
+    /// Any error of finding the folder.
+    fn lease_folder(&self) -> Result<Option<std::path::PathBuf>, Error> {
+        self.lock().map(|lock| location::lease_folder_of(lock.path())).transpose()
+    }
+
+    /// Reserves room for the next save, or at least proves that there is room now. Called before
+    /// something is asked for that could not be got again if it could not be saved. The caller has
+    /// called `prepare` with [`Intent::Write`] and holds no lock. `tag` tells apart what is reserved
+    /// at the same time. Must not prompt.
+    ///
+    /// # Errors
+    /// Any error that would keep the save from working.
+    fn reserve(&self, tag: &str) -> Result<Reservation, Error> {
+        let _ = tag;
+        Ok(Reservation::none())
     }
 
     /// Proves that the place can be written now, on data of its own that it removes again. The

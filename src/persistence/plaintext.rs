@@ -8,7 +8,7 @@ use tokenkeep_platform::{
 };
 
 use super::{
-    DEFAULT_SIZE_LIMIT, Intent, Loaded, Persistence, Protection, Saved, Stamp,
+    DEFAULT_SIZE_LIMIT, Intent, Loaded, Persistence, Protection, Reservation, Saved, Stamp,
     location::FileLocation,
     recognise::{Found, LARGEST_GIVEN_UP, refuse_another},
     set_aside::{all_set_aside, prefix_of, remove_all, set_aside},
@@ -182,6 +182,13 @@ impl Persistence for PlaintextPersistence {
 
     fn lock(&self) -> Option<CrossProcessLock> {
         Some(CrossProcessLock::msal_extensions(&self.path))
+    }
+
+    fn reserve(&self, tag: &str) -> Result<Reservation, Error> {
+        let folder = Folder::create_shared(&self.folder, Parents::Require)?;
+        // Free again at once: the folder is other programs' too, and a kill would leave the file.
+        drop(folder.reserve(&self.name, tag)?);
+        Ok(Reservation::none())
     }
 
     fn verify(&self) -> Result<(), Error> {

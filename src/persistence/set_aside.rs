@@ -46,6 +46,7 @@ pub(super) fn remove_all(folder: &Folder, files: &[String]) -> Result<(), Error>
     }
     if let Some(name) = files.first() {
         folder.sweep(name)?;
+        folder.sweep_reserved(name)?;
     }
     let mut is_begun = false;
     remove_each(folder, files, || is_begun = true).map_err(|(at, error)| match is_begun {

@@ -134,6 +134,24 @@ impl Folder {
         FileStamp::of_renamed(&path, kept).map_err(|source| FileError::NotDurable { path, source })
     }
 
+    /// Overwrites a small file in place, and creates it if it is missing. It is not durable, and
+    /// after a kill it may hold a part. Only who holds a lock for it may read or write it.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError::Unsafe`] if the name is taken by anything but a file of this user;
+    /// [`FileError::NoSpace`], [`FileError::ReadOnly`], [`FileError::PermissionDenied`],
+    /// [`FileError::MissingParent`], [`FileError::Io`].
+    pub fn overwrite(&self, name: &str, bytes: &[u8]) -> Result<(), FileError> {
+        let path = self.path_of(name)?;
+        let mut file = self.open_lock_file(name)?;
+        // Cut afterwards: a file that is emptied first is written to the disk at once by some file
+        // systems.
+        file.write_all(bytes)
+            .and_then(|()| file.set_len(bytes.len() as u64))
+            .map_err(|source| FileError::from_io("write", &path, source))
+    }
+
     /// Creates a file as [`replace`](Self::replace) does, but never replaces one. Returns `false`
     /// if the name is taken. In that case, too, the name is durable afterwards.
     ///
@@ -208,9 +226,13 @@ impl Folder {
     ///
     /// As [`remove`](Self::remove), without the promise of durability.
     pub fn sweep(&self, name: &str) -> Result<(), FileError> {
-        let temporary = temporary_name(name);
-        let path = self.path_of(&temporary)?;
-        self.unlink(&temporary, &path).map(drop)
+        self.discard(&temporary_name(name))
+    }
+
+    /// Removes a file that holds nothing of value.
+    pub(super) fn discard(&self, name: &str) -> Result<(), FileError> {
+        let path = self.path_of(name)?;
+        self.unlink(name, &path).map(drop)
     }
 
     /// Proves that a file of this name could be written: writes and syncs its temporary file, then
@@ -221,10 +243,9 @@ impl Folder {
     ///
     /// As [`replace`](Self::replace), and as [`open_file`](Self::open_file).
     pub fn probe(&self, name: &str) -> Result<(), FileError> {
-        let now = self.open_file(name)?.map_or(0, |file| file.len());
-        let size = now.saturating_add(PROBE_GROWTH).min(PROBE_LIMIT);
+        let size = size_of_next(self.open_file(name)?.as_ref());
         // Dropped once it is on the disk, which removes it.
-        self.write_temporary(name, &vec![0; size as usize]).map(drop)
+        self.write_temporary(name, &vec![0; size]).map(drop)
     }
 
     /// Opens a file to touch it later. Creates it empty if it is missing, with mode 0600 from the
@@ -358,6 +379,12 @@ impl Folder {
         });
         synced.map_err(|source| FileError::NotDurable { path: path.to_owned(), source })
     }
+}
+
+/// The size of the next write of a file that has this content, generously.
+pub(super) fn size_of_next(file: Option<&OpenFile>) -> usize {
+    let now = file.map_or(0, OpenFile::len);
+    now.saturating_add(PROBE_GROWTH).min(PROBE_LIMIT) as usize
 }
 
 /// A temporary file that is removed unless it was renamed.

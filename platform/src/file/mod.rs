@@ -21,6 +21,7 @@ mod opened;
 mod own;
 mod real;
 mod recent;
+mod reserved;
 mod signal;
 mod trust;
 
@@ -47,6 +48,7 @@ pub use self::{
     open_file::OpenFile,
     os::FileStamp,
     real::{path_from_bytes, path_to_bytes, real_path},
+    reserved::Reserved,
     signal::SignalFile,
     trust::{Parents, Trust},
 };

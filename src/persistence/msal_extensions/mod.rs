@@ -23,7 +23,7 @@ pub use self::{
 };
 use self::{protected_file::ProtectedFile, vault_item::VaultItem};
 use super::{
-    Intent, Loaded, Persistence, Protection, Saved, Stamp,
+    Intent, Loaded, Persistence, Protection, Reservation, Saved, Stamp,
     location::{FileLocation, expand_home},
     set_aside::{all_set_aside, prefix_of, remove_all, set_aside},
 };
@@ -315,6 +315,15 @@ impl Persistence for MsalExtensionsPersistence {
 
     fn lock(&self) -> Option<CrossProcessLock> {
         Some(CrossProcessLock::msal_extensions(&self.place.path))
+    }
+
+    fn reserve(&self, tag: &str) -> Result<Reservation, Error> {
+        match &self.store {
+            // A vault has no room to reserve.
+            Store::Vault(_) => {}
+            Store::File(_) => ProtectedFile::check_room(&self.place, tag)?,
+        }
+        Ok(Reservation::none())
     }
 
     fn verify(&self) -> Result<(), Error> {

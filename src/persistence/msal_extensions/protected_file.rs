@@ -77,6 +77,14 @@ impl ProtectedFile {
         Ok(folder.probe(&place.name)?)
     }
 
+    /// Proves that there is room for the next save now. The folder is other programs' too, so no
+    /// file may stay in it.
+    pub(super) fn check_room(place: &FileLocation, tag: &str) -> Result<(), Error> {
+        let folder = Folder::create_shared(&place.folder, Parents::Create)?;
+        drop(folder.reserve(&place.name, tag)?);
+        Ok(())
+    }
+
     pub(super) fn stamp(place: &FileLocation) -> Result<Option<Stamp>, Error> {
         Ok(file::stamp(&place.path)?.map(Stamp::of_file))
     }

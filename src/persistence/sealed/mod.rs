@@ -30,7 +30,7 @@ use self::{
     removal::Removal,
 };
 use super::{
-    Intent, Loaded, Persistence, Protection, Saved, Stamp,
+    Intent, Loaded, Persistence, Protection, Reservation, Saved, Stamp,
     key_source::{KeySourceList, NewKey, random_key_id},
     set_aside::set_aside,
 };
@@ -244,6 +244,15 @@ impl Persistence for SealedPersistence {
 
     fn lock(&self) -> Option<CrossProcessLock> {
         Some(CrossProcessLock::new(self.folder(), LOCK_NAME))
+    }
+
+    fn lease_folder(&self) -> Result<Option<PathBuf>, Error> {
+        Ok(Some(self.file.folder().to_owned()))
+    }
+
+    fn reserve(&self, tag: &str) -> Result<Reservation, Error> {
+        let folder = self.file.create_folder()?;
+        Ok(Reservation::of(folder.reserve(FILE_NAME, tag)?))
     }
 
     fn verify(&self) -> Result<(), Error> {

@@ -110,6 +110,7 @@ impl<'s> Removal<'s> {
         // A temporary file that a killed writer left is not a cache, so its removal need not be
         // durable.
         self.folder.sweep(FILE_NAME)?;
+        self.folder.sweep_reserved(FILE_NAME)?;
         self.remove_files()?;
         for (at, header) in self.keys.iter().enumerate() {
             if let Err(error) = self.store.keys.sources.delete(header, guard) {
