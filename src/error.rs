@@ -2,6 +2,9 @@
 
 #[cfg(feature = "desktop")]
 mod from_platform;
+mod refusal;
+
+pub use refusal::Refusal;
 
 use std::{borrow::Cow, error::Error as StdError, fmt, path::PathBuf, time::Duration};
 
@@ -55,6 +58,8 @@ pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 ///   had ended. Find out who restored it; `reset` starts over.
 /// - `SignInNeeded`, `Refused`, `ProviderAnswer`: the provider's response is an error that a
 ///   sign-in solves, another error, or no response of a token endpoint. Nothing was stored.
+/// - `ProviderUnreachable`, `ProviderUnavailable`, `RefreshInProgress`: the user is still signed
+///   in. Try again later.
 /// - `RefreshTokenGone`: another program renewed the token first, or its user signed out. Look in
 ///   the cache again.
 ///
@@ -288,6 +293,32 @@ pub enum Error {
         /// What the operating system said.
         source: Source,
     },
+    /// The provider is overloaded or broken, or gave no answer in time. The user is still signed in.
+    #[error("the provider is not available{}", status.map_or_else(String::new, |status| format!(" (status {status})")))]
+    ProviderUnavailable {
+        /// The HTTP status code, if there was an answer.
+        status: Option<u16>,
+        /// After how long the same call asks the provider again. Until then it returns this error
+        /// at once. As the provider says, else a few seconds. `None` if it did not answer.
+        retry_in: Option<Duration>,
+        /// What the HTTP client said, if there was no answer.
+        source: Option<Source>,
+    },
+    /// The provider could not be reached. Nothing was spent, and the user is still signed in.
+    #[error("the provider could not be reached")]
+    ProviderUnreachable {
+        /// What the HTTP client said.
+        source: Source,
+    },
+    /// Another call, of this program or of another one, has been renewing the token for the whole
+    /// time. Nothing was spent.
+    #[error("another call has been renewing this token for {waited:.0?}{}", held_by(holder.as_deref()))]
+    RefreshInProgress {
+        /// How long this call waited.
+        waited: Duration,
+        /// The program, if it is known.
+        holder: Option<String>,
+    },
     /// The refresh token that was spent is not in the cache any more. Nothing was stored.
     ///
     /// Another program renewed it, or its user signed out or signed in again.
@@ -295,11 +326,10 @@ pub enum Error {
     RefreshTokenGone,
     /// The provider refuses the request for a reason that a sign-in does not solve. Nothing was
     /// stored.
-    #[error("the provider refuses the request{}", in_brackets(code))]
+    #[error("the provider refuses the request{}", in_brackets(refusal.code()))]
     Refused {
-        /// The `error` of the response, or the provider's own name for it. Empty if it cannot be
-        /// shown.
-        code: String,
+        /// What the provider said.
+        refusal: Box<Refusal>,
     },
     /// The cache is older than what this process has already seen. It was left unchanged.
     ///
@@ -324,10 +354,13 @@ pub enum Error {
     /// The provider accepts neither the refresh token nor the sign-in. Nothing was stored.
     ///
     /// The response is an `error` such as `invalid_grant` or `interaction_required`.
-    #[error("the provider does not accept the sign-in{}", in_brackets(code))]
+    #[error("the provider does not accept the sign-in{}{}", in_brackets(refusal.code()), cut_off(*is_orphan))]
     SignInNeeded {
-        /// The `error` of the response, or the provider's own name for it.
-        code: String,
+        /// What the provider said.
+        refusal: Box<Refusal>,
+        /// Whether a program that had spent the refresh token was ended before it could store the
+        /// answer.
+        is_orphan: bool,
     },
     /// The data does not fit. Nothing was written.
     #[error("{} has {size} bytes, the limit is {limit}", shown(what))]
@@ -424,6 +457,12 @@ pub enum Error {
         /// How long this process waited.
         waited: Duration,
     },
+    /// The caller stopped a wait for another program or thread. Nothing was changed.
+    #[error("the wait for `{}` was stopped", shown_path(path))]
+    WaitCanceled {
+        /// The lock file.
+        path: PathBuf,
+    },
     /// The key is not the one that sealed the cache: a wrong passphrase, key file or callback.
     #[error("`{}` was sealed with another key", shown_path(path))]
     WrongKey {
@@ -470,16 +509,21 @@ impl Error {
             }
             Self::PermissionDenied { .. } => "allow this user or this program, then try again",
             Self::PromptDismissed { .. } => "try again and answer the prompt",
-            Self::ProviderAnswer { .. } | Self::SignInNeeded { .. } => "sign in again",
+            Self::ProviderAnswer { .. } => {
+                "try again; if that does not help, check the address of the token endpoint"
+            }
+            Self::SignInNeeded { .. } => "sign in again",
+            Self::ProviderUnavailable { .. } => "try again later",
+            Self::ProviderUnreachable { .. } => "check the network, then try again",
+            Self::RefreshInProgress { .. } => {
+                "let the program that renews go on or end by itself, then try again"
+            }
             Self::ReadOnly { .. } => "make the file system writable, or name another folder",
             Self::RefreshTokenGone => "look for a token in the cache again",
-            Self::Refused { code } => match &**code {
-                "authorization_pending"
-                | "server_error"
-                | "slow_down"
-                | "temporarily_unavailable" => "try again later",
-                _ => "correct the client id, the scopes, or the registration at the provider",
-            },
+            Self::Refused { refusal } if refusal.is_temporary() => "try again later",
+            Self::Refused { .. } => {
+                "correct the client id, the scopes, or the registration at the provider"
+            }
             Self::RolledBack { .. } => {
                 "find out who restored an old copy, or remove the cache and sign in again"
             }
@@ -494,6 +538,7 @@ impl Error {
             Self::VaultMissing { vault, .. } => return or_another_key(making(vault)),
             Self::VaultServiceMissing { vault, .. } => return or_another_key(starting(vault)),
             Self::VaultTimeout { .. } => "look for an open prompt, or restart the vault's service",
+            Self::WaitCanceled { .. } => "try again",
             Self::WrongKey { .. } => "check the passphrase, the key file or the callback",
         })
     }
@@ -522,8 +567,47 @@ impl Error {
                 | Self::LockTimeout { .. }
                 | Self::NoThread { .. }
                 | Self::OutcomeUnknown { .. }
+                | Self::ProviderUnavailable { .. }
+                | Self::ProviderUnreachable { .. }
+                | Self::RefreshInProgress { .. }
                 | Self::VaultTimeout { .. }
+                | Self::WaitCanceled { .. }
         )
+    }
+
+    /// What the provider said, if it refused a request.
+    pub fn refusal(&self) -> Option<&Refusal> {
+        match self {
+            Self::Refused { refusal } | Self::SignInNeeded { refusal, .. } => Some(refusal),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn refused(refusal: Refusal) -> Self {
+        let refusal = Box::new(refusal);
+        match refusal.is_sign_in_needed() {
+            true => Self::SignInNeeded { refusal, is_orphan: false },
+            false => Self::Refused { refusal },
+        }
+    }
+
+    /// The error without a text of the provider that repeats the secret.
+    pub(crate) fn without_secret(self, secret: &str) -> Self {
+        match self {
+            Self::Refused { refusal } => Self::refused(refusal.without(&[secret])),
+            Self::SignInNeeded { refusal, is_orphan } => {
+                Self::refused(refusal.without(&[secret])).after_orphan(is_orphan)
+            }
+            error => error,
+        }
+    }
+
+    /// The same error after a renewal that was cut off.
+    pub(crate) fn after_orphan(self, is_orphan: bool) -> Self {
+        match self {
+            Self::SignInNeeded { refusal, .. } => Self::SignInNeeded { refusal, is_orphan },
+            error => error,
+        }
     }
 
     #[cfg(feature = "desktop")]
@@ -582,6 +666,17 @@ fn starting(vault: &str) -> &'static str {
 fn or_another_key(step: &str) -> Cow<'static, str> {
     let others = "a passphrase, a key file or a callback, or use memory";
     format!("{step}, or keep a sealed cache under {others}").into()
+}
+
+fn cut_off(is_orphan: bool) -> &'static str {
+    match is_orphan {
+        true => "; the program that renewed it was ended before it could store the answer",
+        false => "",
+    }
+}
+
+fn held_by(holder: Option<&str>) -> String {
+    holder.map_or_else(String::new, |holder| format!(": {}", shown(holder)))
 }
 
 fn in_brackets(code: &str) -> String {

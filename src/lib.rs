@@ -150,7 +150,7 @@
 //! # Features
 //!
 //! - `desktop` (default): files, locks, vaults and passphrases. Without it there is the token cache
-//!   in memory: [`TokenCache`] and what it works with. There is no `PersistedTokenCache`,
+//!   in memory: [`TokenCache`] and what it works with, and [`silent`]. There is no `PersistedTokenCache`,
 //!   `KeySource`, `Protection`, `Interaction`, `build_encrypted_persistence`, `lock` or
 //!   `persistence`.
 //! - `tokio`: the asynchronous calls. It includes `desktop`.
@@ -170,6 +170,7 @@ pub mod persistence;
 #[cfg_attr(not(feature = "desktop"), allow(dead_code, reason = "stores use it"))]
 mod seal;
 mod secret;
+pub mod silent;
 
 pub use cache::{
     AccessToken, AccessTokenRef, Account, AuthorityType, CredentialType, Entry, MergeReport,
@@ -180,7 +181,7 @@ pub use error::Error;
 #[cfg(feature = "desktop")]
 pub use interaction::Interaction;
 #[cfg(feature = "desktop")]
-pub use persisted::PersistedTokenCache;
+pub use persisted::{PersistedTokenCache, RefreshLease, SignedOut};
 #[cfg(feature = "desktop")]
 pub use persistence::{KeySource, Protection, build_encrypted_persistence};
 pub use secret::Secret;

@@ -17,7 +17,7 @@ use crate::descriptor::Descriptor;
 ///
 /// Exit codes: 0 done; 1 failed; 2 wrong usage; 3 nothing there, sign in; 4 vault locked, missing
 /// or silent; 5 lock timeout; 6 cache unreadable, too large, unsafe or of another kind, or a token
-/// that is not printed.
+/// that is not printed; 7 provider out of reach or busy, try again.
 #[derive(Debug, Parser)]
 #[command(name = "tokenkeep", version, max_term_width = 100)]
 pub(crate) struct Arguments {

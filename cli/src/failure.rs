@@ -110,7 +110,7 @@ fn exit_code(error: &Error) -> u8 {
         | Error::VaultServiceMissing { .. }
         | Error::VaultTimeout { .. } => 4,
         Error::SignInNeeded { .. } => 3,
-        Error::LockTimeout { .. } => 5,
+        Error::LockTimeout { .. } | Error::RefreshInProgress { .. } => 5,
         Error::Corrupt { .. }
         | Error::InvalidKeyFile { .. }
         | Error::KeyGone { .. }
@@ -121,6 +121,7 @@ fn exit_code(error: &Error) -> u8 {
         | Error::UnsafePath { .. }
         | Error::UnsupportedVersion { .. }
         | Error::WrongKey { .. } => 6,
+        Error::ProviderUnavailable { .. } | Error::ProviderUnreachable { .. } => 7,
         // The cause decides, as it does for what fails before anything is removed.
         Error::PartlyRemoved { source, .. } => exit_code(source),
         _ => 1,

@@ -202,6 +202,11 @@ impl AccessToken {
         self.unstored.as_deref()
     }
 
+    /// The time at which the token was cached, in Unix seconds.
+    pub(crate) fn cached_at(&self) -> Option<i64> {
+        self.entry.cached_at()
+    }
+
     pub(crate) fn issued_now(mut self) -> Self {
         self.source = TokenSource::Provider;
         self

@@ -84,6 +84,11 @@ pub(crate) fn aliases(environment: &str) -> impl Iterator<Item = &str> {
         .chain(group.iter().copied().filter(move |&name| name != environment))
 }
 
+/// The name by which all aliases of a host are known.
+pub(crate) fn canonical_host(environment: &str) -> &str {
+    CLOUDS.iter().find(|names| names.contains(&environment)).map_or(environment, |names| names[0])
+}
+
 /// The host belongs to Microsoft: to Entra ID in any of its clouds, or to its services for
 /// customers (Azure AD B2C, External ID). ADFS hosts and customers' own domains do not count.
 pub(crate) fn is_microsoft(environment: &str) -> bool {

@@ -31,6 +31,9 @@ impl TokenCache {
     /// [`TokenRequest::app_only`]. A token whose times or scopes cannot be read is not found. A
     /// token without an account belongs to the only account that the client has there.
     ///
+    /// No token answers a request with [`claims`](TokenRequest::claims). A request
+    /// [`instead_of`](TokenRequest::instead_of) a token is answered by none that is older.
+    ///
     /// A token without a caching time, or with one in the future because the clock was set back
     /// since, is found if there is no other. It [is aging](AccessTokenRef::is_aging).
     ///
@@ -45,6 +48,9 @@ impl TokenCache {
         now: u64,
     ) -> Result<Option<AccessTokenRef<'_>>, Error> {
         let lookup = request.lookup()?;
+        if request.requested_claims().is_some() {
+            return Ok(None);
+        }
         let now = i64::try_from(now).unwrap_or(i64::MAX);
         let section = self.section(CredentialType::AccessToken);
         // Fast path: most finds need only the index and read no entry.
@@ -226,6 +232,7 @@ impl<'c, 'r> Search<'c, 'r> {
         entry.is_valid(self.request.least_left(), self.now)
             && answers(entry, self.request)
             && entry.secret().is_some()
+            && self.request.accepts(entry.secret(), entry.cached_at(), self.now)
             && is_for_us()
     }
 }

@@ -43,7 +43,11 @@ pub use entry::Entry;
 pub use event::{SignInEvent, ext_cache_key::ext_cache_key};
 pub use merge::{MergeReport, MergedEntries, MergedSections};
 pub use query::Query;
+#[cfg(feature = "desktop")]
+pub(crate) use refresh_token::spender;
 pub use request::TokenRequest;
+pub use response::Refreshed;
+pub(crate) use response::spent_secret;
 pub use schema::{AuthorityType, CredentialType};
 pub use serializable::SerializableTokenCache;
 

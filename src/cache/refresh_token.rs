@@ -11,7 +11,7 @@ use crate::{
     Error,
     cache::{
         TokenCache,
-        authority::is_microsoft,
+        authority::{canonical_host, is_microsoft},
         entry::key,
         entry::{Entry, inside},
         json::quoted,
@@ -74,7 +74,7 @@ impl TokenCache {
     }
 
     /// The refresh tokens of an account, a canonical token, that a client may use.
-    fn spendable(&self, lookup: &Lookup, home: &str) -> Vec<&Entry> {
+    pub(super) fn spendable(&self, lookup: &Lookup, home: &str) -> Vec<&Entry> {
         let families = self.families(lookup);
         let may_spend = |entry: &&Entry| {
             let host = lookup_token(entry.token("environment"));
@@ -250,6 +250,24 @@ impl TokenCache {
             }
         }
     }
+}
+
+/// A name for the refresh tokens of which one is spent at a time: those of one account, at one
+/// provider, of one client or one family. By the entry and not by a request, because a client may
+/// spend its family's.
+pub(crate) fn spender(entry: &Entry) -> String {
+    let environment = entry.environment().unwrap_or_default().to_ascii_lowercase();
+    let family = entry.token("family_id").filter(|token| !matches!(*token, "null" | "\"\""));
+    let client = || format!("client {}", entry.client_id().unwrap_or_default());
+    let whose = family.map_or_else(client, |family| format!("family {family}"));
+    let home = entry.home_account_id().unwrap_or_default();
+    format!("{}\0{home}\0{whose}", canonical_host(&environment))
+}
+
+/// The same for whatever account.
+pub(crate) fn spender_of_any(entry: &Entry) -> String {
+    let home = entry.home_account_id().unwrap_or_default().into_owned();
+    spender(entry).replacen(&format!("\0{home}\0"), "\0\0", 1)
 }
 
 /// The time at which a refresh token was stored. One without a time counts as the oldest.

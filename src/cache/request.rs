@@ -4,14 +4,18 @@ use std::{
     collections::BTreeSet,
     fmt,
     hash::{Hash, Hasher},
+    sync::Arc,
     time::Duration,
 };
+
+use zeroize::Zeroizing;
 
 use crate::{
     Error,
     cache::{
+        access_token::AccessToken,
         accounts::Account,
-        authority::{Authority, aliases},
+        authority::{Authority, aliases, is_microsoft},
         entry::scopes_in,
         event::ext_cache_key::ext_cache_key,
         json::quoted,
@@ -46,7 +50,12 @@ pub struct TokenRequest {
     app_only: bool,
     key_id: Option<String>,
     ext_cache_key: Option<String>,
+    /// The further parameters themselves, for the form.
+    data: Vec<(String, String)>,
     margin: Option<Duration>,
+    claims: Option<String>,
+    resource: Option<String>,
+    refused: Option<Arc<RefusedToken>>,
     lookup: Option<Lookup>,
 }
 
@@ -111,7 +120,11 @@ impl TokenRequest {
             app_only: false,
             key_id: None,
             ext_cache_key: None,
+            data: Vec::new(),
             margin: None,
+            claims: None,
+            resource: None,
+            refused: None,
             lookup: None,
         }
         .prepared()
@@ -173,17 +186,57 @@ impl TokenRequest {
         self
     }
 
-    /// Sets further parameters of the request's body; see [`ext_cache_key`].
+    /// Sets further parameters of the request's body; see [`ext_cache_key`]. A
+    /// [`Spend`](crate::silent::Spend) sends them.
     #[must_use]
     pub fn data<'d>(mut self, data: impl IntoIterator<Item = (&'d str, &'d str)>) -> Self {
-        self.ext_cache_key = ext_cache_key(data);
+        let data: Vec<(&str, &str)> = data.into_iter().collect();
+        self.ext_cache_key = ext_cache_key(data.iter().copied());
+        self.data = data.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
         self
     }
 
     /// Sets the extended cache key as it is stored in the cache. An empty key means none.
+    ///
+    /// The parameters that it stands for are not known from it, so a request with one finds tokens
+    /// and cannot renew them. [`data`](Self::data) can.
     #[must_use]
     pub fn ext_cache_key(mut self, key: impl Into<String>) -> Self {
         self.ext_cache_key = Some(key.into()).filter(|key: &String| !key.is_empty());
+        self.data.clear();
+        self
+    }
+
+    /// Asks the provider for these claims, which is how an API or a provider wants more of a
+    /// sign-in: the claims challenge of a `WWW-Authenticate` header, decoded to its JSON text.
+    ///
+    /// No token of the cache answers such a request, because it does not say for which claims it
+    /// was issued. The token that the provider issues is stored as usual.
+    #[must_use]
+    pub fn claims(mut self, json: impl Into<String>) -> Self {
+        self.claims = Some(json.into()).filter(|claims: &String| !claims.is_empty());
+        self
+    }
+
+    /// Asks the provider for a token for this resource, an address (RFC 8707). The cache does not
+    /// tell tokens apart by it, so give each resource scopes of its own.
+    #[must_use]
+    pub fn resource(mut self, address: impl Into<String>) -> Self {
+        self.resource = Some(address.into()).filter(|address: &String| !address.is_empty());
+        self
+    }
+
+    /// Requests another access token than this one, which an API refused although it seemed valid:
+    /// it was revoked, for instance.
+    ///
+    /// A token that was cached since answers the request, so all programs that were refused share
+    /// one renewal. The refused token is removed when its successor is stored.
+    #[must_use]
+    pub fn instead_of(mut self, token: &AccessToken) -> Self {
+        self.refused = Some(Arc::new(RefusedToken {
+            secret: Zeroizing::new(token.secret().to_owned()),
+            cached_at: token.cached_at(),
+        }));
         self
     }
 
@@ -212,9 +265,12 @@ impl TokenRequest {
         self.app_only
     }
 
-    /// The request names an account, and sets no key, no extended cache key and no margin.
+    /// The request names an account, and sets no key, no claims, no extended cache key, no refused
+    /// token and no margin.
     pub(crate) fn is_plain(&self) -> bool {
         self.key_id.is_none()
+            && self.refused.is_none()
+            && self.claims.is_none()
             && self.ext_cache_key.is_none()
             && self.margin.is_none()
             && self.home_account_id.as_deref().is_some_and(|home| !home.is_empty())
@@ -227,6 +283,59 @@ impl TokenRequest {
             margin.as_secs().saturating_add(u64::from(margin.subsec_nanos() > 0))
         };
         self.margin.map(|margin| i64::try_from(whole(margin)).unwrap_or(i64::MAX))
+    }
+
+    pub(crate) fn requested_claims(&self) -> Option<&str> {
+        self.claims.as_deref()
+    }
+
+    /// Whether a token with this secret and caching time may answer the request at `now`.
+    pub(crate) fn accepts(&self, secret: Option<&str>, cached_at: Option<i64>, now: i64) -> bool {
+        self.refused.as_ref().is_none_or(|refused| {
+            // If the clock was set back since, the times cannot be compared.
+            let is_comparable = refused.cached_at.is_some_and(|at| at <= now);
+            secret != Some(refused.secret.as_str())
+                && (!is_comparable || cached_at >= refused.cached_at)
+        })
+    }
+
+    /// The secret of the access token that an API refused.
+    pub(crate) fn refused_secret(&self) -> Option<&str> {
+        self.refused.as_ref().map(|refused| refused.secret.as_str())
+    }
+
+    /// The same request for other scopes.
+    #[cfg(feature = "desktop")]
+    pub(crate) fn for_scopes(&self, scopes: Vec<String>) -> Self {
+        Self { scopes, ..self.clone() }.prepared()
+    }
+
+    /// What a provider may refuse although it accepts the refresh token.
+    #[cfg(feature = "desktop")]
+    pub(crate) fn asked(&self) -> String {
+        let given = |text: &Option<String>| text.clone().unwrap_or_default();
+        let further =
+            [&self.claims, &self.resource, &self.key_id, &self.ext_cache_key].map(given).join("\0");
+        format!("{}\0{further}", self.target())
+    }
+
+    pub(crate) fn requested_resource(&self) -> Option<&str> {
+        self.resource.as_deref()
+    }
+
+    /// The further parameters of the body.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if only the key that stands for them is known.
+    pub(crate) fn further_parameters(&self) -> Result<&[(String, String)], Error> {
+        match self.ext_cache_key.is_some() && self.data.is_empty() {
+            true => Err(Error::Invalid {
+                detail: "the request names an extended cache key; name its parameters with `data`"
+                    .into(),
+            }),
+            false => Ok(&self.data),
+        }
     }
 
     pub(crate) fn bound_key(&self) -> Option<&str> {
@@ -247,6 +356,15 @@ impl TokenRequest {
                 .err()
                 .unwrap_or(Error::Invalid { detail: "the authority cannot be used".to_owned() })),
         }
+    }
+
+    /// Whether the request is for a cloud of Microsoft.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if the authority cannot be used, see [`TokenRequest::new`].
+    pub(crate) fn is_for_known_cloud(&self) -> Result<bool, Error> {
+        Ok(is_microsoft(&self.place()?.environment))
     }
 
     /// # Errors
@@ -306,7 +424,21 @@ impl TokenRequest {
     /// The values that equality compares.
     fn meaning(&self) -> impl Hash + PartialEq + '_ {
         let names = (&self.client_id, &self.authority, self.target(), &self.home_account_id);
-        (names, self.app_only, &self.key_id, &self.ext_cache_key, self.margin)
+        let parameters = (&self.key_id, &self.ext_cache_key, &self.claims, &self.resource);
+        (names, self.app_only, parameters, &self.refused, self.margin)
+    }
+}
+
+/// An access token that an API refused.
+#[derive(PartialEq, Eq)]
+struct RefusedToken {
+    secret: Zeroizing<String>,
+    cached_at: Option<i64>,
+}
+
+impl Hash for RefusedToken {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.secret.as_str(), self.cached_at).hash(state);
     }
 }
 

@@ -3,7 +3,7 @@
 use zeroize::Zeroizing;
 
 use crate::{
-    Error,
+    Error, Secret,
     cache::{
         TokenCache,
         access_token::{AccessToken, AccessTokenRef, EntryAt},
@@ -12,11 +12,29 @@ use crate::{
         identity::Stated,
         json::{decode, quoted},
         owner::{ClientAt, NOBODY, owner},
+        refresh_token::{spender, spender_of_any},
         request::{Lookup, TokenRequest},
         schema::CredentialType,
         section::lookup_token,
     },
 };
+
+/// What became of the response to a refresh token.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Refreshed {
+    /// It is stored.
+    Stored(AccessToken),
+    /// Nothing is stored: the account has another refresh token by now, from a renewal by another
+    /// program or from a sign-in. The access token of the response may still be used.
+    Replaced(AccessToken),
+    /// Nothing is stored: the account signed out. The response's access token, and the refresh token
+    /// to revoke, if it has one.
+    SignedOut(AccessToken, Option<Secret>),
+    /// Nothing is stored: the response is for another user than the spent token. The refresh token
+    /// to revoke, if it has one.
+    AnotherUser(Option<Secret>),
+}
 
 impl TokenCache {
     /// Stores the JSON with which a provider's token endpoint answered the request, and returns its
@@ -69,23 +87,15 @@ impl TokenCache {
         self.store_answer(event.entries(now)?)
     }
 
-    /// Stores the response to a refresh token as [`add_response`](Self::add_response) does, and
-    /// returns its access token. `now` is the time of the response in Unix seconds.
-    ///
-    /// `spent` is the entry that [`refresh_tokens`](Self::refresh_tokens) returned. The new entries
-    /// belong to the account of `spent`, whatever the request names. A new refresh token replaces
-    /// the spent one in all entries of the account. If the response has none, the spent one stays.
-    ///
-    /// If the cache does not hold the spent token any more, nothing is stored. Then another program
-    /// renewed it in the meantime, or the account signed out or signed in again. The returned access
+    /// Stores the response to a refresh token as [`add_refreshed`](Self::add_refreshed) does, and
+    /// returns its access token. If the cache does not hold the spent token any more, the returned
     /// token [is not stored](AccessToken::is_stored), and its reason is
     /// [`Error::RefreshTokenGone`].
     ///
     /// # Errors
     ///
-    /// The errors of [`add_response`](Self::add_response). [`Error::ProviderAnswer`] also if the
-    /// response is for another user than the spent token. [`Error::Invalid`] also if `spent` is not
-    /// a refresh token of the request's cloud. Nothing is changed then.
+    /// The errors of [`add_refreshed`](Self::add_refreshed). [`Error::ProviderAnswer`] also if the
+    /// response is for another user than the spent token.
     pub fn add_renewal(
         &mut self,
         request: &TokenRequest,
@@ -93,15 +103,60 @@ impl TokenCache {
         response: impl AsRef<[u8]>,
         now: u64,
     ) -> Result<AccessToken, Error> {
+        Ok(match self.add_refreshed(request, spent, response, now)? {
+            Refreshed::Stored(token) => token,
+            Refreshed::Replaced(token) | Refreshed::SignedOut(token, _) => {
+                token.unstored(Error::RefreshTokenGone)
+            }
+            Refreshed::AnotherUser(_) => return Err(another_user()),
+        })
+    }
+
+    /// Stores the response to a refresh token as [`add_response`](Self::add_response) does. `now` is
+    /// the time right before the request in Unix seconds, so that a slow response does not make its
+    /// token look younger.
+    ///
+    /// `spent` is the entry that [`refresh_tokens`](Self::refresh_tokens) returned. The new entries
+    /// belong to the account of `spent`, whatever the request names. A new refresh token replaces
+    /// the spent one in all entries of the account. If the response has none, the spent one stays.
+    ///
+    /// If the cache does not hold the spent token any more, nothing is stored. Then another program
+    /// renewed it in the meantime, or the account signed out or signed in again.
+    ///
+    /// # Errors
+    ///
+    /// The errors of [`add_response`](Self::add_response). [`Error::Invalid`] also if `spent` is not
+    /// a refresh token of the request's cloud. Nothing is changed then.
+    pub fn add_refreshed(
+        &mut self,
+        request: &TokenRequest,
+        spent: &Entry,
+        response: impl AsRef<[u8]>,
+        now: u64,
+    ) -> Result<Refreshed, Error> {
+        self.add_refreshed_for(request, request, spent, response.as_ref(), now)
+    }
+
+    /// [`add_refreshed`](Self::add_refreshed) for a request that was `sent` with other scopes. They
+    /// were granted if the response names none (RFC 6749, section 5.1).
+    pub(crate) fn add_refreshed_for(
+        &mut self,
+        request: &TokenRequest,
+        sent: &TokenRequest,
+        spent: &Entry,
+        response: &[u8],
+        now: u64,
+    ) -> Result<Refreshed, Error> {
         let lookup = request.lookup()?;
-        let secret = spent_secret(spent, request, lookup)?;
-        let mut event = SignInEvent::from_response(request, response.as_ref())
-            .map_err(|error| without_secret(error, &secret))?;
+        let secret = spent_secret(spent, request)?;
+        let mut event = SignInEvent::from_response(sent, response)
+            .map_err(|error| error.without_secret(&secret))?;
+        event.was_asked_for(request);
         let before = owner(spent).to_owned();
         let expected = Some(before.as_str()).filter(|&home| home != NOBODY);
         let home = match (Stated::of(&event), expected) {
             (Some(stated), Some(home)) if !self.may_be_same_user(home, &stated, lookup) => {
-                return Err(another_user());
+                return Ok(Refreshed::AnotherUser(revocable(event.response.refresh_token)));
             }
             (_, Some(home)) => Some(home.to_owned()),
             (Some(stated), None) => Some(self.stated_owner(&stated, lookup)),
@@ -115,10 +170,18 @@ impl TokenCache {
         self.name_owner(&mut event, home.as_deref(), lookup);
         // Checked before the store: a sign-out during the request to the provider must not be
         // undone.
-        let held = self.holding(&before, &secret);
+        let mut held = self.holding(&before, &secret);
+        if let Some(home) = home.as_deref().filter(|_| held.is_empty()) {
+            // A token without an account may have got this one since.
+            held = self.holding(home, &secret);
+        }
         if held.is_empty() {
-            let entries = event.entries(now)?;
-            return Ok(self.issued(access_token(&entries)?).unstored(Error::RefreshTokenGone));
+            let token = self.issued(access_token(&event.entries(now)?)?);
+            let renewed = event.response.refresh_token;
+            return Ok(match self.is_replaced(spent, renewed.as_deref().map(String::as_str)) {
+                true => Refreshed::Replaced(token),
+                false => Refreshed::SignedOut(token, revocable(renewed)),
+            });
         }
         // Stored below instead, in each entry that has the spent one.
         let renewed = event.response.refresh_token.take();
@@ -129,12 +192,60 @@ impl TokenCache {
             // The refresh token had no account, and the response names one.
             Some(home) => self.give(&held, &home, renewed.as_deref().map(String::as_str), now)?,
             None => {
-                if let Some(renewed) = renewed {
-                    self.renew(&held, &renewed, now)?;
-                }
+                // The same one again was used now, which is what its idle time counts from.
+                let renewed = renewed.as_deref().map_or(secret.as_str(), String::as_str);
+                self.renew(&held, renewed, now)?;
             }
         }
-        Ok(token)
+        self.remove_refused(request, &token)?;
+        Ok(Refreshed::Stored(token))
+    }
+
+    /// Whether a refresh token that the cache does not hold any more has a successor there: this
+    /// one, or another one of the same account and the same client or family. For a token without
+    /// an account, one of any account.
+    fn is_replaced(&self, spent: &Entry, renewed: Option<&str>) -> bool {
+        let of = spender(spent);
+        self.entries(CredentialType::RefreshToken).any(|entry| {
+            let is_anybodys = owner(spent) == NOBODY;
+            renewed.is_some() && entry.secret() == renewed
+                || spender(entry) == of
+                || is_anybodys && spender_of_any(entry) == spender_of_any(spent)
+        })
+    }
+
+    /// Stores nothing of a response to a refresh token but the new refresh token. For a response
+    /// that cannot be used otherwise: the spent token may be worthless by now.
+    #[cfg(feature = "desktop")]
+    pub(crate) fn add_renewed_token(
+        &mut self,
+        spent: &Entry,
+        response: &[u8],
+        now: u64,
+    ) -> Result<usize, Error> {
+        let Some(renewed) = SignInEvent::refresh_token_in(response) else { return Ok(0) };
+        self.can_write(CredentialType::RefreshToken)?;
+        let held = self.holding(owner(spent), spent.secret().unwrap_or_default());
+        self.renew(&held, &renewed, now)
+    }
+
+    /// Removes the access token that the request's `instead_of` names, now that it has a successor.
+    pub(crate) fn remove_refused(
+        &mut self,
+        request: &TokenRequest,
+        successor: &AccessToken,
+    ) -> Result<(), Error> {
+        let Some(refused) = request.refused_secret() else { return Ok(()) };
+        if refused == successor.secret() {
+            return Ok(());
+        }
+        let tokens = self.entries(CredentialType::AccessToken);
+        let dead: Vec<Entry> =
+            tokens.filter(|entry| entry.secret() == Some(refused)).cloned().collect();
+        for entry in &dead {
+            self.remove_access_token(entry)?;
+        }
+        Ok(())
     }
 
     /// The access token in a response as [`add_renewal`](Self::add_renewal) returns it, if there is
@@ -153,14 +264,14 @@ impl TokenCache {
         now: u64,
     ) -> Result<AccessToken, Error> {
         let lookup = request.lookup()?;
-        let secret = spent_secret(spent, request, lookup)?;
+        let secret = spent_secret(spent, request)?;
         let mut nothing = Self::new();
         if owner(spent) == NOBODY {
             let token = nothing.add_response(request, response, now);
-            return token.map_err(|error| without_secret(error, &secret));
+            return token.map_err(|error| error.without_secret(&secret));
         }
         let mut event = SignInEvent::from_response(request, response.as_ref())
-            .map_err(|error| without_secret(error, &secret))?;
+            .map_err(|error| error.without_secret(&secret))?;
         nothing.name_owner(&mut event, Some(owner(spent)), lookup);
         Ok(nothing.issued(access_token(&event.entries(now)?)?))
     }
@@ -203,12 +314,16 @@ fn access_token(entries: &[Entry]) -> Result<&Entry, Error> {
     token.ok_or_else(|| Error::ProviderAnswer { detail: "it has no access token".to_owned() })
 }
 
-/// The secret of the refresh token that was used for a request.
-fn spent_secret(
+/// The secret of the refresh token that is spent for a request.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] if it is none, or not one for this request.
+pub(crate) fn spent_secret(
     spent: &Entry,
     request: &TokenRequest,
-    lookup: &Lookup,
 ) -> Result<Zeroizing<String>, Error> {
+    let lookup = request.lookup()?;
     crate::cache::update::check_type(spent, CredentialType::RefreshToken)?;
     let host = lookup_token(spent.token("environment"));
     let is_there = lookup.environments.iter().any(|name| name.eq_ignore_ascii_case(host));
@@ -222,14 +337,8 @@ fn spent_secret(
     }
 }
 
-/// The error without what the provider said, if that repeats the refresh token that was spent.
-fn without_secret(mut error: Error, spent: &str) -> Error {
-    if let Error::Refused { code } | Error::SignInNeeded { code } = &mut error
-        && code.contains(spent)
-    {
-        code.clear();
-    }
-    error
+fn revocable(refresh_token: Option<Zeroizing<String>>) -> Option<Secret> {
+    refresh_token.map(|secret| Secret::new(secret.as_str()))
 }
 
 fn another_user() -> Error {

@@ -30,6 +30,7 @@ fn text_of_others_is_shown_and_not_obeyed() {
     let text = || evil.to_owned();
     let path = || PathBuf::from(evil);
     let source = || -> Source { evil.into() };
+    let refusal = || Box::new(Refusal { code: text(), ..Refusal::default() });
     for error in [
         Error::Corrupt { what: text(), detail: text() },
         Error::DurabilityUnknown { path: path(), source: source() },
@@ -47,9 +48,9 @@ fn text_of_others_is_shown_and_not_obeyed() {
         Error::PermissionDenied { what: text(), source: source() },
         Error::ProviderAnswer { detail: text() },
         Error::ReadOnly { path: path(), source: source() },
-        Error::Refused { code: text() },
+        Error::Refused { refusal: refusal() },
         Error::RolledBack { path: path(), seen: 2, found: 1 },
-        Error::SignInNeeded { code: text() },
+        Error::SignInNeeded { refusal: refusal(), is_orphan: false },
         Error::TooLarge { what: text(), size: 2, limit: 1 },
         Error::UnsafePath { path: path(), found: text(), fix: text() },
         Error::UnsupportedVersion { path: path(), version: 2 },

@@ -20,7 +20,7 @@ use crate::{
 
 /// # Asynchronous calls
 ///
-/// With the feature `tokio`, three calls have a variant that ends in `_async`.
+/// With the feature `tokio`, four calls have a variant that ends in `_async`.
 /// [`call_async`](Self::call_async) runs any other call.
 ///
 /// ```no_run

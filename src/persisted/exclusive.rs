@@ -3,6 +3,7 @@
 
 use std::{
     process,
+    sync::Arc,
     thread::{self, Thread, ThreadId},
     time::{Duration, Instant},
 };
@@ -14,8 +15,8 @@ use crate::Error;
 /// Work that one thread does while others wait, each up to its own timeout.
 ///
 /// In a forked child, a turn that a thread of the parent holds is ignored.
-#[derive(Debug, Default)]
-pub(super) struct Exclusive(ForkLock<Inner>);
+#[derive(Clone, Debug, Default)]
+pub(super) struct Exclusive(Arc<ForkLock<Inner>>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -30,13 +31,14 @@ struct Inner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Owner {
     pid: u32,
-    thread: ThreadId,
+    /// `None` for a turn that no thread has: it was handed over.
+    thread: Option<ThreadId>,
 }
 
 /// A thread's turn; ends on drop.
 #[derive(Debug)]
-pub(super) struct Turn<'a> {
-    of: &'a Exclusive,
+pub(super) struct Turn {
+    of: Exclusive,
     owner: Owner,
 }
 
@@ -52,8 +54,8 @@ pub(super) enum Refused {
 }
 
 impl Exclusive {
-    pub(super) fn acquire(&self, timeout: Duration) -> Result<Turn<'_>, Refused> {
-        let owner = Owner { pid: process::id(), thread: thread::current().id() };
+    pub(super) fn acquire(&self, timeout: Duration) -> Result<Turn, Refused> {
+        let owner = Owner { pid: process::id(), thread: Some(thread::current().id()) };
         let begun = Instant::now();
         let mut behind = None;
         loop {
@@ -72,7 +74,7 @@ impl Exclusive {
     }
 
     /// `behind` is the number of the turn that this thread began to wait for.
-    fn attempt(&self, owner: Owner, behind: &mut Option<u64>) -> Result<Option<Turn<'_>>, Refused> {
+    fn attempt(&self, owner: Owner, behind: &mut Option<u64>) -> Result<Option<Turn>, Refused> {
         let mut inner = self.0.write();
         if let Some(error) = behind.and_then(|behind| inner.failure_since(behind)) {
             inner.stop_waiting(owner);
@@ -83,7 +85,7 @@ impl Exclusive {
             Some(other) if other.pid == owner.pid => {
                 // Only the first turn counts: a failure of it or of a later one ends the wait.
                 behind.get_or_insert(inner.turns);
-                if inner.waiting.iter().all(|thread| thread.id() != owner.thread) {
+                if inner.waiting.iter().all(|thread| Some(thread.id()) != owner.thread) {
                     inner.waiting.push(thread::current());
                 }
                 return Ok(None);
@@ -95,7 +97,7 @@ impl Exclusive {
         }
         inner.owner = Some(owner);
         inner.turns += 1;
-        Ok(Some(Turn { of: self, owner }))
+        Ok(Some(Turn { of: self.clone(), owner }))
     }
 }
 
@@ -105,11 +107,22 @@ impl Inner {
     }
 
     fn stop_waiting(&mut self, who: Owner) {
-        self.waiting.retain(|thread| thread.id() != who.thread);
+        self.waiting.retain(|thread| Some(thread.id()) != who.thread);
     }
 }
 
-impl Turn<'_> {
+impl Turn {
+    /// Makes it the turn of no thread, for a value that threads may hand to each other. A thread
+    /// that asks for it again waits for it like every other.
+    pub(super) fn hand_over(&mut self) {
+        let mut inner = self.of.0.write();
+        let handed = Owner { thread: None, ..self.owner };
+        if inner.owner == Some(self.owner) {
+            inner.owner = Some(handed);
+        }
+        self.owner = handed;
+    }
+
     /// Returns `result`. An error of a key source is also given to all threads that wait for this
     /// turn, because asking again would only repeat it.
     pub(super) fn share<T>(&self, result: Result<T, Error>) -> Result<T, Error> {
@@ -125,7 +138,7 @@ impl Turn<'_> {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Turn {
     fn drop(&mut self) {
         let mut inner = self.of.0.write();
         // In a forked child the turn belongs to the parent, and another thread may have the turn by
@@ -212,7 +225,7 @@ mod tests {
         drop(turn);
         assert_eq!(work.0.read().owner, Some(theirs), "it is not this thread's to give back");
         let own = work.acquire(SOON).unwrap();
-        drop(Turn { of: &work, owner: theirs });
+        drop(Turn { of: work.clone(), owner: theirs });
         assert!(matches!(work.acquire(SOON), Err(Refused::Own)), "the parent's turn ended ours");
         drop(own);
     }

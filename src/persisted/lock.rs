@@ -30,9 +30,9 @@ pub(super) struct LockWait {
 type Notice = dyn Fn(Option<&str>, Duration) + Send + Sync;
 
 /// The lock that a transaction holds; released on drop.
-pub(super) struct Held<'a> {
+pub(super) struct Held {
     guard: LockGuard,
-    _turn: Option<Turn<'a>>,
+    _turn: Option<Turn>,
 }
 
 impl StoreLock {
@@ -40,7 +40,7 @@ impl StoreLock {
         files.map_or_else(|| Self::Value(Exclusive::default()), Self::Files)
     }
 
-    pub(super) fn acquire(&self, wait: &LockWait) -> Result<Held<'_>, Error> {
+    pub(super) fn acquire(&self, wait: &LockWait) -> Result<Held, Error> {
         match self {
             Self::Files(lock) => {
                 let timeout = Wait::at_most(wait.timeout);
@@ -87,7 +87,7 @@ impl Default for LockWait {
     }
 }
 
-impl Held<'_> {
+impl Held {
     /// Whether the lock still excludes others: nobody removed or replaced its file.
     pub(super) fn is_intact(&self) -> Result<bool, Error> {
         self.guard().is_intact()
@@ -98,7 +98,7 @@ impl Held<'_> {
     }
 }
 
-impl fmt::Debug for Held<'_> {
+impl fmt::Debug for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Held")
     }

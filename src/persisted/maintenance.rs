@@ -103,10 +103,11 @@ impl PersistedTokenCache {
             // `None`: nothing is kept, and there is not even a folder for the lock.
             if cleared != Some(false) {
                 self.forget();
+                self.shared.renewals.unsaved.forget();
                 return Ok(());
             }
         }
-        Err(self.kept_changing())
+        Err(self.kept_changing(ATTEMPTS))
     }
 
     /// Removes the cache and what was [set aside](Self::quarantine), even if it cannot be read, and
@@ -153,10 +154,11 @@ impl PersistedTokenCache {
             })?;
             if !matches!(done, Some(None)) {
                 self.forget();
+                self.shared.renewals.unsaved.forget();
                 return Ok(done.flatten());
             }
         }
-        Err(self.kept_changing())
+        Err(self.kept_changing(ATTEMPTS))
     }
 
     /// Runs `work` with the lock held. Returns `None` if the lock's folder does not exist and

@@ -9,6 +9,7 @@ mod exclusive;
 mod lock;
 mod nesting;
 mod read;
+mod silent;
 mod transaction;
 mod update;
 
@@ -23,11 +24,13 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use tokenkeep_platform::sync::ForkLock;
 
+pub use self::silent::{RefreshLease, SignedOut};
 use self::{
     clock::Clock,
     exclusive::{Exclusive, Refused, Turn},
     lock::{Held, LockWait, StoreLock},
     nesting::{Called, Served, Store},
+    silent::Renewals,
 };
 use crate::{
     Error, TokenCache,
@@ -82,6 +85,7 @@ struct Shared {
     /// Held by the thread that prepares a change, which may ask the user. Others wait for its
     /// result.
     preparing: Exclusive,
+    renewals: Renewals,
 }
 
 /// The state of the store as this process last saw it.
@@ -113,12 +117,12 @@ impl PersistedTokenCache {
 
     /// Acquires the store's lock. Marked as a call, because the notice of a wait is the program's
     /// own code.
-    fn acquire(&self) -> Result<Held<'_>, Error> {
+    fn acquire(&self) -> Result<Held, Error> {
         let _call = self.shared.store.call();
         self.shared.lock.acquire(&self.wait)
     }
 
-    fn turn<'a>(&self, work: &'a Exclusive) -> Result<Turn<'a>, Error> {
+    fn turn(&self, work: &Exclusive) -> Result<Turn, Error> {
         let timeout = self.wait.timeout.max(SHORTEST_WAIT);
         work.acquire(timeout).map_err(|refused| match refused {
             Refused::Failed(error) => error,

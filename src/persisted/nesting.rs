@@ -28,6 +28,8 @@ enum Kind {
     Call,
     /// The process with this id changes the store.
     Change(u32),
+    /// The process with this id asks a provider for a token of the store.
+    Exchange(u32),
 }
 
 /// Marks what this thread is doing, until it is dropped.
@@ -72,7 +74,21 @@ impl Store {
         self.check(|kind| match kind {
             Kind::Call => true,
             Kind::Change(pid) => pid == process::id(),
+            Kind::Exchange(_) => false,
         })
+    }
+
+    /// Whether this thread may renew a token. Inside an exchange it would wait for its own lease.
+    pub(super) fn check_renewal(self: &Arc<Self>) -> Result<(), Error> {
+        self.check(|kind| match kind {
+            Kind::Call => true,
+            Kind::Change(pid) | Kind::Exchange(pid) => pid == process::id(),
+        })
+    }
+
+    /// Marks that this thread asks a provider for a token.
+    pub(super) fn exchange(self: &Arc<Self>) -> Nesting {
+        Nesting::mark(self, Kind::Exchange(process::id()))
     }
 
     fn check(self: &Arc<Self>, hinders: impl Fn(Kind) -> bool) -> Result<(), Error> {

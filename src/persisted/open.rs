@@ -68,8 +68,8 @@ impl PersistedTokenCache {
         // Values over one store have the same lock, by which the check for nesting tells them.
         let store = Store::new(lock.files().cloned());
         let persistence = Served::new(Box::new(persistence), &store);
-        let (state, loading, preparing) = Default::default();
-        let shared = Shared { persistence, lock, store, state, loading, preparing };
+        let (state, loading, preparing, renewals) = Default::default();
+        let shared = Shared { persistence, lock, store, state, loading, preparing, renewals };
         Self { shared: Arc::new(shared), wait: LockWait::default(), clock: Clock::default() }
     }
 

@@ -38,7 +38,8 @@ impl PersistedTokenCache {
     /// # Errors
     /// The errors of [`TokenCache::refresh_tokens`], and any error of reading the store.
     pub fn refresh_tokens(&self, request: &TokenRequest) -> Result<Vec<Entry>, Error> {
-        self.current()?.refresh_tokens(request)
+        // One that a provider has replaced must not be spent, even if its successor is not saved yet.
+        self.current_with_unsaved()?.refresh_tokens(request)
     }
 
     /// The accounts that are signed in.
@@ -111,7 +112,7 @@ impl PersistedTokenCache {
                 return Ok(cache);
             }
         }
-        Err(self.kept_changing())
+        Err(self.kept_changing(ATTEMPTS))
     }
 
     /// Whether the error may come from a load, without the lock, while a peer was writing.

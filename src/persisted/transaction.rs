@@ -44,8 +44,23 @@ impl PersistedTokenCache {
         &self,
         mut change: impl FnMut(&mut TokenCache) -> Result<T, Error>,
     ) -> Result<T, Error> {
+        self.transact(&mut change, true)
+    }
+
+    /// Saves the answers that could not be saved when they came.
+    pub(super) fn save_all(&self) -> Result<(), Error> {
+        self.transact(&mut |_| Ok(()), false)
+    }
+
+    /// `may_leave_late` allows to save without the answers that came earlier, if they do not fit.
+    fn transact<T>(
+        &self,
+        change: &mut dyn FnMut(&mut TokenCache) -> Result<T, Error>,
+        may_leave_late: bool,
+    ) -> Result<T, Error> {
         // Before the lock, which a nested call would wait for although this thread holds it.
         let _nesting = self.shared.store.change()?;
+        let mut leaves_late = false;
         for _ in 0..ATTEMPTS {
             // Without the lock: this may ask the user, and other processes must not wait for the
             // answer.
@@ -55,6 +70,11 @@ impl PersistedTokenCache {
             // A copy, so that a closure that fails or panics changes nothing. It shares the
             // entries' memory.
             let mut cache = TokenCache::clone(&base.cache);
+            // Answers that could not be saved when they came.
+            let late = match leaves_late {
+                true => Vec::new(),
+                false => self.shared.renewals.unsaved.add_to(&mut cache),
+            };
             let value = change(&mut cache)?;
             if cache.has_same_content(&base.cache) {
                 // The caller will rely on this state, and its writer may have been killed before it
@@ -63,6 +83,7 @@ impl PersistedTokenCache {
                     self.persistence().confirm()?;
                 }
                 self.publish(Known { confirmed: true, ..base });
+                self.shared.renewals.unsaved.saved(&late);
                 return Ok(value);
             }
             // The lock file was removed or replaced, so another process may hold the lock.
@@ -73,16 +94,24 @@ impl PersistedTokenCache {
             // The guard goes along: a vault's worker may still be writing when this call has given
             // up.
             let saved =
-                self.persistence().save(content.expose(), base.stamp.as_ref(), held.guard())?;
+                self.persistence().save(content.expose(), base.stamp.as_ref(), held.guard());
+            let saved = match saved {
+                Err(Error::TooLarge { .. }) if may_leave_late && !late.is_empty() => {
+                    leaves_late = true;
+                    continue;
+                }
+                saved => saved?,
+            };
             // Otherwise nothing was written, because the key is gone; the next round prepares
             // another.
             if let Saved::Done(stamp) = saved {
                 let cache = Arc::new(cache);
                 self.publish(Known { cache, stamp: Some(stamp), loaded: true, confirmed: true });
+                self.shared.renewals.unsaved.saved(&late);
                 return Ok(value);
             }
         }
-        Err(self.kept_changing())
+        Err(self.kept_changing(ATTEMPTS))
     }
 
     /// The newest state, loaded with the lock held. Returns `None` if that needs another `prepare`.
@@ -148,8 +177,8 @@ impl PersistedTokenCache {
         }
     }
 
-    pub(super) fn kept_changing(&self) -> Error {
-        Error::KeptChanging { path: self.shared.lock.place().into(), attempts: ATTEMPTS }
+    pub(super) fn kept_changing(&self, attempts: usize) -> Error {
+        Error::KeptChanging { path: self.shared.lock.place().into(), attempts }
     }
 }
 

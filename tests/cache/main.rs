@@ -20,4 +20,5 @@ mod oracle;
 mod provider_answers;
 mod rules;
 mod scopes;
+mod token_endpoint;
 mod whose_token;

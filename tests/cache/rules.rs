@@ -230,9 +230,13 @@ fn a_response_is_kept_for_the_account_that_it_or_the_request_names() {
     assert!(cache.accounts().is_empty(), "a renewal does not sign anybody in");
     let before = text(&cache);
     let refused = cache.add_response(&request, br#"{"error": "invalid_grant"}"#, 1_000);
-    assert!(matches!(refused, Err(Error::SignInNeeded { code }) if code == "invalid_grant"));
+    assert!(
+        matches!(refused, Err(Error::SignInNeeded { refusal, .. }) if refusal.code() == "invalid_grant")
+    );
     let refused = cache.add_response(&request, br#"{"error": "invalid_client"}"#, 1_000);
-    assert!(matches!(refused, Err(Error::Refused { code }) if code == "invalid_client"));
+    assert!(
+        matches!(refused, Err(Error::Refused { refusal }) if refusal.code() == "invalid_client")
+    );
     for bad in ["{}", "<html>"] {
         let refused = cache.add_response(&request, bad, 1_000);
         assert!(matches!(refused, Err(Error::ProviderAnswer { .. })), "{bad}");

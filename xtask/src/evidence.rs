@@ -47,7 +47,7 @@ impl Long {
     }
 }
 
-const LONG: [Long; 6] = [
+const LONG: [Long; 7] = [
     Long {
         package: "tokenkeep",
         program: "linear",
@@ -69,6 +69,11 @@ const LONG: [Long; 6] = [
         counts: &[("TOKENKEEP_STEP", "1")],
     },
     Long { package: "tokenkeep", program: "processes", counts: &[("TOKENKEEP_SECONDS", "20")] },
+    Long {
+        package: "tokenkeep",
+        program: "silent_processes",
+        counts: &[("TOKENKEEP_SILENT_ROUNDS", "200"), ("TOKENKEEP_SILENT_KILLS", "1000")],
+    },
     Long { package: "tokenkeep", program: "vault", counts: &[("TOKENKEEP_FIRST_RUNS", "500")] },
     Long { package: "tokenkeep-cli", program: "faults", counts: &[("TOKENKEEP_STEP", "1")] },
 ];

@@ -25,6 +25,7 @@ const CRATES: &[(&str, &[&[&str]])] = &[
         &[
             &["persisted"],
             &["persistence"],
+            &["silent"],
             &["seal", "cache"],
             &["lock", "interaction"],
             &["error"],

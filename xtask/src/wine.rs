@@ -38,6 +38,7 @@ pub(crate) fn test() -> Result<(), Failure> {
     // rounds.
     test.env(UNDER_WINE, "1").env("TOKENKEEP_KILLS", "50").env("TOKENKEEP_UPDATES", "10");
     test.env("TOKENKEEP_SECONDS", "8");
+    test.env("TOKENKEEP_SILENT_ROUNDS", "5").env("TOKENKEEP_SILENT_KILLS", "10");
     // There is no Python of Windows, so a test that needs one says that it is skipped.
     test.env_remove("CI").envs(wine(&prefix));
     let run = watch(&mut test)?;

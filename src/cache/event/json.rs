@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+#[cfg(feature = "desktop")]
+use zeroize::Zeroizing;
+
 use crate::{
     Error,
     cache::{
@@ -9,10 +12,12 @@ use crate::{
         entry::scopes_in,
         event::claims::identity,
         event::fields::Fields,
+        event::refusal::refusal,
         event::{Asked, Response, SignInEvent},
         json::{Document, Value, quoted},
         request::TokenRequest,
     },
+    error::Refusal,
 };
 
 impl SignInEvent {
@@ -91,10 +96,40 @@ impl SignInEvent {
         })
     }
 
+    /// The refusal in a token endpoint's response. `None` if it has an access token.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Invalid`] if it has neither.
+    pub(crate) fn refusal(json: &[u8]) -> Result<Option<Refusal>, Error> {
+        let document = Document::new(json, "it")?;
+        let response = root(&document, "it")?;
+        match refusal(&response) {
+            None if response.secret("access_token")?.is_none() => {
+                Err(Error::Invalid { detail: "it has no access token".to_owned() })
+            }
+            refusal => Ok(refusal),
+        }
+    }
+
+    /// The refresh token in a token endpoint's response, whatever else is wrong with it.
+    #[cfg(feature = "desktop")]
+    pub(crate) fn refresh_token_in(json: &[u8]) -> Option<Zeroizing<String>> {
+        let document = Document::new(json, "it").ok()?;
+        root(&document, "it").ok()?.secret("refresh_token").ok()?
+    }
+
+    /// Sets what was asked for: the response was to a request for other scopes.
+    pub(crate) fn was_asked_for(&mut self, request: &TokenRequest) {
+        self.asked = Some(Asked { target: request.target(), app_only: request.is_app_only() });
+    }
+
     fn of_answer(request: &TokenRequest, place: &Authority, json: &[u8]) -> Result<Self, Error> {
         let document = Document::new(json, "it")?;
         let response = root(&document, "it")?;
-        refuse_error(&response)?;
+        if let Some(refusal) = refusal(&response) {
+            return Err(Error::refused(refusal));
+        }
         let granted = response.scopes("scope")?;
         let mut identity = identity(&response)?;
         if identity.home_account_id.is_none() {
@@ -128,45 +163,6 @@ fn root<'d>(document: &'d Document<'_>, what: &str) -> Result<Fields<'d>, Error>
     Ok(Fields { object, path: "" })
 }
 
-/// # Errors
-///
-/// [`Error::SignInNeeded`] or [`Error::Refused`] if the response is an `error`. It contains the
-/// provider's code, or if the error is an object, its own name for the error.
-fn refuse_error(response: &Fields<'_>) -> Result<(), Error> {
-    let Some(error) = response.truthy("error") else { return Ok(()) };
-    let named = error.object().and_then(|error| {
-        ["message", "code", "type", "status"].into_iter().find_map(|name| error.get(name)?.text())
-    });
-    let code = error.text().or(named).unwrap_or_default();
-    // Some texts must not be shown: a token in a wrong place, or whole pages of HTML.
-    let mut secrets = ["access_token", "refresh_token", "id_token"].into_iter();
-    let has_secret = secrets.any(|name| match response.given(name).and_then(Value::text) {
-        Some(secret) => !secret.is_empty() && code.contains(&*secret),
-        None => false,
-    });
-    let short: String = code.chars().take(ERROR_CHARS).collect();
-    let code = if has_secret { String::new() } else { short.trim().to_owned() };
-    Err(match SOLVED_BY_A_SIGN_IN.contains(&&*code) {
-        true => Error::SignInNeeded { code },
-        false => Error::Refused { code },
-    })
-}
-
-/// Of OAuth (RFC 6749, sections 4.1.2.1 and 5.2), of device codes (RFC 8628, section 3.5), of
-/// OpenID Connect (Core, section 3.1.2.6), of Microsoft, GitHub and OpenAI.
-const SOLVED_BY_A_SIGN_IN: [&str; 10] = [
-    "access_denied",
-    "authorization_declined",
-    "bad_refresh_token",
-    "bad_verification_code",
-    "consent_required",
-    "expired_token",
-    "interaction_required",
-    "invalid_grant",
-    "login_required",
-    "refresh_token_reused",
-];
-
 fn read_response(response: &Fields<'_>) -> Result<Response, Error> {
     let access_token = response.secret("access_token")?;
     let mut read = Response {
@@ -198,6 +194,3 @@ fn read_response(response: &Fields<'_>) -> Result<Response, Error> {
 fn owned(text: Option<Cow<'_, str>>) -> Option<String> {
     text.map(Cow::into_owned)
 }
-
-/// The number of characters of a provider's error that are shown.
-const ERROR_CHARS: usize = 200;

@@ -4,6 +4,7 @@ pub(super) mod claims;
 pub(super) mod ext_cache_key;
 mod fields;
 mod json;
+mod refusal;
 
 use std::fmt;
 
