@@ -24,6 +24,7 @@ pub mod collections;
 #[cfg(unix)]
 pub mod core_dump;
 mod hexadecimal;
+mod http;
 #[cfg(unix)]
 pub mod keyring;
 #[cfg(all(
@@ -44,6 +45,7 @@ mod tool;
 pub use again::{again, task};
 pub use canary::Canaries;
 pub use hexadecimal::hexadecimal;
+pub use http::{Connection, HttpRequest, HttpServer, Script, http_response};
 pub use others::{Others, create_private, give_away, let_others};
 pub use place::{
     example, executable, program, python, python_with_libsecret, strace, target_dir, venv,
