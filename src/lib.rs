@@ -2,7 +2,8 @@
 //!
 //! [`PersistedTokenCache::open`] opens the cache of a program. It holds tokens in the schema of
 //! Microsoft's MSAL libraries, encrypted under a key in the operating system's vault. Any number of
-//! threads and processes use it at once. The crate does no HTTP: bring your own OAuth flow.
+//! threads and processes use it at once. The crate does no HTTP, unless its feature
+//! `ureq` is on: bring your own OAuth flow.
 //!
 //! ```no_run
 //! # fn sign_in() -> Vec<u8> { br#"{"access_token": "eyJ0eXAi", "expires_in": 3600}"#.to_vec() }
@@ -154,6 +155,8 @@
 //!   `KeySource`, `Protection`, `Interaction`, `build_encrypted_persistence`, `lock` or
 //!   `persistence`.
 //! - `tokio`: the asynchronous calls. It includes `desktop`.
+//! - `ureq`: `silent::HttpEndpoint`, a token endpoint over HTTPS. It uses ureq, rustls and
+//!   graviola, and compiles no C.
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 

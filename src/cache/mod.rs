@@ -39,6 +39,8 @@ use zeroize::Zeroizing;
 
 pub use access_token::{AccessToken, AccessTokenRef, TokenSource};
 pub use accounts::Account;
+#[cfg(feature = "ureq")]
+pub(crate) use address::Address;
 pub use entry::Entry;
 pub use event::{SignInEvent, ext_cache_key::ext_cache_key};
 pub use merge::{MergeReport, MergedEntries, MergedSections};

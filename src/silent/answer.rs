@@ -93,6 +93,6 @@ fn delay(header: &str, now: u64) -> Option<Duration> {
 
 const TOO_MANY_REQUESTS: u16 = 429;
 /// A token endpoint's response has a few KiB.
-const LARGEST: usize = 1 << 20;
+pub(super) const LARGEST: usize = 1 << 20;
 /// A provider's mistake must not sign a user out for days.
 const LONGEST: Duration = Duration::from_secs(3600);

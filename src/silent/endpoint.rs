@@ -24,6 +24,16 @@ pub trait TokenEndpoint {
     }
 }
 
+impl<T: TokenEndpoint + ?Sized> TokenEndpoint for &mut T {
+    fn exchange(&mut self, spend: &Spend) -> Result<TokenReply, ExchangeError> {
+        (**self).exchange(spend)
+    }
+
+    fn revoke(&mut self, token: &Secret) -> Revoked {
+        (**self).revoke(token)
+    }
+}
+
 /// What became of a token that was to be revoked.
 #[derive(Debug)]
 #[non_exhaustive]

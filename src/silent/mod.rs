@@ -1,7 +1,8 @@
 //! Silent sign-in: what is sent to a token endpoint, and what its answer means.
 //!
-//! Nothing here does input or output. A program, or a crate that renews tokens in its own way,
-//! sends a [`Spend`] with any HTTP client and reads the [`TokenReply`] as this crate does:
+//! Nothing here does input or output, except `HttpEndpoint` (feature `ureq`). A program, or a crate
+//! that renews tokens in its own way, sends a [`Spend`] with any HTTP client and reads the
+//! [`TokenReply`] as this crate does:
 //!
 //! ```
 //! use std::time::{Duration, Instant};
@@ -30,6 +31,8 @@
 
 mod answer;
 mod endpoint;
+#[cfg(feature = "ureq")]
+mod http;
 #[cfg(feature = "desktop")]
 mod options;
 mod reply;
@@ -39,6 +42,8 @@ pub use answer::Answer;
 #[cfg(feature = "desktop")]
 pub(crate) use endpoint::Exchange;
 pub use endpoint::{Revoked, TokenEndpoint};
+#[cfg(feature = "ureq")]
+pub use http::HttpEndpoint;
 #[cfg(feature = "desktop")]
 pub use options::SilentOptions;
 pub use reply::{ExchangeError, TokenReply};

@@ -1,0 +1,545 @@
+//! The ready token endpoint: what it sends, what it makes of each behaviour of a server, and what
+//! it never does.
+#![allow(clippy::unwrap_used, missing_docs, reason = "it is a test")]
+
+use std::{
+    env,
+    error::Error as StdError,
+    io::{self, Write},
+    net::{TcpListener, TcpStream},
+    process::Command,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use rustls::{
+    ServerConfig, ServerConnection, StreamOwned,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+};
+use tokenkeep::{
+    Error, PersistedTokenCache, Secret, TokenCache, TokenRequest,
+    silent::{
+        Answer, ExchangeError, HttpEndpoint, Revoked, SilentOptions, Spend, TokenEndpoint,
+        TokenReply,
+    },
+};
+use tokenkeep_test_support::{
+    Connection, HttpRequest, HttpServer, Script, again, http_response, task,
+};
+
+/// A certificate of an authority for tests.
+const CA: &[u8] = include_bytes!("http_endpoint/ca.pem");
+/// A certificate of that authority for 127.0.0.1, and its key.
+const SERVER: &[u8] = include_bytes!("http_endpoint/server.pem");
+const SERVER_KEY: &[u8] = include_bytes!("http_endpoint/server.key");
+
+const NOW: u64 = 1_700_000_000;
+const TOKENS: &str =
+    r#"{"access_token": "first-access", "refresh_token": "second-refresh", "expires_in": 3600}"#;
+/// Longer than any test needs.
+const LONG: Duration = Duration::from_secs(60);
+/// Shorter than what a server is waited for.
+const SHORT: Duration = Duration::from_millis(300);
+
+fn request() -> TokenRequest {
+    TokenRequest::new("a client", "https://id.example/tenant", ["read"])
+}
+
+/// Spends the refresh token `first refresh`.
+fn spend(limit: Duration) -> Spend {
+    let mut cache = TokenCache::new();
+    let answer = r#"{"access_token": "a", "refresh_token": "first refresh", "expires_in": 3600}"#;
+    cache.add_response(&request(), answer, NOW).unwrap();
+    let token = &cache.refresh_tokens(&request()).unwrap()[0];
+    Spend::of_refresh_token(&request(), token, Instant::now() + limit).unwrap()
+}
+
+fn plain(server: &HttpServer) -> HttpEndpoint {
+    HttpEndpoint::new(&format!("http://{}/token", server.host())).unwrap()
+}
+
+fn encrypted(server: &HttpServer) -> HttpEndpoint {
+    HttpEndpoint::new(&format!("https://{}/token", server.host())).unwrap()
+}
+
+fn exchange(mut endpoint: HttpEndpoint) -> Result<TokenReply, ExchangeError> {
+    endpoint.exchange(&spend(LONG))
+}
+
+#[track_caller]
+fn assert_answered(endpoint: HttpEndpoint) {
+    assert_eq!(exchange(endpoint).unwrap().status(), 200);
+}
+
+fn good() -> Script {
+    Script::Answer(http_response("200 OK", &[], TOKENS))
+}
+
+/// A server whose connections are encrypted, with a certificate that only [`CA`] vouches for.
+fn tls_server(script: Script) -> HttpServer {
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(SERVER).map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_slice(SERVER_KEY).unwrap();
+    let provider = Arc::new(rustls_graviola::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap();
+    let config = Arc::new(config);
+    HttpServer::start_on(script, move |stream| {
+        let connection = ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?;
+        let mut stream = StreamOwned::new(connection, stream);
+        stream.flush()?;
+        Ok(Box::new(stream) as Box<dyn Connection>)
+    })
+}
+
+/// A server without and one with encryption, each with an endpoint that reaches it.
+fn both(script: Script) -> [(HttpServer, HttpEndpoint); 2] {
+    let (clear, tls) = (HttpServer::start(script.clone()), tls_server(script));
+    let (reaches_clear, reaches_tls) = (plain(&clear), encrypted(&tls).root_certificates(CA));
+    [(clear, reaches_clear), (tls, reaches_tls.unwrap())]
+}
+
+#[track_caller]
+fn only_request(server: &HttpServer) -> HttpRequest {
+    let requests = server.requests();
+    let [request] = &requests[..] else { panic!("{requests:?}") };
+    request.clone()
+}
+
+#[track_caller]
+fn not_sent(reply: Result<TokenReply, ExchangeError>) -> String {
+    match reply {
+        Err(ExchangeError::NotSent(source)) => source.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn unknown(reply: Result<TokenReply, ExchangeError>) -> String {
+    match reply {
+        Err(ExchangeError::Unknown(source)) => source.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_form_is_posted_and_the_answer_comes_back() {
+    let server = HttpServer::start(good());
+    let reply = exchange(plain(&server)).unwrap();
+    assert_eq!((reply.status(), reply.body().expose_str()), (200, Some(TOKENS)));
+    let sent = only_request(&server);
+    assert_eq!(sent.line, "POST /token");
+    let form = "grant_type=refresh_token&client_id=a+client&refresh_token=first+refresh&scope=read";
+    assert_eq!(sent.body, form);
+    let agent = concat!("tokenkeep/", env!("CARGO_PKG_VERSION"));
+    for (name, value) in [
+        ("accept", Some("application/json")),
+        ("authorization", None),
+        ("connection", Some("close")),
+        ("content-type", Some("application/x-www-form-urlencoded")),
+        ("host", Some(server.host().as_str())),
+        ("transfer-encoding", None),
+        ("user-agent", Some(agent)),
+    ] {
+        assert_eq!(sent.field(name), value, "{name}");
+    }
+}
+
+#[test]
+fn a_silent_sign_in_renews_through_it() {
+    let server = HttpServer::start(good());
+    let clock = Arc::new(AtomicU64::new(NOW));
+    let now = Arc::clone(&clock);
+    let cache = PersistedTokenCache::in_memory().clock(move || now.load(Ordering::SeqCst));
+    let first = r#"{"access_token": "0", "refresh_token": "first refresh", "expires_in": 60}"#;
+    cache.add_response(&request(), first).unwrap();
+    clock.store(NOW + 60, Ordering::SeqCst);
+    let mut endpoint = plain(&server);
+    for _ in 0..2 {
+        let options = SilentOptions::new();
+        let token = cache.acquire_token_silent_with(&request(), &options, &mut endpoint).unwrap();
+        assert_eq!(token.unwrap().secret(), "first-access");
+    }
+    only_request(&server);
+}
+
+#[test]
+fn a_refusal_passes_through() {
+    let refusal = r#"{"error": "invalid_grant"}"#;
+    let server = HttpServer::start(Script::Answer(http_response("400 Bad", &[], refusal)));
+    let reply = exchange(plain(&server)).unwrap();
+    assert_eq!((reply.status(), reply.body().expose_str()), (400, Some(refusal)));
+}
+
+#[test]
+fn when_to_ask_again_is_handed_on() {
+    let response = http_response("503 Busy", &[("Retry-After", "7")], "");
+    let reply = exchange(plain(&HttpServer::start(Script::Answer(response)))).unwrap();
+    let Answer::Unavailable { status: 503, retry_after, .. } = reply.read(NOW) else {
+        panic!("{reply:?}")
+    };
+    assert_eq!(retry_after, Some(Duration::from_secs(7)));
+}
+
+#[test]
+fn an_answer_in_chunks_is_put_together() {
+    let (first, second) = TOKENS.split_at(20);
+    let response = format!(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n\
+         {:x}\r\n{first}\r\n{:x}\r\n{second}\r\n0\r\n\r\n",
+        first.len(),
+        second.len()
+    );
+    let reply = exchange(plain(&HttpServer::start(Script::Answer(response.into())))).unwrap();
+    assert_eq!(reply.body().expose_str(), Some(TOKENS));
+}
+
+#[test]
+fn a_redirect_is_not_followed() {
+    let other = HttpServer::start(good());
+    for status in ["302 Found", "307 Temporary", "308 Permanent"] {
+        let place = format!("http://{}/token", other.host());
+        let response = http_response(status, &[("Location", &place)], "");
+        let reply = exchange(plain(&HttpServer::start(Script::Answer(response)))).unwrap();
+        assert_eq!(reply.status().to_string(), status[..3]);
+    }
+    assert_eq!(other.connections(), 0);
+}
+
+#[test]
+fn two_requests_use_two_connections() {
+    for (server, mut endpoint) in both(good()) {
+        for _ in 0..2 {
+            assert_eq!(endpoint.exchange(&spend(LONG)).unwrap().status(), 200);
+        }
+        let requests = server.requests();
+        let [first, second] = &requests[..] else { panic!("{requests:?}") };
+        assert_ne!(first.connection, second.connection);
+    }
+}
+
+#[test]
+fn what_cannot_be_reached_was_not_sent() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for address in [
+        &format!("http://{closed}/token"),
+        &format!("https://{closed}/token"),
+        "https://nobody.invalid/token",
+    ] {
+        not_sent(exchange(HttpEndpoint::new(address).unwrap()));
+    }
+    // The time was over before it began.
+    let server = HttpServer::start(good());
+    not_sent(plain(&server).exchange(&spend(Duration::ZERO)));
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn a_certificate_is_trusted_only_through_its_authority() {
+    let server = tls_server(good());
+    let reason = not_sent(exchange(encrypted(&server)));
+    assert!(reason.contains("certificate"), "{reason}");
+    // The server is none of its own authority.
+    not_sent(exchange(encrypted(&server).root_certificates(SERVER).unwrap()));
+    assert!(server.requests().is_empty());
+
+    let trusting = encrypted(&server).root_certificates(CA).unwrap();
+    assert_eq!(exchange(trusting).unwrap().body().expose_str(), Some(TOKENS));
+    assert!(only_request(&server).body.contains("refresh_token=first+refresh"));
+}
+
+#[test]
+fn a_certificate_for_another_host_is_not_trusted() {
+    let server = tls_server(good());
+    let address = format!("https://{}/token", server.host().replace("127.0.0.1", "localhost"));
+    let trusting = HttpEndpoint::new(&address).unwrap().root_certificates(CA).unwrap();
+    let reason = not_sent(exchange(trusting));
+    assert!(reason.contains("certificate"), "{reason}");
+    assert!(server.requests().is_empty());
+}
+
+#[test]
+fn a_server_that_says_nothing_is_unknown_at_the_deadline() {
+    for (server, mut endpoint) in both(Script::Silence) {
+        // A handshake in a test build takes some time.
+        let spend = spend(3 * SHORT);
+        unknown(endpoint.exchange(&spend));
+        only_request(&server);
+        assert_ends_at(&spend);
+    }
+}
+
+/// The exchange has just ended at the deadline. A slow machine may be late.
+#[track_caller]
+fn assert_ends_at(spend: &Spend) {
+    let late = spend.deadline().elapsed();
+    assert!(spend.left().is_zero() && late < Duration::from_secs(10), "{late:?}");
+}
+
+#[test]
+fn a_handshake_that_does_not_end_was_not_sent() {
+    // The kernel accepts the connection, and nobody reads from it.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("https://{}/token", listener.local_addr().unwrap());
+    let spend = spend(SHORT);
+    not_sent(HttpEndpoint::new(&address).unwrap().exchange(&spend));
+    assert_ends_at(&spend);
+}
+
+#[test]
+fn a_server_that_only_says_continue_is_unknown_at_the_deadline() {
+    let again = b"HTTP/1.1 100 Continue\r\n\r\n".to_vec();
+    let some = Script::Endless(Vec::new(), again.clone(), Duration::from_millis(10));
+    for (_server, mut endpoint) in both(some) {
+        let spend = spend(3 * SHORT);
+        unknown(endpoint.exchange(&spend));
+        assert_ends_at(&spend);
+    }
+    // As many as it can: the request may end sooner.
+    let flood = HttpServer::start(Script::Endless(Vec::new(), again, Duration::ZERO));
+    unknown(exchange(plain(&flood)));
+}
+
+#[test]
+fn an_answer_that_is_cut_off_is_unknown() {
+    let whole = http_response("200 OK", &[], TOKENS);
+    for length in [0, 10, whole.len() - 1] {
+        for (server, endpoint) in both(Script::Close(whole[..length].to_vec())) {
+            unknown(exchange(endpoint));
+            assert_eq!(server.connections(), 1, "it is not sent again");
+        }
+    }
+}
+
+#[test]
+fn a_body_that_is_too_large_is_read_no_further() {
+    let head = b"HTTP/1.1 200 OK\r\n\r\n".to_vec();
+    let endless = HttpServer::start(Script::Endless(head, vec![b' '; 4096], Duration::ZERO));
+    let two_megabytes = " ".repeat(2 << 20);
+    let large = HttpServer::start(Script::Close(http_response("200 OK", &[], &two_megabytes)));
+    for server in [endless, large] {
+        let reply = exchange(plain(&server)).unwrap();
+        assert_eq!(reply.body().expose().len(), (1 << 20) + 1);
+        let Answer::Unusable { detail } = reply.read(NOW) else { panic!("{reply:?}") };
+        assert!(detail.contains("1 MiB"), "{detail}");
+    }
+    let most = " ".repeat(1 << 20);
+    let server = HttpServer::start(Script::Answer(http_response("200 OK", &[], &most)));
+    assert_eq!(exchange(plain(&server)).unwrap().body().expose().len(), 1 << 20);
+}
+
+#[test]
+fn a_client_authenticates_itself_by_its_secret() {
+    let secret = "s:e/c ret%ü";
+    let server = HttpServer::start(good());
+    assert_answered(plain(&server).client_secret_basic(secret));
+    let sent = only_request(&server);
+    // `a+client:s%3Ae%2Fc+ret%25%C3%BC`
+    let basic = "Basic YStjbGllbnQ6cyUzQWUlMkZjK3JldCUyNSVDMyVCQw==";
+    assert_eq!(sent.field("authorization"), Some(basic));
+    assert_eq!(sent.body, "grant_type=refresh_token&refresh_token=first+refresh&scope=read");
+
+    let server = HttpServer::start(good());
+    assert_answered(plain(&server).client_secret_post(secret));
+    let sent = only_request(&server);
+    assert_eq!(sent.field("authorization"), None);
+    let form = "&client_id=a+client&refresh_token=first+refresh&scope=read\
+                &client_secret=s%3Ae%2Fc+ret%25%C3%BC";
+    assert_eq!(sent.body, format!("grant_type=refresh_token{form}"));
+}
+
+#[test]
+fn an_address_that_is_not_safe_is_refused() {
+    let endpoint = || HttpEndpoint::new("https://id.example/token").unwrap();
+    for (address, is_safe) in [
+        ("https://id.example:8443/token?key=1", true),
+        ("http://127.0.0.1:8080/token", true),
+        ("http://[::1]:8080/token", true),
+        ("http://localhost:8080/token", true),
+        ("http://id.example/token", false),
+        ("http://localhost.example/token", false),
+        ("http://user@127.0.0.1/token", false),
+        ("https://id.example/token#part", false),
+        ("id.example/token", false),
+        ("", false),
+    ] {
+        for result in [
+            HttpEndpoint::new(address).map(drop),
+            endpoint().revocation_endpoint(address, "a client").map(drop),
+        ] {
+            match result {
+                Ok(()) => assert!(is_safe, "{address}"),
+                Err(Error::Invalid { detail }) => assert!(!is_safe, "{address}: {detail}"),
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+    }
+    for pem in [&b""[..], SERVER_KEY, b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----"]
+    {
+        assert!(matches!(endpoint().root_certificates(pem), Err(Error::Invalid { .. })));
+    }
+}
+
+fn revoke(server: &HttpServer) -> Revoked {
+    let address = format!("http://{}/revoke", server.host());
+    let mut endpoint = plain(server).revocation_endpoint(&address, "a client").unwrap();
+    endpoint.revoke(&Secret::new("second refresh"))
+}
+
+#[test]
+fn a_refresh_token_is_revoked() {
+    let server = HttpServer::start(Script::Answer(http_response("200 OK", &[], "")));
+    assert!(matches!(revoke(&server), Revoked::Done));
+    let sent = only_request(&server);
+    assert_eq!(sent.line, "POST /revoke");
+    let form = "token=second+refresh&token_type_hint=refresh_token&client_id=a+client";
+    assert_eq!(sent.body, form);
+}
+
+#[test]
+fn what_is_not_revoked_is_said() {
+    assert!(matches!(
+        plain(&HttpServer::start(Script::Silence)).revoke(&Secret::new("r")),
+        Revoked::NotSupported
+    ));
+    let answers = |status: &str, error: &str| {
+        let body = format!(r#"{{"error": "{error}"}}"#);
+        revoke(&HttpServer::start(Script::Answer(http_response(status, &[], &body))))
+    };
+    assert!(matches!(answers("400 Bad", "unsupported_token_type"), Revoked::NotSupported));
+    for (status, error) in [("401 No", "invalid_client"), ("503 Busy", "temporarily_unavailable")] {
+        let Revoked::Failed(ExchangeError::Unknown(source)) = answers(status, error) else {
+            panic!("{status}")
+        };
+        assert!(source.to_string().contains(&status[..3]), "{source}");
+    }
+    let cut = HttpServer::start(Script::Close(Vec::new()));
+    assert!(matches!(revoke(&cut), Revoked::Failed(ExchangeError::Unknown(_))));
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let endpoint = HttpEndpoint::new("https://id.example/token").unwrap();
+    let mut endpoint =
+        endpoint.revocation_endpoint(&format!("http://{closed}/revoke"), "a client").unwrap();
+    let revoked = endpoint.revoke(&Secret::new("r"));
+    assert!(matches!(revoked, Revoked::Failed(ExchangeError::NotSent(_))), "{revoked:?}");
+}
+
+/// `command` without the settings of whoever runs the tests.
+fn with_no_proxy_set(mut command: Command) -> Command {
+    for name in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"] {
+        command.env_remove(name).env_remove(name.to_lowercase());
+    }
+    command
+}
+
+#[test]
+fn a_proxy_is_used_for_other_machines_alone() {
+    if let Some(own) = task() {
+        let own = own.into_string().unwrap();
+        for host in [own.clone(), own.replace("127.0.0.1", "localhost")] {
+            assert_answered(HttpEndpoint::new(&format!("http://{host}/token")).unwrap());
+        }
+        not_sent(exchange(HttpEndpoint::new("https://id.example/token").unwrap()));
+        return;
+    }
+    let refuses = Script::Answer(http_response("403 Forbidden", &[], ""));
+    let (server, proxy) = (HttpServer::start(good()), HttpServer::start(refuses));
+    let itself = again(a_proxy_is_used_for_other_machines_alone, server.host());
+    let mut itself = with_no_proxy_set(itself);
+    for name in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY"] {
+        itself.env(name, format!("http://{}", proxy.host()));
+    }
+    assert!(itself.status().unwrap().success());
+    assert_eq!(server.requests().len(), 2);
+    assert_eq!(only_request(&proxy).line, "CONNECT id.example:443");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_of_the_environment_replaces_the_certificates_of_the_system() {
+    if let Some(host) = task() {
+        let address = format!("https://{}/token", host.into_string().unwrap());
+        assert_answered(HttpEndpoint::new(&address).unwrap());
+        return;
+    }
+    let server = tls_server(good());
+    let itself =
+        again(a_file_of_the_environment_replaces_the_certificates_of_the_system, server.host());
+    let ca = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/http_endpoint/ca.pem");
+    let mut itself = with_no_proxy_set(itself);
+    assert!(itself.env_remove("SSL_CERT_DIR").env("SSL_CERT_FILE", ca).status().unwrap().success());
+    only_request(&server);
+}
+
+/// Keeps every line of the log up to a level.
+struct Log {
+    lines: Mutex<Vec<String>>,
+}
+
+impl log::Log for Log {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        let traced = env::var_os(TRACED).is_some() || !metadata.target().starts_with("ureq_proto");
+        metadata.level() <= log::Level::Debug || traced
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+            lines.push(record.args().to_string());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Set where the logger takes everything.
+const TRACED: &str = "TOKENKEEP_TEST_TRACED";
+
+#[test]
+fn no_secret_reaches_the_log_or_a_text() {
+    static LOG: Log = Log { lines: Mutex::new(Vec::new()) };
+    let Some(host) = task() else {
+        let server = tls_server(good());
+        let itself = || again(no_secret_reaches_the_log_or_a_text, server.host());
+        assert!(itself().status().unwrap().success());
+        only_request(&server);
+        assert!(itself().env(TRACED, "yes").status().unwrap().success());
+        only_request(&server);
+        return;
+    };
+    log::set_logger(&LOG).unwrap();
+    log::set_max_level(log::LevelFilter::Trace);
+    let address = format!("https://{}/token", host.into_string().unwrap());
+    let endpoint = HttpEndpoint::new(&address).unwrap().client_secret_basic("client-secret");
+    let mut endpoint = endpoint.root_certificates(CA).unwrap();
+    let reply = endpoint.exchange(&spend(LONG));
+    let mut texts = vec![format!("{endpoint:?} {reply:?}")];
+    if env::var_os(TRACED).is_some() {
+        let reason = not_sent(reply);
+        assert!(reason.contains("ureq_proto"), "{reason}");
+    } else {
+        assert_eq!(reply.unwrap().body().expose_str(), Some(TOKENS));
+    }
+    texts.extend(LOG.lines.lock().unwrap().clone());
+    // The client logs bytes in rows of 16, in hexadecimal too.
+    let secrets = ["client-secret", "YStjbGll", "+refresh", "-access", "-refresh", "2d61 6363"];
+    for text in texts {
+        for secret in secrets {
+            assert!(!text.contains(secret), "{secret} in {text}");
+        }
+    }
+}
+
+#[test]
+fn an_error_keeps_its_cause() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let refused = TcpStream::connect(closed).unwrap_err().kind();
+    let error = exchange(HttpEndpoint::new(&format!("http://{closed}/t")).unwrap()).unwrap_err();
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<io::Error>()).unwrap();
+    assert_eq!(cause.kind(), refused);
+}
