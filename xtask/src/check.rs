@@ -59,11 +59,12 @@ const STAGES: &[Stage] = &[
 ];
 
 /// The library as most people build it, and with everything it can have.
-const FEATURES: [&[&str]; 2] = [&[], &["--features", "tokenkeep/tokio"]];
+const FEATURES: [&[&str]; 2] = [&[], &["--features", "tokenkeep/tokio,tokenkeep/ureq"]];
 
 fn clippy() -> Result<(), Failure> {
     // What most people build is type-checked for macOS with warnings as errors.
-    let everything = ["--workspace", "--all-targets", "--features", "tokenkeep/tokio"];
+    let everything =
+        ["--workspace", "--all-targets", "--features", "tokenkeep/tokio,tokenkeep/ureq"];
     let in_memory = ["--package", "tokenkeep", "--lib", "--no-default-features"];
     [everything, in_memory].iter().try_for_each(|what| {
         let mut clippy = stage::cargo();

@@ -16,7 +16,13 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         Tool::PythonLibsecret,
     ])?;
     let mut test = stage::cargo();
-    test.args(["test", "--no-fail-fast", "--workspace", "--features", "tokenkeep/tokio"])
-        .args(arguments);
+    test.args([
+        "test",
+        "--no-fail-fast",
+        "--workspace",
+        "--features",
+        "tokenkeep/tokio,tokenkeep/ureq",
+    ])
+    .args(arguments);
     stage::finish("cargo test", &mut test)
 }
