@@ -23,6 +23,7 @@ mod canary;
 pub mod collections;
 #[cfg(unix)]
 pub mod core_dump;
+mod environment;
 mod hexadecimal;
 mod http;
 #[cfg(unix)]
@@ -44,13 +45,11 @@ mod tool;
 
 pub use again::{again, task};
 pub use canary::Canaries;
+pub use environment::{NodeModules, Venv, python, python_with_libsecret};
 pub use hexadecimal::hexadecimal;
 pub use http::{Connection, HttpRequest, HttpServer, Script, http_response};
 pub use others::{Others, create_private, give_away, let_others};
-pub use place::{
-    example, executable, program, python, python_with_libsecret, strace, target_dir, venv,
-    venv_python, workspace_root,
-};
+pub use place::{example, executable, program, strace, target_dir, workspace_root};
 pub use skip::{in_ci, say};
 pub use start::started;
 pub use tool::{

@@ -1,7 +1,6 @@
 //! Where things are: the workspace, what cargo built, and the programs on this machine.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::{env, fs};
 
 use crate::skip::skip;
@@ -61,32 +60,6 @@ pub fn program(name: &str) -> Option<PathBuf> {
     None
 }
 
-/// The Python that has the peers installed: `TOKENKEEP_TEST_PYTHON`, or that of the virtual
-/// environment in `test-support/venv` of [`target_dir`] once every package that the tests import is
-/// in it.
-pub fn python() -> Option<PathBuf> {
-    if let Some(chosen) = env::var_os("TOKENKEEP_TEST_PYTHON").filter(|path| !path.is_empty()) {
-        return Some(PathBuf::from(chosen));
-    }
-    venv_is_complete(&venv()).then(venv_python)
-}
-
-/// A command that runs the system's own Python with the peers of [`python`]: libsecret's bindings
-/// are a package of the system, which a virtual environment does not see.
-///
-/// # Panics
-///
-/// When there is no such environment.
-pub fn python_with_libsecret() -> Command {
-    let python = python().expect("the environment with the peers is here");
-    let venv = python.parent().and_then(Path::parent).expect("a program lies in its environment");
-    let site = folders(&venv.join("lib")).map(|python| python.join("site-packages"));
-    let mut command = Command::new("/usr/bin/python3");
-    let paths = env::join_paths(site).expect("a folder's name has no colon");
-    command.env("PYTHONPATH", paths);
-    command
-}
-
 pub(crate) fn has_gi() -> bool {
     Path::new("/usr/lib/python3/dist-packages/gi").is_dir()
 }
@@ -96,7 +69,7 @@ pub(crate) fn has_typelib(name: &str) -> bool {
     folders(Path::new("/usr/lib")).any(|folder| folder.join(&file).is_file())
 }
 
-fn folders(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+pub(crate) fn folders(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path())
 }
 
@@ -109,16 +82,6 @@ pub fn strace() -> Option<PathBuf> {
 pub fn executable(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
     env::split_paths(&path).map(|dir| dir.join(program_file(name))).find(|file| file.is_file())
-}
-
-/// The folder of the tests' own Python environment.
-pub fn venv() -> PathBuf {
-    target_dir().join("test-support").join("venv")
-}
-
-/// The Python of [`venv`], whether it is there or not.
-pub fn venv_python() -> PathBuf {
-    venv().join(if cfg!(windows) { "Scripts" } else { "bin" }).join(program_file("python"))
 }
 
 fn program_file(name: &str) -> String {
@@ -136,58 +99,3 @@ fn profile_dir() -> PathBuf {
 
 /// Cargo puts this file into every target folder.
 const CACHE_TAG: &str = "CACHEDIR.TAG";
-
-/// Whether the environment at `venv` has every wheel, in its version.
-fn venv_is_complete(venv: &Path) -> bool {
-    let folders =
-        |dir: &Path| fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path());
-    let site = if cfg!(windows) {
-        Some(venv.join("Lib").join("site-packages"))
-    } else {
-        folders(&venv.join("lib"))
-            .map(|python| python.join("site-packages"))
-            .find(|dir| dir.is_dir())
-    };
-    site.is_some_and(|site| {
-        WHEELS.iter().all(|wheel| {
-            let installed = wheel.replace('-', "_").replace("==", "-");
-            site.join(format!("{installed}.dist-info")).is_dir()
-        })
-    })
-}
-
-/// What `pip` adds in the virtual environment, each with the version that the tests were written
-/// for.
-pub(crate) const WHEELS: [&str; 6] = [
-    "msal==1.39.0",
-    "msal-extensions==1.3.1",
-    "argon2-cffi==25.1.0",
-    "portalocker==3.2.0",
-    "azure-identity==1.27.0",
-    "azure-core==1.41.0",
-];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_environment_lacking_one_wheel_is_not_complete() {
-        let venv = tempfile::tempdir().unwrap();
-        let site = if cfg!(windows) { "Lib/site-packages" } else { "lib/python3.11/site-packages" };
-        let site = venv.path().join(site);
-        let folders = [
-            "msal-1.39.0.dist-info",
-            "msal_extensions-1.3.1.dist-info",
-            "argon2_cffi-25.1.0.dist-info",
-            "portalocker-3.2.0.dist-info",
-            "azure_identity-1.27.0.dist-info",
-            "azure_core-1.41.0.dist-info",
-        ];
-        for folder in folders {
-            assert!(!venv_is_complete(venv.path()), "complete before {folder}");
-            fs::create_dir_all(site.join(folder)).unwrap();
-        }
-        assert!(venv_is_complete(venv.path()));
-    }
-}

@@ -3,6 +3,7 @@
 use std::env;
 use std::path::Path;
 
+use crate::environment::{NodeModules, Venv, has_node, python};
 use crate::place;
 use crate::skip::{caller, say, skip};
 
@@ -23,6 +24,10 @@ pub enum Tool {
     /// libsecret for the system's own Python, as msal-extensions uses it; see
     /// [`crate::python_with_libsecret`].
     PythonLibsecret,
+    /// Node.js with oidc-provider, an OpenID provider.
+    OidcProvider,
+    /// Python with django-oauth-toolkit, an OpenID provider.
+    DjangoProvider,
     /// A compiler with the source of its standard library, for type-checking Windows and macOS.
     OtherTargets,
     /// Runs programs of Windows, with the linker that makes them.
@@ -38,6 +43,8 @@ impl Tool {
         Self::Debugger,
         Self::Python,
         Self::PythonLibsecret,
+        Self::OidcProvider,
+        Self::DjangoProvider,
         Self::OtherTargets,
         Self::Wine,
     ];
@@ -51,6 +58,8 @@ impl Tool {
             Self::Debugger => "gdb",
             Self::Python => "Python with msal and msal-extensions",
             Self::PythonLibsecret => "libsecret for Python",
+            Self::OidcProvider => "Node.js 20 or newer with oidc-provider",
+            Self::DjangoProvider => "Python with django-oauth-toolkit",
             Self::OtherTargets => "a compiler with the standard library's source",
             Self::Wine => "Wine and mingw's linker",
         }
@@ -62,7 +71,9 @@ impl Tool {
         match self {
             Self::SecretService | Self::KWallet | Self::Debugger => programs,
             Self::Strace => place::strace().is_some(),
-            Self::Python => place::python().is_some(),
+            Self::Python => python().is_some(),
+            Self::OidcProvider => has_node() && NodeModules::OIDC.is_complete(),
+            Self::DjangoProvider => Venv::DJANGO.is_complete(),
             Self::Wine => programs && Self::OtherTargets.is_here(),
             Self::PythonLibsecret => {
                 Self::Python.is_here() && place::has_typelib("Secret-1") && place::has_gi()
@@ -99,7 +110,10 @@ impl Tool {
             Self::KWallet => &["libkf5wallet-bin", "libqca-qt5-2-plugins"],
             Self::Strace => &["strace"],
             Self::Debugger => &["gdb"],
-            Self::Python => &["python3", "python3-venv"],
+            // Where Node.js is not Debian's, its npm is no package.
+            Self::OidcProvider if has_node() => &[],
+            Self::OidcProvider => &["nodejs", "npm"],
+            Self::Python | Self::DjangoProvider => &["python3", "python3-venv"],
             Self::PythonLibsecret => &["python3", "python3-venv", "python3-gi", "gir1.2-secret-1"],
             Self::OtherTargets => &["rustc-web", "rust-web-src"],
             Self::Wine => {
@@ -108,12 +122,20 @@ impl Tool {
         }
     }
 
-    /// What `pip` adds in the virtual environment, each with the version that the tests were
-    /// written for.
-    pub fn wheels(self) -> &'static [&'static str] {
+    /// The virtual environment that it needs. Two tools may share one.
+    pub fn venv(self) -> Option<Venv> {
         match self {
-            Self::Python | Self::PythonLibsecret => &place::WHEELS,
-            _ => &[],
+            Self::Python | Self::PythonLibsecret => Some(Venv::PEERS),
+            Self::DjangoProvider => Some(Venv::DJANGO),
+            _ => None,
+        }
+    }
+
+    /// The packages of Node.js that it needs.
+    pub fn node_modules(self) -> Option<NodeModules> {
+        match self {
+            Self::OidcProvider => Some(NodeModules::OIDC),
+            _ => None,
         }
     }
 }
@@ -158,17 +180,39 @@ pub const UNDER_WINE: &str = "TOKENKEEP_UNDER_WINE";
 
 /// The one line that installs all of `tools` on Debian and Ubuntu, run as root in the workspace.
 pub fn install_line(tools: &[Tool]) -> String {
+    let mut parts = Vec::new();
     let packages: Vec<_> = tools.iter().flat_map(|tool| tool.packages()).copied().collect();
-    let wheels: Vec<_> = tools.iter().flat_map(|tool| tool.wheels()).copied().collect();
-    let mut line = format!("apt-get install -y --no-install-recommends {}", packages.join(" "));
-    if !wheels.is_empty() {
-        let venv = place::venv();
-        let venv = venv.strip_prefix(place::workspace_root()).unwrap_or(&venv).display();
-        let wheels = wheels.join(" ");
-        line =
-            format!("{line} && /usr/bin/python3 -m venv {venv} && {venv}/bin/pip install {wheels}");
+    if !packages.is_empty() {
+        parts.push(format!("apt-get install -y --no-install-recommends {}", packages.join(" ")));
     }
-    line
+    for venv in different(tools.iter().filter_map(|tool| tool.venv())) {
+        let (folder, wheels) = (shown(&venv.path()), venv.wheels().join(" "));
+        parts.push(format!("/usr/bin/python3 -m venv {folder}"));
+        parts.push(format!("{folder}/bin/pip install {wheels}"));
+    }
+    for modules in different(tools.iter().filter_map(|tool| tool.node_modules())) {
+        let (source, folder) = (shown(&modules.source()), shown(&modules.path()));
+        let files = NodeModules::MANIFEST.map(|file| format!("{source}/{file}")).join(" ");
+        parts.push(format!("mkdir -p {folder}"));
+        parts.push(format!("cp {files} {folder}"));
+        parts.push(format!("npm ci --ignore-scripts --prefix {folder}"));
+    }
+    parts.join(" && ")
+}
+
+fn different<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
+    let mut different = Vec::new();
+    for one in all {
+        if !different.contains(&one) {
+            different.push(one);
+        }
+    }
+    different
+}
+
+/// A path as it is written in the workspace.
+fn shown(path: &Path) -> String {
+    path.strip_prefix(place::workspace_root()).unwrap_or(path).display().to_string()
 }
 
 /// Where Debian's package `rustc-web` puts its compiler.
@@ -189,5 +233,13 @@ mod tests {
         let line = install_line(&[Tool::SecretService, Tool::Strace]);
         let packages = "dbus gnome-keyring libsecret-tools strace";
         assert_eq!(line, format!("apt-get install -y --no-install-recommends {packages}"));
+    }
+
+    #[test]
+    fn a_line_has_what_pip_and_npm_install_once() {
+        let line = install_line(&[Tool::Python, Tool::PythonLibsecret, Tool::OidcProvider]);
+        for once in ["-m venv ", "/bin/pip install msal==", "npm ci --ignore-scripts --prefix "] {
+            assert_eq!(line.matches(once).count(), 1, "{once}: {line}");
+        }
     }
 }

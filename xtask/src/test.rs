@@ -14,6 +14,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         Tool::Debugger,
         Tool::Python,
         Tool::PythonLibsecret,
+        Tool::OidcProvider,
+        Tool::DjangoProvider,
     ])?;
     let mut test = stage::cargo();
     test.args([

@@ -1,9 +1,10 @@
 //! Installs what the table of prerequisites lists, where that is allowed; elsewhere says what a
 //! user would run.
 
+use std::fs;
 use std::process::{Command, Stdio};
 
-use tokenkeep_test_support::{Tool, in_ci, install_line, venv, venv_python};
+use tokenkeep_test_support::{NodeModules, Tool, Venv, in_ci, install_line};
 
 use crate::stage::{self, Failure};
 
@@ -34,14 +35,17 @@ pub(crate) fn provide(wanted: &[Tool]) -> Result<(), Failure> {
 
 fn install(missing: &[Tool]) -> Result<(), Failure> {
     let packages: Vec<&str> = missing.iter().flat_map(|tool| tool.packages()).copied().collect();
-    if cfg!(target_os = "linux") {
+    if cfg!(target_os = "linux") && !packages.is_empty() {
         println!("apt-get install {}", packages.join(" "));
         install_packages(&packages)?;
     }
     for tool in missing {
         // Two tools may share one environment.
-        if !tool.wheels().is_empty() && !tool.is_here() {
-            install_wheels(tool.wheels())?;
+        if let Some(venv) = tool.venv().filter(|_| !tool.is_here()) {
+            install_wheels(venv)?;
+        }
+        if let Some(modules) = tool.node_modules() {
+            install_node_modules(modules)?;
         }
         if !tool.is_here() {
             return Err(Failure::new(format!(
@@ -68,15 +72,32 @@ fn install_packages(packages: &[&str]) -> Result<(), Failure> {
 }
 
 /// A new environment each time: one that an interrupted run left behind may be anything.
-fn install_wheels(wheels: &[&str]) -> Result<(), Failure> {
-    let venv = venv();
-    println!("{}: pip install {}", venv.display(), wheels.join(" "));
+fn install_wheels(venv: Venv) -> Result<(), Failure> {
+    let (folder, wheels) = (venv.path(), venv.wheels());
+    println!("{}: pip install {}", folder.display(), wheels.join(" "));
     stage::finish(
         "python -m venv",
-        Command::new(base_python()).args(["-m", "venv", "--clear"]).arg(&venv),
+        Command::new(base_python()).args(["-m", "venv", "--clear"]).arg(&folder),
     )?;
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-    stage::finish("pip install", Command::new(venv_python()).args(pip).args(wheels))
+    stage::finish("pip install", Command::new(venv.python()).args(pip).args(wheels))
+}
+
+/// A new folder each time, as above.
+fn install_node_modules(modules: NodeModules) -> Result<(), Failure> {
+    let (source, folder) = (modules.source(), modules.path());
+    println!("{}: npm ci", folder.display());
+    let failed = |error| Failure::new(format!("{}: {error}", folder.display()));
+    if folder.exists() {
+        fs::remove_dir_all(&folder).map_err(failed)?;
+    }
+    fs::create_dir_all(&folder).map_err(failed)?;
+    for file in NodeModules::MANIFEST {
+        fs::copy(source.join(file), folder.join(file)).map_err(failed)?;
+    }
+    let mut npm = Command::new("npm");
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
+    stage::finish("npm ci", npm.current_dir(&folder).stdout(Stdio::null()))
 }
 
 /// On Linux the system's own, which the package `python3-venv` belongs to, whatever comes first in

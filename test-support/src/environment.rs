@@ -1,0 +1,182 @@
+//! What pip and npm install for the tests, in folders of the target folder.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::{env, fs};
+
+use crate::place::{executable, folders, target_dir, workspace_root};
+
+/// A virtual environment of Python.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Venv {
+    name: &'static str,
+    wheels: &'static [&'static str],
+}
+
+impl Venv {
+    /// The programs that tests share sign-ins with.
+    pub const PEERS: Self = Self {
+        name: "venv",
+        wheels: &[
+            "msal==1.39.0",
+            "msal-extensions==1.3.1",
+            "argon2-cffi==25.1.0",
+            "portalocker==3.2.0",
+            "azure-identity==1.27.0",
+            "azure-core==1.41.0",
+        ],
+    };
+
+    /// A provider with a leeway for spent refresh tokens.
+    pub const DJANGO: Self = Self {
+        name: "django",
+        wheels: &["django-oauth-toolkit==3.4.1", "django==5.2.19", "oauthlib==3.3.1"],
+    };
+
+    /// Its folder, whether it is there or not.
+    pub fn path(self) -> PathBuf {
+        folder(self.name)
+    }
+
+    /// Its Python, whether it is there or not.
+    pub fn python(self) -> PathBuf {
+        let programs = if cfg!(windows) { "Scripts" } else { "bin" };
+        self.path().join(programs).join(format!("python{}", env::consts::EXE_SUFFIX))
+    }
+
+    /// What `pip` adds, each with the version that the tests were written for.
+    pub fn wheels(self) -> &'static [&'static str] {
+        self.wheels
+    }
+
+    /// Whether it has every wheel, in its version.
+    pub(crate) fn is_complete(self) -> bool {
+        has_wheels(&self.path(), self.wheels)
+    }
+}
+
+fn has_wheels(venv: &Path, wheels: &[&str]) -> bool {
+    let site = if cfg!(windows) {
+        Some(venv.join("Lib").join("site-packages"))
+    } else {
+        folders(&venv.join("lib"))
+            .map(|python| python.join("site-packages"))
+            .find(|dir| dir.is_dir())
+    };
+    site.is_some_and(|site| {
+        wheels.iter().all(|wheel| {
+            let installed = wheel.replace('-', "_").replace("==", "-");
+            site.join(format!("{installed}.dist-info")).is_dir()
+        })
+    })
+}
+
+/// The Python that has the peers installed: `TOKENKEEP_TEST_PYTHON`, or that of the virtual
+/// environment in `test-support/venv` of [`target_dir`] once every package that the tests import is
+/// in it.
+pub fn python() -> Option<PathBuf> {
+    if let Some(chosen) = env::var_os("TOKENKEEP_TEST_PYTHON").filter(|path| !path.is_empty()) {
+        return Some(PathBuf::from(chosen));
+    }
+    Venv::PEERS.is_complete().then(|| Venv::PEERS.python())
+}
+
+/// A command that runs the system's own Python with the peers of [`python`]: libsecret's bindings
+/// are a package of the system, which a virtual environment does not see.
+///
+/// # Panics
+///
+/// When there is no such environment.
+pub fn python_with_libsecret() -> Command {
+    let python = python().expect("the environment with the peers is here");
+    let venv = python.parent().and_then(Path::parent).expect("a program lies in its environment");
+    let site = folders(&venv.join("lib")).map(|python| python.join("site-packages"));
+    let mut command = Command::new("/usr/bin/python3");
+    let paths = env::join_paths(site).expect("a folder's name has no colon");
+    command.env("PYTHONPATH", paths);
+    command
+}
+
+/// Packages of Node.js, in the versions of a lock file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeModules {
+    name: &'static str,
+}
+
+impl NodeModules {
+    /// oidc-provider, which ends a sign-in whose refresh token is spent twice.
+    pub const OIDC: Self = Self { name: "oidc" };
+
+    /// The files that `npm ci` reads, in [`source`](Self::source) and copied to
+    /// [`path`](Self::path).
+    pub const MANIFEST: [&str; 2] = ["package.json", LOCK];
+
+    /// The folder of their manifest.
+    pub fn source(self) -> PathBuf {
+        workspace_root().join("test-support").join("providers").join(self.name)
+    }
+
+    /// The folder that they are installed in, whether it is there or not.
+    pub fn path(self) -> PathBuf {
+        folder(self.name)
+    }
+
+    /// Whether all are there, in their versions.
+    pub(crate) fn is_complete(self) -> bool {
+        let lock = |folder: PathBuf| fs::read(folder.join(LOCK)).ok();
+        // npm writes it last.
+        let is_finished = self.path().join("node_modules/.package-lock.json").is_file();
+        is_finished && lock(self.path()) == lock(self.source())
+    }
+}
+
+const LOCK: &str = "package-lock.json";
+
+/// Whether Node.js and npm are here, and new enough for the providers.
+pub(crate) fn has_node() -> bool {
+    let (Some(node), Some(_npm)) = (executable("node"), executable("npm")) else { return false };
+    let Ok(output) = Command::new(node).arg("--version").output() else { return false };
+    let version = String::from_utf8_lossy(&output.stdout);
+    let major = version.trim_start_matches('v').split('.').next();
+    major.and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major >= OLDEST_NODE)
+}
+
+/// Older ones have no global `crypto`, which oidc-provider uses.
+const OLDEST_NODE: u32 = 20;
+
+fn folder(name: &str) -> PathBuf {
+    target_dir().join("test-support").join(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_environment_lacking_one_wheel_is_not_complete() {
+        let venv = tempfile::tempdir().unwrap();
+        let site = if cfg!(windows) { "Lib/site-packages" } else { "lib/python3.11/site-packages" };
+        let site = venv.path().join(site);
+        let folders = [
+            "msal-1.39.0.dist-info",
+            "msal_extensions-1.3.1.dist-info",
+            "argon2_cffi-25.1.0.dist-info",
+            "portalocker-3.2.0.dist-info",
+            "azure_identity-1.27.0.dist-info",
+            "azure_core-1.41.0.dist-info",
+        ];
+        for folder in folders {
+            assert!(!has_wheels(venv.path(), Venv::PEERS.wheels()), "complete before {folder}");
+            fs::create_dir_all(site.join(folder)).unwrap();
+        }
+        assert!(has_wheels(venv.path(), Venv::PEERS.wheels()));
+    }
+
+    #[test]
+    fn a_lock_file_names_no_registry() {
+        for file in NodeModules::MANIFEST {
+            let text = fs::read_to_string(NodeModules::OIDC.source().join(file)).unwrap();
+            assert!(!text.contains("\"resolved\""), "{file}: npm ci takes what it is set up for");
+        }
+    }
+}
