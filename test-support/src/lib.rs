@@ -36,6 +36,8 @@ pub mod keyring;
 pub mod mock;
 mod others;
 mod place;
+#[cfg(feature = "providers")]
+pub mod providers;
 pub mod sign_in;
 mod skip;
 mod start;
