@@ -13,7 +13,14 @@ use crate::{check, tools};
 /// is skipped would be missing in it, so here a missing tool is a failure.
 #[expect(clippy::disallowed_methods, reason = "version control has the old document")]
 pub(crate) fn run() -> Result<(), Failure> {
-    tools::provide(&[Tool::SecretService, Tool::KWallet, Tool::PythonLibsecret, Tool::Strace])?;
+    tools::provide(&[
+        Tool::SecretService,
+        Tool::KWallet,
+        Tool::PythonLibsecret,
+        Tool::Strace,
+        Tool::OidcProvider,
+        Tool::DjangoProvider,
+    ])?;
     let folder = target_dir().join("test-support").join("evidence");
     fs::remove_dir_all(&folder).ok();
     fs::create_dir_all(&folder).map_err(|error| failed(&folder, &error))?;
@@ -47,7 +54,7 @@ impl Long {
     }
 }
 
-const LONG: [Long; 7] = [
+const LONG: [Long; 8] = [
     Long {
         package: "tokenkeep",
         program: "linear",
@@ -73,6 +80,16 @@ const LONG: [Long; 7] = [
         package: "tokenkeep",
         program: "silent_processes",
         counts: &[("TOKENKEEP_SILENT_ROUNDS", "200"), ("TOKENKEEP_SILENT_KILLS", "1000")],
+    },
+    Long {
+        package: "tokenkeep",
+        program: "silent_providers",
+        counts: &[
+            ("TOKENKEEP_SILENT_ROUNDS", "200"),
+            ("TOKENKEEP_SILENT_KILLS", "1000"),
+            ("TOKENKEEP_SILENT_SIGN_OUTS", "1000"),
+            ("TOKENKEEP_SILENT_PEERS", "8"),
+        ],
     },
     Long { package: "tokenkeep", program: "vault", counts: &[("TOKENKEEP_FIRST_RUNS", "500")] },
     Long { package: "tokenkeep-cli", program: "faults", counts: &[("TOKENKEEP_STEP", "1")] },

@@ -219,6 +219,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
         ],
         "the vaults of Linux",
     ),
+    (&["silent_providers"], "the providers' Node.js and Python"),
     (&["faults", "power_cut", "system_calls"], "strace"),
     (
         &["files_unix", "harmless_advice", "places_unix", "private_group"],
