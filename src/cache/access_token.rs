@@ -8,7 +8,7 @@ use crate::{
         TokenCache,
         entry::Entry,
         json::decode,
-        owner::{NOBODY, in_cloud_of, owner},
+        owner::{NOBODY, owner, sort_for},
         schema::CredentialType,
     },
 };
@@ -81,7 +81,7 @@ impl<'c> AccessTokenRef<'c> {
         let adopter = self.cache.adopter(self.entry());
         AccessToken {
             entry: self.entry().clone(),
-            accounts: self.accounts(adopter.as_deref()).cloned().collect(),
+            accounts: self.accounts(adopter.as_deref()).into_iter().cloned().collect(),
             adopter,
             is_aging: self.is_aging,
             source: TokenSource::Cache,
@@ -89,11 +89,16 @@ impl<'c> AccessTokenRef<'c> {
         }
     }
 
-    /// The account entries of `adopter`, or if it is `None`, of the account that the entry names.
-    fn accounts(&self, adopter: Option<&str>) -> impl Iterator<Item = &'c Entry> + use<'c> {
+    /// The account entries, in the token's cloud, of `adopter`, or if it is `None`, of the account
+    /// that the entry names.
+    fn accounts(&self, adopter: Option<&str>) -> Vec<&'c Entry> {
         let home = adopter.unwrap_or(owner(self.entry()));
-        let is_known = home != NOBODY;
-        is_known.then(|| self.cache.owned_by(CredentialType::Account, home)).into_iter().flatten()
+        if home == NOBODY {
+            return Vec::new();
+        }
+        let cloud = self.cache.cloud_of(self.entry());
+        let known = self.cache.owned_by(CredentialType::Account, home);
+        known.filter(|entry| cloud.place().has(entry)).collect()
     }
 }
 
@@ -138,7 +143,7 @@ pub struct AccessToken {
     entry: Entry,
     /// The account that the token belongs to although its entry names none. A canonical token.
     adopter: Option<String>,
-    /// The account entries of the token's account.
+    /// The account entries of the token's account, in its cloud.
     accounts: Vec<Entry>,
     is_aging: bool,
     source: TokenSource,
@@ -172,7 +177,7 @@ impl AccessToken {
 
     /// The token's account. Returns `None` if the cache knows only the account's id, or no account.
     pub fn account(&self) -> Option<Account> {
-        account(&self.entry, self.accounts.iter())
+        account(&self.entry, self.accounts.iter().collect())
     }
 
     /// The granted scopes. They may be fewer than the requested scopes, or different ones.
@@ -229,10 +234,9 @@ impl fmt::Debug for AccessToken {
     }
 }
 
-/// Reads the account of a token from the account entries with its home account id.
-fn account<'e>(token: &Entry, known: impl Iterator<Item = &'e Entry>) -> Option<Account> {
-    let mut known: Vec<&Entry> = known.collect();
-    in_cloud_of(token, &mut known);
+/// Reads the account of a token from the account entries with its home account id in its cloud.
+fn account(token: &Entry, mut known: Vec<&Entry>) -> Option<Account> {
+    sort_for(token, &mut known);
     known.into_iter().find_map(Account::read)
 }
 

@@ -1,12 +1,16 @@
 //! The accounts of a cache.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+};
 
 use crate::{
     Error,
     cache::{
         TokenCache,
-        authority::{Authority, aliases},
+        account_issuers::AccountIssuers,
+        authority::{Authority, aliases, issuer_name},
         entry::Entry,
         json::quoted,
         schema::{AuthorityType, CredentialType},
@@ -34,6 +38,7 @@ pub struct Account {
     authority_type: AuthorityType,
     local_account_id: Option<String>,
     realm: Option<String>,
+    issuer: Option<String>,
 }
 
 impl Account {
@@ -73,31 +78,53 @@ impl Account {
         self.realm.as_deref()
     }
 
-    /// The address of the authority of this host and [tenant](Self::realm), as
-    /// [`TokenRequest::new`] takes it. Returns `None` if there is no such address.
+    /// The address of the issuer, outside Microsoft's clouds. Returns `None` in them, and if the
+    /// cache does not say which issuer of the host it is.
+    pub fn issuer(&self) -> Option<&str> {
+        self.issuer.as_deref()
+    }
+
+    /// The address of the account's authority, as [`TokenRequest::new`] takes it: the
+    /// [issuer](Self::issuer), or if it is not known, the address of the host and the
+    /// [tenant](Self::realm). Returns `None` if there is no such address.
     ///
     /// [`TokenRequest::new`]: crate::TokenRequest::new
     pub fn authority(&self) -> Option<String> {
-        Authority::address(&self.environment, self.realm.as_deref())
+        match &self.issuer {
+            Some(issuer) => Some(issuer.clone()),
+            None => Authority::address(&self.environment, self.realm.as_deref()),
+        }
     }
 
     /// Returns `true` if an authority, such as `https://login.microsoftonline.com/TENANT`, is in
-    /// this account's cloud. The tenant does not matter.
+    /// this account's cloud. The tenant does not matter. Outside Microsoft's clouds, the authority
+    /// must be the account's [issuer](Self::issuer), if that is known.
     ///
     /// # Errors
     ///
     /// [`Error::Invalid`] if `authority` is not the address of an authority.
     pub fn is_at(&self, authority: &str) -> Result<bool, Error> {
-        Ok(cloud(&Authority::parse(authority)?.environment) == cloud(&self.environment))
+        let place = Authority::parse(authority)?;
+        let is_there = cloud(&place.environment) == cloud(&self.environment);
+        Ok(is_there && (self.issuer.is_none() || self.issuer_name() == place.issuer))
     }
 
     /// Returns `true` if an entry belongs to this account: it has the same home account id and is
-    /// in the same cloud.
+    /// in the same cloud. Outside Microsoft's clouds, an entry that names its issuer must also name
+    /// that of this account. An entry that names none may belong to accounts of several issuers of
+    /// its host.
     ///
     /// The home account id is not enough, because small providers number their users.
     pub fn owns(&self, entry: &Entry) -> bool {
         entry.token("home_account_id") == Some(&quoted(&self.home_account_id))
             && entry.environment().is_some_and(|host| cloud(&host) == cloud(&self.environment))
+            && (entry.issuer().is_none() || entry.issuer_name() == self.issuer_name())
+    }
+
+    /// The [issuer](Self::issuer) as it is compared.
+    pub(super) fn issuer_name(&self) -> Option<String> {
+        let issuer = self.issuer.as_deref()?;
+        Some(issuer_name(issuer).unwrap_or_else(|| issuer.to_owned()))
     }
 
     pub(super) fn read(entry: &Entry) -> Option<Self> {
@@ -110,6 +137,7 @@ impl Account {
             authority_type: AuthorityType::from_name(&entry.text("authority_type")?)?,
             local_account_id: text("local_account_id"),
             realm: text("realm"),
+            issuer: entry.issuer().map(|issuer| issuer.into_owned()),
         })
     }
 
@@ -128,19 +156,35 @@ impl Account {
             },
             local_account_id: None,
             realm,
+            issuer: entry.issuer().map(|issuer| issuer.into_owned()),
         })
+    }
+
+    /// This account with its issuer, if its entry names none and the other entries show it.
+    fn at_issuer(mut self, issuers: &mut AccountIssuers<'_>) -> Self {
+        if self.issuer.is_none() {
+            self.issuer = issuers.of(&self.home_account_id, &self.environment);
+        }
+        self
     }
 }
 
 impl TokenCache {
-    /// Returns every signed-in account, once per cloud, in the order of first sign-in.
+    /// Returns every signed-in account, once per cloud, in the order of first sign-in. Outside
+    /// Microsoft's clouds, each issuer is a cloud of its own.
     ///
     /// If an account has several entries, such as one for each tenant, the last one in the order of
     /// the cache is returned. Entries without a home account id, environment or known authority
     /// type are not accounts. [`owners`](Self::owners) also returns accounts without an entry.
     pub fn accounts(&self) -> Vec<Account> {
-        let accounts = self.entries(CredentialType::Account).filter_map(Account::read);
-        grouped(accounts, |account| cloud(&account.environment))
+        grouped(self.account_entries().into_iter(), whose)
+    }
+
+    /// Every entry of an account.
+    fn account_entries(&self) -> Vec<Account> {
+        let mut issuers = AccountIssuers::new(self);
+        let read = self.entries(CredentialType::Account).filter_map(Account::read);
+        read.map(|account| account.at_issuer(&mut issuers)).collect()
     }
 
     /// Returns the [`accounts`](Self::accounts), followed by the accounts of which only tokens are
@@ -148,7 +192,9 @@ impl TokenCache {
     pub fn owners(&self) -> Vec<Account> {
         let mut owners = self.accounts();
         let mut known: HashSet<_> = owners.iter().map(whose).collect();
+        let mut issuers = AccountIssuers::new(self);
         let named = self.tokens().filter_map(Account::of_token);
+        let named = named.map(|account| account.at_issuer(&mut issuers));
         owners.extend(named.filter(|account| known.insert(whose(account))));
         owners
     }
@@ -163,7 +209,7 @@ impl TokenCache {
     /// Returns the addresses of the authorities for which a client has access tokens of `account`.
     /// If `account` is `None`, tokens of all accounts count. A token without an account counts as a
     /// token of the only account that it can belong to. Tenants of one cloud are different
-    /// authorities. Aliases of one host are the same authority.
+    /// authorities, and so are issuers of one host. Aliases of one host are the same authority.
     pub fn authorities(&self, client_id: &str, account: Option<&Account>) -> Vec<String> {
         let client = quoted(client_id);
         let mut seen = HashSet::new();
@@ -171,15 +217,24 @@ impl TokenCache {
             .filter(|entry| entry.token("client_id") == Some(&client))
             .filter_map(|entry| {
                 let realm = entry.realm().filter(|realm| !realm.is_empty());
-                let place = (cloud(&entry.environment()?), realm.map(|realm| realm.into_owned()));
+                let of_cloud = self.cloud_of(entry);
+                let place = match of_cloud.place().issuer {
+                    Some(issuer) => (cloud(&entry.environment()?), Some(issuer.to_owned())),
+                    None => (cloud(&entry.environment()?), realm.map(|realm| realm.into_owned())),
+                };
                 let is_theirs = |account: &Account| {
                     account.owns(entry) || self.is_adopted(entry, &place.0, account)
                 };
                 if seen.contains(&place) || !account.is_none_or(is_theirs) {
                     return None;
                 }
+                let authority = match of_cloud.place().issuer {
+                    // The issuer as the entry spells it, if it does.
+                    Some(issuer) if entry.issuer().is_none() => Some(issuer.to_owned()),
+                    _ => entry.authority(),
+                };
                 seen.insert(place);
-                entry.authority()
+                authority
             })
             .collect()
     }
@@ -197,7 +252,8 @@ impl TokenCache {
 
     /// Returns the accounts of an authority, such as `https://login.microsoftonline.com/TENANT`:
     /// those of its host. If there are none, returns those of the first alias of the host that has
-    /// any.
+    /// any. Outside Microsoft's clouds, returns those of the issuer, and those whose issuer is not
+    /// known, unless the cache knows another issuer of the host.
     ///
     /// # Errors
     ///
@@ -205,11 +261,17 @@ impl TokenCache {
     /// [`TokenRequest::new`](crate::TokenRequest::new).
     pub fn accounts_of(&self, authority: &str) -> Result<Vec<Account>, Error> {
         let place = Authority::parse(authority)?;
-        let known: Vec<Account> =
-            self.entries(CredentialType::Account).filter_map(Account::read).collect();
+        let known = self.account_entries();
+        let is_uncertain =
+            self.knows_another_issuer(&quoted(&place.environment), place.issuer.as_deref());
+        let is_there = |account: &Account| match account.issuer_name() {
+            None => !is_uncertain,
+            issuer => issuer == place.issuer,
+        };
         let under = |name: &str| {
-            let here = known.iter().filter(|account| account.environment == name).cloned();
-            grouped(here, |_| String::new())
+            let here =
+                known.iter().filter(|account| account.environment == name && is_there(account));
+            grouped(here.cloned(), |account| account.home_account_id.clone())
         };
         let found = aliases(&place.environment).map(under).find(|accounts| !accounts.is_empty());
         Ok(found.unwrap_or_default())
@@ -229,17 +291,19 @@ impl TokenCache {
                 || (!wanted.is_empty() && account.username.to_lowercase() == wanted)
         };
         // A guest has a different name and local id in each tenant.
-        let entries = self.entries(CredentialType::Account).filter_map(Account::read);
-        let named: HashSet<_> = entries.filter(is_named).map(|account| whose(&account)).collect();
+        let entries = self.account_entries();
+        let named: HashSet<_> = entries.iter().filter(|one| is_named(one)).map(whose).collect();
         let mut accounts = self.owners();
         accounts.retain(|account| is_named(account) || named.contains(&whose(account)));
         accounts
     }
 }
 
-/// The values that all entries of one account share: the home account id and the cloud.
-fn whose(account: &Account) -> (String, String) {
-    (account.home_account_id.clone(), cloud(&account.environment))
+/// The values that all entries of one account share: the home account id, the cloud, and outside
+/// Microsoft's clouds the issuer.
+fn whose(account: &Account) -> (String, String, Option<String>) {
+    let home = account.home_account_id.clone();
+    (home, cloud(&account.environment), account.issuer_name())
 }
 
 /// A name for a host's cloud that is the same for all aliases of the host.
@@ -253,17 +317,16 @@ pub(super) fn names_nobody(entry: &Entry) -> bool {
     Account::of_token(entry).is_none()
 }
 
-/// Keeps one account per home account id and group: at the position of the first one, with the
-/// content of the last one.
-fn grouped(
+/// Keeps one account per group: at the position of the first one, with the content of the last one.
+fn grouped<G: Hash + Eq>(
     accounts: impl Iterator<Item = Account>,
-    group: impl Fn(&Account) -> String,
+    group: impl Fn(&Account) -> G,
 ) -> Vec<Account> {
     let mut places = HashMap::new();
     let mut found: Vec<Account> = Vec::new();
     for account in accounts {
         let next = found.len();
-        let at = *places.entry((account.home_account_id.clone(), group(&account))).or_insert(next);
+        let at = *places.entry(group(&account)).or_insert(next);
         if at == next {
             found.push(account);
         } else {

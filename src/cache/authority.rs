@@ -1,14 +1,17 @@
-//! The authority of a sign-in: its host, its tenant, and the aliases of its host.
+//! The authority of a sign-in: its host, its tenant, its issuer, and the aliases of its host.
 
 use std::net::{Ipv6Addr, SocketAddr};
 
 use crate::{Error, cache::address::Address};
 
-/// The host and the tenant of an authority's address.
+/// The host, the tenant and the issuer of an authority's address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Authority {
     pub(crate) environment: String,
     pub(crate) realm: Option<String>,
+    /// The [`issuer_name`] of the address. `None` in Microsoft's clouds, where the cloud and not
+    /// the address tells sign-ins apart.
+    pub(crate) issuer: Option<String>,
 }
 
 impl Authority {
@@ -30,14 +33,11 @@ impl Authority {
             ),
         };
         let address = Address::parse(address).map_err(invalid)?;
+        let issuer = name_of(&address);
         let environment = if address.is_https {
             address.host
         } else if address.is_loopback() {
-            let port = address.port.unwrap_or(80);
-            match address.host.parse::<Ipv6Addr>() {
-                Ok(host) => SocketAddr::from((host, port)).to_string(),
-                Err(_) => format!("{}:{port}", address.host),
-            }
+            with_port(&address.host, address.port.unwrap_or(HTTP))
         } else {
             return Err(invalid("begins with http://, which is for this machine only"));
         };
@@ -54,7 +54,8 @@ impl Authority {
         } else {
             environment.strip_suffix(CIAM).map(|name| format!("{name}.onmicrosoft.com"))
         };
-        Ok(Self { environment, realm })
+        let issuer = Some(issuer).filter(|_| !is_microsoft(&environment));
+        Ok(Self { environment, realm, issuer })
     }
 
     /// The address that [`parse`](Self::parse) reads as this host and tenant. Returns `None` if
@@ -76,6 +77,37 @@ impl Authority {
         [address.clone(), format!("{address}/")].into_iter().find(means_the_same)
     }
 }
+
+/// A text that is equal for two addresses of the same issuer: scheme, host, port and path. The
+/// default port and one `/` at the end do not count, nor does the letter case of scheme and host.
+/// Returns `None` if it is not the address of an issuer.
+pub(crate) fn issuer_name(address: &str) -> Option<String> {
+    let address = Address::parse(address).ok()?;
+    (address.is_https || address.is_loopback()).then(|| name_of(&address))
+}
+
+fn name_of(address: &Address<'_>) -> String {
+    let (scheme, default) = if address.is_https { ("https", HTTPS) } else { ("http", HTTP) };
+    let host = match address.port.filter(|&port| port != default) {
+        Some(port) => with_port(&address.host, port),
+        None => match address.host.parse::<Ipv6Addr>() {
+            Ok(host) => format!("[{host}]"),
+            Err(_) => address.host.clone(),
+        },
+    };
+    let path = address.path.strip_suffix('/').unwrap_or(address.path);
+    format!("{scheme}://{host}{path}")
+}
+
+fn with_port(host: &str, port: u16) -> String {
+    match host.parse::<Ipv6Addr>() {
+        Ok(host) => SocketAddr::from((host, port)).to_string(),
+        Err(_) => format!("{host}:{port}"),
+    }
+}
+
+const HTTP: u16 = 80;
+const HTTPS: u16 = 443;
 
 /// The host, followed by its aliases in the same cloud.
 pub(crate) fn aliases(environment: &str) -> impl Iterator<Item = &str> {
@@ -118,7 +150,7 @@ const CLOUDS: &[&[&str]] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::{Authority, aliases};
+    use super::{Authority, aliases, issuer_name};
 
     #[test]
     fn host_and_tenant_are_read_as_the_reference_reads_them() {
@@ -192,6 +224,30 @@ mod tests {
             [("", None), ("a b", None), ("h.example:1", None), ("h.example", Some("a/b"))]
         {
             assert_eq!(Authority::address(environment, realm), None, "{environment}");
+        }
+    }
+
+    #[test]
+    fn an_issuer_is_its_whole_address() {
+        for (address, name) in [
+            ("https://h.example/realms/a", "https://h.example/realms/a"),
+            (" HTTPS://H.Example:443/realms/A/\n", "https://h.example/realms/A"),
+            ("https://h.example:8443/realms/a", "https://h.example:8443/realms/a"),
+            ("https://h.example/", "https://h.example"),
+            ("https://h.example//", "https://h.example/"),
+            ("http://127.0.0.1:43121/t", "http://127.0.0.1:43121/t"),
+            ("http://localhost:80", "http://localhost"),
+            ("https://[::1]/t", "https://[::1]/t"),
+            ("https://[0::1]:8443/t", "https://[::1]:8443/t"),
+        ] {
+            assert_eq!(issuer_name(address).as_deref(), Some(name), "{address}");
+            assert_eq!(Authority::parse(address).unwrap().issuer.as_deref(), Some(name));
+        }
+        for address in ["http://h.example/t", "h.example", "https://h.example/a/../b"] {
+            assert_eq!(issuer_name(address), None, "{address}");
+        }
+        for address in ["https://login.microsoftonline.com/t", "https://t.b2clogin.com/t/p"] {
+            assert_eq!(Authority::parse(address).unwrap().issuer, None, "{address}");
         }
     }
 

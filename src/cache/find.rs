@@ -9,7 +9,7 @@ use crate::{
         access_token::{AccessTokenRef, EntryAt},
         entry::{EXTENSION_FIELDS, Entry, KEY_FIELDS},
         json::decode,
-        owner::{self, NOBODY, accounts_in, is_apps, owner},
+        owner::{NOBODY, accounts_in, is_apps, owner},
         request::{Lookup, TokenRequest},
         schema::CredentialType,
         section::Section,
@@ -62,7 +62,7 @@ impl TokenCache {
         let found = match (&lookup.home, section) {
             (Some(_), None) => None,
             (Some(home), Some(section)) => {
-                let mut search = Search::new(section, request, lookup, now);
+                let mut search = self.start(section, request, lookup, now);
                 let found = search.of(home).or_else(|| self.unclaimed(&mut search, home));
                 found.or(search.stale)
             }
@@ -70,6 +70,17 @@ impl TokenCache {
         };
         let found = found.map(|entry| (EntryAt::Entry(entry), entry.is_aging(now)));
         Ok(found.map(|(place, is_aging)| AccessTokenRef::new(place, self, is_aging)))
+    }
+
+    fn start<'c, 'r>(
+        &self,
+        section: &'c Section,
+        request: &'r TokenRequest,
+        lookup: &'r Lookup,
+        now: i64,
+    ) -> Search<'c, 'r> {
+        let has_unnamed = self.place_of(lookup).has_unnamed;
+        Search { section, request, lookup, now, has_unnamed, stale: None }
     }
 
     /// A token without an account that belongs to this one.
@@ -80,7 +91,7 @@ impl TokenCache {
         // Looks for a token first, because it takes longer to find its account.
         let mut nobodys = Search { stale: None, ..*search };
         let found = nobodys.of(NOBODY).or(nobodys.stale)?;
-        if self.only_account(owner::ClientAt::of(search.lookup)) != Some(home) {
+        if self.only_account(self.client_at(search.lookup)) != Some(home) {
             return None;
         }
         if found.is_fresh(search.now) {
@@ -98,7 +109,7 @@ impl TokenCache {
         lookup: &Lookup,
         now: i64,
     ) -> Result<Option<&'c Entry>, Error> {
-        let search = section.map(|section| Search::new(section, request, lookup, now));
+        let search = section.map(|section| self.start(section, request, lookup, now));
         let valid = search.as_ref().map(Search::all).unwrap_or_default();
         let mut owners = accounts_in(valid.iter().copied());
         // An account with a refresh token counts, even if no token of it is valid now.
@@ -121,9 +132,9 @@ impl TokenCache {
         let found = of(home);
         // A token that was stored without an account may be newer than the account's own.
         let has_unclaimed = home != NOBODY && valid.iter().any(|entry| owner(entry) == NOBODY);
-        let place = owner::ClientAt::of(lookup);
+        let client = self.client_at(lookup);
         let unclaimed = has_unclaimed.then(|| of(NOBODY)).flatten();
-        let unclaimed = unclaimed.filter(|_| self.only_account(place) == Some(home));
+        let unclaimed = unclaimed.filter(|_| self.only_account(client) == Some(home));
         let at = |entry: &Entry| valid.iter().position(|other| ptr::eq(*other, entry));
         Ok([found, unclaimed]
             .into_iter()
@@ -139,15 +150,13 @@ struct Search<'c, 'r> {
     request: &'r TokenRequest,
     lookup: &'r Lookup,
     now: i64,
+    /// Tokens that name no issuer count.
+    has_unnamed: bool,
     /// The first usable token that is not fresh.
     stale: Option<&'c Entry>,
 }
 
 impl<'c, 'r> Search<'c, 'r> {
-    fn new(section: &'c Section, request: &'r TokenRequest, lookup: &'r Lookup, now: i64) -> Self {
-        Self { section, request, lookup, now, stale: None }
-    }
-
     /// The best fresh token of an account, which is a canonical token.
     ///
     /// A token that was granted the scopes is preferred to one for which they were only requested.
@@ -155,7 +164,8 @@ impl<'c, 'r> Search<'c, 'r> {
         let (section, lookup) = (self.section, self.lookup);
         // Tokens that were granted exactly these scopes, or for which exactly these were requested.
         let exactly = |reach: &str| section.indexed_exactly(&format!("{reach}{}", lookup.joined));
-        let reaches = || lookup.environments.iter().map(|name| lookup.reach(name).of(home));
+        let has_unnamed = self.has_unnamed;
+        let reaches = || lookup.reaches(has_unnamed).map(|reach| reach.of(home));
         let granted = reaches().find_map(|reach| {
             let exact = || exactly(&reach);
             let same_text = |entry: &&Entry| {
@@ -197,7 +207,7 @@ impl<'c, 'r> Search<'c, 'r> {
     /// Every usable token of any account.
     fn all(&self) -> Vec<&'c Entry> {
         let mut found: Vec<&Entry> = Vec::new();
-        for reach in &self.lookup.anybodys {
+        for reach in self.lookup.anybodys(self.has_unnamed) {
             found.extend(self.covering(reach).filter(|entry| self.is_usable(entry)));
             if self.section.has_asked() && !self.lookup.scopes.is_empty() {
                 let context = self.section.reach(reach);

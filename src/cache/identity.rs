@@ -10,8 +10,9 @@ use crate::cache::{
     entry::{Entry, inside},
     event::SignInEvent,
     event::claims::Subject,
+    issuer::Place,
     json::quoted,
-    owner::{ClientAt, owner},
+    owner::owner,
     request::Lookup,
     schema::CredentialType,
     section::lookup_token,
@@ -74,13 +75,13 @@ impl Stated {
 impl TokenCache {
     /// The account of the response, as a canonical token: one that the cache has, or a new one.
     pub(super) fn stated_owner(&self, stated: &Stated, lookup: &Lookup) -> String {
-        let place = ClientAt::of(lookup);
+        let place = self.place_of(lookup);
         // After a sign-out from one client, other clients' tokens may be left without an account
         // entry.
         let kinds = TOKENS.into_iter().chain([CredentialType::Account]);
         let is_here = |home: &str| {
             let mut owned = kinds.clone().flat_map(|kind| self.owned_by(kind, home));
-            owned.any(|entry| place.is_in_cloud(entry))
+            owned.any(|entry| place.has(entry))
         };
         if is_here(&stated.home) {
             return stated.home.clone();
@@ -151,8 +152,8 @@ impl TokenCache {
         if stated.uid_alone().is_none() {
             return false;
         }
-        let place = ClientAt::of(lookup);
-        let known = |kind| self.owned_by(kind, home).filter(|entry| place.is_in_cloud(entry));
+        let place = self.place_of(lookup);
+        let known = |kind| self.owned_by(kind, home).filter(|entry| place.has(entry));
         let by_entry = |entry: &Entry| {
             let id = |field| lookup_token(entry.token(field));
             format!("\"{}.{}\"", inside(id("local_account_id")), inside(id("realm")))
@@ -166,23 +167,26 @@ impl TokenCache {
     /// The local account ids of an account in the request's tenant.
     fn local_ids(&self, home: &str, lookup: &Lookup) -> impl Iterator<Item = &str> {
         let known = self.owned_by(CredentialType::Account, home);
-        let here = known.filter(move |entry| is_in_tenant(entry, lookup));
+        let place = self.place_of(lookup);
+        let here = known.filter(move |entry| is_in_tenant(entry, lookup, place));
         here.map(|entry| lookup_token(entry.token("local_account_id"))).filter(|id| *id != "null")
     }
 
     /// The subjects of the client's ID tokens of an account in the request's tenant.
     fn subjects(&self, home: &str, lookup: &Lookup) -> impl Iterator<Item = String> {
         let known = self.owned_by(CredentialType::IdToken, home);
+        let place = self.place_of(lookup);
         let here = known.filter(move |entry| {
-            is_in_tenant(entry, lookup) && lookup_token(entry.token("client_id")) == lookup.client
+            is_in_tenant(entry, lookup, place)
+                && lookup_token(entry.token("client_id")) == lookup.client
         });
         here.filter_map(|entry| Some(quoted(&Subject::of(entry.secret()?).sub?)))
     }
 
     /// The user name of an account, if the cache has one.
     pub(super) fn username(&self, home: &str, lookup: &Lookup) -> Option<String> {
-        let place = ClientAt::of(lookup);
-        let known = self.owned_by(CredentialType::Account, home).filter(|e| place.is_in_cloud(e));
+        let place = self.place_of(lookup);
+        let known = self.owned_by(CredentialType::Account, home).filter(|e| place.has(e));
         let names = known.filter_map(|entry| entry.text("username"));
         names.filter(|name| !name.is_empty()).last().map(|name| name.into_owned())
     }
@@ -195,6 +199,6 @@ fn at_home(subject: &Subject) -> Option<String> {
     Some(quoted(&format!("{oid}.{tid}")))
 }
 
-fn is_in_tenant(entry: &Entry, lookup: &Lookup) -> bool {
-    lookup_token(entry.token("realm")) == lookup.realm && ClientAt::of(lookup).is_in_cloud(entry)
+fn is_in_tenant(entry: &Entry, lookup: &Lookup, place: Place<'_>) -> bool {
+    lookup_token(entry.token("realm")) == lookup.realm && place.has(entry)
 }

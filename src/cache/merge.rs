@@ -70,8 +70,9 @@ impl TokenCache {
     /// Idempotent.
     ///
     /// The fields of an entry are imported unchanged. An imported entry replaces all entries whose
-    /// fields make the same key, whatever key they are stored under. If one of them is newer, the
-    /// entry is not imported. Newer is
+    /// fields make the same key, whatever key they are stored under. Outside Microsoft's clouds,
+    /// entries of different issuers do not replace each other. If one of them is newer, the entry is
+    /// not imported. Newer is
     ///
     /// - of two refresh tokens, accounts or app metadata, the one with the later
     ///   `last_modification_time`,
@@ -99,7 +100,7 @@ impl TokenCache {
         for member in &other.members {
             match member {
                 Member::Known(kind, Content::Entries(section)) => {
-                    merged.entries[*kind as usize] = self.merge_section(*kind, section)?;
+                    merged.entries[*kind as usize] = self.merge_section(*kind, other, section)?;
                 }
                 Member::Known(kind, theirs) => {
                     let is_here = self.content(*kind).is_some_and(|ours| ours.is_same(theirs));
@@ -131,33 +132,41 @@ impl TokenCache {
     fn merge_section(
         &mut self,
         kind: CredentialType,
+        other: &Self,
         theirs: &Section,
     ) -> Result<MergedEntries, Error> {
         let mut count = MergedEntries::default();
-        let mut newest = Newest::of(theirs);
+        let mut newest = Newest::of(other, theirs);
         for (slot, entry) in theirs.numbered() {
-            let key = own_key(entry);
+            let key = msals_key(entry);
             let spelling = key.as_ref().map(|key| quoted(key));
             let spelling = spelling.as_deref().map_or(entry.spelled_key(), inside);
             // Of several entries of the other cache with one key only the newest can be imported.
-            if key.as_ref().is_some_and(|key| newest.among(key, spelling, slot) != slot) {
+            if key.is_some() && newest.among(entry, spelling, slot) != slot {
                 count.outdated += 1;
                 continue;
             }
-            match self.section(kind).map(|ours| standing(entry, key.as_deref(), spelling, ours)) {
+            let keys = self.keys(entry);
+            match self.section(kind).map(|ours| standing(entry, &keys, spelling, ours)) {
                 Some(Standing::Same) => count.unchanged += 1,
                 Some(Standing::Older) => count.outdated += 1,
                 Some(Standing::Newer) | None => {
                     count.imported += 1;
-                    let ours = self.section_mut(kind)?;
                     match &key {
-                        Some(key) => ours.replace(None, entry.respelled(key)),
-                        None => ours.load(entry.clone()),
+                        Some(key) => self.replace(None, entry.respelled(key))?,
+                        None => self.section_mut(kind)?.load(entry.clone()),
                     }
                 }
             }
         }
         Ok(count)
+    }
+
+    /// The keys of the entries that an entry is compared with: its own, and its twin's.
+    fn keys(&self, entry: &Entry) -> Vec<String> {
+        let own = msals_key(entry).and_then(|_| key::own(entry));
+        let twin = own.as_ref().and_then(|_| self.twin(entry));
+        own.into_iter().chain(twin).collect()
     }
 
     fn merge_unknown(&mut self, theirs: &Unknown, count: &mut MergedSections) -> Result<(), Error> {
@@ -180,16 +189,17 @@ impl TokenCache {
     }
 }
 
-/// The key that an entry's fields make. Entries without an environment are foreign and have only
-/// the key that they are stored under.
-fn own_key(entry: &Entry) -> Option<String> {
+/// The key that msal computes from an entry's fields. Entries without an environment are foreign and
+/// have only the key that they are stored under.
+fn msals_key(entry: &Entry) -> Option<String> {
     entry.environment().filter(|environment| !environment.is_empty())?;
-    key::own(entry)
+    key::plain(entry)
 }
 
 /// Finds the entry that counts among those of a section with the same key: the newest, or of
 /// equally new ones the last.
 struct Newest<'s> {
+    cache: &'s TokenCache,
     section: &'s Section,
     /// Indexed by the first slot of the entries with one key. The value is the slot of the newest
     /// entry, once it has been looked for.
@@ -197,13 +207,14 @@ struct Newest<'s> {
 }
 
 impl<'s> Newest<'s> {
-    fn of(section: &'s Section) -> Self {
-        Self { section, known: vec![None; section.slot_count()] }
+    fn of(cache: &'s TokenCache, section: &'s Section) -> Self {
+        Self { cache, section, known: vec![None; section.slot_count()] }
     }
 
     /// The slot of the newest entry with the key of the entry in `slot`.
-    fn among(&mut self, key: &str, spelling: &str, slot: u32) -> u32 {
-        let rivals = || self.section.rivals(Some(key), spelling);
+    fn among(&mut self, entry: &Entry, spelling: &str, slot: u32) -> u32 {
+        let keys = self.cache.keys(entry);
+        let rivals = || self.section.rivals(entry, &keys, spelling);
         if rivals().all(|(rival, _)| rival == slot) {
             return slot;
         }
@@ -222,11 +233,11 @@ enum Standing {
     Newer,
 }
 
-fn standing(entry: &Entry, key: Option<&str>, spelling: &str, ours: &Section) -> Standing {
+fn standing(entry: &Entry, keys: &[String], spelling: &str, ours: &Section) -> Standing {
     // Computed at most once: for an ID token its payload has to be decoded.
     let time = OnceCell::new();
     let mut standing = Standing::Newer;
-    for (_, held) in ours.rivals(key, spelling) {
+    for (_, held) in ours.rivals(entry, keys, spelling) {
         if has_same_fields(held, entry) {
             return Standing::Same;
         }

@@ -4,9 +4,11 @@
 //! memory of a section until one of them changes it.
 
 mod access_token;
+mod account_issuers;
 mod accounts;
 mod address;
 mod authority;
+mod belongings;
 mod document;
 mod entry;
 mod event;
@@ -14,7 +16,9 @@ mod expiry;
 mod find;
 mod identity;
 mod index;
+mod issuer;
 mod json;
+mod known_issuers;
 mod merge;
 mod owner;
 mod programs;

@@ -11,8 +11,9 @@ use crate::{
     Error,
     cache::{
         TokenCache,
-        authority::{aliases, is_microsoft},
+        authority::is_microsoft,
         entry::{Entry, inside, scopes_in},
+        issuer::Place,
         json::decode,
         request::Lookup,
         schema::CredentialType,
@@ -27,22 +28,16 @@ pub(super) type Program<'c> = (&'c str, Option<&'c str>);
 #[derive(Clone, Copy)]
 pub(super) struct ClientAt<'p> {
     pub(super) client: &'p str,
-    /// All aliases of the host, in lower case.
-    pub(super) environments: &'p [String],
+    pub(super) place: Place<'p>,
     /// The tenant, if it distinguishes accounts. It does not in Microsoft's clouds: there an
     /// account may be a guest in other tenants, and its refresh token is good for all of them.
     realm: Option<&'p str>,
 }
 
 impl<'p> ClientAt<'p> {
-    pub(super) fn new(client: &'p str, environments: &'p [String], realm: Option<&'p str>) -> Self {
-        let is_one_service = environments.iter().any(|name| is_microsoft(inside(name)));
-        Self { client, environments, realm: realm.filter(|_| !is_one_service) }
-    }
-
-    /// The client and authority of a request.
-    pub(super) fn of(lookup: &'p Lookup) -> Self {
-        Self::new(&lookup.client, &lookup.environments, Some(&lookup.realm))
+    pub(super) fn new(client: &'p str, place: Place<'p>, realm: Option<&'p str>) -> Self {
+        let is_one_service = place.environments.iter().any(|name| is_microsoft(inside(name)));
+        Self { client, place, realm: realm.filter(|_| !is_one_service) }
     }
 
     /// The same client in all tenants. A refresh token does not name its tenant.
@@ -50,33 +45,36 @@ impl<'p> ClientAt<'p> {
         Self { realm: None, ..self }
     }
 
-    /// A cloud without a client, only for [`is_in_cloud`](Self::is_in_cloud).
-    pub(super) fn in_cloud(environments: &'p [String]) -> Self {
-        Self { client: NOBODY, environments, realm: None }
-    }
-
     pub(super) fn program(self) -> Program<'p> {
         (self.client, self.realm)
-    }
-
-    pub(super) fn is_in_cloud(&self, entry: &Entry) -> bool {
-        let host = lookup_token(entry.token("environment"));
-        self.environments.iter().any(|name| name.eq_ignore_ascii_case(host))
     }
 }
 
 impl TokenCache {
+    /// The client and authority of a request.
+    pub(super) fn client_at<'l>(&self, lookup: &'l Lookup) -> ClientAt<'l> {
+        ClientAt::new(&lookup.client, self.place_of(lookup), Some(&lookup.realm))
+    }
+
+    /// The place of a request.
+    pub(super) fn place_of<'l>(&self, lookup: &'l Lookup) -> Place<'l> {
+        let issuer = lookup.issuer.as_deref();
+        let has_unnamed =
+            issuer.is_none() || !self.knows_another_issuer(&lookup.environments[0], issuer);
+        Place { environments: &lookup.environments, issuer, has_unnamed }
+    }
+
     /// Whether a refresh token of the account may belong to this tenant. The client's ID tokens of
     /// the account decide. If there are none, the account's entries decide. Without those, it may
     /// belong to any tenant.
-    pub(super) fn may_be_at(&self, home: &str, place: ClientAt<'_>) -> bool {
-        let Some(realm) = place.realm else { return true };
-        let own = |entry: &&Entry| lookup_token(entry.token("client_id")) == place.client;
+    pub(super) fn may_be_at(&self, home: &str, at: ClientAt<'_>) -> bool {
+        let Some(realm) = at.realm else { return true };
+        let own = |entry: &&Entry| lookup_token(entry.token("client_id")) == at.client;
         let id_tokens = self.owned_by(CredentialType::IdToken, home).filter(own);
         let accounts = self.owned_by(CredentialType::Account, home);
         let says = |known: &mut dyn Iterator<Item = &Entry>| {
             let mut realms = known
-                .filter(|entry| place.is_in_cloud(entry))
+                .filter(|entry| at.place.has(entry))
                 .map(|entry| lookup_token(entry.token("realm")))
                 .peekable();
             realms.peek().is_some().then(|| realms.any(|known| known == realm))
@@ -111,22 +109,13 @@ impl TokenCache {
     }
 }
 
-/// Keeps the account entries in the token's cloud. Those of its tenant come first, and later
-/// entries come before earlier ones.
-pub(super) fn in_cloud_of(token: &Entry, accounts: &mut Vec<&Entry>) {
-    let environments = cloud(lookup_token(token.token("environment")));
+/// Sorts the account entries of a token's cloud. Those of its tenant come first, and later entries
+/// come before earlier ones.
+pub(super) fn sort_for(token: &Entry, accounts: &mut [&Entry]) {
     let realm = lookup_token(token.token("realm"));
-    let place = ClientAt::in_cloud(&environments);
-    accounts.retain(|entry| place.is_in_cloud(entry));
     // Before the sort, which is stable: later entries stay before earlier ones.
     accounts.reverse();
     accounts.sort_by_key(|entry| lookup_token(entry.token("realm")) != realm);
-}
-
-/// All aliases of a host, as canonical tokens.
-pub(super) fn cloud(environment: &str) -> Vec<String> {
-    let host = environment.to_ascii_lowercase();
-    aliases(inside(&host)).map(|name| format!("\"{name}\"")).collect()
 }
 
 /// The account that an entry names, as a canonical token; [`NOBODY`] if it names none.

@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use crate::cache::{
     TokenCache,
     entry::Entry,
+    issuer::Place,
     owner::{ClientAt, NOBODY, Program, owner},
     schema::CredentialType,
     section::lookup_token,
@@ -14,35 +15,33 @@ impl TokenCache {
     /// The only account, as a canonical token, that a client has at a place: the only one with a
     /// refresh token of the client. If there is no refresh token, ID tokens decide, and then access
     /// tokens.
-    pub(super) fn only_account<'c>(&'c self, place: ClientAt<'c>) -> Option<&'c str> {
-        self.only_accounts(place.environments, &HashSet::from([place.program()]))
-            .into_values()
-            .next()
+    pub(super) fn only_account<'c>(&'c self, at: ClientAt<'c>) -> Option<&'c str> {
+        self.only_accounts(at.place, &HashSet::from([at.program()])).into_values().next()
     }
 
     /// The only account, as a canonical token, of which a client has any token at a place.
     ///
     /// If a response may belong to another account, it must not replace this account's tokens.
-    pub(super) fn sole_account<'c>(&'c self, place: ClientAt<'c>) -> Option<&'c str> {
-        let programs = HashSet::from([place.program()]);
-        self.accounts_at(place.environments, &programs, Owners::and).into_values().next()
+    pub(super) fn sole_account<'c>(&'c self, at: ClientAt<'c>) -> Option<&'c str> {
+        let programs = HashSet::from([at.program()]);
+        self.accounts_at(at.place, &programs, Owners::and).into_values().next()
     }
 
-    /// The [`only_account`](Self::only_account) of each client in a cloud that has one.
+    /// The [`only_account`](Self::only_account) of each client at a place that has one.
     ///
     /// Reads the entries of each client and each account only once.
     pub(super) fn only_accounts<'c>(
         &'c self,
-        environments: &'c [String],
+        place: Place<'c>,
         programs: &HashSet<Program<'c>>,
     ) -> HashMap<Program<'c>, &'c str> {
-        self.accounts_at(environments, programs, Owners::or)
+        self.accounts_at(place, programs, Owners::or)
     }
 
     /// The accounts of those clients that have exactly one.
     fn accounts_at<'c>(
         &'c self,
-        environments: &'c [String],
+        place: Place<'c>,
         programs: &HashSet<Program<'c>>,
         join: fn(Owners<'c>, Owners<'c>) -> Owners<'c>,
     ) -> HashMap<Program<'c>, &'c str> {
@@ -51,7 +50,7 @@ impl TokenCache {
             tenants.entry(client).or_default().push(realm);
         }
         let mut found: HashMap<Program<'c>, Owners<'c>> = HashMap::new();
-        let mut known = Known { cache: self, environments, tenants: HashMap::new() };
+        let mut known = Known { cache: self, place, tenants: HashMap::new() };
         for (client, realms) in tenants {
             let id_tokens = known.id_tokens(client);
             let refresh_tokens = known.refresh_tokens(client, &realms, &id_tokens);
@@ -80,10 +79,10 @@ impl TokenCache {
     }
 }
 
-/// The entries of one cloud.
+/// The entries of one cloud or issuer.
 struct Known<'c> {
     cache: &'c TokenCache,
-    environments: &'c [String],
+    place: Place<'c>,
     /// The tenants in which an account has entries.
     tenants: HashMap<&'c str, HashSet<&'c str>>,
 }
@@ -136,11 +135,10 @@ impl<'c> Known<'c> {
     }
 
     fn tenants(&mut self, home: &'c str) -> &HashSet<&'c str> {
-        let (cache, environments) = (self.cache, self.environments);
+        let (cache, place) = (self.cache, self.place);
         self.tenants.entry(home).or_insert_with(|| {
-            let place = ClientAt::in_cloud(environments);
             let entries = cache.owned_by(CredentialType::Account, home);
-            entries.filter(|entry| place.is_in_cloud(entry)).map(realm).collect()
+            entries.filter(|entry| place.has(entry)).map(realm).collect()
         })
     }
 
@@ -149,11 +147,10 @@ impl<'c> Known<'c> {
         &self,
         programs: &HashMap<Program<'c>, Owners<'c>>,
     ) -> HashMap<Program<'c>, Owners<'c>> {
-        let place = ClientAt::in_cloud(self.environments);
         let mut found: HashMap<Program<'c>, Owners<'c>> = HashMap::new();
         for entry in self.cache.entries(CredentialType::AccessToken) {
             let home = owner(entry);
-            if home == NOBODY || !place.is_in_cloud(entry) {
+            if home == NOBODY || !self.place.has(entry) {
                 continue;
             }
             let client = lookup_token(entry.token("client_id"));
@@ -172,10 +169,11 @@ impl<'c> Known<'c> {
         kind: CredentialType,
         client: &'c str,
     ) -> impl Iterator<Item = &'c Entry> + use<'c> {
-        let environments = self.environments;
+        let place = self.place;
         self.cache.section(kind).into_iter().flat_map(move |section| {
-            let names = environments.iter().map(move |host| section.client(client, host));
-            names.flat_map(|name| section.indexed(name))
+            let names = place.environments.iter().map(move |host| section.client(client, host));
+            let there = names.flat_map(|name| section.indexed(name));
+            there.filter(move |entry| place.has_issuer_of(entry))
         })
     }
 }

@@ -155,8 +155,11 @@ impl Query {
             let [client, realm, environment] =
                 ["client_id", "realm", "environment"].map(|name| self.value(name));
             let reach = Reach { client: client?, realm: realm?, environment: environment? };
-            let name = home.map_or_else(|| reach.of_anybody(), |home| reach.of(home));
-            Some((name, ScopeRule::of(environment?)))
+            // Tokens that name an issuer are indexed by it, not by their tenant.
+            section.issuers(reach.environment).next().is_none().then(|| {
+                let name = home.map_or_else(|| reach.of_anybody(), |home| reach.of(home));
+                (name, ScopeRule::of(reach.environment))
+            })
         };
         let granted = (kind == CredentialType::AccessToken && !has_empty).then(reach).flatten();
         let granted = granted.and_then(|(reach, rule)| {
@@ -203,8 +206,10 @@ impl TokenCache {
         let is_current =
             move |entry: &Entry| !is_token || entry.expires_on().is_some_and(|end| end >= now);
         let preferred = section.filter(|_| is_token).and_then(|section| {
-            let name = section.own(&query.preferred()?);
-            section.indexed(name).find(|entry| query.fields_match(entry) && is_current(entry))
+            let key = query.preferred()?;
+            let names = [section.own(&key), section.plain(&key)];
+            let held = names.into_iter().flat_map(|name| section.indexed(name));
+            held.into_iter().find(|entry| query.fields_match(entry) && is_current(entry))
         });
         let candidates = section.map(|section| query.candidates(kind, section));
         let others = candidates.into_iter().flatten().filter(move |entry| {

@@ -14,8 +14,9 @@ use crate::{
         authority::{canonical_host, is_microsoft},
         entry::key,
         entry::{Entry, inside},
+        issuer::Place,
         json::quoted,
-        owner::{ClientAt, NOBODY, accounts_in},
+        owner::{NOBODY, accounts_in},
         request::{Lookup, TokenRequest},
         schema::CredentialType,
         section::{Section, lookup_token},
@@ -28,7 +29,9 @@ impl TokenCache {
     /// These are the client's own refresh tokens and those of its family. A client whose family is
     /// not known yet may try the family `1`, as in msal. All aliases of the authority's host count.
     /// Outside Microsoft's clouds, a refresh token may be good only for the scopes that it was
-    /// issued for. There, refresh tokens with the scopes of the request come first.
+    /// issued for. There, refresh tokens with the scopes of the request come first. A refresh token
+    /// of another issuer is not returned, nor is one that names no issuer if the cache knows another
+    /// issuer of that host.
     ///
     /// The age is that of the last sign-in or renewal, in whole seconds. Of tokens of the same age,
     /// those that name the account come before those that name none. After that the order is that
@@ -61,7 +64,7 @@ impl TokenCache {
         // For nobody they are in `found` already.
         let nobodys = if home == NOBODY { Vec::new() } else { self.spendable(lookup, NOBODY) };
         if !nobodys.is_empty()
-            && self.only_account(ClientAt::of(lookup).in_any_tenant()) == Some(home)
+            && self.only_account(self.client_at(lookup).in_any_tenant()) == Some(home)
         {
             let own = |entry: &&Entry| lookup_token(entry.token("client_id")) == lookup.client;
             found.extend(nobodys.into_iter().filter(own));
@@ -75,12 +78,13 @@ impl TokenCache {
 
     /// The refresh tokens of an account, a canonical token, that a client may use.
     pub(super) fn spendable(&self, lookup: &Lookup, home: &str) -> Vec<&Entry> {
-        let families = self.families(lookup);
+        let (families, place) = (self.families(lookup), self.place_of(lookup));
         let may_spend = |entry: &&Entry| {
             let host = lookup_token(entry.token("environment"));
             let at = lookup.environments.iter().position(|name| name.eq_ignore_ascii_case(host));
             at.is_some_and(|at| {
                 entry.secret().is_some()
+                    && place.has_issuer_of(entry)
                     && (lookup_token(entry.token("client_id")) == lookup.client
                         || families[at].is_some_and(|family| is_of(entry, family)))
             })
@@ -93,15 +97,17 @@ impl TokenCache {
         let Some(section) = self.section(CredentialType::RefreshToken) else {
             return BTreeSet::new();
         };
-        let (families, place) = (self.families(lookup), ClientAt::of(lookup));
+        let (families, at) = (self.families(lookup), self.client_at(lookup));
         let mut found = BTreeSet::new();
         for (environment, family) in lookup.environments.iter().zip(families) {
             let own = section.indexed(section.client(&lookup.client, environment));
             let shared = family.map(|family| section.indexed(section.family(family, environment)));
             let kept = own.chain(shared.into_iter().flatten());
-            found.extend(accounts_in(kept.filter(|entry| entry.secret().is_some())));
+            let can_spend =
+                |entry: &&Entry| entry.secret().is_some() && at.place.has_issuer_of(entry);
+            found.extend(accounts_in(kept.filter(can_spend)));
         }
-        found.retain(|home| self.may_be_at(home, place));
+        found.retain(|home| self.may_be_at(home, at));
         found
     }
 
@@ -125,8 +131,8 @@ impl TokenCache {
 
     /// For each alias of the host, the family whose refresh tokens a client may use there.
     fn families(&self, lookup: &Lookup) -> Vec<Option<&str>> {
-        let names = lookup.environments.iter();
-        names.map(|environment| self.family(environment, &lookup.client)).collect()
+        let (names, place) = (lookup.environments.iter(), self.place_of(lookup));
+        names.map(|environment| self.family(environment, &lookup.client, place)).collect()
     }
 
     /// Replaces the refresh token `spent` with the secret `renewed` in all entries of the account.
@@ -147,7 +153,7 @@ impl TokenCache {
     ) -> Result<usize, Error> {
         self.can_write(CredentialType::RefreshToken)?;
         let held = self.holding(&quoted(home_account_id), spent);
-        self.renew(&held, renewed, now)
+        self.renew(&held, &renewal(renewed, now))
     }
 
     /// The refresh tokens of an account, a canonical token, that have this secret.
@@ -165,38 +171,34 @@ impl TokenCache {
         .collect()
     }
 
-    /// Gives each of these entries a new secret. Returns their number.
-    pub(super) fn renew(&mut self, held: &[Entry], secret: &str, now: u64) -> Result<usize, Error> {
-        if !held.is_empty() {
-            let section = self.section_mut(CredentialType::RefreshToken)?;
-            for entry in held {
-                section.replace(None, entry.with(&renewal(secret, now)));
-            }
+    /// Makes these changes in each of these entries. Returns their number.
+    pub(super) fn renew(&mut self, held: &[Entry], changes: &[Change]) -> Result<usize, Error> {
+        for entry in held {
+            self.replace(key::own(entry).as_deref(), entry.with(changes))?;
         }
         Ok(held.len())
     }
 
-    /// Assigns these entries, which have no account, to an account, a canonical token. Also sets a
-    /// new secret if there is one. The other fields stay, so each entry keeps its client and its
-    /// family.
+    /// Assigns these entries, which have no account, to an account, a canonical token. Also makes
+    /// the changes of a renewal if there was one. The other fields stay, so each entry keeps its
+    /// client and its family.
     pub(super) fn give(
         &mut self,
         held: &[Entry],
         home: &str,
-        renewed: Option<&str>,
-        now: u64,
+        renewal: Option<Vec<Change>>,
     ) -> Result<(), Error> {
+        let is_renewed = renewal.is_some();
+        let mut changes = vec![(quoted("home_account_id"), Zeroizing::new(home.to_owned()))];
+        changes.extend(renewal.into_iter().flatten());
         for entry in held {
-            let mut changes = vec![(quoted("home_account_id"), Zeroizing::new(home.to_owned()))];
-            changes.extend(renewed.into_iter().flat_map(|secret| renewal(secret, now)));
             let given = entry.with(&changes);
             let is_older = || self.newest(&given).is_some_and(|held| age(entry) < age(held));
             // Without a key it cannot be stored under the account, and stays as it is.
-            let Some(key) = key::own(&given) else { continue };
+            let Some(key) = key::plain(&given) else { continue };
             // Without a new secret, the account's own newer refresh token must not be lost.
-            if renewed.is_some() || !is_older() {
-                let section = self.section_mut(CredentialType::RefreshToken)?;
-                section.replace(key::own(entry).as_deref(), given.respelled(&key));
+            if is_renewed || !is_older() {
+                self.replace(key::own(entry).as_deref(), given.respelled(&key))?;
             }
         }
         Ok(())
@@ -205,7 +207,9 @@ impl TokenCache {
     /// The newest refresh token with the key of this one.
     fn newest(&self, entry: &Entry) -> Option<&Entry> {
         let section = self.section(CredentialType::RefreshToken)?;
-        section.indexed(section.own(&key::own(entry)?)).max_by_key(|held| age(held))
+        let keys = [Some(key::own(entry)?), self.twin(entry)];
+        let held = keys.into_iter().flatten().flat_map(|key| section.indexed(section.own(&key)));
+        held.max_by_key(|held| age(held))
     }
 
     /// Gives a refresh token a new secret. Its other fields stay. `now` is the time of the renewal
@@ -230,17 +234,18 @@ impl TokenCache {
         let Some(held) = self.newest(entry).filter(|held| held.secret() == entry.secret()) else {
             return Ok(false);
         };
-        let Some(key) = key::own(entry) else { return Ok(false) };
+        let Some(key) = key::plain(entry) else { return Ok(false) };
         let renewed = held.with(&renewal(secret, now)).respelled(&key);
-        self.section_mut(CredentialType::RefreshToken)?.replace(Some(&key), renewed);
+        self.replace(key::own(entry).as_deref(), renewed)?;
         Ok(true)
     }
 
     /// The family whose refresh tokens a client may use, as a canonical token.
-    fn family(&self, environment: &str, client: &str) -> Option<&str> {
+    fn family(&self, environment: &str, client: &str, place: Place<'_>) -> Option<&str> {
         let mut known = self.entries(CredentialType::AppMetadata).filter(|entry| {
             entry.token("environment") == Some(environment)
                 && entry.token("client_id") == Some(client)
+                && place.has_issuer_of(entry)
         });
         match known.next() {
             // As in msal, a client without metadata may be in the family.
@@ -279,12 +284,16 @@ fn is_of(entry: &Entry, family: &str) -> bool {
     entry.token("family_id") == Some(family)
 }
 
-fn renewal(secret: &str, now: u64) -> [(String, Zeroizing<String>); 2] {
-    [
+/// The changes that a renewal makes to the entry of a refresh token.
+pub(super) fn renewal(secret: &str, now: u64) -> Vec<Change> {
+    vec![
         (quoted("secret"), Zeroizing::new(quoted(secret))),
         (quoted("last_modification_time"), Zeroizing::new(quoted(&now.to_string()))),
     ]
 }
+
+/// A field and its new value, as canonical tokens.
+pub(super) type Change = (String, Zeroizing<String>);
 
 /// The only family that exists, as a canonical token.
 const ONLY_FAMILY: &str = "\"1\"";

@@ -67,8 +67,11 @@ pub(crate) struct Lookup {
     pub(crate) home: Option<String>,
     /// The authority's host, followed by its aliases.
     pub(crate) environments: Vec<String>,
-    /// For each environment, the start of the index names of any account's tokens.
-    pub(crate) anybodys: Vec<String>,
+    /// The [`issuer_name`](crate::cache::authority::issuer_name) outside Microsoft's clouds.
+    pub(crate) issuer: Option<String>,
+    /// For each of the [`reaches`](Self::reaches), the start of the index names of any account's
+    /// tokens.
+    anybodys: Vec<String>,
     pub(crate) rule: ScopeRule,
     /// The scopes that decide a match, folded by the rule and sorted.
     pub(crate) scopes: Vec<String>,
@@ -76,8 +79,8 @@ pub(crate) struct Lookup {
     pub(crate) target: String,
     /// The [`ScopeRule::name`] of the scopes.
     pub(crate) joined: String,
-    /// The index name of the scopes, at the authority's host and for the named account. Empty if
-    /// the request names no account.
+    /// The index name of the scopes, at the first of the [`reaches`](Self::reaches) and for the
+    /// named account. Empty if the request names no account.
     pub(crate) exact: String,
 }
 
@@ -95,9 +98,12 @@ impl TokenRequest {
     /// programs must read the same host in it. If it is not such an address, the call that uses the
     /// request returns [`Error::Invalid`].
     ///
-    /// As in MSAL, the host and the first segment of the path identify an authority. Two issuers on
-    /// one host whose addresses differ only in a later segment, such as `/realms/a` and
-    /// `/realms/b`, share their tokens. Give each issuer its own client id or its own store.
+    /// In Microsoft's clouds, the host and the first segment of the path identify an authority, as
+    /// in MSAL. Elsewhere the authority is the address of the issuer and may have any path and
+    /// port: scheme, host, port and path identify it, but for one `/` at the end. So the realms of
+    /// one server have tokens of their own. Entries that this crate stores have a field `issuer`
+    /// for this. Entries that other programs store do not. They are found by host and tenant, as
+    /// long as the cache knows no other issuer of that host.
     pub fn new(
         client_id: impl Into<String>,
         authority: impl Into<String>,
@@ -396,6 +402,7 @@ impl TokenRequest {
                 realm: token(place.realm.as_deref().unwrap_or_default()),
                 home,
                 environments: aliases(&place.environment).map(quoted).collect(),
+                issuer: place.issuer.clone(),
                 anybodys: Vec::new(),
                 rule,
                 scopes: rule.deciding(&target).into_iter().map(Into::into).collect(),
@@ -403,12 +410,10 @@ impl TokenRequest {
                 target,
                 exact: String::new(),
             };
-            let reaches = lookup.environments.iter().map(|environment| lookup.reach(environment));
-            lookup.anybodys = reaches.map(|reach| reach.of_anybody()).collect();
-            if let Some(home) = &lookup.home {
-                let reach = lookup.reach(&lookup.environments[0]);
-                lookup.exact = reach.of(home) + &lookup.joined;
-            }
+            lookup.anybodys = lookup.reaches(true).map(|reach| reach.of_anybody()).collect();
+            let first = lookup.reaches(true).next();
+            let exact = lookup.home.as_ref().zip(first).map(|(home, reach)| reach.of(home));
+            lookup.exact = exact.map_or_else(String::new, |start| start + &lookup.joined);
             lookup
         });
         self
@@ -457,8 +462,26 @@ impl Hash for TokenRequest {
 }
 
 impl Lookup {
-    pub(crate) fn reach<'l>(&'l self, environment: &'l str) -> Reach<'l> {
-        Reach { client: &self.client, realm: &self.realm, environment }
+    /// Where access tokens for the request are, the best first: those of the issuer, then those
+    /// that name no issuer, if these count.
+    pub(crate) fn reaches(&self, has_unnamed: bool) -> impl Iterator<Item = Reach<'_>> {
+        let client = &self.client;
+        let issuer = self.issuer.as_deref().map(|issuer| Reach {
+            client,
+            realm: issuer,
+            environment: &self.environments[0],
+        });
+        let unnamed = self.environments.iter().filter(move |_| has_unnamed);
+        let unnamed =
+            unnamed.map(move |environment| Reach { client, realm: &self.realm, environment });
+        issuer.into_iter().chain(unnamed)
+    }
+
+    /// For each of the [`reaches`](Self::reaches), the start of the index names of any account's
+    /// tokens.
+    pub(crate) fn anybodys(&self, has_unnamed: bool) -> &[String] {
+        // Outside Microsoft's clouds a host has no aliases, so the first is the issuer's.
+        if has_unnamed { &self.anybodys } else { &self.anybodys[..1] }
     }
 
     pub(crate) fn each_scope(&self) -> impl Iterator<Item = &str> {

@@ -7,12 +7,12 @@ use crate::{
     cache::{
         TokenCache,
         access_token::{AccessToken, AccessTokenRef, EntryAt},
-        entry::Entry,
+        entry::{Entry, ISSUER},
         event::{Identity, SignInEvent},
         identity::Stated,
         json::{decode, quoted},
-        owner::{ClientAt, NOBODY, owner},
-        refresh_token::{spender, spender_of_any},
+        owner::{NOBODY, owner},
+        refresh_token::{renewal, spender, spender_of_any},
         request::{Lookup, TokenRequest},
         schema::CredentialType,
         section::lookup_token,
@@ -188,13 +188,20 @@ impl TokenCache {
         // Before anything is stored, so that an error leaves the cache unchanged.
         self.can_write(CredentialType::RefreshToken)?;
         let token = self.store_answer(event.entries(now)?)?;
+        // The issuer that accepted it, which another program may have dropped.
+        let issuer = event.issuer.map(|text| (quoted(ISSUER), Zeroizing::new(quoted(&text))));
+        let changes = |secret: &str| {
+            let mut changes = renewal(secret, now);
+            changes.extend(issuer.clone());
+            changes
+        };
+        let renewed = renewed.as_deref().map(String::as_str);
         match home.filter(|_| expected.is_none()) {
             // The refresh token had no account, and the response names one.
-            Some(home) => self.give(&held, &home, renewed.as_deref().map(String::as_str), now)?,
+            Some(home) => self.give(&held, &home, renewed.map(changes))?,
+            // The same one again was used now, which is what its idle time counts from.
             None => {
-                // The same one again was used now, which is what its idle time counts from.
-                let renewed = renewed.as_deref().map_or(secret.as_str(), String::as_str);
-                self.renew(&held, renewed, now)?;
+                self.renew(&held, &changes(renewed.unwrap_or(&secret)))?;
             }
         }
         self.remove_refused(request, &token)?;
@@ -226,7 +233,7 @@ impl TokenCache {
         let Some(renewed) = SignInEvent::refresh_token_in(response) else { return Ok(0) };
         self.can_write(CredentialType::RefreshToken)?;
         let held = self.holding(owner(spent), spent.secret().unwrap_or_default());
-        self.renew(&held, &renewed, now)
+        self.renew(&held, &renewal(&renewed, now))
     }
 
     /// Removes the access token that the request's `instead_of` names, now that it has a successor.
@@ -290,7 +297,7 @@ impl TokenCache {
 
     /// The account, as a canonical token, of a response that does not say who signed in.
     fn silent_owner(&self, lookup: &Lookup, named: Option<&str>) -> Option<String> {
-        named.or_else(|| self.sole_account(ClientAt::of(lookup))).map(str::to_owned)
+        named.or_else(|| self.sole_account(self.client_at(lookup))).map(str::to_owned)
     }
 
     /// Sets the account of the event. Sets the known user name if the response has none.
@@ -326,7 +333,8 @@ pub(crate) fn spent_secret(
     let lookup = request.lookup()?;
     crate::cache::update::check_type(spent, CredentialType::RefreshToken)?;
     let host = lookup_token(spent.token("environment"));
-    let is_there = lookup.environments.iter().any(|name| name.eq_ignore_ascii_case(host));
+    let is_there = lookup.environments.iter().any(|name| name.eq_ignore_ascii_case(host))
+        && (spent.issuer().is_none() || spent.issuer_name() == lookup.issuer);
     match spent.secret().filter(|_| is_there && !request.is_app_only()) {
         Some(secret) => Ok(Zeroizing::new(secret.to_owned())),
         None => Err(Error::Invalid {

@@ -5,6 +5,7 @@ use crate::cache::{
     entry::{Entry, scopes_in},
     index::{Context, Index, Name},
     json::decode,
+    known_issuers::KnownIssuers,
     schema::CredentialType,
     scope::ScopeRule,
 };
@@ -23,6 +24,7 @@ pub(crate) struct Section {
     fresh_from: i64,
     /// The number of entries that store the requested scopes.
     asked: usize,
+    issuers: KnownIssuers,
 }
 
 impl Section {
@@ -101,6 +103,16 @@ impl Section {
         self.index.context("O\n").name(key)
     }
 
+    /// The index name of the entries of any issuer to which msal would give this key.
+    pub(crate) fn plain(&self, key: &str) -> Name {
+        self.index.context("P\n").name(key)
+    }
+
+    /// The issuers that entries at a host name. The host is a canonical token in lower case.
+    pub(crate) fn issuers(&self, environment: &str) -> impl Iterator<Item = &str> + use<'_> {
+        self.issuers.at(environment)
+    }
+
     /// The index name of an account's entries; the argument is a canonical token. Entries without
     /// an account are indexed under null.
     pub(crate) fn account(&self, home: &str) -> Name {
@@ -138,14 +150,32 @@ impl Section {
     }
 
     /// Stores an entry in place of all entries that it replaces: those with the same key by fields
-    /// or by spelling, and those whose fields make the key `old`.
-    pub(crate) fn replace(&mut self, old: Option<&str>, entry: Entry) {
+    /// or by spelling, and those whose fields make one of the keys `also`.
+    ///
+    /// An entry of another issuer to which msal would give the same key keeps it. The new entry is
+    /// then stored under its own key, which includes the issuer.
+    pub(crate) fn replace(&mut self, also: [Option<&str>; 2], mut entry: Entry) {
         let own_key = key::own(&entry);
-        let same_spelling = self.index.slots(self.spelled(entry.spelled_key())).next();
-        let mut replaced: Vec<u32> = same_spelling.into_iter().collect();
-        for key in [old, own_key.as_deref()].into_iter().flatten() {
+        let mut replaced: Vec<u32> = Vec::new();
+        for key in also.into_iter().flatten().chain(own_key.as_deref()) {
             replaced.extend(self.index.slots(self.own(key)));
         }
+        let is_kept = |slot: &u32| !replaced.contains(slot);
+        let mut same_spelling = self.slot_of(entry.spelled_key());
+        if same_spelling.filter(is_kept).is_some_and(|slot| self.is_of_another_issuer(slot, &entry))
+        {
+            let mut key = own_key.clone().unwrap_or_default();
+            loop {
+                entry = entry.respelled(&key);
+                same_spelling = self.slot_of(entry.spelled_key());
+                if same_spelling.filter(is_kept).is_none() {
+                    break;
+                }
+                // Taken by msal's key of the other entry if this one has no issuer.
+                key.push('-');
+            }
+        }
+        replaced.extend(same_spelling);
         replaced.sort_unstable();
         replaced.dedup();
         // The entry with this spelling keeps its place, as in a Python dict.
@@ -158,6 +188,17 @@ impl Section {
         self.set(first, entry);
     }
 
+    fn slot_of(&self, spelling: &str) -> Option<u32> {
+        self.index.slots(self.spelled(spelling)).next()
+    }
+
+    /// The entry in a slot and another one differ in the issuer alone, as far as keys go.
+    fn is_of_another_issuer(&self, slot: u32, entry: &Entry) -> bool {
+        self.slots[slot as usize].as_ref().is_some_and(|held| {
+            key::own(held) != key::own(entry) && key::plain(held) == key::plain(entry)
+        })
+    }
+
     /// The entries with their slots, in order.
     pub(crate) fn numbered(&self) -> impl Iterator<Item = (u32, &Entry)> {
         (0..).zip(&self.slots).filter_map(|(slot, entry)| Some((slot, entry.as_ref()?)))
@@ -168,17 +209,20 @@ impl Section {
         self.slots.len()
     }
 
-    /// The entries that a new one with this key would replace, with their slots. First come those
-    /// whose fields make the key, in order, then the one with this spelling. An entry may come
-    /// twice.
-    pub(crate) fn rivals(
-        &self,
-        key: Option<&str>,
+    /// The entries that `entry` would replace under a spelling of its key, with their slots. First
+    /// come those whose fields make one of `keys`, in order, then the one with this spelling. An
+    /// entry may come twice.
+    pub(crate) fn rivals<'s>(
+        &'s self,
+        entry: &Entry,
+        keys: &[String],
         spelling: &str,
-    ) -> impl Iterator<Item = (u32, &Entry)> + use<'_> {
-        let own = key.map(|key| self.index.slots(self.own(key)));
-        let spelled = self.index.slots(self.spelled(spelling));
-        let slots = own.into_iter().flatten().chain(spelled);
+    ) -> impl Iterator<Item = (u32, &'s Entry)> + use<'s> {
+        let names: Vec<Name> = keys.iter().map(|key| self.own(key)).collect();
+        let own = names.into_iter().flat_map(|name| self.index.slots(name));
+        let spelled =
+            self.slot_of(spelling).filter(|&slot| !self.is_of_another_issuer(slot, entry));
+        let slots = own.chain(spelled);
         slots.filter_map(|slot| Some((slot, self.slots[slot as usize].as_ref()?)))
     }
 
@@ -257,6 +301,7 @@ impl Section {
             self.exact.add(name, slot, good_until);
         }
         self.asked += usize::from(entry.asked().is_some());
+        self.issuers.add(&entry);
         self.slots[slot as usize] = Some(entry);
         self.live += 1;
     }
@@ -271,6 +316,7 @@ impl Section {
                 self.exact.remove(name, slot);
             }
             self.asked -= usize::from(old.asked().is_some());
+            self.issuers.remove(&old);
             self.live -= 1;
         }
     }
@@ -278,7 +324,11 @@ impl Section {
     /// All index names of an entry.
     fn names(&self, entry: &Entry) -> Names {
         let mut index = vec![self.spelled(entry.spelled_key())];
-        index.extend(key::own(entry).map(|key| self.own(&key)));
+        let key = key::own(entry);
+        if entry.issuer().is_some() {
+            index.extend(key::plain(entry).map(|key| self.plain(&key)));
+        }
+        index.extend(key.map(|key| self.own(&key)));
         let mut names = Names { index, asked: None, granted: None };
         match entry.kind() {
             CredentialType::AppMetadata => return names,
@@ -308,9 +358,10 @@ impl Section {
         let Some(target) = entry.target().and_then(decode) else { return };
         let environment = lookup_token(entry.token("environment")).to_ascii_lowercase();
         let rule = ScopeRule::of(&environment);
+        let issuer = entry.issuer_name();
         let reach = Reach {
             client: lookup_token(entry.token("client_id")),
-            realm: lookup_token(entry.token("realm")),
+            realm: issuer.as_deref().unwrap_or(lookup_token(entry.token("realm"))),
             environment: &environment,
         };
         let home = reach.of(lookup_token(entry.home()));
@@ -358,6 +409,8 @@ struct Names {
 #[derive(Clone, Copy)]
 pub(crate) struct Reach<'t> {
     pub(crate) client: &'t str,
+    /// The tenant. If the token names an issuer, the [`Entry::issuer_name`], which no token of a
+    /// tenant equals.
     pub(crate) realm: &'t str,
     pub(crate) environment: &'t str,
 }

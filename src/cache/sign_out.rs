@@ -1,4 +1,5 @@
-//! Sign-out: removes everything that an account owns, under all aliases of its host.
+//! Sign-out: removes everything that an account owns, under all aliases of its host, or at its
+//! issuer.
 
 use std::collections::BTreeSet;
 
@@ -7,11 +8,11 @@ use crate::{
     cache::{
         TokenCache,
         accounts::{Account, TOKENS, cloud, names_nobody},
+        belongings::Belongings,
         entry::Entry,
         json::quoted,
         owner::NOBODY,
         schema::CredentialType,
-        unclaimed::Unclaimed,
     },
 };
 
@@ -23,6 +24,10 @@ impl TokenCache {
     /// too. So are tokens without an account that belong to this account because their client has
     /// no other. Refresh tokens of other clients and the app metadata stay. Returns the number of
     /// removed entries.
+    ///
+    /// Outside Microsoft's clouds only the entries of the account's issuer are removed, and those
+    /// of the account that name no issuer, unless the account's id is known at another issuer of
+    /// the host, too.
     ///
     /// If the account has tokens, but none of the client or its family, nothing is removed.
     /// Otherwise a mistyped client id would remove the account and leave its refresh tokens.
@@ -39,8 +44,8 @@ impl TokenCache {
             entry.token("client_id") == Some(&client)
                 || entry.token("family_id").is_some_and(|family| families.contains(family))
         };
-        let unclaimed = self.unclaimed_by(account);
-        let is_accounts = |entry: &Entry| account.owns(entry) || unclaimed.has(entry);
+        let belongings = Belongings::of(self, account);
+        let is_accounts = |entry: &Entry| belongings.has(entry);
         let home = quoted(account.home_account_id());
         let kept = TOKENS
             .into_iter()
@@ -53,7 +58,7 @@ impl TokenCache {
         if is_anothers {
             return Ok(0);
         }
-        self.remove_owned(account, &unclaimed, is_clients)
+        self.remove_owned(account, &belongings, is_clients)
     }
 
     /// Signs an account out of every client. Removes the same entries as
@@ -64,7 +69,7 @@ impl TokenCache {
     ///
     /// [`Error::Corrupt`] if one of the sections is not a JSON object; nothing is removed then.
     pub fn sign_out_everywhere(&mut self, account: &Account) -> Result<usize, Error> {
-        self.remove_owned(account, &self.unclaimed_by(account), |_| true)
+        self.remove_owned(account, &Belongings::of(self, account), |_| true)
     }
 
     /// Removes the tokens that [`without_account`](Self::without_account) lists, of one client or
@@ -111,12 +116,11 @@ impl TokenCache {
     fn remove_owned(
         &mut self,
         account: &Account,
-        unclaimed: &Unclaimed,
+        belongings: &Belongings,
         may_go: impl Fn(&Entry) -> bool,
     ) -> Result<usize, Error> {
         let is_gone = |entry: &Entry| {
-            (account.owns(entry) || unclaimed.has(entry))
-                && (entry.kind() != CredentialType::RefreshToken || may_go(entry))
+            belongings.has(entry) && (entry.kind() != CredentialType::RefreshToken || may_go(entry))
         };
         // Checks all sections first, so that an error leaves the cache unchanged.
         OWNED.into_iter().try_for_each(|kind| self.can_write(kind))?;
@@ -130,12 +134,6 @@ impl TokenCache {
             }
         }
         Ok(removed)
-    }
-
-    /// The tokens without an account that belong to this one.
-    fn unclaimed_by(&self, account: &Account) -> Unclaimed {
-        let home = quoted(account.home_account_id());
-        Unclaimed::of(self, &home, &quoted(account.environment()))
     }
 
     /// Removes from all sections. If one of them cannot be written, removes nothing.

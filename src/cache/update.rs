@@ -32,10 +32,14 @@ impl TokenCache {
             self.can_write(entry.kind())?;
         }
         self.touched = true;
-        for entry in entries {
-            let kind = entry.kind();
-            self.section_mut(kind)?.replace(None, entry);
-        }
+        entries.into_iter().try_for_each(|entry| self.replace(None, entry))
+    }
+
+    /// Stores an entry in place of those that it replaces, and of those whose fields make the key
+    /// `old`.
+    pub(super) fn replace(&mut self, old: Option<&str>, entry: Entry) -> Result<(), Error> {
+        let twin = self.twin(&entry);
+        self.section_mut(entry.kind())?.replace([old, twin.as_deref()], entry);
         Ok(())
     }
 
@@ -45,12 +49,11 @@ impl TokenCache {
     ///
     /// [`Error::Corrupt`] if the section it belongs to is not a JSON object.
     pub fn put(&mut self, entry: &Entry) -> Result<(), Error> {
-        let entry = match key::own(entry) {
+        let entry = match key::plain(entry) {
             Some(key) => entry.respelled(&key),
             None => entry.clone(),
         };
-        self.section_mut(entry.kind())?.replace(None, entry);
-        Ok(())
+        self.replace(None, entry)
     }
 
     /// Stores an entry with some fields set to text or to null. Its other fields stay.
@@ -65,8 +68,9 @@ impl TokenCache {
     pub fn modify(&mut self, entry: &Entry, changes: &[(&str, Option<&str>)]) -> Result<(), Error> {
         let old = key::own(entry);
         self.can_write(entry.kind())?;
+        let keys: Vec<String> = old.clone().into_iter().chain(self.twin(entry)).collect();
         let section = self.section(entry.kind());
-        let held = section.map(|section| section.rivals(old.as_deref(), entry.spelled_key()));
+        let held = section.map(|section| section.rivals(entry, &keys, entry.spelled_key()));
         let (same, others): (Vec<&Entry>, Vec<&Entry>) = held
             .into_iter()
             .flatten()
@@ -88,12 +92,11 @@ impl TokenCache {
             })
             .collect();
         let changed = entry.with(&changes);
-        let changed = match key::own(&changed) {
+        let changed = match key::plain(&changed) {
             Some(key) => changed.respelled(&key),
             None => changed,
         };
-        self.section_mut(entry.kind())?.replace(old.as_deref(), changed);
-        Ok(())
+        self.replace(old.as_deref(), changed)
     }
 
     /// Removes a refresh token, whatever its key is. Returns `false` if the cache does not hold it

@@ -13,6 +13,7 @@ mod answer_differences;
 mod differences;
 mod differential;
 mod expiry;
+mod issuers;
 mod layout;
 mod mutated_answers;
 mod named_accounts;

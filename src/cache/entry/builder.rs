@@ -42,12 +42,12 @@ impl Draft {
         self.out.push_str(value);
     }
 
-    /// The entry under the key that is computed from its fields.
+    /// The entry under the key that msal computes from its fields.
     pub(crate) fn finish(self) -> Entry {
         let kind = self.kind;
         let text = self.close();
         let entry = Entry::from_canonical(kind, "", text.as_str());
-        let key = key::own(&entry).expect("the key fields of a draft are text or null");
+        let key = key::plain(&entry).expect("the key fields of a draft are text or null");
         entry.respelled(&key)
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::{Entry, NEVER};
 use crate::cache::{
-    authority::Authority,
+    authority::{Authority, is_microsoft, issuer_name},
     json::{decode, quoted},
     span::Span,
     time,
@@ -41,12 +41,34 @@ impl Entry {
         self.text("realm")
     }
 
-    /// The address of the entry's authority, as [`TokenRequest::new`] takes it. Returns `None` if
-    /// no address stands for its host and tenant.
+    /// `issuer`: the address of the provider that issued the entry, as the sign-in named it. Only
+    /// this crate writes it, and only outside Microsoft's clouds; in them it means nothing, and
+    /// this returns `None`.
+    pub fn issuer(&self) -> Option<Cow<'_, str>> {
+        let issuer = decode(self.at(self.0.issuer)?).filter(|issuer| !issuer.is_empty())?;
+        let is_elsewhere = !self.environment().is_some_and(|host| is_microsoft(&host));
+        is_elsewhere.then_some(issuer)
+    }
+
+    /// The [`issuer`](Self::issuer) as it is compared. A text that is no address stands for itself.
+    pub(crate) fn issuer_name(&self) -> Option<String> {
+        let issuer = self.issuer()?;
+        Some(issuer_name(&issuer).unwrap_or_else(|| issuer.into_owned()))
+    }
+
+    /// The address of the entry's authority, as [`TokenRequest::new`] takes it: the
+    /// [`issuer`](Self::issuer), or if it has none, the address of its host and tenant. Returns
+    /// `None` if there is no such address.
     ///
     /// [`TokenRequest::new`]: crate::TokenRequest::new
     pub fn authority(&self) -> Option<String> {
-        Authority::address(&self.environment()?, self.realm().as_deref())
+        let is_address = |issuer: &Cow<'_, str>| {
+            Authority::parse(issuer).is_ok_and(|read| read.issuer.is_some())
+        };
+        match self.issuer().filter(is_address) {
+            Some(issuer) => Some(issuer.into_owned()),
+            None => Authority::address(&self.environment()?, self.realm().as_deref()),
+        }
     }
 
     /// The scopes in `target`, in the same order. Empty if there are none.
@@ -175,6 +197,9 @@ pub(crate) const KEY_FIELDS: [&str; 3] = ["key_id", "kid", "keyid"];
 /// The names that the MSAL libraries use for the digest of further parameters.
 pub(crate) const EXTENSION_FIELDS: [&str; 3] =
     ["ext_cache_key", "ext", "additionalCacheKeyComponents"];
+
+/// A field that only this crate writes: the issuer of an entry outside Microsoft's clouds.
+pub(crate) const ISSUER: &str = "issuer";
 
 /// A field that only this crate writes into an access token's entry: the requested scopes, written
 /// as in `target`, if the granted scopes do not cover them. The same request finds the token by

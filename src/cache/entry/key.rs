@@ -1,12 +1,28 @@
-//! The keys that msal gives to entries, computed from their fields.
+//! The keys of entries, computed from their fields.
 
 use std::borrow::Cow;
 
 use crate::cache::{entry::Entry, json::decode, schema::CredentialType};
 
-/// The key that is computed from an entry's fields. Returns `None` if one of them is neither text,
-/// null nor absent.
+/// The key that decides which entries replace each other: that of msal, and outside Microsoft's
+/// clouds the issuer, if the entry has one. Returns `None` if a field of it is neither text, null
+/// nor absent.
 pub(crate) fn own(entry: &Entry) -> Option<String> {
+    let key = plain(entry)?;
+    Some(match entry.issuer_name() {
+        Some(issuer) => of_issuer(&key, &issuer),
+        None => key,
+    })
+}
+
+/// The key of the entry with this key of msal's at an issuer.
+pub(crate) fn of_issuer(plain: &str, issuer: &str) -> String {
+    format!("{plain}-{issuer}")
+}
+
+/// The key that msal computes from an entry's fields. Returns `None` if one of them is neither
+/// text, null nor absent.
+pub(crate) fn plain(entry: &Entry) -> Option<String> {
     let field = |name: &str| match entry.token(name) {
         None | Some("null") => Some(Cow::Borrowed("")),
         Some(token) => decode(token),

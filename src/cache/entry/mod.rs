@@ -15,7 +15,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
-pub(super) use self::fields::{ASKED, EXTENSION_FIELDS, KEY_FIELDS, scopes_in};
+pub(super) use self::fields::{ASKED, EXTENSION_FIELDS, ISSUER, KEY_FIELDS, scopes_in};
 use self::{builder::Draft, fields::Members};
 use crate::{
     Error,
@@ -45,6 +45,7 @@ struct Inner {
     home: Span,
     target: Span,
     token_type: Span,
+    issuer: Span,
     /// [`NEVER`] if the field is absent or not a time.
     expires_on: i64,
     refresh_on: i64,
@@ -76,7 +77,7 @@ impl Entry {
             .and_then(|()| check_size("", printer.out.as_str()))
             .map_err(|error| invalid(error.to_string()))?;
         let read = Self::from_canonical(kind, "", printer.out.as_str());
-        match key::own(&read) {
+        match key::plain(&read) {
             Some(key) => Ok(read.respelled(&key)),
             None => Err(invalid("a field that is part of its key is not text".to_owned())),
         }
@@ -134,6 +135,7 @@ impl Entry {
             home: Span::NONE,
             target: Span::NONE,
             token_type: Span::NONE,
+            issuer: Span::NONE,
             expires_on: NEVER,
             refresh_on: NEVER,
             cached_at: NEVER,
@@ -163,6 +165,7 @@ impl Entry {
                 "expires_on" => inner.expires_on = stored(time::read(value)),
                 "refresh_on" => inner.refresh_on = stored(time::read(value)),
                 "cached_at" => inner.cached_at = stored(time::read(value)),
+                ISSUER => inner.issuer = Span::locate(text, value),
                 ASKED => inner.asked = is_set,
                 name if KEY_FIELDS.contains(&name) => inner.bound_to_key |= is_set,
                 name if EXTENSION_FIELDS.contains(&name) => inner.extended |= is_set,
@@ -176,7 +179,7 @@ impl Entry {
         Self(Arc::new(inner))
     }
 
-    /// This entry under `key`, which is computed from its fields.
+    /// This entry under `key`.
     pub(crate) fn respelled(&self, key: &str) -> Self {
         let key = quoted(key);
         if inside(&key) == self.spelled_key() {

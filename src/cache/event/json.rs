@@ -52,6 +52,8 @@ impl SignInEvent {
             // As in msal, a stated one replaces that of the token endpoint.
             environment: text("environment")?.unwrap_or(environment),
             realm,
+            // The endpoint is not the issuer, which msal's events do not name.
+            issuer: None,
             grant_type: event.given("grant_type").and_then(Value::text).map(Cow::into_owned),
             // A sign-in with a password has it among the parameters of the request.
             username: data.name("username").or_else(|| event.name("username")),
@@ -145,6 +147,7 @@ impl SignInEvent {
             },
             environment: Some(place.environment.clone()),
             realm: place.realm.clone(),
+            issuer: place.issuer.as_ref().map(|_| request.authority().trim().to_owned()),
             key_id: request.bound_key().map(quoted),
             ext_cache_key: request.extension().map(str::to_owned),
             identity,

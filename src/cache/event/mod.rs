@@ -14,7 +14,7 @@ use crate::{
     Error,
     cache::{
         entry::builder::Draft,
-        entry::{ASKED, Entry},
+        entry::{ASKED, Entry, ISSUER},
         json::quoted,
         owner::{APPS_GRANT, GRANT_TYPE, NOBODY, USERS_GRANT, is_apps, owner},
         schema::{AuthorityType, CredentialType},
@@ -47,6 +47,8 @@ pub struct SignInEvent {
     pub(super) scopes: Vec<String>,
     pub(super) environment: Option<String>,
     pub(super) realm: Option<String>,
+    /// The issuer as the request spells it. `None` in Microsoft's clouds, and if it is not known.
+    pub(super) issuer: Option<String>,
     pub(super) grant_type: Option<String>,
     /// The user name to show if the provider sent none, as a canonical token.
     pub(super) username: Option<String>,
@@ -185,7 +187,7 @@ impl SignInEvent {
             let mut draft = self.credential(CredentialType::IdToken, secret);
             draft.optional("realm", self.realm.as_deref());
             draft.optional("client_id", self.client_id.as_deref());
-            entries.push(draft.finish());
+            entries.push(self.finish(draft));
         }
         if let Some(secret) = &self.response.refresh_token {
             let mut draft = self.credential(CredentialType::RefreshToken, secret);
@@ -193,21 +195,22 @@ impl SignInEvent {
             draft.text("target", &target);
             draft.text("last_modification_time", &now.to_string());
             self.family(&mut draft);
-            entries.push(draft.finish());
+            entries.push(self.finish(draft));
         }
         // Written at each sign-in, as msal does, even without a family.
         let mut draft = Draft::new(CredentialType::AppMetadata);
         draft.optional("client_id", self.client_id.as_deref());
         draft.optional("environment", self.environment.as_deref());
         self.family(&mut draft);
-        entries.push(draft.finish());
+        entries.push(self.finish(draft));
         Ok(entries)
     }
 
     /// Limits the length of the names, because every entry and its key repeat them.
     fn check_names(&self) -> Result<(), Error> {
         let names = [&self.client_id, &self.environment, &self.realm, &self.ext_cache_key];
-        let names = names.into_iter().chain([&self.identity.home_account_id]).flatten();
+        let names = names.into_iter().chain([&self.identity.home_account_id, &self.issuer]);
+        let names = names.flatten();
         let size: u64 = names.chain(&self.scopes).map(|name| name.len() as u64 + 1).sum();
         if size > NAMES_LIMIT {
             let detail = format!(
@@ -244,7 +247,7 @@ impl SignInEvent {
         if let Some(seconds) = response.refresh_in {
             draft.text("refresh_on", &time::after(now, seconds));
         }
-        draft.finish()
+        self.finish(draft)
     }
 
     fn account_entry(&self) -> Entry {
@@ -270,7 +273,7 @@ impl SignInEvent {
         if let Some(grant) = self.grant_type.as_deref().filter(|grant| SIGN_INS.contains(grant)) {
             draft.text("account_source", grant);
         }
-        draft.finish()
+        self.finish(draft)
     }
 
     /// Starts an entry with the fields that all credentials have.
@@ -281,6 +284,14 @@ impl SignInEvent {
         draft.optional("home_account_id", self.identity.home_account_id.as_deref());
         draft.optional("environment", self.environment.as_deref());
         draft
+    }
+
+    /// Adds the issuer, which every entry has outside Microsoft's clouds.
+    fn finish(&self, mut draft: Draft) -> Entry {
+        if let Some(issuer) = &self.issuer {
+            draft.text(ISSUER, issuer);
+        }
+        draft.finish()
     }
 
     fn family(&self, draft: &mut Draft) {
