@@ -10,6 +10,7 @@ use crate::{
         json::decode,
         owner::{NOBODY, owner, sort_for},
         schema::CredentialType,
+        time,
     },
 };
 
@@ -32,11 +33,16 @@ impl<'c> AccessTokenRef<'c> {
         self.entry().secret().expect("a find takes only entries with a secret")
     }
 
-    /// The time at which the token expires, in Unix seconds.
+    /// The time at which the token expires, in Unix seconds. The last day of 9999 if it
+    /// [does not expire](Self::has_no_expiry).
     pub fn expires_on(&self) -> u64 {
-        let expiry = self.entry().expires_on().expect("a find takes only entries with an expiry");
-        // A time before 1970 counts as 1970.
-        expiry.try_into().unwrap_or_default()
+        expires_on(self.entry())
+    }
+
+    /// Returns `true` if the token is valid until an API refuses it: the provider gave it neither a
+    /// lifetime nor a refresh token. Only outside Microsoft's clouds.
+    pub fn has_no_expiry(&self) -> bool {
+        self.entry().has_no_expiry()
     }
 
     /// Returns `true` if the token is valid but should be renewed. This is so if the time has
@@ -156,9 +162,16 @@ impl AccessToken {
         self.entry.secret().unwrap_or_default()
     }
 
-    /// The time at which the token expires, in Unix seconds.
+    /// The time at which the token expires, in Unix seconds. The last day of 9999 if it
+    /// [does not expire](Self::has_no_expiry).
     pub fn expires_on(&self) -> u64 {
-        self.entry.expires_on().and_then(|expiry| expiry.try_into().ok()).unwrap_or_default()
+        expires_on(&self.entry)
+    }
+
+    /// Returns `true` if the token is valid until an API refuses it: the provider gave it neither a
+    /// lifetime nor a refresh token. Only outside Microsoft's clouds.
+    pub fn has_no_expiry(&self) -> bool {
+        self.entry.has_no_expiry()
     }
 
     /// Returns `true` if the token is valid but should be renewed. This is so if the time has
@@ -238,6 +251,12 @@ impl fmt::Debug for AccessToken {
 fn account(token: &Entry, mut known: Vec<&Entry>) -> Option<Account> {
     sort_for(token, &mut known);
     known.into_iter().find_map(Account::read)
+}
+
+fn expires_on(token: &Entry) -> u64 {
+    let expiry = if token.has_no_expiry() { time::LAST } else { token.expires_on().unwrap_or(0) };
+    // A time before 1970 counts as 1970.
+    expiry.try_into().unwrap_or_default()
 }
 
 fn token_type(token: &Entry) -> Cow<'_, str> {

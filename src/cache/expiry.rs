@@ -25,7 +25,7 @@ impl Entry {
     /// At `now` the token stays valid for `margin` seconds, or for the default margin if it is
     /// `None`.
     pub(crate) fn is_valid(&self, margin: Option<i64>, now: i64) -> bool {
-        let Some(end) = self.expires_on() else { return false };
+        let Some(end) = self.valid_until() else { return false };
         let left = end.saturating_sub(now);
         let margin = match margin {
             Some(margin) => margin,
@@ -60,7 +60,7 @@ impl Entry {
         {
             return 0;
         }
-        let end = self.expires_on().unwrap_or(0).saturating_sub(self.margin());
+        let end = self.valid_until().unwrap_or(0).saturating_sub(self.margin());
         let end = end.min(self.refresh_on().unwrap_or(end)).max(0);
         // A later time is cut to the year 2106; from then on a find reads the entry.
         u32::try_from(end).unwrap_or(u32::MAX)

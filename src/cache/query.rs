@@ -204,7 +204,7 @@ impl TokenCache {
         let is_token = kind == CredentialType::AccessToken;
         let asks_for_extended = query.value("ext_cache_key").is_some();
         let is_current =
-            move |entry: &Entry| !is_token || entry.expires_on().is_some_and(|end| end >= now);
+            move |entry: &Entry| !is_token || entry.valid_until().is_some_and(|end| end >= now);
         let preferred = section.filter(|_| is_token).and_then(|section| {
             let key = query.preferred()?;
             let names = [section.own(&key), section.plain(&key)];

@@ -152,6 +152,8 @@ impl TokenCache {
         let mut event = SignInEvent::from_response(sent, response)
             .map_err(|error| error.without_secret(&secret))?;
         event.was_asked_for(request);
+        // The account has a refresh token, the spent one.
+        event.response.is_lasting = false;
         let before = owner(spent).to_owned();
         let expected = Some(before.as_str()).filter(|&home| home != NOBODY);
         let home = match (Stated::of(&event), expected) {
@@ -279,6 +281,7 @@ impl TokenCache {
         }
         let mut event = SignInEvent::from_response(request, response.as_ref())
             .map_err(|error| error.without_secret(&secret))?;
+        event.response.is_lasting = false;
         nothing.name_owner(&mut event, Some(owner(spent)), lookup);
         Ok(nothing.issued(access_token(&event.entries(now)?)?))
     }

@@ -88,7 +88,7 @@ impl TokenCache {
 
     /// Removes the access tokens that expired before `now` (Unix seconds). Returns their number.
     ///
-    /// A token whose expiry cannot be read stays.
+    /// A token whose expiry cannot be read stays, and so does one that is valid until it is refused.
     ///
     /// # Errors
     ///
@@ -96,7 +96,7 @@ impl TokenCache {
     pub fn remove_expired(&mut self, now: u64) -> Result<usize, Error> {
         let now = i64::try_from(now).unwrap_or(i64::MAX);
         self.remove_where(CredentialType::AccessToken, |entry| {
-            entry.expires_on().is_some_and(|end| end < now)
+            entry.valid_until().is_some_and(|end| end < now)
         })
     }
 

@@ -47,7 +47,7 @@ pub(crate) fn after(now: i64, seconds: i64) -> String {
 }
 
 /// 9999-12-31, 00:00:00 UTC.
-const LAST: i64 = 253_402_214_400;
+pub(crate) const LAST: i64 = 253_402_214_400;
 
 #[cfg(test)]
 mod tests {

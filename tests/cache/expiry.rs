@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::oracle::Oracle;
 use serde_json::json;
-use tokenkeep::{Entry, SignInEvent, TokenCache, TokenRequest};
+use tokenkeep::{CredentialType, Entry, Query, SignInEvent, TokenCache, TokenRequest};
 
 const AUTHORITY: &str = "https://idp.example/t";
 
@@ -134,4 +134,43 @@ fn the_reference_never_uses_a_token_of_five_minutes_and_no_clock_puts_it_off() {
         let found = ours.find_access_token(&request, now).unwrap().unwrap();
         assert_eq!(found.is_aging(), is_aging, "{cached_at} {lifetime}");
     }
+}
+
+#[test]
+fn a_token_without_a_lifetime_and_a_refresh_token_is_valid_until_it_is_refused() {
+    const FAR: u64 = 4_000_000_000;
+    for (authority, more, is_lasting) in [
+        ("https://github.example/login", "", true),
+        ("https://github.example/login", r#", "refresh_token": "RT""#, false),
+        ("https://github.example/login", r#", "expires_in": 600"#, false),
+        ("https://login.microsoftonline.com/contoso", "", false),
+    ] {
+        let request = TokenRequest::new("client", authority, ["s"]).account("ada");
+        let answer = format!(r#"{{"access_token": "AT"{more}}}"#);
+        let mut cache = TokenCache::new();
+        let token = cache.add_response(&request, answer, 1_000).unwrap();
+        assert_eq!(token.has_no_expiry(), is_lasting, "{authority} {more}");
+        assert_eq!(token.expires_on(), if is_lasting { 253_402_214_400 } else { 1_600 });
+        let entry = cache.entries(CredentialType::AccessToken).next().unwrap();
+        assert_eq!(entry.expires_on(), Some(1_600), "as other programs see it");
+        assert_eq!(entry.text("x_no_expiry").as_deref(), is_lasting.then_some("true"));
+        let mut cache = TokenCache::from_json(cache.to_json().expose()).unwrap();
+        for anybody in [&request, &TokenRequest::new("client", authority, ["s"])] {
+            let found = cache.find_access_token(anybody, FAR).unwrap();
+            assert_eq!(found.is_some(), is_lasting, "{authority} {more}");
+            assert!(found.is_none_or(|token| !token.is_aging() && token.has_no_expiry()));
+        }
+        let query = Query::new();
+        let count = cache.search(CredentialType::AccessToken, &query, FAR).count();
+        assert_eq!(count, usize::from(is_lasting));
+        assert_eq!(cache.remove_expired(FAR).unwrap(), usize::from(!is_lasting));
+    }
+    // A renewal without a lifetime has a refresh token: the spent one.
+    let request = TokenRequest::new("client", "https://github.example/login", ["s"]);
+    let mut cache = TokenCache::new();
+    let answer = r#"{"access_token": "AT", "refresh_token": "RT"}"#;
+    cache.add_response(&request, answer, 1_000).unwrap();
+    let spent = cache.refresh_tokens(&request).unwrap().remove(0);
+    let token = cache.add_renewal(&request, &spent, r#"{"access_token": "AT2"}"#, 2_000).unwrap();
+    assert!(!token.has_no_expiry());
 }

@@ -82,6 +82,16 @@ impl Entry {
         Some(self.0.expires_on).filter(|&time| time != NEVER)
     }
 
+    /// `expires_on` as it decides whether a token is valid.
+    pub(crate) fn valid_until(&self) -> Option<i64> {
+        self.expires_on().map(|end| if self.has_no_expiry() { i64::MAX } else { end })
+    }
+
+    /// The access token is valid until it is refused; see [`NO_EXPIRY`].
+    pub(crate) fn has_no_expiry(&self) -> bool {
+        self.0.no_expiry
+    }
+
     /// `refresh_on` in Unix seconds: from this time on the token should be renewed. Returns `None`
     /// if it cannot be read as a whole number.
     pub fn refresh_on(&self) -> Option<i64> {
@@ -197,6 +207,11 @@ pub(crate) const KEY_FIELDS: [&str; 3] = ["key_id", "kid", "keyid"];
 /// The names that the MSAL libraries use for the digest of further parameters.
 pub(crate) const EXTENSION_FIELDS: [&str; 3] =
     ["ext_cache_key", "ext", "additionalCacheKeyComponents"];
+
+/// A field that only this crate writes into an access token's entry, with the text `true`: the
+/// provider gave the token no lifetime and no refresh token, so that it is valid until an API
+/// refuses it. Other programs see the `expires_on` beside it.
+pub(crate) const NO_EXPIRY: &str = "x_no_expiry";
 
 /// A field that only this crate writes: the issuer of an entry outside Microsoft's clouds.
 pub(crate) const ISSUER: &str = "issuer";

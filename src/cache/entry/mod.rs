@@ -15,7 +15,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
-pub(super) use self::fields::{ASKED, EXTENSION_FIELDS, ISSUER, KEY_FIELDS, scopes_in};
+pub(super) use self::fields::{ASKED, EXTENSION_FIELDS, ISSUER, KEY_FIELDS, NO_EXPIRY, scopes_in};
 use self::{builder::Draft, fields::Members};
 use crate::{
     Error,
@@ -56,6 +56,7 @@ struct Inner {
     bound_to_key: bool,
     extended: bool,
     asked: bool,
+    no_expiry: bool,
 }
 
 impl Entry {
@@ -144,6 +145,7 @@ impl Entry {
             bound_to_key: false,
             extended: false,
             asked: false,
+            no_expiry: false,
         };
         let mut has_nested = is_nested(text) && !text.starts_with(OBJECT);
         let mut decoded = Zeroizing::new(String::new());
@@ -167,6 +169,7 @@ impl Entry {
                 "cached_at" => inner.cached_at = stored(time::read(value)),
                 ISSUER => inner.issuer = Span::locate(text, value),
                 ASKED => inner.asked = is_set,
+                NO_EXPIRY => inner.no_expiry = value == "\"true\"",
                 name if KEY_FIELDS.contains(&name) => inner.bound_to_key |= is_set,
                 name if EXTENSION_FIELDS.contains(&name) => inner.extended |= is_set,
                 _ => {}

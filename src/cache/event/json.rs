@@ -81,8 +81,11 @@ impl SignInEvent {
     /// Not all providers follow OAuth to the letter, so a response is read leniently. A member that
     /// is `null` counts as absent. Times may be numbers or texts of digits, and scopes may be a
     /// text or a list. A byte order mark is skipped. Members that are not needed may have any
-    /// value. A time after the year 9999 is stored as the last day of that year. A token without a
-    /// lifetime in the response is valid for 600 seconds.
+    /// value. A time after the year 9999 is stored as the last day of that year.
+    ///
+    /// A token without a lifetime in the response is valid for 600 seconds. If the response has no
+    /// refresh token either, and the request is not for Microsoft's clouds, it is valid until an
+    /// API refuses it; see [`AccessToken::has_no_expiry`](crate::AccessToken::has_no_expiry).
     ///
     /// # Errors
     ///
@@ -188,6 +191,8 @@ fn read_response(response: &Fields<'_>) -> Result<Response, Error> {
             return Err(response.wrong(name, "a whole number of seconds"));
         }
     }
+    read.is_lasting =
+        read.expires_in.is_none() && read.expires_on.is_none() && read.refresh_token.is_none();
     read.ext_expires_in = response.seconds("ext_expires_in");
     read.refresh_in = response.seconds("refresh_in");
     read.access_token = access_token;

@@ -14,7 +14,7 @@ use crate::{
     Error,
     cache::{
         entry::builder::Draft,
-        entry::{ASKED, Entry, ISSUER},
+        entry::{ASKED, Entry, ISSUER, NO_EXPIRY},
         json::quoted,
         owner::{APPS_GRANT, GRANT_TYPE, NOBODY, USERS_GRANT, is_apps, owner},
         schema::{AuthorityType, CredentialType},
@@ -84,6 +84,8 @@ pub(super) struct Response {
     pub(super) expires_on: Option<i64>,
     pub(super) ext_expires_in: Option<i64>,
     pub(super) refresh_in: Option<i64>,
+    /// There is neither a lifetime nor a refresh token.
+    pub(super) is_lasting: bool,
     /// A canonical token.
     pub(super) family_id: Option<String>,
 }
@@ -246,6 +248,10 @@ impl SignInEvent {
         }
         if let Some(seconds) = response.refresh_in {
             draft.text("refresh_on", &time::after(now, seconds));
+        }
+        // In Microsoft's clouds nothing is added to what msal writes.
+        if response.is_lasting && self.issuer.is_some() {
+            draft.text(NO_EXPIRY, "true");
         }
         self.finish(draft)
     }
