@@ -176,9 +176,9 @@ mod secret;
 pub mod silent;
 
 pub use cache::{
-    AccessToken, AccessTokenRef, Account, AuthorityType, CredentialType, Entry, MergeReport,
-    MergedEntries, MergedSections, Query, SerializableTokenCache, SignInEvent, TokenCache,
-    TokenRequest, TokenSource, ext_cache_key,
+    AccessToken, AccessTokenRef, Account, AuthorityType, ClientAuthMethod, CredentialType, Entry,
+    MergeReport, MergedEntries, MergedSections, Query, SerializableTokenCache, SignInEvent,
+    SignInRecord, TokenCache, TokenRequest, TokenSource, ext_cache_key,
 };
 pub use error::Error;
 #[cfg(feature = "desktop")]

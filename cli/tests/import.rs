@@ -63,6 +63,24 @@ fn an_export_comes_whole_into_another_cache_and_a_second_import_changes_nothing(
 }
 
 #[test]
+fn an_export_leaves_client_secrets_out_and_an_import_the_records() {
+    let (from, to) = (Place::new(), Place::new());
+    let file = from.0.path().join("plain.json");
+    let mut cache: Value = serde_json::from_str(&export(&Place::signed_in())).unwrap();
+    cache["Tokenkeep"] = json!({"id.example|c": {"issuer": "https://id.example", "client_id": "c",
+        "token_endpoint": "https://id.example/token", "client_secret": "S3CRET", "later": 1}});
+    fs::write(&file, cache.to_string()).unwrap();
+    let mut command = program();
+    command.args(["--store", "plaintext", "--cache"]).arg(&file);
+    let exported = text(&run(command.args(["export", "--reveal-secrets"]), "").stdout);
+    assert!(exported.contains("https://id.example/token") && exported.contains("later"));
+    assert!(!exported.contains("S3CRET") && !exported.contains("client_secret"), "{exported}");
+    let said = import(&to, &exported);
+    assert_eq!(said["sections"], json!({ "imported": 0, "skipped": 0 }));
+    assert!(!export(&to).contains("id.example/token"));
+}
+
+#[test]
 fn an_old_export_loses_no_newer_sign_in() {
     let place = Place::signed_in();
     let now = export(&place);

@@ -2,26 +2,18 @@
 
 use std::collections::{BTreeMap, btree_map};
 
-use crate::cache::{entry::Entry, section::lookup_token};
-
-/// The number of entries of each issuer at each host.
+/// The number of entries of each issuer at each host. A host is a canonical token in lower case, an
+/// issuer is as entries compare it.
 #[derive(Clone, Default)]
-pub(super) struct KnownIssuers(BTreeMap<At, usize>);
-
-/// A host, as a canonical token in lower case, and an [`Entry::issuer_name`].
-type At = (String, String);
+pub(super) struct KnownIssuers(BTreeMap<(String, String), usize>);
 
 impl KnownIssuers {
-    pub(super) fn add(&mut self, entry: &Entry) {
-        if let Some(at) = at(entry) {
-            *self.0.entry(at).or_default() += 1;
-        }
+    pub(super) fn add(&mut self, environment: String, issuer: String) {
+        *self.0.entry((environment, issuer)).or_default() += 1;
     }
 
-    pub(super) fn remove(&mut self, entry: &Entry) {
-        if let Some(at) = at(entry)
-            && let btree_map::Entry::Occupied(mut count) = self.0.entry(at)
-        {
+    pub(super) fn remove(&mut self, environment: String, issuer: String) {
+        if let btree_map::Entry::Occupied(mut count) = self.0.entry((environment, issuer)) {
             *count.get_mut() -= 1;
             if *count.get() == 0 {
                 count.remove();
@@ -39,9 +31,4 @@ impl KnownIssuers {
             known.take_while(move |(host, _)| *host == here).map(|(_, issuer)| issuer.as_str())
         })
     }
-}
-
-fn at(entry: &Entry) -> Option<At> {
-    let issuer = entry.issuer_name()?;
-    Some((lookup_token(entry.token("environment")).to_ascii_lowercase(), issuer))
 }

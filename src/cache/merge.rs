@@ -10,6 +10,7 @@ use crate::{
         entry::{Entry, inside},
         event::claims::issued_at,
         json::{Names, quoted},
+        records::SECTION,
         schema::CredentialType,
         section::Section,
         time,
@@ -88,6 +89,7 @@ impl TokenCache {
     /// accounts that have signed out since.
     ///
     /// Sections that the schema does not define are imported if this cache has none with that name.
+    /// The [`records`](Self::records) of sign-ins are not, because they say where tokens are sent.
     ///
     /// # Errors
     ///
@@ -118,7 +120,8 @@ impl TokenCache {
             Member::Unknown(_) => None,
         };
         let mut kinds = other.members.iter().filter_map(known).peekable();
-        if !other.members.is_empty() && kinds.peek().is_none() {
+        let is_empty = other.members.is_empty() || !other.records().is_empty();
+        if kinds.peek().is_none() && !is_empty {
             let names = CredentialType::ALL.map(CredentialType::as_str).join(", ");
             return Err(Error::Invalid {
                 detail: format!("this is JSON but no token cache, for it has none of {names}"),
@@ -174,7 +177,8 @@ impl TokenCache {
         let name = |nth| ours.member(nth).0;
         let names = Names::new(ours.count, name);
         let mut came = Arriving::default();
-        for (their_name, value) in theirs.members() {
+        // A record of a sign-in says where tokens are sent, so no import brings one.
+        for (their_name, value) in theirs.members().filter(|(name, _)| *name != SECTION) {
             match names.find(their_name, name).map(|nth| ours.member(nth).1) {
                 Some(ours) if ours == value => {}
                 Some(_) => count.skipped += 1,

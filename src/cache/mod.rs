@@ -23,6 +23,8 @@ mod merge;
 mod owner;
 mod programs;
 mod query;
+mod record;
+mod records;
 mod refresh_token;
 mod request;
 mod response;
@@ -49,6 +51,9 @@ pub use entry::Entry;
 pub use event::{SignInEvent, ext_cache_key::ext_cache_key};
 pub use merge::{MergeReport, MergedEntries, MergedSections};
 pub use query::Query;
+pub use record::{ClientAuthMethod, SignInRecord};
+#[cfg(feature = "desktop")]
+pub(crate) use records::RECORDS;
 #[cfg(feature = "desktop")]
 pub(crate) use refresh_token::spender;
 pub use request::TokenRequest;

@@ -301,7 +301,9 @@ impl Section {
             self.exact.add(name, slot, good_until);
         }
         self.asked += usize::from(entry.asked().is_some());
-        self.issuers.add(&entry);
+        if let Some((environment, issuer)) = issuer_of(&entry) {
+            self.issuers.add(environment, issuer);
+        }
         self.slots[slot as usize] = Some(entry);
         self.live += 1;
     }
@@ -316,7 +318,9 @@ impl Section {
                 self.exact.remove(name, slot);
             }
             self.asked -= usize::from(old.asked().is_some());
-            self.issuers.remove(&old);
+            if let Some((environment, issuer)) = issuer_of(&old) {
+                self.issuers.remove(environment, issuer);
+            }
             self.live -= 1;
         }
     }
@@ -403,6 +407,12 @@ struct Names {
     /// In the exact index: by the requested scopes and by the granted scopes.
     asked: Option<Name>,
     granted: Option<Name>,
+}
+
+/// The host and the issuer of an entry that names one.
+fn issuer_of(entry: &Entry) -> Option<(String, String)> {
+    let issuer = entry.issuer_name()?;
+    Some((lookup_token(entry.token("environment")).to_ascii_lowercase(), issuer))
 }
 
 /// Where an access token applies, as canonical tokens.

@@ -29,6 +29,8 @@ impl TokenCache {
     /// of the account that name no issuer, unless the account's id is known at another issuer of
     /// the host, too.
     ///
+    /// The [record](Self::record) of the client is removed with its last token at the issuer.
+    ///
     /// If the account has tokens, but none of the client or its family, nothing is removed.
     /// Otherwise a mistyped client id would remove the account and leave its refresh tokens.
     ///
@@ -45,6 +47,7 @@ impl TokenCache {
                 || entry.token("family_id").is_some_and(|family| families.contains(family))
         };
         let belongings = Belongings::of(self, account);
+        let records = self.records_of(account, client_id);
         let is_accounts = |entry: &Entry| belongings.has(entry);
         let home = quoted(account.home_account_id());
         let kept = TOKENS
@@ -58,7 +61,9 @@ impl TokenCache {
         if is_anothers {
             return Ok(0);
         }
-        self.remove_owned(account, &belongings, is_clients)
+        let removed = self.remove_owned(account, &belongings, is_clients)?;
+        self.remove_unused(&records)?;
+        Ok(removed)
     }
 
     /// Signs an account out of every client. Removes the same entries as
@@ -79,11 +84,13 @@ impl TokenCache {
     ///
     /// [`Error::Corrupt`] if one of the sections is not a JSON object; nothing is removed then.
     pub fn sign_out_without_account(&mut self, client_id: Option<&str>) -> Result<usize, Error> {
-        let client = client_id.map(quoted);
-        self.remove_from(&TOKENS, |entry| {
+        let (client, records) = (client_id.map(quoted), self.records_in_use());
+        let removed = self.remove_from(&TOKENS, |entry| {
             names_nobody(entry)
                 && client.as_deref().is_none_or(|client| entry.token("client_id") == Some(client))
-        })
+        })?;
+        self.remove_unused(&records)?;
+        Ok(removed)
     }
 
     /// Removes the access tokens that expired before `now` (Unix seconds). Returns their number.
@@ -119,6 +126,7 @@ impl TokenCache {
         belongings: &Belongings,
         may_go: impl Fn(&Entry) -> bool,
     ) -> Result<usize, Error> {
+        let records = self.records_in_use();
         let is_gone = |entry: &Entry| {
             belongings.has(entry) && (entry.kind() != CredentialType::RefreshToken || may_go(entry))
         };
@@ -133,6 +141,7 @@ impl TokenCache {
                 removed += section.remove_indexed(section.account(home), is_gone);
             }
         }
+        self.remove_unused(&records)?;
         Ok(removed)
     }
 

@@ -95,6 +95,41 @@ pub(crate) fn keep_last(members: &mut Vec<Member>) -> Result<(), Error> {
     Ok(())
 }
 
+/// Sets the member with this name, or removes it if `value` is `None`. Both are canonical tokens. A
+/// new member comes last.
+///
+/// # Errors
+///
+/// [`Error::TooLarge`] if a run would have more than 4 GiB.
+pub(crate) fn set(members: &mut Vec<Member>, name: &str, value: Option<&str>) -> Result<(), Error> {
+    let mut value = value;
+    let mut kept = Vec::with_capacity(members.len() + 1);
+    for member in members.iter() {
+        let has_it = |run: &Unknown| run.members().any(|(known, _)| known == name);
+        match member {
+            Member::Unknown(run) if has_it(run) => {
+                let mut changed = Arriving::default();
+                for (known, old) in run.members() {
+                    match known == name {
+                        // Only once: there is only one of each name.
+                        true => value.take().map(|new| changed.push(name, new)).transpose()?,
+                        false => Some(changed.push(known, old)?),
+                    };
+                }
+                changed.finish(&mut kept)?;
+            }
+            other => kept.push(other.clone()),
+        }
+    }
+    if let Some(value) = value {
+        let mut new = Arriving::default();
+        new.push(name, value)?;
+        new.finish(&mut kept)?;
+    }
+    *members = kept;
+    Ok(())
+}
+
 /// A run of members that is being read or imported.
 #[derive(Default)]
 pub(crate) struct Arriving {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::{Known, PersistedTokenCache, transaction::ATTEMPTS};
 use crate::{
-    AccessToken, Account, CredentialType, Entry, Error, Query, TokenCache, TokenRequest,
-    persistence::Intent,
+    AccessToken, Account, CredentialType, Entry, Error, Query, SignInRecord, TokenCache,
+    TokenRequest, persistence::Intent,
 };
 
 impl PersistedTokenCache {
@@ -40,6 +40,14 @@ impl PersistedTokenCache {
     pub fn refresh_tokens(&self, request: &TokenRequest) -> Result<Vec<Entry>, Error> {
         // One that a provider has replaced must not be spent, even if its successor is not saved yet.
         self.current_with_unsaved()?.refresh_tokens(request)
+    }
+
+    /// The record of the sign-in for `request`: [`TokenCache::record`].
+    ///
+    /// # Errors
+    /// Any error of reading the store.
+    pub fn record(&self, request: &TokenRequest) -> Result<Option<SignInRecord>, Error> {
+        Ok(self.current()?.record(request))
     }
 
     /// The accounts that are signed in.

@@ -6,7 +6,7 @@ use tokenkeep_platform::text::shown_path;
 
 use super::{Known, PersistedTokenCache};
 use crate::{
-    Error, TokenCache,
+    Error, Protection, TokenCache,
     persistence::{Intent, Loaded, Saved},
 };
 
@@ -20,7 +20,9 @@ impl PersistedTokenCache {
     ///
     /// # Errors
     /// The error that `change` returns. [`Error::Nested`] inside another transaction of the same
-    /// store, and in a callback that serves it. [`Error::LockTimeout`], and any error of reading or
+    /// store, and in a callback that serves it. [`Error::Unsupported`] if a
+    /// [record](crate::SignInRecord) would bring a client secret into a store in plain text.
+    /// [`Error::LockTimeout`], and any error of reading or
     /// writing the store; the old state is intact then. After [`Error::DurabilityUnknown`] the new
     /// state is visible.
     ///
@@ -86,6 +88,7 @@ impl PersistedTokenCache {
                 self.shared.renewals.unsaved.saved(&late);
                 return Ok(value);
             }
+            self.check_client_secrets(&cache, &base.cache)?;
             // The lock file was removed or replaced, so another process may hold the lock.
             if !held.is_intact()? {
                 continue;
@@ -112,6 +115,17 @@ impl PersistedTokenCache {
             }
         }
         Err(self.kept_changing(ATTEMPTS))
+    }
+
+    /// A client's secret stays valid when its users sign out, so it needs more than plain text.
+    fn check_client_secrets(&self, cache: &TokenCache, before: &TokenCache) -> Result<(), Error> {
+        if cache.adds_client_secret(before)
+            && matches!(self.protection(), Protection::Plaintext { .. })
+        {
+            let detail = "a client secret is not stored in plain text".to_owned();
+            return Err(Error::Unsupported { detail });
+        }
+        Ok(())
     }
 
     /// The newest state, loaded with the lock held. Returns `None` if that needs another `prepare`.

@@ -2,7 +2,8 @@
 
 use super::PersistedTokenCache;
 use crate::{
-    AccessToken, Account, Entry, Error, MergeReport, SignInEvent, TokenCache, TokenRequest,
+    AccessToken, Account, Entry, Error, MergeReport, SignInEvent, SignInRecord, TokenCache,
+    TokenRequest,
 };
 
 impl PersistedTokenCache {
@@ -145,6 +146,24 @@ impl PersistedTokenCache {
     /// The errors of [`TokenCache::merge`] and [`transaction`](Self::transaction).
     pub fn merge(&self, other: &TokenCache) -> Result<MergeReport, Error> {
         self.transaction(|cache| cache.merge(other))
+    }
+
+    /// Stores the record of a sign-in: [`TokenCache::set_record`]. To store it with the tokens, use
+    /// a [`transaction`](Self::transaction).
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if it has a client secret and the store is in plain text. The errors
+    /// of that method and of [`transaction`](Self::transaction).
+    pub fn set_record(&self, record: &SignInRecord) -> Result<(), Error> {
+        self.transaction(|cache| cache.set_record(record))
+    }
+
+    /// Removes the record of the same client and issuer. Returns `false` if there is none.
+    ///
+    /// # Errors
+    /// The errors of [`transaction`](Self::transaction).
+    pub fn remove_record(&self, record: &SignInRecord) -> Result<bool, Error> {
+        self.transaction(|cache| cache.remove_record(record))
     }
 
     /// Sets fields of an entry to text, or to null for `None`. Other fields stay as they are.

@@ -5,12 +5,13 @@ use std::{fmt, path::Path};
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::{CredentialType, Error, seal::Header};
+use crate::{CredentialType, Error, cache::RECORDS, seal::Header};
 
 /// The kind of some content, as far as it must be known before it is rewritten or removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// A token cache: an object without members, or one with an entry in a section of the schema.
+    /// A token cache: an object without members, or one with an entry in a section of the schema or
+    /// with the record of a sign-in.
     /// An empty section is proof too if all members are sections, or if a second section is empty.
     Cache,
     /// Not JSON, but what a cache can become by damage: only white space and zero bytes, or the
@@ -49,6 +50,11 @@ fn recognise(bytes: &[u8]) -> Found {
     let text = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
     let (mut others, mut sections, mut empty, mut has_entry) = (0, 0, 0, false);
     let is_object = each_member(text, |name, value| {
+        if name == RECORDS {
+            each_member(value.get().as_bytes(), |_, record| {
+                each_member(record.get().as_bytes(), |name, _| has_entry |= name == "issuer");
+            });
+        }
         if CredentialType::from_name(name).is_none() {
             others += 1;
             return;
@@ -138,6 +144,7 @@ mod tests {
             r#"{"AccessToken": 7, "IdToken": {"a": null, "b": {"realm": "\ud800 1e999", "client_id": 1}}}"#,
             r#"{"\u0041ccount": {"k": {"home_account_id": ""}}, "Future": [1e999, "\ud83d"]}"#,
             r#"{"IdToken": {"a": {"client_id": "c", "\ud800": 1}}}"#,
+            r#"{"Tokenkeep": {"h|c": {"issuer": "https://h", "client_id": "c"}}}"#,
         ] {
             assert_eq!(recognise(cache.as_bytes()), Found::Cache, "{cache}");
         }
@@ -152,6 +159,7 @@ mod tests {
             r#"{"Account": {}, "Logging": {}}"#,
             r#"{"AccessToken": "secret"}"#,
             r#"{"accesstoken": {}}"#,
+            r#"{"Tokenkeep": {"h|c": {"url": "https://h"}, "issuer": "x"}}"#,
             r#"{"nested": {"AccessToken": {"k": {"client_id": "c"}}}}"#,
             "[]",
             "7",

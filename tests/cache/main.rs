@@ -19,6 +19,7 @@ mod mutated_answers;
 mod named_accounts;
 mod oracle;
 mod provider_answers;
+mod record;
 mod rules;
 mod scopes;
 mod token_endpoint;

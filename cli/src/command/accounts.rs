@@ -48,6 +48,7 @@ pub(super) fn describe(account: &Account) -> serde_json::Value {
         "local_account_id": account.local_account_id(),
         "environment": account.environment(),
         "realm": account.realm(),
+        "issuer": account.issuer(),
         "authority_type": account.authority_type().as_str(),
         "account_source": account.account_source(),
     })

@@ -8,5 +8,5 @@ pub(super) fn run(store: &Store, reveal_secrets: bool) -> Result<(), Failure> {
             "export prints every token in plain text; say --reveal-secrets if you mean it".into(),
         ));
     }
-    output::exactly(open(store)?.snapshot()?.to_json().expose())
+    output::exactly(open(store)?.snapshot()?.without_client_secrets()?.to_json().expose())
 }

@@ -5,12 +5,14 @@
 //! their canonical tokens are equal.
 
 mod layout;
+mod members;
 mod print;
 mod read;
 mod repeated;
 mod text;
 
 pub(crate) use layout::{Sink, is_nested, printed, string_end};
+pub(crate) use members::{items, members};
 pub(crate) use print::{Printer, check_len};
 pub(crate) use read::{Document, Object, Value};
 pub(crate) use repeated::{NONE, Names, standing};
