@@ -172,6 +172,23 @@ pub(crate) const SHAPES: &[Shape] = &[
         works: &[&READ, &MERGE, &FIND, &SEARCH, &SIGN_OUT, &REMOVE],
     },
     Shape {
+        name: "accounts of many issuers of one host",
+        document: |size, edition| with_issuers(&signed_in(size * 4 / 5, edition, |nth| nth)),
+        works: &[&READ, &MERGE, &SEARCH, &SIGN_OUT, &REMOVE],
+    },
+    Shape {
+        name: "one account at many issuers of one host",
+        document: |size, edition| {
+            let item = |nth| {
+                let token = refresh_token(nth, &format!("home-{nth}"), edition);
+                let token = with_issuers(&token).replace(&format!("home-{nth}"), "h");
+                format!("\"spelling {nth}\":{token}")
+            };
+            filled("{\"RefreshToken\":{", &item, "}}", size)
+        },
+        works: &[&READ, &MERGE, &SEARCH],
+    },
+    Shape {
         name: "accounts",
         document: |size, edition| signed_in(size, edition, |nth| nth),
         works: &[&READ, &MERGE, &FIND, &SEARCH, &SIGN_OUT, &REMOVE, &RENEW],
@@ -414,6 +431,19 @@ fn signed_in(size: usize, edition: char, owner: fn(usize) -> usize) -> String {
     let text = filled(&text, &refresh, "},\"Account\":{", text.len() + few(size / 4));
     filled(&text, &account, "}}", text.len() + few(size / 4))
 }
+
+/// Each account of [`signed_in`] at an issuer of its own.
+fn with_issuers(text: &str) -> String {
+    let mut parts = text.split(HOME);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let nth = part.split('"').next().unwrap_or_default();
+        write!(out, "\"issuer\":\"https://e/{nth}\",{HOME}{part}").unwrap();
+    }
+    out
+}
+
+const HOME: &str = "\"home_account_id\":\"home-";
 
 fn token(nth: usize, home: &str, scopes: &str, edition: char) -> String {
     format!(
