@@ -72,8 +72,8 @@ impl TokenCache {
     ///
     /// The fields of an entry are imported unchanged. An imported entry replaces all entries whose
     /// fields make the same key, whatever key they are stored under. Outside Microsoft's clouds,
-    /// entries of different issuers do not replace each other. If one of them is newer, the entry is
-    /// not imported. Newer is
+    /// entries of different issuers do not replace each other. If one of them is newer, the entry
+    /// is not imported. Newer is
     ///
     /// - of two refresh tokens, accounts or app metadata, the one with the later
     ///   `last_modification_time`,
@@ -193,8 +193,8 @@ impl TokenCache {
     }
 }
 
-/// The key that msal computes from an entry's fields. Entries without an environment are foreign and
-/// have only the key that they are stored under.
+/// The key that msal computes from an entry's fields. Entries without an environment are foreign
+/// and have only the key that they are stored under.
 fn msals_key(entry: &Entry) -> Option<String> {
     entry.environment().filter(|environment| !environment.is_empty())?;
     key::plain(entry)

@@ -41,8 +41,8 @@ impl TokenCache {
         self.records().into_iter().find(is_its)
     }
 
-    /// Stores the record of a sign-in. It replaces the record of the same client and issuer. Members
-    /// of that one that this version does not know are kept.
+    /// Stores the record of a sign-in. It replaces the record of the same client and issuer.
+    /// Members of that one that this version does not know are kept.
     ///
     /// [`merge`](Self::merge) never takes a record along. [`sign_out`](Self::sign_out) and its
     /// siblings remove it with the last token of its client at its issuer.

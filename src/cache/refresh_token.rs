@@ -30,8 +30,8 @@ impl TokenCache {
     /// not known yet may try the family `1`, as in msal. All aliases of the authority's host count.
     /// Outside Microsoft's clouds, a refresh token may be good only for the scopes that it was
     /// issued for. There, refresh tokens with the scopes of the request come first. A refresh token
-    /// of another issuer is not returned, nor is one that names no issuer if the cache knows another
-    /// issuer of that host.
+    /// of another issuer is not returned, nor is one that names no issuer if the cache knows
+    /// another issuer of that host.
     ///
     /// The age is that of the last sign-in or renewal, in whole seconds. Of tokens of the same age,
     /// those that name the account come before those that name none. After that the order is that

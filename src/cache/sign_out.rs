@@ -95,7 +95,8 @@ impl TokenCache {
 
     /// Removes the access tokens that expired before `now` (Unix seconds). Returns their number.
     ///
-    /// A token whose expiry cannot be read stays, and so does one that is valid until it is refused.
+    /// A token whose expiry cannot be read stays, and so does one that is valid until it is
+    /// refused.
     ///
     /// # Errors
     ///
