@@ -2,12 +2,13 @@
 
 use std::{
     collections::BTreeSet,
-    time::{Duration, Instant},
+    thread,
+    time::{Duration, Instant, SystemTime},
 };
 
 use tokenkeep_test_support::{
     Tool, need,
-    providers::{Answers, DjangoProvider, OidcProvider, Provider},
+    providers::{Answers, DjangoProvider, Moment, OidcProvider, Provider},
     say, task,
 };
 
@@ -15,7 +16,7 @@ use crate::{
     endpoint::Endpoint,
     number,
     support::Place,
-    worker::{self, THREADS, Worker, is_token, open_in},
+    worker::{self, THREADS, Worker, is_token, open_in, token},
 };
 
 #[test]
@@ -47,6 +48,33 @@ fn one_process_asks_django_oauth_toolkit_and_all_get_its_token() {
         let name = format!("django-oauth-toolkit with a leeway of {leeway} s");
         rounds(one_process_asks_django_oauth_toolkit_and_all_get_its_token, &name, &provider);
     }
+}
+
+/// The time in a cache is that of the request, so a token can look older than a call that waited for
+/// it.
+#[test]
+fn a_call_that_began_during_an_exchange_takes_its_token() {
+    if !need(Tool::OidcProvider) {
+        return;
+    }
+    let provider = OidcProvider::new().start().unwrap();
+    let (place, endpoint) = (Place::new(), Endpoint::of(&provider));
+    open_in(&place, 0).add_response(&endpoint.request(), provider.sign_in("ada")).unwrap();
+    provider.set(Answers::Good, Duration::from_millis(500));
+    // One program's clock is a few seconds ahead, as if the call came that much later.
+    let [first, second] = [0, 5].map(|later| {
+        let now = SystemTime::now() + HOURS + Duration::from_secs(later);
+        let now = now.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        open_in(&place, 0).clock(move || now)
+    });
+    thread::scope(|scope| {
+        let first = scope.spawn(|| token(&first, endpoint.clone()));
+        assert!(provider.wait_for(Moment::Arrived, Duration::from_secs(30)));
+        let second = token(&second, endpoint.clone());
+        assert_eq!(first.join().unwrap(), second);
+        assert!(is_token(&second), "{second}");
+    });
+    assert_eq!(provider.counts().exchanges, 1);
 }
 
 fn rounds(test: impl Fn() + Copy, name: &str, provider: &Provider) {
@@ -88,3 +116,6 @@ fn rounds(test: impl Fn() + Copy, name: &str, provider: &Provider) {
     ));
     assert_eq!((counts.exchanges, counts.refused, counts.reuse), (rounds as u64, 0, 0));
 }
+
+/// After which the first access token is not valid any more.
+const HOURS: Duration = Duration::from_secs(2 * 60 * 60);
