@@ -128,6 +128,7 @@ fn nothing_is_spent_on_a_full_disk() {
     spends_nothing(place);
 }
 
+#[expect(clippy::disallowed_methods, reason = "it need be neither atomic nor durable")]
 fn fill(path: &Path) {
     let mut size = 1 << 20;
     let mut content = Vec::new();

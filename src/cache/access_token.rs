@@ -9,6 +9,7 @@ use crate::{
         entry::Entry,
         json::decode,
         owner::{NOBODY, owner, sort_for},
+        request::TokenRequest,
         schema::CredentialType,
         time,
     },
@@ -220,11 +221,6 @@ impl AccessToken {
         self.unstored.as_deref()
     }
 
-    /// The time at which the token was cached, in Unix seconds.
-    pub(crate) fn cached_at(&self) -> Option<i64> {
-        self.entry.cached_at()
-    }
-
     pub(crate) fn issued_now(mut self) -> Self {
         self.source = TokenSource::Provider;
         self
@@ -233,6 +229,18 @@ impl AccessToken {
     pub(crate) fn unstored(mut self, because: Error) -> Self {
         self.unstored = Some(Arc::new(because));
         self
+    }
+}
+
+impl TokenRequest {
+    /// Requests another access token than this one, which an API refused although it seemed valid:
+    /// it was revoked, for instance.
+    ///
+    /// A token that was cached since answers the request, so all programs that were refused share
+    /// one renewal. The refused token is removed when its successor is stored.
+    #[must_use]
+    pub fn instead_of(self, token: &AccessToken) -> Self {
+        self.refusing(token.secret(), token.entry.cached_at())
     }
 }
 

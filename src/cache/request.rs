@@ -13,7 +13,6 @@ use zeroize::Zeroizing;
 use crate::{
     Error,
     cache::{
-        access_token::AccessToken,
         accounts::Account,
         authority::{Authority, aliases, is_microsoft},
         entry::scopes_in,
@@ -232,17 +231,10 @@ impl TokenRequest {
         self
     }
 
-    /// Requests another access token than this one, which an API refused although it seemed valid:
-    /// it was revoked, for instance.
-    ///
-    /// A token that was cached since answers the request, so all programs that were refused share
-    /// one renewal. The refused token is removed when its successor is stored.
-    #[must_use]
-    pub fn instead_of(mut self, token: &AccessToken) -> Self {
-        self.refused = Some(Arc::new(RefusedToken {
-            secret: Zeroizing::new(token.secret().to_owned()),
-            cached_at: token.cached_at(),
-        }));
+    /// Refuses the token with this secret and caching time, and older ones.
+    pub(super) fn refusing(mut self, secret: &str, cached_at: Option<i64>) -> Self {
+        let secret = Zeroizing::new(secret.to_owned());
+        self.refused = Some(Arc::new(RefusedToken { secret, cached_at }));
         self
     }
 

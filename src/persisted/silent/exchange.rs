@@ -6,9 +6,9 @@ use std::{
 };
 
 use super::{
-    lease::Lease,
+    lease::{LONGEST_WAIT, Lease},
     note::{Failure, Notes},
-    renewal::{Candidate, LONGEST_WAIT, Renewal, Step},
+    renewal::{Candidate, Renewal, Step},
 };
 use crate::{
     Error, TokenRequest,

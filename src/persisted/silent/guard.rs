@@ -1,11 +1,8 @@
 //! The lease for programs that renew in their own way.
 
-use std::{path::PathBuf, time::Instant};
+use std::time::Instant;
 
-use super::{
-    lease::{Lease, Without},
-    renewal::LONGEST_WAIT,
-};
+use super::lease::{LONGEST_WAIT, Lease, Without, in_memory};
 use crate::{Error, PersistedTokenCache, TokenRequest, cache::spender, silent::SilentOptions};
 
 /// The right to spend the refresh token of a request, until this is dropped.
@@ -70,9 +67,4 @@ impl PersistedTokenCache {
             Err(Without::Found(())) => unreachable!("the wait looks for nothing"),
         }
     }
-}
-
-/// The place of a lease between threads, for messages.
-pub(super) fn in_memory() -> PathBuf {
-    PathBuf::from("(memory)")
 }

@@ -2,7 +2,7 @@
 
 use std::{
     cell::RefCell,
-    path::Path,
+    path::{Path, PathBuf},
     process,
     sync::Arc,
     time::{Duration, Instant},
@@ -163,6 +163,13 @@ impl Lease {
     }
 }
 
+/// The place of a lease between threads, for messages.
+pub(super) fn in_memory() -> PathBuf {
+    PathBuf::from("(memory)")
+}
+
 /// How often a waiting thread looks at the cache.
 const LOOK: Duration = Duration::from_millis(50);
 const LARGEST_NOTES: u64 = 64 << 10;
+/// Longer limits would overflow the arithmetic of some systems.
+pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);

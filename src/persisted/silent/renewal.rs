@@ -10,8 +10,7 @@ use std::{
 use zeroize::Zeroizing;
 
 use super::{
-    guard::in_memory,
-    lease::{Lease, Without},
+    lease::{LONGEST_WAIT, Lease, Without, in_memory},
     note::{Asked, Notes, digest},
 };
 use crate::{
@@ -328,5 +327,3 @@ const ROUNDS: usize = 8;
 const AGING_PATIENCE: Duration = Duration::from_secs(60);
 /// How long an answer that is not saved yet keeps a call that does not need it.
 const SOON: Duration = Duration::from_secs(1);
-/// Longer limits would overflow the arithmetic of some systems.
-pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
