@@ -2,17 +2,24 @@
 //!
 //! [`PersistedTokenCache::open`] opens the cache of a program. It holds tokens in the schema of
 //! Microsoft's MSAL libraries, encrypted under a key in the operating system's vault. Any number of
-//! threads and processes use it at once. The crate does no HTTP, unless its feature
-//! `ureq` is on: bring your own OAuth flow.
+//! threads and processes use it at once, and one of them renews a token for all. The crate does no
+//! HTTP, unless its feature `ureq` is on: bring your own OAuth flow.
 //!
 //! ```no_run
 //! # fn sign_in() -> Vec<u8> { br#"{"access_token": "eyJ0eXAi", "expires_in": 3600}"#.to_vec() }
-//! use tokenkeep::{PersistedTokenCache, TokenRequest};
+//! # use tokenkeep::silent::{ExchangeError, Spend};
+//! use tokenkeep::{PersistedTokenCache, TokenRequest, silent::TokenReply};
 //!
 //! let cache = PersistedTokenCache::open("com.example.mytool")?;
 //! let authority = "https://login.microsoftonline.com/organizations";
 //! let request = TokenRequest::new("my-client-id", authority, ["User.Read"]);
-//! let token = match cache.find_access_token(&request)? {
+//! # fn post(_: &Spend) -> Result<(u16, Vec<u8>), ExchangeError> { Ok((200, sign_in())) }
+//! let exchange = |spend: &_| {
+//!     // POST `spend.form()` to the token endpoint, with any HTTP client.
+//!     let (status, body) = post(spend)?;
+//!     Ok(TokenReply::new(status, body))
+//! };
+//! let token = match cache.acquire_token_silent(&request, exchange)? {
 //!     Some(token) => token,
 //!     None => {
 //!         // What would keep the sign-in from being kept is found out before the user signs in.
@@ -29,11 +36,21 @@
 //!
 //! # Renewing
 //!
-//! [`find_access_token`](PersistedTokenCache::find_access_token) finds what is still valid. When it
-//! finds nothing, spend the first of [`refresh_tokens`](PersistedTokenCache::refresh_tokens) at
-//! your provider. Keep its answer with [`add_renewal`](PersistedTokenCache::add_renewal), which has
-//! an example: what it brings is of the same account, also where the provider does not say whose it
-//! is.
+//! [`acquire_token_silent`](PersistedTokenCache::acquire_token_silent) returns a cached token, or
+//! renews it: one of all threads and processes asks the provider, and all get its token. Many
+//! providers replace a refresh token when it is used, and sign the user out if it is used twice, so
+//! programs must not renew side by side.
+//! [`acquire_token_for_client`](PersistedTokenCache::acquire_token_for_client) does the same for a
+//! token of the application itself.
+//!
+//! - Call [`settle`](PersistedTokenCache::settle) before the program ends, if it may end during a
+//!   renewal.
+//! - An API may refuse a token that seems valid. Ask again
+//!   [`instead_of`](TokenRequest::instead_of) it.
+//! - [`find_access_token`](PersistedTokenCache::find_access_token) only looks, and asks nobody.
+//! - A library that renews in its own way takes the
+//!   [`refresh_lease`](PersistedTokenCache::refresh_lease) first, and stores the answer with
+//!   [`add_renewal`](PersistedTokenCache::add_renewal).
 //!
 //! # Accounts
 //!
@@ -45,7 +62,8 @@
 //!
 //! [`sign_out`](PersistedTokenCache::sign_out) signs an account out of one client, and
 //! [`sign_out_everywhere`](PersistedTokenCache::sign_out_everywhere) out of all. Neither revokes
-//! anything at the provider. This signs everybody out:
+//! anything at the provider; [`sign_out_with`](PersistedTokenCache::sign_out_with) does. This signs
+//! everybody out:
 //!
 //! ```
 //! use tokenkeep::PersistedTokenCache;
@@ -106,8 +124,8 @@
 //!
 //! # Asynchronous programs
 //!
-//! The feature `tokio` adds `open_async`, `find_access_token_async`, `transaction_async`, and
-//! `call_async` for every other call. They work on threads that no runtime waits for, so a runtime
+//! The feature `tokio` adds `open_async`, `find_access_token_async`, `acquire_token_silent_async`,
+//! `transaction_async`, and `call_async` for every other call. They work on threads that no runtime waits for, so a runtime
 //! can end while a vault is stuck. The synchronous calls may stand in a task, too: none needs or
 //! starts a runtime. A wait for the vault, for the lock or for another thread ends at its deadline.
 //! Reads and writes of files, and a callback or question of yours, have none.

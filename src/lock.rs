@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use tokenkeep_platform::lock;
-pub use tokenkeep_platform::lock::{Holder, Notify, Wait};
+pub use tokenkeep_platform::lock::{Holder, Notify, Stop, Wait};
 
 use crate::Error;
 
