@@ -48,7 +48,7 @@ impl PersistedTokenCache {
     ///     Ok(TokenReply::new(status, body))
     /// };
     /// let token = cache.acquire_token_silent_async(&request, exchange).await?;
-    /// # assert_eq!(token.unwrap().secret(), "1");
+    /// assert!(token.is_some(), "somebody is signed in");
     /// # async fn post(_: tokenkeep::silent::Spend) -> (u16, &'static str) {
     /// #     (200, r#"{"access_token": "1", "expires_in": 3600}"#)
     /// # }
