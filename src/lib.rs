@@ -125,9 +125,9 @@
 //! # Asynchronous programs
 //!
 //! The feature `tokio` adds `open_async`, `find_access_token_async`, `acquire_token_silent_async`,
-//! `transaction_async`, and `call_async` for every other call. They work on threads that no runtime waits for, so a runtime
-//! can end while a vault is stuck. The synchronous calls may stand in a task, too: none needs or
-//! starts a runtime. A wait for the vault, for the lock or for another thread ends at its deadline.
+//! `transaction_async`, and `call_async` for every other call. They work on threads that no runtime
+//! waits for, so a runtime can end while a vault is stuck. The synchronous calls may stand in a
+//! task, too: none needs or starts a runtime. A wait for the vault, for the lock or for another thread ends at its deadline.
 //! Reads and writes of files, and a callback or question of yours, have none.
 //!
 //! # A sign-in that is shared with Python
@@ -169,9 +169,9 @@
 //! # Features
 //!
 //! - `desktop` (default): files, locks, vaults and passphrases. Without it there is the token cache
-//!   in memory: [`TokenCache`] and what it works with, and [`silent`]. There is no `PersistedTokenCache`,
-//!   `KeySource`, `Protection`, `Interaction`, `build_encrypted_persistence`, `lock` or
-//!   `persistence`.
+//!   in memory: [`TokenCache`] and what it works with, and [`silent`]. There is no
+//!   `PersistedTokenCache`, `KeySource`, `Protection`, `Interaction`,
+//!   `build_encrypted_persistence`, `lock` or `persistence`.
 //! - `tokio`: the asynchronous calls. It includes `desktop`.
 //! - `ureq`: `silent::HttpEndpoint`, a token endpoint over HTTPS. It uses ureq, rustls and
 //!   graviola, and compiles no C.

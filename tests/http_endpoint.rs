@@ -429,7 +429,7 @@ fn what_is_not_revoked_is_said() {
     assert!(matches!(revoked, Revoked::Failed(ExchangeError::NotSent(_))), "{revoked:?}");
 }
 
-/// `command` without the settings of whoever runs the tests.
+/// `command` without the settings of the user who runs the tests.
 fn with_no_proxy_set(mut command: Command) -> Command {
     for name in ["ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY"] {
         command.env_remove(name).env_remove(name.to_lowercase());

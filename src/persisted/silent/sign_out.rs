@@ -68,7 +68,7 @@ impl PersistedTokenCache {
         for (spender, ..) in &gone {
             let leases = &self.shared.renewals.leases;
             let lease = leases.acquire(folder.as_deref(), spender, until, || Ok(None::<()>));
-            // Whoever has it stores nothing any more.
+            // Who has it stores nothing any more.
             if let Ok(Err(Without::Busy { .. })) = lease {
                 break;
             }

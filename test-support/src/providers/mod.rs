@@ -17,7 +17,7 @@ use crate::place::workspace_root;
 pub use running::{Answers, Counts, Issued, Provider};
 pub use server::Moment;
 
-/// oidc-provider, for Node.js. It has no leeway: whoever presents a spent refresh token ends the
+/// oidc-provider, for Node.js. It has no leeway: who presents a spent refresh token ends the
 /// sign-in, with all its tokens. [`Tool::OidcProvider`](crate::Tool::OidcProvider) has to be here.
 #[derive(Clone, Debug)]
 pub struct OidcProvider {

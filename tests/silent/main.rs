@@ -1,0 +1,10 @@
+//! Silent sign-in: what one call does with each answer of a provider.
+#![allow(clippy::unwrap_used, missing_docs, reason = "it is a test")]
+
+mod aging;
+mod asynchronous;
+mod failures;
+mod meanwhile;
+mod requests;
+mod script;
+mod unsaved;
