@@ -12,7 +12,7 @@ use std::{
 };
 
 use tokenkeep::{
-    AccessToken, CredentialType, Error, PersistedTokenCache, Secret,
+    AccessToken, CredentialType, Error, PersistedTokenCache, Secret, TokenRequest,
     silent::{ExchangeError, Revoked, SilentOptions, Spend, TokenEndpoint, TokenReply},
 };
 
@@ -270,4 +270,27 @@ fn two_callers_with_the_same_challenge_share_one_request() {
     let other = request().claims(r#"{"b":1}"#);
     let script = Script::new([ok("b1", None)]);
     assert_eq!(secret(script.call_for(&cache, &other)), "b1");
+}
+
+#[test]
+fn a_token_that_got_its_account_meanwhile_is_renewed_under_it() {
+    let (cache, clock) = signed_in();
+    clock.store(NOW + 3600, Ordering::SeqCst);
+    let named = |access: &str, more: &str| {
+        let info = client_info("ada");
+        format!(
+            r#"{{"access_token": "{access}", {more}"expires_in": 60, "client_info": "{info}"}}"#
+        )
+    };
+    let token = cache.acquire_token_silent(&request(), |_| {
+        // Another program's answer for other scopes says whose it is, and has no refresh token.
+        let entry = cache.refresh_tokens(&request()).unwrap().remove(0);
+        let write = TokenRequest::new("client", ELSEWHERE, ["write"]);
+        cache.add_renewal(&write, &entry, named("w", "")).unwrap();
+        Ok(TokenReply::new(200, named("a1", r#""refresh_token": "r1", "#)))
+    });
+    assert_eq!(secret(token), "a1");
+    let account = cache.accounts().unwrap().remove(0);
+    let adas = cache.refresh_tokens(&request().for_account(&account)).unwrap();
+    assert_eq!(adas[0].secret(), Some("r1"));
 }
