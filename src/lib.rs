@@ -127,8 +127,9 @@
 //! The feature `tokio` adds `open_async`, `find_access_token_async`, `acquire_token_silent_async`,
 //! `transaction_async`, and `call_async` for every other call. They work on threads that no runtime
 //! waits for, so a runtime can end while a vault is stuck. The synchronous calls may stand in a
-//! task, too: none needs or starts a runtime. A wait for the vault, for the lock or for another thread ends at its deadline.
-//! Reads and writes of files, and a callback or question of yours, have none.
+//! task, too: none needs or starts a runtime. A wait for the vault, for the lock or for another
+//! thread ends at its deadline. Reads and writes of files, and a callback or question of yours,
+//! have none.
 //!
 //! # A sign-in that is shared with Python
 //!

@@ -217,12 +217,7 @@ fn who_holds_the_lease_keeps_others_from_renewing_and_may_give_it_away() {
 #[test]
 fn a_sign_out_revokes_what_it_removed_and_what_a_renewal_brings_later() {
     let (cache, clock) = nobody();
-    let adas = format!(
-        r#"{{"access_token": "a0", "refresh_token": "r0", "expires_in": 3600,
-            "client_info": "{}"}}"#,
-        client_info("ada")
-    );
-    cache.add_response(&request(), adas).unwrap();
+    cache.add_response(&request(), adas_tokens()).unwrap();
     let account = cache.accounts().unwrap().remove(0);
     let revoked = RefCell::default();
     let nothing = |_: &PersistedTokenCache| {};

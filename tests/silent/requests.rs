@@ -94,12 +94,7 @@ fn without_a_scope_in_form_and_answer_the_refresh_tokens_scopes_were_granted() {
 #[test]
 fn an_application_gets_a_token_of_its_own_and_asks_once() {
     let (cache, clock) = nobody();
-    let adas = format!(
-        r#"{{"access_token": "a0", "refresh_token": "r0", "expires_in": 3600,
-            "client_info": "{}"}}"#,
-        client_info("ada")
-    );
-    cache.add_response(&request(), adas).unwrap();
+    cache.add_response(&request(), adas_tokens()).unwrap();
     let forms = RefCell::new(Vec::new());
     let exchange = |spend: &Spend| {
         assert_eq!(spend.refresh_token(), None);

@@ -127,6 +127,15 @@ impl TokenEndpoint for Bobs<'_> {
     }
 }
 
+/// The answer to a sign-in of Ada: the refresh token `r0`, and `a0` for an hour.
+pub(crate) fn adas_tokens() -> String {
+    format!(
+        r#"{{"access_token": "a0", "refresh_token": "r0", "expires_in": 3600,
+            "client_info": "{}"}}"#,
+        client_info("ada")
+    )
+}
+
 pub(crate) fn client_info(user: &str) -> String {
     base64(&format!(r#"{{"uid":"{user}","utid":"tenant"}}"#))
 }
