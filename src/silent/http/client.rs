@@ -1,4 +1,4 @@
-//! One HTTP POST, sent once.
+//! One HTTP request, sent once.
 
 use std::{
     error::Error as StdError,
@@ -9,9 +9,9 @@ use std::{
 
 use log::Level;
 use ureq::{
-    Agent, SendBody, Timeout,
+    Agent, Body, SendBody, Timeout,
     http::{
-        HeaderValue, Uri,
+        HeaderValue, Response, Uri,
         header::{AUTHORIZATION, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER},
     },
     tls::{RootCerts, TlsConfig},
@@ -21,14 +21,19 @@ use zeroize::Zeroizing;
 use super::crypto;
 use crate::silent::{ExchangeError, TokenReply, answer::LARGEST};
 
-/// A form to send.
-pub(super) struct Post<'a> {
+/// Where a request goes, and how long it may take.
+pub(super) struct Target<'a> {
     pub(super) uri: &'a Uri,
     pub(super) is_loopback: bool,
     pub(super) roots: &'a RootCerts,
+    pub(super) limit: Duration,
+}
+
+/// A form to send.
+pub(super) struct Post<'a> {
+    pub(super) target: Target<'a>,
     pub(super) authorization: Option<&'a Zeroizing<String>>,
     pub(super) form: &'a [u8],
-    pub(super) limit: Duration,
 }
 
 impl Post<'_> {
@@ -37,9 +42,10 @@ impl Post<'_> {
             return Err(ExchangeError::not_sent(Logged));
         }
         let mut request = self
+            .target
             .agent()
             .map_err(ExchangeError::not_sent)?
-            .post(self.uri.clone())
+            .post(self.target.uri.clone())
             .header(CONNECTION, "close")
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             // With it the form is sent in one piece, and not in chunks.
@@ -59,11 +65,16 @@ impl Post<'_> {
             Err(error) if form.was_read => return Err(ExchangeError::unknown(source(error))),
             Err(error) => return Err(ExchangeError::not_sent(source(error))),
         };
-        let retry_after = reply.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let retry_after = retry_after.map(str::to_owned);
-        let body = read(reply.body_mut().as_reader())
-            .map_err(|error| ExchangeError::unknown(source(error.into())))?;
-        Ok(TokenReply::new(reply.status().as_u16(), body).retry_after(retry_after.as_deref()))
+        received(&mut reply)
+    }
+}
+
+impl Target<'_> {
+    /// Asks for what is there, without a secret.
+    pub(super) fn get(&self) -> Result<TokenReply, ExchangeError> {
+        let agent = self.agent().map_err(ExchangeError::not_sent)?;
+        let reply = agent.get(self.uri.clone()).header(CONNECTION, "close").call();
+        received(&mut reply.map_err(|error| ExchangeError::unknown(source(error)))?)
     }
 
     /// A client for this one request. Nothing of it is left for the next one: no connection, and no
@@ -90,6 +101,14 @@ impl Post<'_> {
         }
         Ok(config.build().into())
     }
+}
+
+fn received(reply: &mut Response<Body>) -> Result<TokenReply, ExchangeError> {
+    let retry_after = reply.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let retry_after = retry_after.map(str::to_owned);
+    let body = read(reply.body_mut().as_reader())
+        .map_err(|error| ExchangeError::unknown(source(error.into())))?;
+    Ok(TokenReply::new(reply.status().as_u16(), body).retry_after(retry_after.as_deref()))
 }
 
 /// The client's reader of the form, which tells whether it was read.

@@ -1,6 +1,7 @@
 //! A token endpoint over HTTPS, for programs that bring no HTTP client of their own.
 
 mod client;
+mod confirmed;
 mod crypto;
 mod form;
 
@@ -11,9 +12,12 @@ use ureq::{
     tls::{PemItem, RootCerts, parse_pem},
 };
 
-use self::{client::Post, form::Form};
+use self::{
+    client::{Post, Target},
+    form::Form,
+};
 use super::{ExchangeError, Revoked, Spend, TokenEndpoint, TokenReply};
-use crate::{Error, Secret, SignInEvent, cache::Address};
+use crate::{ClientAuthMethod, Error, Secret, SignInEvent, SignInRecord, cache::Address};
 
 /// A provider's token endpoint, reached over HTTPS by this crate itself (feature `ureq`).
 ///
@@ -105,6 +109,39 @@ impl HttpEndpoint {
         })
     }
 
+    /// The token endpoint that a record names, with its revocation endpoint and the way in which the
+    /// client authenticates itself. [`confirm`](Self::confirm) says when to trust it.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new). [`Error::Invalid`] also if the record names no token endpoint, or lacks
+    /// the secret of a client that authenticates itself with one.
+    pub fn of_record(record: &SignInRecord) -> Result<Self, Error> {
+        let invalid = |detail: &str| Error::Invalid { detail: detail.into() };
+        let address = record.token_endpoint();
+        let address =
+            address.ok_or_else(|| invalid("the record of the sign-in names no token endpoint"))?;
+        let mut endpoint = Self::new(&address)?;
+        if let Some(address) = record.revocation_endpoint() {
+            endpoint = endpoint.revocation_endpoint(&address, record.client_id())?;
+        }
+        let secret = record.client_secret().ok_or(());
+        let secret = secret.as_ref().map(text);
+        match (record.auth_method(), secret) {
+            (Some(ClientAuthMethod::None), _) => Ok(endpoint),
+            (Some(ClientAuthMethod::ClientSecretBasic), Ok(secret)) => {
+                Ok(endpoint.client_secret_basic(secret))
+            }
+            (Some(ClientAuthMethod::ClientSecretPost), Ok(secret)) => {
+                Ok(endpoint.client_secret_post(secret))
+            }
+            (Some(_), _) => Err(invalid("the record of the sign-in lacks the client's secret")),
+            // The default of RFC 7591, section 2, if the client has a secret.
+            (None, Ok(secret)) => Ok(endpoint.client_secret_basic(secret)),
+            (None, Err(())) => Ok(endpoint),
+        }
+    }
+
     /// The provider's revocation endpoint (RFC 7009), and the client whose tokens are revoked.
     ///
     /// # Errors
@@ -175,15 +212,12 @@ impl HttpEndpoint {
                 form.extend([("client_secret", text(secret))]);
             }
         }
-        Post {
-            uri: &url.uri,
-            is_loopback: url.is_loopback,
-            roots: &self.roots,
-            authorization: authorization.as_ref(),
-            form: form.as_bytes(),
-            limit,
-        }
-        .send()
+        let (target, authorization) = (self.target(url, limit), authorization.as_ref());
+        Post { target, authorization, form: form.as_bytes() }.send()
+    }
+
+    fn target<'a>(&'a self, url: &'a Url, limit: Duration) -> Target<'a> {
+        Target { uri: &url.uri, is_loopback: url.is_loopback, roots: &self.roots, limit }
     }
 }
 
