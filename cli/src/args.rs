@@ -315,11 +315,17 @@ pub(crate) enum Command {
     },
     /// Sign an account out
     ///
+    /// What was removed is then revoked at the provider, if the record of the sign-in says where.
+    ///
     /// If the account has tokens and none of them is the client's, nothing changes and the exit
     /// code is 3. An account without tokens is removed for any client. If no account is named and
     /// none is signed in, tokens that belong to no account are removed.
     SignOut(SignOut),
-    /// Print a valid access token
+    /// Print a valid access token, renewed if need be
+    ///
+    /// A token that has expired is renewed once for all programs that use the cache, if the record of
+    /// the sign-in says where. Without a record, or with --no-refresh, no provider is asked. The
+    /// first Ctrl-C during a renewal lets it be stored.
     ///
     /// A token that is empty or has characters other than printable ASCII is not printed. The exit
     /// code is then 6.
@@ -331,6 +337,7 @@ impl Command {
     pub(crate) fn reads_standard_input(&self) -> bool {
         match self {
             Self::Add => true,
+            Self::Token(token) => token.instead_of.is_some(),
             Self::Import(import) => import.from_python.is_none() && import.path().is_none(),
             _ => false,
         }
@@ -405,6 +412,13 @@ pub(crate) struct SignOut {
 
     #[command(flatten)]
     pub(crate) scope: SignOutScope,
+
+    /// Do not revoke the refresh tokens at the provider
+    #[arg(long)]
+    pub(crate) no_revoke: bool,
+
+    #[command(flatten)]
+    pub(crate) certificates: Certificates,
 }
 
 #[derive(Args, Debug)]
@@ -439,6 +453,35 @@ pub(crate) struct Token {
     /// The client got it with its own credentials.
     #[arg(long, conflicts_with_all = ["account", "account_id"])]
     pub(crate) app: bool,
+
+    /// Print only a token that is still valid; ask no provider
+    #[arg(long)]
+    pub(crate) no_refresh: bool,
+
+    /// Read a token that an API refused from standard input, and print another one
+    #[arg(long, value_name = "-", value_parser = ["-"], conflicts_with = "no_refresh")]
+    pub(crate) instead_of: Option<String>,
+
+    /// Ask for a token with these claims, as JSON: what an API asked for with a claims challenge
+    #[arg(long, value_name = "JSON", conflicts_with = "no_refresh")]
+    pub(crate) claims: Option<String>,
+
+    /// Print the token also if the renewed sign-in cannot be kept
+    ///
+    /// Only for a provider that does not replace refresh tokens.
+    #[arg(long, conflicts_with = "no_refresh")]
+    pub(crate) allow_unsaved: bool,
+
+    #[command(flatten)]
+    pub(crate) certificates: Certificates,
+}
+
+/// Which certificates a provider is trusted by.
+#[derive(Args, Debug)]
+pub(crate) struct Certificates {
+    /// Trust the certificates in this PEM file, and none of the system's, for the provider
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 const EVENT: &str = r#"Example:
@@ -457,7 +500,7 @@ With --json:
 
 const DOCTOR: &str = r#"With --json:
   cache           name, place, state (works, new, not_asked, fails), protection, encrypted,
-                  accounts, key_in_use, key_of_a_new_cache, order (as typed after --key), problem;
+                  network_file_system (its kind, if other machines may use it), accounts, key_in_use, key_of_a_new_cache, order (as typed after --key), problem;
                   of a cache in plain text also lock_file (path, there, holder, left_behind,
                   stopped); of an msal-extensions cache also lock_file, vault (name, works),
                   signal_file (path, there) and item (kind, there, and collection, schema,

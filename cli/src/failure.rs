@@ -20,6 +20,8 @@ pub(crate) enum Failure {
     },
     /// Standard input could not be read.
     Input(io::Error),
+    /// Somebody pressed Ctrl-C, and the renewal was stored.
+    Interrupted,
     /// Nothing is kept: a sign-in is needed.
     Nothing(String),
     /// The output could not be written.
@@ -39,6 +41,7 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Input(_) | Self::Output(_) => 1,
+            Self::Interrupted => INTERRUPTED,
             Self::Reported(failure) => failure.exit_code(),
             Self::Choice { .. } | Self::Usage(_) => 2,
             Self::Nothing(_) => 3,
@@ -71,6 +74,7 @@ impl fmt::Display for Failure {
             | Self::Nothing(text)
             | Self::Refused(text)
             | Self::Usage(text) => f.write_str(text),
+            Self::Interrupted => f.write_str("stopped; the renewed sign-in is kept"),
             Self::Input(_) => f.write_str("could not read standard input"),
             Self::Output(_) => f.write_str("could not write the output"),
         }
@@ -83,6 +87,7 @@ impl StdError for Failure {
             Self::Cache(error) | Self::Source(error) => error.source(),
             Self::Input(error) | Self::Output(error) => Some(error),
             Self::Choice { .. }
+            | Self::Interrupted
             | Self::Nothing(_)
             | Self::Refused(_)
             | Self::Reported(_)
@@ -201,3 +206,6 @@ const UNLOCK: &str = "unlock it, or allow prompts with --allow-prompt SECONDS";
 /// The library's name for the function that supplies the key of an environment variable or of a
 /// file descriptor.
 const KEY_CALLBACK: &str = "the program's key callback";
+
+/// The exit code after Ctrl-C, as shells have it.
+pub(crate) const INTERRUPTED: u8 = 130;

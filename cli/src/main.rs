@@ -5,9 +5,11 @@ mod command;
 mod descriptor;
 mod failure;
 mod input;
+mod interrupt;
 mod key;
 mod open;
 mod output;
+mod provider;
 
 use std::process::ExitCode;
 

@@ -45,7 +45,8 @@ const CRATES: &[(&str, &[&[&str]])] = &[
         "cli/src",
         &[
             &["command"],
-            &["open", "key"],
+            &["provider"],
+            &["interrupt", "open", "key"],
             &["input", "output"],
             &["failure"],
             &["args"],

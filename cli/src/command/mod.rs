@@ -7,6 +7,7 @@ mod doctor;
 mod export;
 mod import;
 mod list;
+mod revoke;
 mod sign_out;
 mod token;
 mod who;

@@ -3,7 +3,7 @@
 use serde_json::json;
 use tokenkeep::{Account, PersistedTokenCache, TokenCache};
 
-use super::{accounts, who};
+use super::{accounts, revoke, who};
 use crate::{args::SignOut, failure::Failure, output};
 
 /// Whose tokens were removed.
@@ -19,18 +19,30 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     // Tried on a copy first, so that a sign-out without effect creates no store.
     sign_out(&mut TokenCache::clone(&*cache.snapshot()?), arguments)?;
-    let (signed, removed) = cache.transaction(|kept| Ok(sign_out(kept, arguments)))??;
+    let (signed, removed, gone) = cache.transaction(|kept| {
+        let before = revoke::refresh_tokens(kept);
+        Ok(sign_out(kept, arguments)
+            .map(|(signed, removed)| (signed, removed, revoke::gone(before, kept))))
+    })??;
+    let revoked = match arguments.no_revoke {
+        true => Vec::new(),
+        false => revoke::all(cache, gone, arguments.certificates.ca_file.as_deref()),
+    };
     if json {
         let account = match &signed {
             Signed::Out(account) => Some(accounts::describe(account)),
             Signed::Nobodys => None,
         };
-        return output::json(&json!({ "signed_out": account, "removed": removed }));
+        let revoked: Vec<&str> = revoked.iter().map(revoke::word).collect();
+        return output::json(
+            &json!({ "signed_out": account, "removed": removed, "revoked": revoked }),
+        );
     }
     output::note(&match signed {
         Signed::Out(account) => format!("signed out {}", who::name(&account)),
         Signed::Nobodys => format!("tokens without an account that were removed: {removed}"),
     });
+    revoked.iter().for_each(|revoked| output::note(&revoke::said(revoked)));
     Ok(())
 }
 

@@ -1,11 +1,18 @@
 //! Prints a valid access token.
 
+use std::time::Duration;
+
 use serde_json::json;
-use tokenkeep::{Account, Error, PersistedTokenCache, TokenCache, TokenRequest};
+use tokenkeep::{
+    AccessToken, Account, Error, PersistedTokenCache, TokenCache, TokenRequest,
+    silent::SilentOptions,
+};
 use tokenkeep_platform::{clock, text::command_word};
 
 use super::who;
-use crate::{args::Token, failure::Failure, open::typed, output};
+use crate::{
+    args::Token, failure::Failure, input, interrupt, open::typed, output, provider::Provider,
+};
 
 pub(super) fn run(
     cache: &PersistedTokenCache,
@@ -34,9 +41,18 @@ pub(super) fn run(
     if arguments.app {
         request = request.app_only();
     }
-    let found = cache.find_access_token(&request).map_err(|error| match error {
-        Error::AccountAmbiguous { .. } => choice(&kept, arguments, &request, error),
-        error => typed(error),
+    if let Some(claims) = &arguments.claims {
+        request = request.claims(claims);
+    }
+    if arguments.instead_of.is_some() {
+        request = instead_of_the_input(cache, request)?;
+    }
+    let found = find(cache, &kept, arguments, &request).map_err(|failure| match failure {
+        Failure::Cache(error @ Error::AccountAmbiguous { .. }) => {
+            choice(&kept, arguments, &request, error)
+        }
+        Failure::Cache(error) => typed(error),
+        failure => failure,
     })?;
     let Some(token) = found else {
         return Err(Failure::Nothing(
@@ -45,6 +61,14 @@ pub(super) fn run(
         ));
     };
     check(token.secret())?;
+    if interrupt::was_pressed() {
+        return Err(Failure::Interrupted);
+    }
+    if let Some(reason) = token.unstored_because() {
+        output::note(&format!(
+            "the renewed sign-in could not be kept, you will have to sign in again: {reason}"
+        ));
+    }
     if json {
         return output::json(&json!({
             "access_token": token.secret(),
@@ -54,6 +78,50 @@ pub(super) fn run(
         }));
     }
     output::exactly(token.secret().as_bytes())
+}
+
+/// The cached token, or one that is renewed by the record of its sign-in.
+fn find(
+    cache: &PersistedTokenCache,
+    kept: &TokenCache,
+    arguments: &Token,
+    request: &TokenRequest,
+) -> Result<Option<AccessToken>, Failure> {
+    let record = kept.record(request).filter(|record| record.token_endpoint().is_some());
+    let Some(record) = record.filter(|_| !arguments.no_refresh) else {
+        return Ok(cache.find_access_token(request)?);
+    };
+    let provider = Provider::of(cache, &record, arguments.certificates.ca_file.as_deref())?;
+    let refused = provider.refused();
+    let mut options = SilentOptions::new();
+    if arguments.allow_unsaved {
+        options = options.allow_unsaved();
+    }
+    let found = match arguments.app {
+        true => cache.acquire_token_for_client_with(request, &options, provider),
+        false => cache.acquire_token_silent_with(request, &options, provider),
+    };
+    // What was not saved is tried once more before the program ends.
+    if found.as_ref().is_ok_and(|token| token.as_ref().is_some_and(|token| !token.is_stored())) {
+        cache.settle(SETTLE).ok();
+    }
+    // Why the provider was not asked says more than that it was not.
+    found.map_err(|error| refused.take().unwrap_or(error).into())
+}
+
+/// The request for another token than the one on standard input, if that is the cached one.
+fn instead_of_the_input(
+    cache: &PersistedTokenCache,
+    request: TokenRequest,
+) -> Result<TokenRequest, Failure> {
+    let refused = input::standard(LARGEST_TOKEN, "is larger than a token")?;
+    let refused = refused.trim_ascii();
+    let any = request.clone().claims("").margin(Duration::ZERO);
+    Ok(match cache.find_access_token(&any)? {
+        Some(token) if token.secret().as_bytes() == refused => request.instead_of(&token),
+        // Somebody has renewed it since.
+        _ => request,
+    })
 }
 
 /// Refuses control characters. A line end in a token would add a header to a request, and an escape
@@ -118,3 +186,7 @@ fn choice(kept: &TokenCache, arguments: &Token, request: &TokenRequest, error: E
         }
     }
 }
+
+const SETTLE: Duration = Duration::from_secs(5);
+/// An access token has a few KiB.
+const LARGEST_TOKEN: u64 = 64 << 10;

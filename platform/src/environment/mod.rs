@@ -1,12 +1,14 @@
 //! Describes the environment of the program, as far as it decides which vaults may exist. The data
 //! is only for a report; no code depends on it.
 
+mod mounts;
 mod providers;
 
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+pub use mounts::network_file_system;
 pub use providers::{InstalledProvider, known_provider, provider_name};
 use providers::{data_folders, providers};
 

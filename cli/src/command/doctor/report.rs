@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use serde::Serialize;
 use tokenkeep::Protection;
-use tokenkeep_platform::environment::System;
+use tokenkeep_platform::environment::{System, network_file_system};
 
 use super::{
     cache::CacheState,
@@ -35,6 +35,8 @@ struct CacheReport {
     state: CacheState,
     protection: Option<String>,
     encrypted: Option<bool>,
+    /// Its kind, if other machines may use the file system.
+    network_file_system: Option<String>,
     accounts: Option<usize>,
     /// As it is typed after `--key`.
     key_in_use: Option<String>,
@@ -101,6 +103,7 @@ impl Report {
                 state: cache.state,
                 protection: cache.protection.as_ref().map(ToString::to_string),
                 encrypted: cache.protection.as_ref().map(Protection::is_encrypted),
+                network_file_system: cache.place.as_deref().and_then(network_file_system),
                 accounts: cache.accounts,
                 key_in_use,
                 key_of_a_new_cache: new.as_ref().map(typed),
@@ -158,6 +161,12 @@ impl CacheReport {
         let is_kept = self.state != CacheState::New || self.encrypted == Some(false);
         if let (Some(protection), true) = (&self.protection, is_kept) {
             output::line(format!("  {protection}"))?;
+        }
+        if let Some(kind) = &self.network_file_system {
+            output::line(format!(
+                "  on a file system of the kind {kind}: a lock may not reach other machines, and \
+                 two that renew at once sign the user out"
+            ))?;
         }
         match (&self.key_in_use, &self.key_of_a_new_cache) {
             (Some(key), _) => output::line(format!("  key source in use: {key}"))?,
