@@ -17,7 +17,7 @@ use crate::descriptor::Descriptor;
 ///
 /// Exit codes: 0 done; 1 failed; 2 wrong usage; 3 nothing there, sign in; 4 vault locked, missing
 /// or silent; 5 lock timeout; 6 cache unreadable, too large, unsafe or of another kind, or a token
-/// that is not printed; 7 provider out of reach or busy, try again.
+/// that is not printed; 7 provider out of reach or busy, try again; 130 ended by Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(name = "tokenkeep", version, max_term_width = 100)]
 pub(crate) struct Arguments {
@@ -436,8 +436,10 @@ pub(crate) struct SignOutScope {
 #[derive(Args, Debug)]
 pub(crate) struct Token {
     /// Client id that the token was issued to
+    ///
+    /// Not needed if the cache has the record of one client's sign-in only.
     #[arg(long, value_name = "ID")]
-    pub(crate) client_id: String,
+    pub(crate) client_id: Option<String>,
 
     /// Scope that the token must have; repeat the option for more
     ///

@@ -108,7 +108,8 @@ fn an_id_that_is_somebody_elses_name_is_asked_about_even_at_one_provider() {
         let command = ["sign-out", "--everywhere", "--account", "ada@corp.example"];
         let said: Vec<_> =
             follow(&place, &command).iter().map(|output| text(&output.stderr)).collect();
-        assert_eq!(said, ["signed out ada@corp.example\n", "signed out eve\n"]);
+        let signed_out = |name: &str| format!("signed out {name}\n{NOT_REVOKED}");
+        assert_eq!(said, [signed_out("ada@corp.example"), signed_out("eve")]);
         assert_eq!(json_of(&place.run(&["accounts", "--json"])), json!([]));
     }
 }
@@ -138,7 +139,7 @@ fn an_account_without_a_user_name_is_called_by_its_id() {
     assert_eq!(list.matches("the-id").count(), 3, "{list}");
     assert_eq!(all(&place)[0]["account"], "the-id");
     let out = place.run(&["sign-out", "--everywhere", "--account", "the-id"]);
-    assert_eq!(text(&out.stderr), "signed out the-id\n");
+    assert_eq!(text(&out.stderr), format!("signed out the-id\n{NOT_REVOKED}"));
 }
 
 #[test]
@@ -185,7 +186,8 @@ fn of_whom_only_tokens_are_left_is_listed_and_can_be_signed_out() {
     assert!(place.run(&["sign-out", "--client-id", "mail"]).status.success());
     let accounts = json_of(&place.run(&["accounts", "--json"]));
     assert_eq!(accounts[0]["home_account_id"], "the-id");
-    assert_eq!(text(&place.run(&["sign-out", "--everywhere"]).stderr), "signed out the-id\n");
+    let out = place.run(&["sign-out", "--everywhere"]);
+    assert_eq!(text(&out.stderr), format!("signed out the-id\n{NOT_REVOKED}"));
     assert!(all(&place).as_array().unwrap().iter().all(|e| e["credential_type"] == "AppMetadata"));
 }
 
@@ -200,7 +202,7 @@ fn tokens_without_an_account_are_shown_and_can_be_signed_out() {
     let (code, said) = refusal(&place.run(&["sign-out", "--client-id", "TYPO"]));
     assert!(code == 3 && said.contains("TYPO"), "{said}");
     let out = json_of(&place.run(&["sign-out", "--client-id", "app", "--json"]));
-    assert_eq!(out, json!({ "signed_out": null, "removed": 2 }));
+    assert_eq!(out, json!({ "signed_out": null, "removed": 2, "revoked": [] }));
 
     add(&place, &event("c", "a.example", "1", "ada"));
     let out = place.run(&["sign-out", "--everywhere", "--no-account"]);
@@ -368,3 +370,6 @@ fn a_provider_on_this_machine_is_told_apart_by_its_port() {
     let one = [&token[..], &["--account", "43122"]].concat();
     assert_eq!(text(&place.run(&one).stdout), "AT-x-43122\n");
 }
+
+/// What a sign-out says of a refresh token whose sign-in has no record.
+const NOT_REVOKED: &str = "not revoked: the provider has no revocation, or none is known\n";

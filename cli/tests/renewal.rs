@@ -104,8 +104,9 @@ fn an_expired_token_is_renewed_by_its_record_and_a_sign_out_revokes_it() {
     let (code, said) = refusal(&place.run(&[&TOKEN[..], &["--no-refresh"]].concat()));
     assert_eq!(code, 3, "{said}");
     assert_eq!(provider.seen(), [""; 0]);
-    for _ in 0..2 {
-        let token = place.run(&TOKEN);
+    // The record names the client.
+    for command in [&TOKEN[..], &["token"]] {
+        let token = place.run(command);
         assert_eq!(text(&token.stdout), "a1\n", "{}", text(&token.stderr));
     }
     let seen = provider.seen();

@@ -1,64 +1,62 @@
 //! Revokes what a sign-out removed, at the provider that the record of the sign-in names.
 
-use std::path::Path;
+use std::collections::BTreeSet;
 
 use tokenkeep::{
     CredentialType, PersistedTokenCache, Secret, SignInRecord, TokenCache, TokenRequest,
-    silent::{Revoked, TokenEndpoint},
+    silent::{ExchangeError, Revoked, Spend, TokenEndpoint, TokenReply},
 };
 
-use crate::provider::Provider;
+use crate::{args::SignOut, provider::Provider};
 
-/// A refresh token, and the record of its sign-in.
-pub(super) struct Removed {
-    secret: Secret,
-    record: Option<SignInRecord>,
+/// The endpoints of all refresh tokens of a cache, as the records of their sign-ins name them.
+pub(super) struct Records<'a> {
+    cache: &'a PersistedTokenCache,
+    arguments: &'a SignOut,
+    records: Vec<(Secret, SignInRecord)>,
 }
 
-/// Every refresh token with its record, before the sign-out removes both.
-pub(super) fn refresh_tokens(kept: &TokenCache) -> Vec<Removed> {
-    let tokens = kept.entries(CredentialType::RefreshToken);
-    tokens
-        .filter_map(|token| {
-            let secret = Secret::new(token.secret()?);
+impl<'a> Records<'a> {
+    pub(super) fn of(
+        cache: &'a PersistedTokenCache,
+        kept: &TokenCache,
+        arguments: &'a SignOut,
+    ) -> Self {
+        let tokens = kept.entries(CredentialType::RefreshToken);
+        let records = tokens.filter_map(|token| {
             let no_scopes: [&str; 0] = [];
-            let of = |authority: &str| {
-                let client = token.client_id()?;
-                kept.record(&TokenRequest::new(&*client, authority, no_scopes))
-            };
-            let record = token.authority().and_then(|authority| of(&authority));
-            Some(Removed { secret, record })
-        })
-        .collect()
+            let request = TokenRequest::new(token.client_id()?, token.authority()?, no_scopes);
+            Some((Secret::new(token.secret()?), kept.record(&request)?))
+        });
+        Self { cache, arguments, records: records.collect() }
+    }
 }
 
-/// Those that no entry holds any more, each once.
-pub(super) fn gone(before: Vec<Removed>, kept: &TokenCache) -> Vec<Removed> {
-    let left = refresh_tokens(kept);
-    let mut gone: Vec<Removed> = Vec::new();
-    for removed in before {
-        let is_known = |others: &[Removed]| others.iter().any(|one| one.secret == removed.secret);
-        if !is_known(&left) && !is_known(&gone) {
-            gone.push(removed);
+impl TokenEndpoint for Records<'_> {
+    /// A sign-out renews nothing.
+    fn exchange(&mut self, _: &Spend) -> Result<TokenReply, ExchangeError> {
+        Err(ExchangeError::not_sent("a sign-out renews nothing"))
+    }
+
+    fn revoke(&mut self, token: &Secret) -> Revoked {
+        let Some((_, record)) = self.records.iter().find(|(secret, _)| secret == token) else {
+            return Revoked::NotSupported;
+        };
+        if self.arguments.no_revoke {
+            return Revoked::NotSupported;
+        }
+        let ca_file = self.arguments.certificates.ca_file.as_deref();
+        match Provider::of(self.cache, record, ca_file) {
+            Ok(mut provider) => provider.revoke(token),
+            Err(failure) => Revoked::Failed(ExchangeError::not_sent(failure.to_string())),
         }
     }
-    gone
 }
 
-/// Revokes each. The user is signed out here whatever comes of it.
-pub(super) fn all(
-    cache: &PersistedTokenCache,
-    gone: Vec<Removed>,
-    ca_file: Option<&Path>,
-) -> Vec<Revoked> {
-    let revoke = |removed: Removed| {
-        let Some(record) = removed.record else { return Revoked::NotSupported };
-        match Provider::of(cache, &record, ca_file) {
-            Ok(mut provider) => provider.revoke(&removed.secret),
-            Err(_) => Revoked::NotSupported,
-        }
-    };
-    gone.into_iter().map(revoke).collect()
+/// Every refresh token.
+pub(super) fn refresh_tokens(kept: &TokenCache) -> BTreeSet<String> {
+    let tokens = kept.entries(CredentialType::RefreshToken);
+    tokens.filter_map(|token| token.secret().map(str::to_owned)).collect()
 }
 
 /// The stable word for what became of a token.
@@ -75,6 +73,6 @@ pub(super) fn said(revoked: &Revoked) -> String {
     match revoked {
         Revoked::Done => "revoked at the provider".into(),
         Revoked::Failed(error) => format!("not revoked at the provider: {error}"),
-        _ => "not revoked: no revocation of the provider is known".into(),
+        _ => "not revoked: the provider has no revocation, or none is known".into(),
     }
 }

@@ -1,70 +1,67 @@
 //! Signs one account out, or removes the tokens that name no account.
 
 use serde_json::json;
-use tokenkeep::{Account, PersistedTokenCache, TokenCache};
+use tokenkeep::{
+    Account, PersistedTokenCache, Secret, SignedOut, TokenCache,
+    silent::{Revoked, TokenEndpoint},
+};
 
-use super::{accounts, revoke, who};
+use super::{
+    accounts,
+    revoke::{self, Records},
+    who,
+};
 use crate::{args::SignOut, failure::Failure, output};
-
-/// Whose tokens were removed.
-enum Signed {
-    Out(Account),
-    Nobodys,
-}
 
 pub(super) fn run(
     cache: &PersistedTokenCache,
     arguments: &SignOut,
     json: bool,
 ) -> Result<(), Failure> {
-    // Tried on a copy first, so that a sign-out without effect creates no store.
-    sign_out(&mut TokenCache::clone(&*cache.snapshot()?), arguments)?;
-    let (signed, removed, gone) = cache.transaction(|kept| {
-        let before = revoke::refresh_tokens(kept);
-        Ok(sign_out(kept, arguments)
-            .map(|(signed, removed)| (signed, removed, revoke::gone(before, kept))))
-    })??;
-    let revoked = match arguments.no_revoke {
-        true => Vec::new(),
-        false => revoke::all(cache, gone, arguments.certificates.ca_file.as_deref()),
-    };
-    if json {
-        let account = match &signed {
-            Signed::Out(account) => Some(accounts::describe(account)),
-            Signed::Nobodys => None,
+    let kept = cache.snapshot()?;
+    let client = arguments.scope.client_id.as_deref();
+    let mut records = Records::of(cache, &kept, arguments);
+    let (account, removed, revoked) = if means_nobodys(&kept, arguments) {
+        // Tried on a copy first, so that a sign-out without effect creates no store.
+        if TokenCache::clone(&kept).sign_out_without_account(client)? == 0 {
+            return Err(nothing(client, "without an account"));
+        }
+        let (removed, gone) = cache.transaction(|kept| {
+            let before = revoke::refresh_tokens(kept);
+            let removed = kept.sign_out_without_account(client)?;
+            let left = revoke::refresh_tokens(kept);
+            Ok((removed, before.difference(&left).cloned().collect::<Vec<_>>()))
+        })?;
+        let revoked = gone.iter().map(|secret| records.revoke(&Secret::new(&**secret))).collect();
+        (None, removed, revoked)
+    } else {
+        let account = who::find(&kept, &arguments.whom, Account::authority)?;
+        let mut copy = TokenCache::clone(&kept);
+        let would_remove = match client {
+            Some(client) => copy.sign_out(&account, client)?,
+            None => copy.sign_out_everywhere(&account)?,
         };
+        if would_remove == 0 {
+            return Err(nothing(client, &format!("of `{}`", who::name(&account))));
+        }
+        let SignedOut { removed, revoked, .. } =
+            cache.sign_out_with(&account, client, &mut records)?;
+        (Some(account), removed, revoked)
+    };
+    let revoked: &[Revoked] = if arguments.no_revoke { &[] } else { &revoked };
+    if json {
         let revoked: Vec<&str> = revoked.iter().map(revoke::word).collect();
+        let account = account.as_ref().map(accounts::describe);
         return output::json(
             &json!({ "signed_out": account, "removed": removed, "revoked": revoked }),
         );
     }
-    output::note(&match signed {
-        Signed::Out(account) => format!("signed out {}", who::name(&account)),
-        Signed::Nobodys => format!("tokens without an account that were removed: {removed}"),
+    output::note(&match account {
+        Some(account) => format!("signed out {}", who::name(&account)),
+        None => format!("tokens without an account that were removed: {removed}"),
     });
     revoked.iter().for_each(|revoked| output::note(&revoke::said(revoked)));
     Ok(())
-}
-
-/// Returns the account that was signed out, and the number of removed entries. A failure changes
-/// nothing.
-fn sign_out(kept: &mut TokenCache, arguments: &SignOut) -> Result<(Signed, usize), Failure> {
-    let client = arguments.scope.client_id.as_deref();
-    if means_nobodys(kept, arguments) {
-        return match kept.sign_out_without_account(client)? {
-            0 => Err(nothing(client, "without an account")),
-            removed => Ok((Signed::Nobodys, removed)),
-        };
-    }
-    let account = who::find(kept, &arguments.whom, Account::authority)?;
-    let removed = match client {
-        Some(client) => kept.sign_out(&account, client)?,
-        None => kept.sign_out_everywhere(&account)?,
-    };
-    match removed {
-        0 => Err(nothing(client, &format!("of `{}`", who::name(&account)))),
-        removed => Ok((Signed::Out(account), removed)),
-    }
 }
 
 /// Whether tokens without an account are meant: if the arguments say so, or if there is nothing

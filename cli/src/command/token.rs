@@ -22,19 +22,23 @@ pub(super) fn run(
     let whom = &arguments.whom;
     // One state for all questions about accounts, so that their answers agree.
     let kept = cache.snapshot()?;
+    let client = match &arguments.client_id {
+        Some(client) => client.clone(),
+        None => only_client(&kept, whom.authority.as_deref())?,
+    };
     let account = match whom.typed() {
         Some(_) => {
-            let address = |account: &Account| token_authority(&kept, arguments, account);
+            let address = |account: &Account| token_authority(&kept, &client, account);
             Some(who::find(&kept, whom, address)?)
         }
         None => None,
     };
     let authority = match &whom.authority {
         Some(authority) => authority.clone(),
-        None => only_authority(&kept, arguments, account.as_ref())?,
+        None => only_authority(&kept, &client, account.as_ref())?,
     };
     let scopes = arguments.scope.iter().flat_map(|scope| scope.split_whitespace());
-    let mut request = TokenRequest::new(&arguments.client_id, &authority, scopes);
+    let mut request = TokenRequest::new(&client, &authority, scopes);
     if let Some(account) = &account {
         request = request.for_account(account);
     }
@@ -137,13 +141,40 @@ fn check(token: &str) -> Result<(), Failure> {
     ))
 }
 
+/// The client whose sign-in has a record, if there is only one.
+fn only_client(kept: &TokenCache, authority: Option<&str>) -> Result<String, Failure> {
+    let mut clients: Vec<String> =
+        kept.records().iter().map(|record| record.client_id().to_owned()).collect();
+    if let Some(authority) = authority {
+        let no_scopes: [&str; 0] = [];
+        let has_record = |client: &String| {
+            kept.record(&TokenRequest::new(client, authority, no_scopes)).is_some()
+        };
+        clients.retain(has_record);
+    }
+    clients.sort_unstable();
+    clients.dedup();
+    match clients.len() {
+        1 => Ok(clients.remove(0)),
+        0 => Err(Failure::Usage(
+            "no record says which client signed in; name it with --client-id".into(),
+        )),
+        _ => {
+            let words: Vec<String> = clients.iter().map(command_word).collect();
+            Err(Failure::Usage(format!(
+                "several clients signed in; name one with --client-id: {}",
+                words.join(", ")
+            )))
+        }
+    }
+}
+
 /// The authority of this client's tokens, if there is only one.
 fn only_authority(
     kept: &TokenCache,
-    arguments: &Token,
+    client: &str,
     account: Option<&Account>,
 ) -> Result<String, Failure> {
-    let client = &arguments.client_id;
     let mut authorities = kept.authorities(client, account);
     match authorities.len() {
         0 => {
@@ -162,8 +193,8 @@ fn only_authority(
 }
 
 /// The authority to name for an account, if all its tokens of this client have the same one.
-fn token_authority(kept: &TokenCache, arguments: &Token, account: &Account) -> Option<String> {
-    let mut authorities = kept.authorities(&arguments.client_id, Some(account));
+fn token_authority(kept: &TokenCache, client: &str, account: &Account) -> Option<String> {
+    let mut authorities = kept.authorities(client, Some(account));
     (authorities.len() == 1).then(|| authorities.remove(0))
 }
 

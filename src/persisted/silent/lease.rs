@@ -124,6 +124,14 @@ impl Leases {
     }
 }
 
+/// Whether a process has ever taken the lease of `spender` there.
+pub(super) fn was_taken(folder: &Path, spender: &str) -> bool {
+    let files = format!("renewal-{}.", &digest(spender)[..1]);
+    let folder = Folder::open(folder).ok().flatten();
+    let names = folder.and_then(|folder| folder.names().ok()).unwrap_or_default();
+    names.iter().any(|name| name.starts_with(&files))
+}
+
 impl Lease {
     /// The bucket's name.
     pub(super) fn tag(&self) -> &str {

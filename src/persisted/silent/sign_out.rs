@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::lease::Without;
+use super::lease::{Without, was_taken};
 use crate::{
     Account, CredentialType, Error, PersistedTokenCache, Secret, TokenCache,
     cache::spender,
@@ -66,6 +66,10 @@ impl PersistedTokenCache {
         // The sign-out is done, so from here on nothing is an error.
         let folder = self.persistence().lease_folder().ok().flatten();
         for (spender, ..) in &gone {
+            // A sign-out leaves no files where nothing was ever renewed.
+            if folder.as_deref().is_some_and(|folder| !was_taken(folder, spender)) {
+                continue;
+            }
             let leases = &self.shared.renewals.leases;
             let lease = leases.acquire(folder.as_deref(), spender, until, || Ok(None::<()>));
             // Who has it stores nothing any more.
