@@ -53,6 +53,7 @@ pub struct TokenRequest {
     data: Vec<(String, String)>,
     margin: Option<Duration>,
     claims: Option<String>,
+    capabilities: Vec<String>,
     resource: Option<String>,
     refused: Option<Arc<RefusedToken>>,
     lookup: Option<Lookup>,
@@ -128,6 +129,7 @@ impl TokenRequest {
             data: Vec::new(),
             margin: None,
             claims: None,
+            capabilities: Vec::new(),
             resource: None,
             refused: None,
             lookup: None,
@@ -217,9 +219,29 @@ impl TokenRequest {
     ///
     /// No token of the cache answers such a request, because it does not say for which claims it
     /// was issued. The token that the provider issues is stored as usual.
+    ///
+    /// Claims are a JSON object (OpenID Connect Core, section 5.5). With others, a call that would
+    /// ask the provider returns [`Error::Invalid`], and spends nothing.
     #[must_use]
     pub fn claims(mut self, json: impl Into<String>) -> Self {
         self.claims = Some(json.into()).filter(|claims: &String| !claims.is_empty());
+        self
+    }
+
+    /// Tells the provider what the program can do, as `client_capabilities` of MSAL's applications.
+    /// The one that Microsoft's clouds know is `CP1`: the program handles a claims challenge of an
+    /// API, see [`claims`](Self::claims). They then issue tokens that live for up to 28 hours, and
+    /// end earlier if something happens to the account.
+    ///
+    /// The capabilities are sent with each request to the provider, as the claim `xms_cc` of the
+    /// access token. They do not decide which token of the cache answers. So programs that share a
+    /// cache and an id have to agree on them.
+    #[must_use]
+    pub fn client_capabilities(
+        mut self,
+        names: impl IntoIterator<Item = impl Into<String>>,
+    ) -> Self {
+        self.capabilities = names.into_iter().map(Into::into).collect();
         self
     }
 
@@ -287,6 +309,10 @@ impl TokenRequest {
         self.claims.as_deref()
     }
 
+    pub(crate) fn requested_capabilities(&self) -> &[String] {
+        &self.capabilities
+    }
+
     /// Whether a token with this secret and caching time may answer the request at `now`.
     pub(crate) fn accepts(&self, secret: Option<&str>, cached_at: Option<i64>, now: i64) -> bool {
         self.refused.as_ref().is_none_or(|refused| {
@@ -314,7 +340,9 @@ impl TokenRequest {
         let given = |text: &Option<String>| text.clone().unwrap_or_default();
         let further =
             [&self.claims, &self.resource, &self.key_id, &self.ext_cache_key].map(given).join("\0");
-        format!("{}\0{further}", self.target())
+        let mut capabilities = self.capabilities.clone();
+        capabilities.sort_unstable();
+        format!("{}\0{further}\0{}", self.target(), capabilities.join("\0"))
     }
 
     pub(crate) fn requested_resource(&self) -> Option<&str> {
@@ -421,7 +449,8 @@ impl TokenRequest {
     /// The values that equality compares.
     fn meaning(&self) -> impl Hash + PartialEq + '_ {
         let names = (&self.client_id, &self.authority, self.target(), &self.home_account_id);
-        let parameters = (&self.key_id, &self.ext_cache_key, &self.claims, &self.resource);
+        let further = (&self.claims, &self.capabilities, &self.resource);
+        let parameters = (&self.key_id, &self.ext_cache_key, further);
         (names, self.app_only, parameters, &self.refused, self.margin)
     }
 }

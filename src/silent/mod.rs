@@ -30,6 +30,7 @@
 //! ```
 
 mod answer;
+mod claims;
 mod endpoint;
 #[cfg(feature = "ureq")]
 mod http;
@@ -39,6 +40,8 @@ mod reply;
 mod spend;
 
 pub use answer::Answer;
+#[cfg(feature = "desktop")]
+pub(crate) use claims::sent_claims;
 #[cfg(feature = "desktop")]
 pub(crate) use endpoint::Exchange;
 pub use endpoint::{Revoked, TokenEndpoint};

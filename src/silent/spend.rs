@@ -9,6 +9,7 @@ use std::{
 
 use zeroize::Zeroizing;
 
+use super::claims::sent_claims;
 use crate::{Entry, Error, TokenRequest, cache::spent_secret};
 
 /// One request to a token endpoint: a form for an HTTP POST, and the time until which it may take.
@@ -128,8 +129,8 @@ impl Spend {
         if !scopes.is_empty() {
             form.push(("scope".into(), text(&scopes.join(" "))));
         }
-        if let Some(claims) = request.requested_claims() {
-            form.push(("claims".into(), text(claims)));
+        if let Some(claims) = sent_claims(request)? {
+            form.push(("claims".into(), text(&claims)));
         }
         if let Some(resource) = request.requested_resource() {
             form.push(("resource".into(), text(resource)));

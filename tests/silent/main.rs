@@ -3,6 +3,7 @@
 
 mod aging;
 mod asynchronous;
+mod capabilities;
 mod failures;
 mod meanwhile;
 mod requests;

@@ -236,14 +236,21 @@ fn a_sign_out_revokes_what_it_removed_and_what_a_renewal_brings_later() {
 
 #[test]
 fn two_callers_with_the_same_challenge_share_one_request() {
-    let (cache, _clock) = signed_in();
     let challenged = request().claims(r#"{"a":1}"#);
+    share(&challenged, &challenged);
+    let able = |names: [&str; 2]| challenged.clone().client_capabilities(names);
+    share(&able(["CP1", "CP2"]), &able(["CP2", "CP1"]));
+}
+
+/// The first caller asks the provider, and the second one gets its token.
+fn share(first: &TokenRequest, second: &TokenRequest) {
+    let (cache, _clock) = signed_in();
     let (asked, is_asked) = mpsc::channel();
     let (go_on, may_go_on) = mpsc::channel();
     thread::scope(|scope| {
-        let (cache, challenged) = (&cache, &challenged);
+        let cache = &cache;
         let holder = scope.spawn(move || {
-            cache.acquire_token_silent(challenged, |_| {
+            cache.acquire_token_silent(first, |_| {
                 asked.send(()).unwrap();
                 may_go_on.recv().unwrap();
                 ok("a1", Some("r1"))
@@ -258,13 +265,14 @@ fn two_callers_with_the_same_challenge_share_one_request() {
             false
         });
         let script = Script::new([]);
-        let token = cache.acquire_token_silent_with(challenged, &options, &script);
+        let token = cache.acquire_token_silent_with(second, &options, &script);
         assert_eq!((secret(token), secret(holder.join().unwrap())), ("a1".into(), "a1".into()));
     });
-    // Another challenge is another request.
-    let other = request().claims(r#"{"b":1}"#);
-    let script = Script::new([ok("b1", None)]);
-    assert_eq!(secret(script.call_for(&cache, &other)), "b1");
+    // Another challenge is another request, and so are other capabilities.
+    for other in [request().claims(r#"{"b":1}"#), first.clone().client_capabilities(["CP3"])] {
+        let script = Script::new([ok("b1", None)]);
+        assert_eq!(secret(script.call_for(&cache, &other)), "b1");
+    }
 }
 
 #[test]

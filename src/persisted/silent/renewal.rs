@@ -18,7 +18,7 @@ use crate::{
     cache::spender,
     persisted::PersistedTokenCache,
     persistence::Intent,
-    silent::{Grant, SilentOptions, TokenEndpoint},
+    silent::{Grant, SilentOptions, TokenEndpoint, sent_claims},
 };
 
 /// One call, from its first look at the cache.
@@ -79,6 +79,8 @@ impl<'a> Renewal<'a> {
         endpoint: &'a mut dyn TokenEndpoint,
         grant: Grant,
     ) -> Result<Option<AccessToken>, Error> {
+        // Before anything is waited for or spent.
+        sent_claims(request)?;
         cache.save_unsaved();
         let (start, now) = (cache.clock.now(), cache.current_with_unsaved()?);
         let is_aging = match look(&now, request, start)? {
