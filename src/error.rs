@@ -4,6 +4,7 @@
 mod from_platform;
 mod refusal;
 
+pub(crate) use refusal::CLIENT_MISMATCH;
 pub use refusal::Refusal;
 
 use std::{borrow::Cow, error::Error as StdError, fmt, path::PathBuf, time::Duration};

@@ -72,6 +72,12 @@ impl Refusal {
             && suberror.is_none_or(|suberror| PLAIN.contains(&suberror))
     }
 
+    /// Whether the refresh token is of a family that the client is not in.
+    #[cfg(feature = "desktop")]
+    pub(crate) fn is_of_another_client(&self) -> bool {
+        self.suberror.as_deref() == Some(CLIENT_MISMATCH)
+    }
+
     /// Whether it is about the scopes, the resource or the claims of the request, so that another
     /// request with the same refresh token may succeed.
     pub fn is_about_the_request(&self) -> bool {
@@ -126,11 +132,14 @@ const OF_THE_TOKEN: [&str; 6] = [
 /// like an error without a suberror.
 const PLAIN: [&str; 5] = [
     "bad_token",
-    "client_mismatch",
+    CLIENT_MISMATCH,
     "device_authentication_failed",
     "protection_policy_required",
     "token_expired",
 ];
+
+/// The suberror for a refresh token of a family that the client is not in.
+pub(crate) const CLIENT_MISMATCH: &str = "client_mismatch";
 
 const ABOUT_THE_REQUEST: [&str; 3] = ["consent_required", "invalid_scope", "invalid_target"];
 

@@ -179,12 +179,16 @@ fn a_failure_counts_from_when_it_came_and_not_from_the_request() {
 
 #[test]
 fn a_new_refresh_token_is_kept_even_if_the_rest_of_the_answer_is_of_no_use() {
-    let (cache, clock) = signed_in();
-    clock.store(NOW + 3600, Ordering::SeqCst);
-    let odd = r#"{"access_token": "a1", "refresh_token": "r1", "client_info": 5, "scope": {}}"#;
-    let error = Script::new([Ok(TokenReply::new(200, odd))]).call(&cache).unwrap_err();
-    assert!(matches!(error, Error::ProviderAnswer { .. }), "{error:?}");
-    assert_eq!(refresh_token(&cache), "r1");
+    for odd in [
+        r#"{"access_token": "a1", "refresh_token": "r1", "client_info": 5, "scope": {}}"#,
+        r#"{"access_token": null, "refresh_token": "r1"}"#,
+    ] {
+        let (cache, clock) = signed_in();
+        clock.store(NOW + 3600, Ordering::SeqCst);
+        let error = Script::new([Ok(TokenReply::new(200, odd))]).call(&cache).unwrap_err();
+        assert!(matches!(error, Error::ProviderAnswer { .. }), "{error:?}");
+        assert_eq!(refresh_token(&cache), "r1");
+    }
 }
 
 #[test]

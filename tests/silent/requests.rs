@@ -210,3 +210,33 @@ fn a_family_token_that_is_not_for_the_client_gives_way_to_its_own() {
     assert_eq!(secret(token), "a1");
     assert_eq!(spent, ["family", "own"]);
 }
+
+#[test]
+fn of_a_family_that_the_client_is_not_in_one_refresh_token_is_tried() {
+    let cloud = "https://login.microsoftonline.com/organizations";
+    for mismatch in [
+        r#"{"error": "invalid_grant", "suberror": "client_mismatch"}"#,
+        r#"{"error": "invalid_grant", "error_additional_info": [1, "client_mismatch"]}"#,
+    ] {
+        let (cache, clock) = nobody();
+        let answer = |secret: &str| {
+            let info = client_info("ada");
+            format!(
+                r#"{{"access_token": "a", "refresh_token": "{secret}", "expires_in": 60,
+                    "foci": "1", "client_info": "{info}"}}"#
+            )
+        };
+        let request = |client: &str| TokenRequest::new(client, cloud, ["read"]);
+        for client in ["client", "relative 1", "relative 2", "relative 3"] {
+            cache.add_response(&request(client), answer(client)).unwrap();
+            clock.fetch_add(1, Ordering::SeqCst);
+        }
+        clock.store(NOW + 3600, Ordering::SeqCst);
+        let script = Script::new([Ok(TokenReply::new(400, mismatch)), refused("invalid_grant")]);
+        for _ in 0..2 {
+            let refused = script.call_for(&cache, &request("client"));
+            assert!(matches!(refused, Err(Error::SignInNeeded { .. })), "{refused:?}");
+        }
+        assert_eq!(script.spent(), ["relative 3", "client"], "the second call shares both");
+    }
+}

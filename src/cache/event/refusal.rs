@@ -2,7 +2,7 @@
 
 use crate::{
     cache::{event::fields::Fields, json::Value},
-    error::Refusal,
+    error::{CLIENT_MISMATCH, Refusal},
 };
 
 /// The error of a response, or `None` if the response has none.
@@ -21,13 +21,21 @@ pub(super) fn refusal(response: &Fields<'_>) -> Option<Refusal> {
     };
     Some(Refusal {
         code: without_secrets(response, code.unwrap_or_default().trim()).unwrap_or_default(),
-        suberror: text("suberror"),
+        suberror: text("suberror").or_else(|| listed(response)),
         description: text("error_description"),
         // For a machine, so it is not cut.
         claims: (response.given("claims").and_then(Value::text).map(String::from))
             .filter(|claims| !claims.trim().is_empty()),
         correlation_id: text("correlation_id"),
     })
+}
+
+/// The only suberror that Microsoft's clouds also put into a list of further information, where MSAL
+/// looks for it.
+fn listed(response: &Fields<'_>) -> Option<String> {
+    let items = response.given("error_additional_info")?.items()?;
+    let is_there = items.into_iter().any(|item| item.text().as_deref() == Some(CLIENT_MISMATCH));
+    is_there.then(|| CLIENT_MISMATCH.to_owned())
 }
 
 /// The text, cut to what a user reads. `None` if it repeats a token of the response.

@@ -104,7 +104,14 @@ impl Renewal<'_> {
                             let retry_in = if error.is_sign_in_needed() { LATER } else { NOW };
                             Failed { failure, retry_in, error }
                         }
-                        other => of_reply(&reply, other),
+                        other => {
+                            // The provider may have rotated, although it gave no access token.
+                            if (200..300).contains(&reply.status()) {
+                                drop(reserved);
+                                self.keep_renewed_token(candidate, reply.body(), asked_at);
+                            }
+                            of_reply(&reply, other)
+                        }
                     },
                 }
             };
@@ -132,7 +139,7 @@ impl Renewal<'_> {
         candidate: &Candidate,
         (failure, is_orphan, error): (Failure, bool, Error),
     ) -> Result<Step, Error> {
-        self.refused(candidate, error);
+        self.refused(candidate, &failure, error);
         let now = self.cache.clock.now();
         notes.failed(&candidate.secret, now, failure, LATER, (&self.asked, is_orphan));
         lease.write(&notes);

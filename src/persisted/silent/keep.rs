@@ -8,7 +8,9 @@ use super::{
     renewal::{Candidate, Renewal},
     unsaved::Received,
 };
-use crate::{AccessToken, CredentialType, Error, Secret, TokenRequest, silent::Refreshed};
+use crate::{
+    AccessToken, CredentialType, Error, Secret, TokenCache, TokenRequest, silent::Refreshed,
+};
 
 impl Renewal<'_> {
     /// `answer` is the request as it was sent, the body that came back, and the time right before
@@ -55,12 +57,7 @@ impl Renewal<'_> {
             }
             Err(Error::ProviderAnswer { detail }) => {
                 // The provider may have rotated, whatever else is wrong with its answer.
-                if let Some(spent) = &received.spent {
-                    let body = received.body.expose();
-                    let kept =
-                        self.cache.transaction(|cache| cache.add_renewed_token(spent, body, at));
-                    kept.ok();
-                }
+                self.keep_renewed_token(candidate, &received.body, at);
                 self.is_unusable(lease, notes, candidate, detail)
             }
             Err(error) => {
@@ -76,6 +73,14 @@ impl Renewal<'_> {
                 self.cache.shared.renewals.unsaved.push(received);
                 Ok(Some(token?.unstored(error)))
             }
+        }
+    }
+
+    /// Stores the refresh token of an answer that cannot be used otherwise, if it has one.
+    pub(super) fn keep_renewed_token(&self, candidate: &Candidate, body: &Secret, at: u64) {
+        if let Some(spent) = &candidate.token {
+            let add = |cache: &mut TokenCache| cache.add_renewed_token(spent, body.expose(), at);
+            self.cache.transaction(add).ok();
         }
     }
 

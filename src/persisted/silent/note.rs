@@ -205,6 +205,11 @@ impl Failure {
         self.refusal().is_some_and(|refusal| refusal.is_of_the_token())
     }
 
+    /// Whether the client is not in the token's family.
+    pub(super) fn is_of_another_client(&self) -> bool {
+        self.refusal().is_some_and(|refusal| refusal.is_of_another_client())
+    }
+
     fn is_about_what_is_asked(&self) -> bool {
         self.refusal().is_some_and(|refusal| !refusal.is_of_the_token())
     }

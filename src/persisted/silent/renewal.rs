@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::{
     lease::{LONGEST_WAIT, Lease, Without, in_memory},
-    note::{Asked, Notes, digest},
+    note::{Asked, Failure, Notes, digest},
 };
 use crate::{
     AccessToken, CredentialType, Entry, Error, Secret, TokenCache, TokenRequest,
@@ -41,6 +41,8 @@ pub(super) struct Renewal<'a> {
     pub(super) deadline: Option<Instant>,
     /// The refresh tokens that were refused.
     pub(super) tried: Vec<Secret>,
+    /// The client is not in the family whose refresh tokens it tried.
+    is_in_no_family: bool,
     /// The requests to the provider so far.
     pub(super) requests: u32,
     /// The error of the last token that was refused.
@@ -91,7 +93,7 @@ impl<'a> Renewal<'a> {
         let seen = access_tokens(&now, request);
         drop(now);
         let asked = Asked::of(request);
-        let (deadline, tried, requests, refused) = Default::default();
+        let (deadline, tried, is_in_no_family, requests, refused) = Default::default();
         let mut renewal = Self {
             cache,
             request,
@@ -104,6 +106,7 @@ impl<'a> Renewal<'a> {
             is_aging,
             deadline,
             tried,
+            is_in_no_family,
             requests,
             refused,
         };
@@ -193,12 +196,12 @@ impl<'a> Renewal<'a> {
         let patience = if self.is_aging { AGING_PATIENCE } else { Duration::ZERO };
         let shared = notes.shared_failure(&candidate.secret, times, patience, &self.asked);
         if let Some(shared) = shared {
-            let is_of_the_token = shared.failure.is_of_the_token();
+            let failure = shared.failure.clone();
             let error = shared.into_error();
-            if !is_of_the_token {
+            if !failure.is_of_the_token() {
                 return Err(error);
             }
-            self.refused(&candidate, error);
+            self.refused(&candidate, &failure, error);
             return Ok(Step::Another);
         }
         self.spend(lease, notes, &candidate)
@@ -215,7 +218,8 @@ impl<'a> Renewal<'a> {
         }
         let is_new = |entry: &Entry| {
             let secret = entry.secret().unwrap_or_default();
-            self.tried.iter().all(|tried| tried.expose() != secret.as_bytes())
+            (!self.is_in_no_family || self.is_own(entry))
+                && self.tried.iter().all(|tried| tried.expose() != secret.as_bytes())
         };
         let tokens = self.cache.current_with_unsaved()?.refresh_tokens(self.request)?;
         Ok(tokens.into_iter().find(is_new).map(|token| Candidate {
@@ -225,8 +229,17 @@ impl<'a> Renewal<'a> {
         }))
     }
 
-    pub(super) fn refused(&mut self, candidate: &Candidate, error: Error) {
+    /// Whether the client got the refresh token itself.
+    fn is_own(&self, entry: &Entry) -> bool {
+        entry.client_id().as_deref() == Some(self.request.client_id())
+    }
+
+    pub(super) fn refused(&mut self, candidate: &Candidate, failure: &Failure, error: Error) {
         self.tried.push(Secret::new(candidate.secret.as_bytes()));
+        // As in MSAL, the other refresh tokens of the family are left alone: they would be refused
+        // for the same reason.
+        let is_own = candidate.token.as_ref().is_none_or(|token| self.is_own(token));
+        self.is_in_no_family |= failure.is_of_another_client() && !is_own;
         self.refused = Some(error);
     }
 
