@@ -195,7 +195,7 @@ fn check_elsewhere(path: &Path) -> Result<(), Failure> {
 
 /// Test programs without any test for Windows, and why: to build and start one takes seconds.
 const ELSEWHERE: &[(&[&str], &str)] = &[
-    (&["cache", "linear"], "no question to any system"),
+    (&["cache", "linear", "silent_differential"], "no question to any system"),
     (
         &[
             "doctor",
