@@ -145,6 +145,32 @@ fn it_finds_what_we_wrote_and_we_what_it_renewed() {
 }
 
 #[test]
+fn it_goes_on_with_what_we_renewed_and_we_with_what_it_renewed() {
+    let test = it_goes_on_with_what_we_renewed_and_we_with_what_it_renewed;
+    with_each_lock(test, &PACKAGES, |session| {
+        for azure in Azure::ALL {
+            let ours = azure.ours();
+            ours.clear().unwrap();
+            let mut python = azure.python(session, "its", false);
+            python.ask("sign_in", []);
+            assert_eq!(CLIENT.renew(&ours, &mut python, 3600), "its-access-2");
+            assert_eq!(python.ask("silent", []), json!(["its-access-2", "cache"]));
+            assert_eq!(CLIENT.renew(&ours, &mut python, 60), "its-access-3");
+            assert_eq!(python.ask("silent", []), json!(["its-access-4", "identity_provider"]));
+            assert_eq!(refresh_tokens(&ours), ["its-refresh-4"], "ours was spent");
+            assert_eq!(CLIENT.renew(&ours, &mut python, 3600), "its-access-5");
+            assert_eq!(refresh_tokens(&ours), ["its-refresh-5"], "its was spent");
+            assert_eq!(python.ask("silent", []), json!(["its-access-5", "cache"]));
+            session.found(
+                &azure.identity(),
+                "it signs in; we renew silently, twice; it renews; we renew again",
+                "it finds our token; it renews with our refresh token, and we with its",
+            );
+        }
+    });
+}
+
+#[test]
 fn our_item_looks_as_its_item_does() {
     with_each_lock(our_item_looks_as_its_item_does, &PACKAGES, |session| {
         for azure in Azure::ALL {

@@ -1,7 +1,7 @@
 //! Our side of a program that several languages have a part in.
 
-use serde_json::json;
-use tokenkeep::{CredentialType, PersistedTokenCache, Query, TokenRequest};
+use serde_json::{Value, json};
+use tokenkeep::{CredentialType, PersistedTokenCache, Query, TokenRequest, silent::TokenReply};
 
 use crate::python::Python;
 
@@ -25,6 +25,30 @@ impl Client {
         let arguments = [json!("contoso"), json!(self.0), json!(["s1"]), json!(expires_in)];
         let answer = python.ask("issue", arguments).to_string();
         cache.add_response(&self.request(), answer.as_bytes()).unwrap();
+    }
+
+    /// Renews the sign-in without asking a user, whether or not a token is still valid. The provider
+    /// that `python` has issues a token for `expires_in` seconds, which is returned.
+    pub(crate) fn renew(
+        self,
+        cache: &PersistedTokenCache,
+        python: &mut Python,
+        expires_in: u32,
+    ) -> String {
+        let mut request = self.request();
+        if let Some(token) = cache.find_access_token(&request).unwrap() {
+            request = request.instead_of(&token);
+        }
+        let renewed = cache.acquire_token_silent(&request, |spend| {
+            let form: Value =
+                spend.form().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+            let answer = python.ask("exchange", [json!("contoso"), form, json!(expires_in)]);
+            let status = answer[0].as_u64().unwrap().try_into().unwrap();
+            Ok(TokenReply::new(status, answer[1].to_string()))
+        });
+        let token = renewed.unwrap().expect("somebody is signed in");
+        assert!(token.is_stored());
+        token.secret().to_owned()
     }
 
     fn request(self) -> TokenRequest {

@@ -35,6 +35,13 @@ def issue(tenant, client_id, scopes, expires_in):
     return provider.issue(tenant, client_id, scopes, expires_in)
 
 
+def exchange(tenant, form, expires_in):
+    status, answer = provider.answer(tenant, "oauth2/v2.0/token", form)
+    if status == 200:
+        answer["expires_in"] = expires_in
+    return [status, answer]
+
+
 def persistence(identity, location):
     if identity == "file":
         return msal_extensions.FilePersistence(location)
@@ -194,7 +201,7 @@ def spelled(value):
 def main():
     target = None
     kinds = {"Application": Application, "Azure": Azure, "Cache": Cache}
-    free = {"versions": versions, "lock_in_use": lock_in_use, "issue": issue}
+    free = {"versions": versions, "lock_in_use": lock_in_use, "issue": issue, "exchange": exchange}
     for line in sys.stdin:
         action, *arguments = json.loads(line)
         try:

@@ -154,3 +154,38 @@ fn whoever_renews_a_sign_in_the_other_one_goes_on_with_it() {
         });
     });
 }
+
+#[test]
+fn whoever_renews_silently_the_other_one_goes_on_with_it() {
+    with_each_lock(whoever_renews_silently_the_other_one_goes_on_with_it, &PACKAGES, |session| {
+        each(session, |session, kept, location| {
+            let mut python = kept.python(session, "first", location);
+            let ours = kept.ours(location);
+            CLIENT.add_answer(&ours, &mut python, 60);
+            assert_eq!(CLIENT.renew(&ours, &mut python, 3600), "first-access-2");
+            // A running program, which saw the first token, and one that starts now.
+            let mut fresh = kept.python(session, "second", location);
+            for python in [&mut python, &mut fresh] {
+                assert_eq!(python.ask("silent", []), json!(["first-access-2", "cache"]));
+            }
+            assert_eq!(CLIENT.renew(&ours, &mut python, 60), "first-access-3");
+            assert_eq!(refresh_tokens(&ours), ["first-refresh-3"]);
+            assert_eq!(python.ask("silent", []), json!(["first-access-4", "identity_provider"]));
+            assert_eq!(refresh_tokens(&ours), ["first-refresh-4"], "ours was spent");
+            assert_eq!(CLIENT.token(&ours).as_deref(), Some("first-access-4"));
+            assert_eq!(CLIENT.renew(&ours, &mut python, 3600), "first-access-5");
+            assert_eq!(refresh_tokens(&ours), ["first-refresh-5"], "Python's was spent");
+            for python in [&mut python, &mut fresh] {
+                assert_eq!(python.ask("silent", []), json!(["first-access-5", "cache"]));
+                assert_eq!(python.ask("accounts", []), json!(["ada@example.com"]));
+            }
+            session.found(
+                kept.name(),
+                "we renew silently, twice; Python renews; we renew again; the provider takes no \
+                 refresh token twice",
+                "a running and a new Python find our token; Python renews with our refresh token, \
+                 and we with Python's",
+            );
+        });
+    });
+}
