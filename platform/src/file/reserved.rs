@@ -1,14 +1,18 @@
 //! Room on a disk that is reserved for a coming write.
 
+use std::process;
+
 use super::{FileError, Folder, folder::size_of_next};
 
 /// Room for the next [`replace`](Folder::replace) of a file. It is free again when this is dropped,
-/// so drop it right before the write.
+/// so drop it right before the write. In a forked child, dropping it does nothing, because the room
+/// is the parent's.
 #[derive(Debug)]
 #[must_use = "the room is free again when this is dropped"]
 pub struct Reserved {
     folder: Folder,
     name: String,
+    pid: u32,
 }
 
 impl Folder {
@@ -21,7 +25,8 @@ impl Folder {
     /// As [`probe`](Self::probe). Nothing is left then.
     pub fn reserve(self, name: &str, tag: &str) -> Result<Reserved, FileError> {
         let size = size_of_next(self.open_file(name)?.as_ref());
-        let reserved = Reserved { name: reserved_name(name, tag), folder: self };
+        let name = reserved_name(name, tag);
+        let reserved = Reserved { folder: self, name, pid: process::id() };
         // Not synced: who reserves room wants it taken, and nothing has to survive.
         reserved.folder.overwrite(&reserved.name, &vec![0; size])?;
         Ok(reserved)
@@ -43,7 +48,9 @@ impl Folder {
 
 impl Drop for Reserved {
     fn drop(&mut self) {
-        self.folder.discard(&self.name).ok();
+        if self.pid == process::id() {
+            self.folder.discard(&self.name).ok();
+        }
     }
 }
 
