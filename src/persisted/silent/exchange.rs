@@ -51,6 +51,7 @@ impl Renewal<'_> {
         // For all requests of the call together.
         let deadline = *self.deadline.get_or_insert_with(|| Instant::now() + limit);
         let is_orphan = notes.is_orphan(&candidate.secret);
+        let before = notes.clone();
         let mut sent = Sent::default();
         loop {
             // Stopped for long, forked, or the lock file was removed: another may have the lease.
@@ -61,59 +62,66 @@ impl Renewal<'_> {
             self.requests += 1;
             let spend = self.form(candidate, deadline)?.for_attempt(self.requests);
             let spend = if sent.without_scope { spend.without_scope() } else { spend };
-            let failed = if spend.left().is_zero() {
-                self.no_reply(&sent, ExchangeError::not_sent("the time was up"))
-            } else {
-                notes.spending(&candidate.secret);
-                lease.write(&notes);
-                match self.endpoint.exchange(&spend) {
-                    Err(ExchangeError::Unknown(_))
-                        if !sent.is_unknown && spend.left() >= LEAST_FOR_ANOTHER.min(limit / 4) =>
+            notes.spending(&candidate.secret);
+            lease.write(&notes);
+            // Right before the request: this process may have been stopped since it has the lease.
+            let is_late = spend.left().is_zero();
+            let reply = match is_late {
+                true => Err(ExchangeError::not_sent("the time was up")),
+                false => self.endpoint.exchange(&spend),
+            };
+            let failed = match reply {
+                Err(ExchangeError::Unknown(_))
+                    if !sent.is_unknown && spend.left() >= LEAST_FOR_ANOTHER.min(limit / 4) =>
+                {
+                    // Providers that rotate accept the same token again within a few seconds.
+                    sent.is_unknown = true;
+                    continue;
+                }
+                Err(error) if is_late && !sent.is_unknown => {
+                    // Nobody asked the provider, so there is nothing for others to share.
+                    lease.write(&before);
+                    return Err(self.no_reply(&sent, error).error);
+                }
+                Err(error) => self.no_reply(&sent, error),
+                Ok(reply) => match reply.read(self.cache.clock.now()) {
+                    Answer::Tokens => {
+                        // Room for the save that follows.
+                        drop(reserved);
+                        let request = sent_request(self.request, candidate, &spend)?;
+                        let answer = (request, reply.body().clone(), asked_at);
+                        return self.keep(lease, notes, candidate, answer).map(Step::Done);
+                    }
+                    Answer::Refused(refusal)
+                        if refusal.code() == "invalid_scope"
+                            && !sent.without_scope
+                            && self.may_leave_scope_out(&spend)? =>
                     {
-                        // Providers that rotate accept the same token again within a few seconds.
-                        sent.is_unknown = true;
+                        sent.without_scope = true;
                         continue;
                     }
-                    Err(error) => self.no_reply(&sent, error),
-                    Ok(reply) => match reply.read(self.cache.clock.now()) {
-                        Answer::Tokens => {
-                            // Room for the save that follows.
+                    Answer::Refused(refusal) => {
+                        let refusal = self.without_secrets(refusal, candidate, &spend);
+                        let failure = Failure::refused(&refusal, is_orphan);
+                        let error = Error::refused(refusal).after_orphan(is_orphan);
+                        if candidate.token.is_some() && failure.is_of_the_token() {
+                            let failed = (failure, is_orphan, error);
+                            return self.was_refused(lease, notes, candidate, failed);
+                        }
+                        // A sign-in solves it, so nobody asks again for a while. What is wrong
+                        // with a program may be corrected at once.
+                        let retry_in = if error.is_sign_in_needed() { LATER } else { NOW };
+                        Failed { failure, retry_in, error }
+                    }
+                    other => {
+                        // The provider may have rotated, although it gave no access token.
+                        if (200..300).contains(&reply.status()) {
                             drop(reserved);
-                            let request = sent_request(self.request, candidate, &spend)?;
-                            let answer = (request, reply.body().clone(), asked_at);
-                            return self.keep(lease, notes, candidate, answer).map(Step::Done);
+                            self.keep_renewed_token(candidate, reply.body(), asked_at);
                         }
-                        Answer::Refused(refusal)
-                            if refusal.code() == "invalid_scope"
-                                && !sent.without_scope
-                                && self.may_leave_scope_out(&spend)? =>
-                        {
-                            sent.without_scope = true;
-                            continue;
-                        }
-                        Answer::Refused(refusal) => {
-                            let refusal = self.without_secrets(refusal, candidate, &spend);
-                            let failure = Failure::refused(&refusal, is_orphan);
-                            let error = Error::refused(refusal).after_orphan(is_orphan);
-                            if candidate.token.is_some() && failure.is_of_the_token() {
-                                let failed = (failure, is_orphan, error);
-                                return self.was_refused(lease, notes, candidate, failed);
-                            }
-                            // A sign-in solves it, so nobody asks again for a while. What is wrong
-                            // with a program may be corrected at once.
-                            let retry_in = if error.is_sign_in_needed() { LATER } else { NOW };
-                            Failed { failure, retry_in, error }
-                        }
-                        other => {
-                            // The provider may have rotated, although it gave no access token.
-                            if (200..300).contains(&reply.status()) {
-                                drop(reserved);
-                                self.keep_renewed_token(candidate, reply.body(), asked_at);
-                            }
-                            of_reply(&reply, other)
-                        }
-                    },
-                }
+                        of_reply(&reply, other)
+                    }
+                },
             };
             let Failed { failure, retry_in, error } = failed;
             let now = self.cache.clock.now();
