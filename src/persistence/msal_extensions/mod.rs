@@ -319,8 +319,8 @@ impl Persistence for MsalExtensionsPersistence {
 
     fn reserve(&self, tag: &str) -> Result<Reservation, Error> {
         match &self.store {
-            // A vault has no room to reserve.
-            Store::Vault(_) => {}
+            // A vault has no room to reserve, but it may be locked since the cache was read.
+            Store::Vault(item) => item.check_unlocked()?,
             Store::File(_) => ProtectedFile::check_room(&self.place, tag)?,
         }
         Ok(Reservation::none())

@@ -122,6 +122,12 @@ impl VaultItem {
         Ok(())
     }
 
+    /// Whether a write would find the vault unlocked now. Never prompts.
+    pub(super) fn check_unlocked(&self) -> Result<(), Error> {
+        let unlocked = self.vault.unlock_for(&self.item, &Call::quiet());
+        unlocked.map_err(|error| self.failed(error))
+    }
+
     pub(super) fn verify(&self) -> Result<(), Error> {
         self.vault.probe(&Call::quiet()).map(drop).map_err(|error| self.failed(error))
     }
