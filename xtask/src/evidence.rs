@@ -54,7 +54,7 @@ impl Long {
     }
 }
 
-const LONG: [Long; 8] = [
+const LONG: [Long; 9] = [
     Long {
         package: "tokenkeep",
         program: "linear",
@@ -76,6 +76,11 @@ const LONG: [Long; 8] = [
         counts: &[("TOKENKEEP_STEP", "1")],
     },
     Long { package: "tokenkeep", program: "processes", counts: &[("TOKENKEEP_SECONDS", "20")] },
+    Long {
+        package: "tokenkeep",
+        program: "silent_kills",
+        counts: &[("TOKENKEEP_SILENT_KILLS", "1000")],
+    },
     Long {
         package: "tokenkeep",
         program: "silent_processes",
