@@ -143,20 +143,37 @@ pub(crate) struct Forked(libc::pid_t);
 #[cfg(unix)]
 impl Forked {
     /// Forks; the child only answers `question`.
-    #[expect(unsafe_code, reason = "std cannot fork")]
     pub(crate) fn asked(question: impl FnOnce() -> bool) -> Self {
-        // SAFETY: the child only runs `question` and leaves by `_exit`; glibc keeps its allocator
-        // usable in it.
+        Self::begin().unwrap_or_else(|| {
+            let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(question));
+            Self::end(answer.unwrap_or(false))
+        })
+    }
+
+    /// Forks. `None` in the child, which goes on from here and must end by [`end`](Self::end),
+    /// whatever happens.
+    #[expect(unsafe_code, reason = "std cannot fork")]
+    pub(crate) fn begin() -> Option<Self> {
+        // SAFETY: the child leaves by `_exit`; glibc keeps its allocator usable in it.
         let pid = unsafe { libc::fork() };
         assert!(pid >= 0, "fork failed");
         if pid == 0 {
             // SAFETY: `alarm` has no preconditions; it ends a child that hangs.
             unsafe { libc::alarm(10) };
-            let answer = std::panic::catch_unwind(std::panic::AssertUnwindSafe(question));
-            // SAFETY: `_exit` may be called in a forked child and does not return.
-            unsafe { libc::_exit(i32::from(!answer.unwrap_or(false))) }
+            return None;
         }
-        Self(pid)
+        Some(Self(pid))
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.0.cast_unsigned()
+    }
+
+    /// The child's answer, which ends it.
+    #[expect(unsafe_code, reason = "what std runs at an exit is the parent's")]
+    pub(crate) fn end(answer: bool) -> ! {
+        // SAFETY: `_exit` may be called in a forked child and does not return.
+        unsafe { libc::_exit(i32::from(!answer)) }
     }
 
     /// The child's answer, `false` if it gives none within 10 s.
