@@ -2,7 +2,7 @@
 
 use std::{sync::atomic::Ordering, time::Duration};
 
-use tokenkeep::silent::{ExchangeError, TokenReply};
+use tokenkeep::silent::{ExchangeError, Spend, TokenReply};
 
 use crate::script::*;
 
@@ -79,4 +79,42 @@ fn a_refused_token_has_one_successor_also_where_the_clock_was_set_back() {
     for _ in 0..4 {
         assert_eq!(secret(script.call_for(&cache, &instead)), "a1");
     }
+}
+
+#[test]
+fn a_computer_that_sleeps_during_a_request_has_its_time_and_asks_once_more() {
+    let (cache, clock) = signed_in();
+    clock.store(NOW + 3600, Ordering::SeqCst);
+    let mut left = Vec::new();
+    let token = cache.acquire_token_silent(&request(), |spend| {
+        left.push(spend.left());
+        match left.len() {
+            1 => {
+                // It wakes eight hours later, with a dead connection. A deadline counts on the clock
+                // that stood still.
+                clock.fetch_add(8 * 3600, Ordering::SeqCst);
+                Err(ExchangeError::unknown("the connection was reset"))
+            }
+            _ => ok("a1", Some("r1")),
+        }
+    });
+    let token = token.unwrap().expect("somebody is signed in");
+    assert!(left.len() == 2 && left[1] > Duration::from_secs(20), "{left:?}");
+    assert_eq!(token.expires_on(), NOW + 3600 + 8 * 3600 + 3600, "from the second request on");
+    assert_eq!(secret(Script::new([]).call(&cache)), "a1");
+}
+
+#[test]
+fn a_token_whose_answer_was_slept_through_is_valid_from_the_request_on() {
+    let (cache, clock) = signed_in();
+    clock.store(NOW + 3600, Ordering::SeqCst);
+    let asleep = |_: &Spend| {
+        clock.fetch_add(2 * 3600, Ordering::SeqCst);
+        ok("a1", Some("r1"))
+    };
+    let token = cache.acquire_token_silent(&request(), asleep).unwrap();
+    assert_eq!(token.expect("somebody is signed in").expires_on(), NOW + 2 * 3600);
+    let script = Script::new([ok("a2", Some("r2"))]);
+    assert_eq!(secret(script.call(&cache)), "a2");
+    assert_eq!(script.spent(), ["r1"]);
 }

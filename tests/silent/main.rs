@@ -5,6 +5,7 @@ mod aging;
 mod asynchronous;
 mod capabilities;
 mod failures;
+mod leases;
 mod meanwhile;
 mod requests;
 mod script;
