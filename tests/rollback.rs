@@ -4,11 +4,17 @@
 
 mod support;
 
-use std::{fs, path::Path, process::Command};
+use std::{
+    cell::RefCell,
+    fs,
+    path::Path,
+    process::Command,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use support::{OpenCache, Place, STORE, event, request, token};
 use tokenkeep::persistence::SealedPersistence;
-use tokenkeep::{Error, KeySource};
+use tokenkeep::{Error, KeySource, PersistedTokenCache, silent::TokenReply};
 use tokenkeep_test_support::{again, task};
 
 /// Puts `bytes` in the place of the cache by a rename, as a restore does.
@@ -175,3 +181,35 @@ fn what_was_set_aside_here_may_be_put_back_until_something_else_is_kept() {
     fs::rename(&aside, place.file()).unwrap();
     assert!(is_rolled_back(cache.find_access_token(&request("client"))), "something else was kept");
 }
+
+/// A refresh token of an old copy was spent since. Another use of it ends the sign-in at a provider
+/// that replaces refresh tokens.
+#[test]
+fn no_refresh_token_of_a_cache_that_was_rolled_back_is_spent() {
+    let answer = |number: u32| {
+        format!(
+            r#"{{"access_token": "a{number}", "refresh_token": "r{number}", "expires_in": 60}}"#
+        )
+    };
+    let place = Place::new();
+    // Each request finds an expired token.
+    let opened = || place.open().clock(|| NOW.fetch_add(3600, Ordering::SeqCst));
+    opened().add_response(&request("client"), answer(0)).unwrap();
+    let old = sealed(&place);
+    let spent = RefCell::new(Vec::new());
+    let renew = |cache: &PersistedTokenCache| {
+        cache.acquire_token_silent(&request("client"), |spend| {
+            spent.borrow_mut().push(spend.refresh_token().unwrap().to_owned());
+            Ok(TokenReply::new(200, answer(1)))
+        })
+    };
+    let cache = opened();
+    assert_eq!(renew(&cache).unwrap().unwrap().secret(), "a1");
+    restore(&place, &old);
+    for cache in [&cache, &opened()] {
+        assert!(is_rolled_back(renew(cache)));
+    }
+    assert_eq!(spent.take(), ["r0"]);
+}
+
+static NOW: AtomicU64 = AtomicU64::new(1_000_000_000);

@@ -7,6 +7,7 @@
 mod support;
 
 use std::{
+    collections::BTreeSet,
     env,
     ffi::OsStr,
     fs,
@@ -20,21 +21,20 @@ use tokenkeep::{
     persistence::SealedPersistence,
     silent::{ExchangeError, SilentOptions, Spend, TokenEndpoint, TokenReply},
 };
-use tokenkeep_test_support::{again, say, task};
+use tokenkeep_test_support::{again, give_away, say, task};
 
 fn request() -> TokenRequest {
     TokenRequest::new("client", "https://id.example/tenant", ["read"])
 }
 
 /// The cache in a folder, sealed or in plain text.
-fn cache(place: &Path, is_sealed: bool) -> PersistedTokenCache {
+fn cache(place: &Path, is_sealed: bool) -> Result<PersistedTokenCache, Error> {
     match is_sealed {
         true => SealedPersistence::builder(support::STORE)
             .folder(place.join("cache"))
             .key_source(KeySource::KeyFile(place.join("key/tests.key")))
-            .cache()
-            .unwrap(),
-        false => support::plaintext(place.join("tokens.json")).unwrap(),
+            .cache(),
+        false => support::plaintext(place.join("tokens.json")),
     }
 }
 
@@ -42,7 +42,7 @@ fn sign_in(place: &Path) {
     for is_sealed in [true, false] {
         let expired = r#"{"access_token": "a0", "refresh_token": "r0", "expires_in": 1}"#;
         // Long ago.
-        let cache = cache(place, is_sealed).clock(|| 1_000_000_000);
+        let cache = cache(place, is_sealed).unwrap().clock(|| 1_000_000_000);
         cache.add_response(&request(), expired).unwrap();
     }
 }
@@ -65,8 +65,8 @@ fn ask(
     is_sealed: bool,
 ) -> (usize, Result<AccessToken, Error>) {
     let mut counts = Counts::default();
-    let cache = cache(place, is_sealed);
-    let token = cache.acquire_token_silent_with(&request(), options, &mut counts);
+    let token = cache(place, is_sealed)
+        .and_then(|cache| cache.acquire_token_silent_with(&request(), options, &mut counts));
     (counts.0, token.map(|token| token.expect("somebody is signed in")))
 }
 
@@ -121,7 +121,7 @@ fn nothing_is_spent_on_a_full_disk() {
         let other = TokenRequest::new("client", "https://id.example/tenant", ["write"]);
         let busy = |_: &Spend| Ok(TokenReply::new(503, "").retry_after(Some("0")));
         // Long before the calls that follow, which do not share this failure.
-        let cache = cache(place, is_sealed).clock(|| 1_000_000_100);
+        let cache = cache(place, is_sealed).unwrap().clock(|| 1_000_000_100);
         cache.acquire_token_silent(&other, busy).unwrap_err();
     }
     fill(&place.join("filler"));
@@ -168,4 +168,40 @@ fn nothing_is_spent_where_no_file_may_be_written() {
     shell.args(["-c", r#"trap '' XFSZ; ulimit -f 0; exec "$0" "$@""#]);
     shell.env("XDG_DATA_HOME", place.path()).env("HOME", env::var_os("HOME").unwrap_or_default());
     assert_eq!(run(handing_over(shell, &this)), Some(0));
+}
+
+/// As `sudo` finds the folders of the user who called it.
+#[test]
+fn nothing_is_made_or_spent_in_the_folder_of_another_user() {
+    if let Some(place) = task() {
+        return makes_and_spends_nothing(Path::new(&place));
+    }
+    let place = Place::new();
+    sign_in(place.path());
+    let home = place.path().join("home");
+    fs::create_dir(&home).unwrap();
+    if !give_away(&place.folder()) || !give_away(&home) {
+        return say("skipped: a folder of another user; run as root");
+    }
+    let mut this = again(nothing_is_made_or_spent_in_the_folder_of_another_user, place.path());
+    // The leases of what lies in a shared folder are in the user's data folder.
+    this.env("XDG_DATA_HOME", &home).env("HOME", &home);
+    assert_eq!(run(this), Some(0));
+    assert_eq!(fs::read_dir(home).unwrap().count(), 0);
+}
+
+fn makes_and_spends_nothing(place: &Path) {
+    let names = || {
+        let names =
+            fs::read_dir(place.join("cache")).unwrap().map(|name| name.unwrap().file_name());
+        names.collect::<BTreeSet<_>>()
+    };
+    let before = names();
+    for is_sealed in [true, false] {
+        let (asked, refused) = ask(place, &SilentOptions::new(), is_sealed);
+        let is_unsafe = matches!(&refused, Err(Error::UnsafePath { found, .. })
+            if found.contains("belongs to user 65534"));
+        assert!(is_unsafe && asked == 0, "sealed {is_sealed}: {asked} requests, {refused:?}");
+    }
+    assert_eq!(names(), before);
 }
