@@ -6,7 +6,7 @@ use std::process::Command;
 use tokenkeep_test_support::{DEBIAN_RUSTC, Tool, target_dir};
 
 use crate::stage::{self, Failure};
-use crate::{floors, msrv, packages, tools, wine};
+use crate::{floors, msrv, packages, threats, tools, wine};
 
 /// Runs the named stages, or all of them.
 pub(crate) fn run(names: &[String]) -> Result<(), Failure> {
@@ -49,6 +49,7 @@ struct Stage {
 const STAGES: &[Stage] = &[
     Stage { name: "fmt", needs: None, check: || cargo("fmt", &["fmt", "--all", "--check"]) },
     Stage { name: "floors", needs: None, check: floors::check },
+    Stage { name: "threats", needs: None, check: threats::check },
     Stage { name: "packages", needs: None, check: packages::check },
     Stage { name: "msrv", needs: None, check: msrv::check },
     Stage { name: "clippy", needs: None, check: clippy },

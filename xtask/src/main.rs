@@ -10,6 +10,7 @@ mod msrv;
 mod packages;
 mod stage;
 mod test;
+mod threats;
 mod tools;
 mod wine;
 
@@ -44,9 +45,10 @@ usage: cargo xtask COMMAND
 
   test [CARGO TEST ARGUMENTS]   every test of the workspace. As root, or with CI set, installs what
                                 they need; else prints the line that does and skips what cannot run
-  check [STAGE…]                fmt, floors, packages, msrv, clippy, docs, macos (a type-check),
-                                zbus-tokio (tests of a vault beside another crate's choice of
-                                runtime), wine (the tests, built for Windows); all without STAGE
+  check [STAGE…]                fmt, floors, threats (the tests that docs/THREATS.md names exist),
+                                packages, msrv, clippy, docs, macos (a type-check), zbus-tokio
+                                (tests of a vault beside another crate's choice of runtime), wine
+                                (the tests, built for Windows); all without STAGE
   bench [BENCH…]                the benchmarks' rows, each a ratio against its floor; all without
                                 BENCH
   evidence                      writes what the tests with real programs of MSAL find into
