@@ -110,18 +110,12 @@ impl TokenRequest {
         scopes: impl IntoIterator<Item = impl AsRef<str>>,
     ) -> Self {
         let authority = authority.into();
-        let mut named: Vec<String> = Vec::new();
-        let mut known = BTreeSet::new();
-        for text in scopes {
-            let new = scopes_in(text.as_ref()).filter(|scope| known.insert((*scope).to_owned()));
-            named.extend(new.map(str::to_owned));
-        }
         Self {
             client_id: client_id.into(),
             // The call that uses the request parses it again, for the error.
             place: Authority::parse(&authority).ok(),
             authority,
-            scopes: named,
+            scopes: each_once(scopes),
             home_account_id: None,
             app_only: false,
             key_id: None,
@@ -141,6 +135,25 @@ impl TokenRequest {
     /// finds any valid token of the account, client and authority.
     pub fn without_scopes(client_id: impl Into<String>, authority: impl Into<String>) -> Self {
         Self::new(client_id, authority, [""; 0])
+    }
+
+    /// Requests a token that has all `scopes`, as in [`new`](Self::new), instead of the scopes so
+    /// far. The rest of the request stays.
+    ///
+    /// For programs that learn the scopes with each call, as from a client of an API.
+    ///
+    /// ```
+    /// use tokenkeep::TokenRequest;
+    ///
+    /// let authority = "https://login.microsoftonline.com/organizations";
+    /// let request = TokenRequest::without_scopes("my-client-id", authority);
+    /// let mail = request.clone().with_scopes(["Mail.Read"]);
+    /// assert!(mail == TokenRequest::new("my-client-id", authority, ["Mail.Read"]));
+    /// ```
+    #[must_use]
+    pub fn with_scopes(mut self, scopes: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
+        self.scopes = each_once(scopes);
+        self.prepared()
     }
 
     /// Requests a token of this account, given its home account id. Replaces
@@ -328,12 +341,6 @@ impl TokenRequest {
         self.refused.as_ref().map(|refused| refused.secret.as_str())
     }
 
-    /// The same request for other scopes.
-    #[cfg(feature = "desktop")]
-    pub(crate) fn for_scopes(&self, scopes: Vec<String>) -> Self {
-        Self { scopes, ..self.clone() }.prepared()
-    }
-
     /// What a provider may refuse although it accepts the refresh token.
     #[cfg(feature = "desktop")]
     pub(crate) fn asked(&self) -> String {
@@ -453,6 +460,17 @@ impl TokenRequest {
         let parameters = (&self.key_id, &self.ext_cache_key, further);
         (names, self.app_only, parameters, &self.refused, self.margin)
     }
+}
+
+/// The scopes in these texts, each once and in their order.
+fn each_once(scopes: impl IntoIterator<Item = impl AsRef<str>>) -> Vec<String> {
+    let mut named: Vec<String> = Vec::new();
+    let mut known = BTreeSet::new();
+    for text in scopes {
+        let new = scopes_in(text.as_ref()).filter(|scope| known.insert((*scope).to_owned()));
+        named.extend(new.map(str::to_owned));
+    }
+    named
 }
 
 /// An access token that an API refused.

@@ -215,6 +215,24 @@ fn a_request_without_scopes_finds_any_token_of_its_account_program_and_authority
 }
 
 #[test]
+fn a_request_with_other_scopes_finds_their_token_and_keeps_the_rest() {
+    let mut cache = TokenCache::new();
+    for (who, scope) in [("ada", "read"), ("ada", "write"), ("bob", "write")] {
+        let request = request(ELSEWHERE, &[scope]).account(who);
+        let answer = format!(r#"{{"access_token": "{who} {scope}", "expires_in": 3600}}"#);
+        cache.add_response(&request, answer.as_bytes(), 1_000).unwrap();
+    }
+    let read = request(ELSEWHERE, &["read"]).account("ada");
+    let write = read.clone().with_scopes(["write write"]);
+    assert_eq!(write.scopes(), ["write"]);
+    assert_eq!(write, request(ELSEWHERE, &["write"]).account("ada"));
+    for (request, expected) in [(&read, "ada read"), (&write, "ada write")] {
+        let found = cache.find_access_token(request, 1_001).unwrap();
+        assert_eq!(found.map(|token| token.secret()), Some(expected));
+    }
+}
+
+#[test]
 fn reserved_scopes_decide_no_match() {
     let cache = kept(ELSEWHERE, &["s"], Some("s openid profile"));
     for scopes in [

@@ -228,7 +228,8 @@ fn sent_request(
         Some(sent) => sent.split(' ').map(str::to_owned).collect(),
         None => token.scopes(),
     };
-    Ok(if scopes.is_empty() { request.clone() } else { request.for_scopes(scopes) })
+    let request = request.clone();
+    Ok(if scopes.is_empty() { request } else { request.with_scopes(scopes) })
 }
 
 /// What a reply means that brings neither tokens nor a refusal.
