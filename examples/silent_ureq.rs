@@ -4,7 +4,15 @@
 //! `cargo run --features ureq --example silent_ureq -- CLIENT_ID ISSUER TOKEN_URL [SCOPE…]`
 #![allow(clippy::print_stdout, reason = "it is a program for people to read")]
 
-use std::{env, error::Error, io::stdin};
+use std::{
+    env,
+    error::Error,
+    io::stdin,
+    process::exit,
+    sync::atomic::{AtomicBool, Ordering},
+    thread::park,
+    time::Duration,
+};
 
 use tokenkeep::{
     PersistedTokenCache, TokenRequest,
@@ -23,7 +31,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Some(reason) = reason {
         println!("Nothing is kept after this run: {reason}; {}", reason.next_step());
     }
-    let token = match cache.acquire_token_silent_with(&request, &SilentOptions::new(), endpoint) {
+    let theirs = cache.clone();
+    ctrlc::set_handler(move || finish(&theirs))?;
+    let options = SilentOptions::new().stop_when(|| STOPS.load(Ordering::SeqCst));
+    let found = cache.acquire_token_silent_with(&request, &options, endpoint);
+    while STOPS.load(Ordering::SeqCst) {
+        // `finish` ends the program.
+        park();
+    }
+    let token = match found {
         Ok(Some(token)) => token,
         // A program of yours would sign the user in now.
         Ok(None) => {
@@ -40,3 +56,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     Ok(())
 }
+
+/// Ends the program after Ctrl-C, SIGTERM or SIGHUP. A renewal that is under way has 5 s to end: the
+/// provider may have replaced the refresh token already, and without the answer the sign-in is lost.
+fn finish(cache: &PersistedTokenCache) {
+    // Who waits for another program does not wait any longer.
+    STOPS.store(true, Ordering::SeqCst);
+    println!("Finishing, a moment.");
+    if let Err(reason) = cache.settle(Duration::from_secs(5)) {
+        println!("A renewal is not kept: {reason}; {}", reason.next_step());
+    }
+    // 128 and the number of SIGINT.
+    exit(130);
+}
+
+static STOPS: AtomicBool = AtomicBool::new(false);
