@@ -6,7 +6,7 @@ use std::process::Command;
 use tokenkeep_test_support::{DEBIAN_RUSTC, Tool, target_dir};
 
 use crate::stage::{self, Failure};
-use crate::{floors, msrv, packages, threats, tools, wine};
+use crate::{adapters, floors, msrv, packages, threats, tools, wine};
 
 /// Runs the named stages, or all of them.
 pub(crate) fn run(names: &[String]) -> Result<(), Failure> {
@@ -54,6 +54,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "msrv", needs: None, check: msrv::check },
     Stage { name: "clippy", needs: None, check: clippy },
     Stage { name: "docs", needs: None, check: docs },
+    Stage { name: "adapters", needs: None, check: adapters::check },
     Stage { name: "macos", needs: Some(Tool::OtherTargets), check: macos },
     Stage { name: "zbus-tokio", needs: Some(Tool::SecretService), check: zbus_tokio },
     Stage { name: "wine", needs: Some(Tool::Wine), check: wine::test },

@@ -7,7 +7,7 @@ use std::path::Path;
 use tokenkeep_test_support::{Tool, target_dir, workspace_root};
 
 use crate::stage::{self, Failure};
-use crate::{check, tools};
+use crate::{adapters, check, tools};
 
 /// Each test leaves its results in a file, and the files in their order are the list. A test that
 /// is skipped would be missing in it, so here a missing tool is a failure.
@@ -28,6 +28,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     test.args(["test", "--package", "tokenkeep", "--test", "interop"]);
     stage::finish("the tests", test.env("CI", "true").env("TOKENKEEP_EVIDENCE", &folder))?;
     LONG.iter().try_for_each(Long::run)?;
+    stage::timed("adapters", adapters::test)?;
     let programs = ["secret_service", "secret_service_mock", "vault", "vault_in_tokio"];
     check::zbus_tokio_with(&programs, "true")?;
     let document = workspace_root().join("docs/INTEROP.md");

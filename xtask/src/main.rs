@@ -2,6 +2,7 @@
 //! needs.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
+mod adapters;
 mod bench;
 mod check;
 mod evidence;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Some("test") => test::run(&rest),
         Some("check") => check::run(&rest),
         Some("bench") => bench::run(&rest),
+        Some("adapters") if rest.is_empty() => adapters::test(),
         Some("evidence") if rest.is_empty() => evidence::run(),
         _ => {
             eprintln!("{USAGE}");
@@ -46,10 +48,12 @@ usage: cargo xtask COMMAND
   test [CARGO TEST ARGUMENTS]   every test of the workspace. As root, or with CI set, installs what
                                 they need; else prints the line that does and skips what cannot run
   check [STAGE…]                fmt, floors, threats (the tests that docs/THREATS.md names exist),
-                                packages, msrv, clippy, docs, macos (a type-check), zbus-tokio
-                                (tests of a vault beside another crate's choice of runtime), wine
-                                (the tests, built for Windows); all without STAGE
+                                packages, msrv, clippy, docs, adapters (the examples of other
+                                crates), macos (a type-check), zbus-tokio (tests of a vault beside
+                                another crate's choice of runtime), wine (the tests, built for
+                                Windows); all without STAGE
   bench [BENCH…]                the benchmarks' rows, each a ratio against its floor; all without
                                 BENCH
+  adapters                      the tests of docs/ADAPTERS.md, with the crates that it is about
   evidence                      writes what the tests with real programs of MSAL find into
                                 docs/INTEROP.md, and runs what takes minutes at its full size";
