@@ -66,6 +66,9 @@ async fn azure_gets_a_token_for_its_scopes_and_an_error_if_nobody_is_signed_in()
     assert!(is_asked.recv().unwrap().contains("scope=vault"));
     assert!(is_asked.try_recv().is_err(), "the second one is of the cache");
     assert_eq!(refresh_tokens(&cache), ["r1"]);
+    let other = credential.get_token(&["mail"], None).await.unwrap();
+    assert_eq!(other.token.secret(), "2");
+    assert!(is_asked.recv().unwrap().contains("scope=mail"));
 
     cache.sign_out_without_account(None).unwrap();
     let error = credential.get_token(&["vault"], None).await.unwrap_err();
@@ -84,6 +87,8 @@ async fn google_gets_a_token_for_its_scopes_and_an_error_if_nobody_is_signed_in(
     }
     assert!(is_asked.recv().unwrap().ends_with("&client_secret=s"));
     assert!(is_asked.try_recv().is_err(), "the second one is of the cache");
+    assert_eq!(hub.get_token(&["mail"]).await.unwrap().as_deref(), Some("2"));
+    assert!(is_asked.recv().unwrap().contains("scope=mail"));
 
     cache.sign_out_without_account(None).unwrap();
     assert!(hub.get_token(&["drive"]).await.is_err());

@@ -26,15 +26,16 @@ fn spend() -> Spend {
 
 async fn exchange(host: &str, spend: Spend) -> Result<TokenReply, ExchangeError> {
     let address = format!("http://{host}/token");
-    endpoint(&address).client_secret("s&s").exchange(spend).await
+    endpoint(&address).exchange(spend).await
 }
 
 #[tokio::test]
 async fn a_request_is_sent_once_on_a_connection_of_its_own() {
     let busy = http_response("503 Busy", &[("Retry-After", "7")], "{}");
     let server = HttpServer::start(Script::Answer(busy));
+    let endpoint = endpoint(&format!("http://{}/token", server.host())).client_secret("s&s");
     for connection in 0..2 {
-        let reply = exchange(&server.host(), spend()).await.unwrap();
+        let reply = endpoint.clone().exchange(spend()).await.unwrap();
         let Answer::Unavailable { status, retry_after, .. } = reply.read(0) else {
             panic!("{reply:?}")
         };
