@@ -1,5 +1,6 @@
 //! The adapters of `docs/ADAPTERS.md` as their crates use them, against a provider on loopback.
 #![cfg(feature = "crates")]
+#![allow(clippy::unwrap_used, reason = "it is a test")]
 
 mod support;
 

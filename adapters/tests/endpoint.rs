@@ -1,4 +1,5 @@
 //! The token endpoint of `examples/silent_reqwest/endpoint.rs`, against a server on loopback.
+#![allow(clippy::unwrap_used, reason = "it is a test")]
 
 mod support;
 

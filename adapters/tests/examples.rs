@@ -1,5 +1,6 @@
 //! The examples as programs, with a real keyring and a provider on loopback.
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "it is a test")]
 
 mod support;
 
