@@ -20,12 +20,17 @@ pub(crate) enum Failure {
     },
     /// Standard input could not be read.
     Input(io::Error),
-    /// Somebody pressed Ctrl-C, and the renewal was stored.
-    Interrupted,
+    /// Somebody pressed Ctrl-C during a renewal, which went on to its end.
+    Interrupted {
+        /// Nothing was lost.
+        is_kept: bool,
+    },
     /// Nothing is kept: a sign-in is needed.
     Nothing(String),
     /// The output could not be written.
     Output(io::Error),
+    /// The provider could not be asked by the record of the sign-in.
+    Record(Error),
     /// The command refuses to print what is kept.
     Refused(String),
     /// The report has already been printed; only the exit code is left.
@@ -41,12 +46,12 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Input(_) | Self::Output(_) => 1,
-            Self::Interrupted => INTERRUPTED,
+            Self::Interrupted { .. } => INTERRUPTED,
             Self::Reported(failure) => failure.exit_code(),
             Self::Choice { .. } | Self::Usage(_) => 2,
             Self::Nothing(_) => 3,
             Self::Refused(_) => 6,
-            Self::Cache(error) | Self::Source(error) => exit_code(error),
+            Self::Cache(error) | Self::Record(error) | Self::Source(error) => exit_code(error),
         }
     }
 
@@ -63,7 +68,7 @@ impl fmt::Display for Failure {
             Self::Cache(Error::Callback { what: KEY_CALLBACK, .. }) => {
                 f.write_str("the key could not be read")
             }
-            Self::Cache(error) => error.fmt(f),
+            Self::Cache(error) | Self::Record(error) => error.fmt(f),
             // The error's own advice is for the cache in use and would damage that one.
             Self::Source(Error::Corrupt { what, detail }) => {
                 write!(f, "{what} cannot be read: {detail}; nothing was imported")
@@ -74,7 +79,8 @@ impl fmt::Display for Failure {
             | Self::Nothing(text)
             | Self::Refused(text)
             | Self::Usage(text) => f.write_str(text),
-            Self::Interrupted => f.write_str("stopped; the renewed sign-in is kept"),
+            Self::Interrupted { is_kept: true } => f.write_str("stopped; the sign-in is kept"),
+            Self::Interrupted { is_kept: false } => f.write_str("stopped"),
             Self::Input(_) => f.write_str("could not read standard input"),
             Self::Output(_) => f.write_str("could not write the output"),
         }
@@ -84,10 +90,10 @@ impl fmt::Display for Failure {
 impl StdError for Failure {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::Cache(error) | Self::Source(error) => error.source(),
+            Self::Cache(error) | Self::Record(error) | Self::Source(error) => error.source(),
             Self::Input(error) | Self::Output(error) => Some(error),
             Self::Choice { .. }
-            | Self::Interrupted
+            | Self::Interrupted { .. }
             | Self::Nothing(_)
             | Self::Refused(_)
             | Self::Reported(_)
@@ -148,7 +154,9 @@ pub(crate) fn explain(failure: &Failure, store: &Store) -> Vec<String> {
         Failure::Choice { choices, .. } => {
             lines.extend(choices.iter().map(|choice| format!("  {choice}")));
         }
-        Failure::Cache(error) => lines.push(format!("  {}", next_step(error, store))),
+        Failure::Cache(error) | Failure::Record(error) => {
+            lines.push(format!("  {}", next_step(error, store)))
+        }
         Failure::Source(error) => {
             lines.extend(step_for_source(error).map(|step| format!("  {step}")))
         }

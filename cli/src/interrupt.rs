@@ -1,5 +1,5 @@
-//! Ctrl-C during a renewal: the first one lets it end, because the provider may have replaced the
-//! refresh token already.
+//! Ctrl-C while a provider is asked: the first one lets a renewal end, because the provider may have
+//! replaced the refresh token already.
 
 use std::{
     process,
@@ -11,26 +11,43 @@ use std::{
     time::Duration,
 };
 
+use tokenkeep_platform::signal::Ignored;
+
 use crate::{failure::INTERRUPTED, output};
 
 static PRESSED: AtomicU32 = AtomicU32::new(0);
 static SET: Once = Once::new();
 
 /// From here on the first Ctrl-C, and the first SIGTERM and SIGHUP, gives a renewal 5 s to end. The
-/// next one ends the program.
+/// next one ends the program. A signal that was ignored before stays so.
 pub(crate) fn let_a_renewal_end() {
+    watch("finishing the renewal, a moment (Ctrl-C again to stop)");
+}
+
+/// The same for the revocation of what was signed out.
+pub(crate) fn let_a_revocation_end() {
+    watch("finishing the sign-out, a moment (Ctrl-C again to stop)");
+}
+
+fn watch(note: &'static str) {
     SET.call_once(|| {
+        let ignored = Ignored::now();
         // Without a handler the first one ends the program, which is the lesser evil.
-        drop(ctrlc::set_handler(|| match PRESSED.fetch_add(1, Ordering::SeqCst) {
+        drop(ctrlc::set_handler(move || match PRESSED.fetch_add(1, Ordering::SeqCst) {
             0 => {
-                output::note("finishing the renewal, a moment (Ctrl-C again to stop)");
-                thread::spawn(|| {
+                // Before the note, which nobody may read.
+                let end = thread::Builder::new().spawn(|| {
                     thread::sleep(LONGEST);
                     process::exit(INTERRUPTED.into());
                 });
+                match end {
+                    Ok(_) => output::note_aside(note.into()),
+                    Err(_) => process::exit(INTERRUPTED.into()),
+                }
             }
             _ => process::exit(INTERRUPTED.into()),
         }));
+        ignored.ignore_again();
     });
 }
 

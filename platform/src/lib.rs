@@ -15,6 +15,8 @@ pub mod lock;
 pub mod protect;
 pub mod random;
 #[cfg(feature = "desktop")]
+pub mod signal;
+#[cfg(feature = "desktop")]
 pub mod sync;
 pub mod text;
 #[cfg(all(feature = "desktop", unix))]

@@ -47,6 +47,8 @@ pub use access_token::{AccessToken, AccessTokenRef, TokenSource};
 pub use accounts::Account;
 #[cfg(feature = "ureq")]
 pub(crate) use address::Address;
+#[cfg(feature = "ureq")]
+pub(crate) use authority::is_microsoft;
 pub use entry::Entry;
 pub use event::{SignInEvent, ext_cache_key::ext_cache_key};
 pub use merge::{MergeReport, MergedEntries, MergedSections};

@@ -23,8 +23,8 @@ use crate::{
 /// A refresh token goes to the [`token_endpoint`](Self::token_endpoint). The record does not prove
 /// that it is the issuer's: who can write the cache can write the record. If other programs
 /// write the cache, as in the store of msal-extensions, the program that sends the token must first
-/// confirm the endpoint with the issuer's own metadata (RFC 8414, OpenID Connect Discovery). This
-/// crate sends nothing, so it does not do that.
+/// confirm the endpoint with the issuer's own metadata (RFC 8414, OpenID Connect Discovery), by an
+/// address of the issuer that is not the record's. `silent::HttpEndpoint::confirm` does that.
 ///
 /// `Debug` prints no secret.
 ///

@@ -38,7 +38,7 @@ const CRATES: &[(&str, &[&[&str]])] = &[
             &["environment", "lock"],
             &["vault", "descriptor"],
             &["file", "protect"],
-            &["sync", "text", "user", "clock", "random", "wipe"],
+            &["sync", "text", "user", "clock", "random", "signal", "wipe"],
         ],
     ),
     (

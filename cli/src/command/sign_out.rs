@@ -20,7 +20,7 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let kept = cache.snapshot()?;
     let client = arguments.scope.client_id.as_deref();
-    let mut records = Records::of(cache, &kept, arguments);
+    let mut records = Records::of(cache, &kept, arguments)?;
     let (account, removed, revoked) = if means_nobodys(&kept, arguments) {
         // Tried on a copy first, so that a sign-out without effect creates no store.
         if TokenCache::clone(&kept).sign_out_without_account(client)? == 0 {

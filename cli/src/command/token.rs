@@ -11,7 +11,12 @@ use tokenkeep_platform::{clock, text::command_word};
 
 use super::who;
 use crate::{
-    args::Token, failure::Failure, input, interrupt, open::typed, output, provider::Provider,
+    args::Token,
+    failure::Failure,
+    input, interrupt,
+    open::typed,
+    output,
+    provider::{self, Provider},
 };
 
 pub(super) fn run(
@@ -48,30 +53,37 @@ pub(super) fn run(
     if let Some(claims) = &arguments.claims {
         request = request.claims(claims);
     }
-    if arguments.instead_of.is_some() {
-        request = instead_of_the_input(cache, request)?;
-    }
-    let found = find(cache, &kept, arguments, &request).map_err(|failure| match failure {
-        Failure::Cache(error @ Error::AccountAmbiguous { .. }) => {
-            choice(&kept, arguments, &request, error)
-        }
-        Failure::Cache(error) => typed(error),
-        failure => failure,
-    })?;
-    let Some(token) = found else {
+    let explained = |error: Error| match error {
+        error @ Error::AccountAmbiguous { .. } => choice(&kept, arguments, &request, error),
+        error => typed(error),
+    };
+    let refused = match arguments.instead_of {
+        Some(_) => refused_token(cache, &request)?.map_err(explained)?,
+        None => None,
+    };
+    let request = match &refused {
+        Some(refused) => request.clone().instead_of(refused),
+        None => request.clone(),
+    };
+    let Found { token, is_lost } =
+        find(cache, &kept, arguments, &request).map_err(|failure| match failure {
+            Failure::Cache(error) => explained(error),
+            failure => failure,
+        })?;
+    let Some(token) = token else {
         return Err(Failure::Nothing(
             "no access token with these scopes is kept that stays valid for a while; sign in"
                 .into(),
         ));
     };
     check(token.secret())?;
-    if interrupt::was_pressed() {
-        return Err(Failure::Interrupted);
-    }
-    if let Some(reason) = token.unstored_because() {
+    if let Some(reason) = token.unstored_because().filter(|_| is_lost) {
         output::note(&format!(
-            "the renewed sign-in could not be kept, you will have to sign in again: {reason}"
+            "the renewed sign-in could not be kept, you may have to sign in again: {reason}"
         ));
+    }
+    if interrupt::was_pressed() {
+        return Err(Failure::Interrupted { is_kept: !is_lost });
     }
     if json {
         return output::json(&json!({
@@ -84,48 +96,82 @@ pub(super) fn run(
     output::exactly(token.secret().as_bytes())
 }
 
+/// What was found.
+struct Found {
+    token: Option<AccessToken>,
+    /// It came with a renewal that could not be kept.
+    is_lost: bool,
+}
+
 /// The cached token, or one that is renewed by the record of its sign-in.
 fn find(
     cache: &PersistedTokenCache,
     kept: &TokenCache,
     arguments: &Token,
     request: &TokenRequest,
-) -> Result<Option<AccessToken>, Failure> {
+) -> Result<Found, Failure> {
+    let cached = cache.find_access_token(request)?;
+    let found = |token| Ok(Found { token, is_lost: false });
+    // A provider that is not asked needs no record, and a defect of it does not matter.
+    if arguments.no_refresh || cached.as_ref().is_some_and(|token| !token.is_aging()) {
+        return found(cached);
+    }
     let record = kept.record(request).filter(|record| record.token_endpoint().is_some());
-    let Some(record) = record.filter(|_| !arguments.no_refresh) else {
-        return Ok(cache.find_access_token(request)?);
+    let Some(record) = record else { return found(cached) };
+    let certificates = provider::certificates(arguments.certificates.ca_file.as_deref())?;
+    let certificates = certificates.as_ref().map(|pem| pem.as_slice());
+    let provider = match Provider::of(cache, &record, request.authority(), certificates) {
+        Ok(provider) => provider,
+        Err(error) => {
+            return match cached {
+                // It should be renewed, but is still valid.
+                Some(token) => found(Some(token)),
+                None => Err(Failure::Record(error)),
+            };
+        }
     };
-    let provider = Provider::of(cache, &record, arguments.certificates.ca_file.as_deref())?;
-    let refused = provider.refused();
     let mut options = SilentOptions::new();
     if arguments.allow_unsaved {
         options = options.allow_unsaved();
     }
-    let found = match arguments.app {
+    let token = match arguments.app {
         true => cache.acquire_token_for_client_with(request, &options, provider),
         false => cache.acquire_token_silent_with(request, &options, provider),
+    }?;
+    let reason = token.as_ref().and_then(AccessToken::unstored_because);
+    let is_lost = match reason {
+        // Another program's renewal, or another sign-in, is in its place.
+        None | Some(Error::RefreshTokenGone) => false,
+        // What was not saved is tried once more before the program ends.
+        Some(_) => cache.settle(SETTLE).is_err(),
     };
-    // What was not saved is tried once more before the program ends.
-    if found.as_ref().is_ok_and(|token| token.as_ref().is_some_and(|token| !token.is_stored())) {
-        cache.settle(SETTLE).ok();
-    }
-    // Why the provider was not asked says more than that it was not.
-    found.map_err(|error| refused.take().unwrap_or(error).into())
+    Ok(Found { token, is_lost })
 }
 
-/// The request for another token than the one on standard input, if that is the cached one.
-fn instead_of_the_input(
+/// The cached token that is on standard input. `None` if another one is cached: somebody has renewed
+/// it since.
+fn refused_token(
     cache: &PersistedTokenCache,
-    request: TokenRequest,
-) -> Result<TokenRequest, Failure> {
-    let refused = input::standard(LARGEST_TOKEN, "is larger than a token")?;
-    let refused = refused.trim_ascii();
-    let any = request.clone().claims("").margin(Duration::ZERO);
-    Ok(match cache.find_access_token(&any)? {
-        Some(token) if token.secret().as_bytes() == refused => request.instead_of(&token),
-        // Somebody has renewed it since.
-        _ => request,
-    })
+    request: &TokenRequest,
+) -> Result<Result<Option<AccessToken>, Error>, Failure> {
+    let input = input::standard(LARGEST_TOKEN, "is larger than a token")?;
+    let input = input.strip_prefix(input::BOM).unwrap_or(&input).trim_ascii();
+    if input::is_utf16(input) {
+        return Err(Failure::Usage(format!("standard input {}", input::UTF16)));
+    }
+    // RFC 6750, section 2.1. A name before the token, such as `Bearer`, is not a part of it.
+    if input.is_empty() || !input.iter().all(u8::is_ascii_graphic) {
+        return Err(Failure::Usage(
+            "standard input is not a token; give the token alone, in one line".into(),
+        ));
+    }
+    // Also one that expires soon.
+    let any = request.clone().margin(Duration::ZERO);
+    let cached = match cache.find_access_token(&any) {
+        Ok(cached) => cached,
+        Err(error) => return Ok(Err(error)),
+    };
+    Ok(Ok(cached.filter(|token| token.secret().as_bytes() == input)))
 }
 
 /// Refuses control characters. A line end in a token would add a header to a request, and an escape
@@ -176,6 +222,14 @@ fn only_authority(
     account: Option<&Account>,
 ) -> Result<String, Failure> {
     let mut authorities = kept.authorities(client, account);
+    if authorities.is_empty() {
+        // Other programs remove access tokens that have expired.
+        let records = kept.records().into_iter();
+        authorities = records
+            .filter(|record| record.client_id() == client)
+            .map(|record| record.authority().into_owned())
+            .collect();
+    }
     match authorities.len() {
         0 => {
             let whose = account.map(|one| format!(" for `{}`", who::name(one))).unwrap_or_default();

@@ -7,6 +7,7 @@ use std::path::Path;
 /// told.
 ///
 /// The list of mounts is read, and the path is not touched: a server that is gone would block that.
+/// So a symbolic link in the path is not followed.
 ///
 /// # Platform differences
 ///
@@ -16,12 +17,24 @@ use std::path::Path;
 pub fn network_file_system(path: &Path) -> Option<String> {
     if cfg!(windows) {
         let path = path.to_string_lossy();
-        let server = path.strip_prefix(r"\\").filter(|rest| !rest.starts_with(['?', '.']));
-        return server.map(|_| "smb".into());
+        return names_a_server(&path).then(|| "smb".into());
     }
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+    let mounts = std::fs::read("/proc/self/mountinfo").ok()?;
+    let mounts = String::from_utf8_lossy(&mounts);
     let kind = kind_in(&mounts, path)?;
     is_shared(kind).then(|| kind.to_owned())
+}
+
+/// Whether a path of Windows is one of a server: `\\server\share`, also with other slashes or as
+/// `\\?\UNC\server\share`.
+fn names_a_server(path: &str) -> bool {
+    let path = path.replace('/', r"\");
+    match path.strip_prefix(r"\\") {
+        Some(rest) if rest.starts_with(['?', '.']) => {
+            rest.get(1..5).is_some_and(|unc| unc.eq_ignore_ascii_case(r"\UNC"))
+        }
+        rest => rest.is_some(),
+    }
 }
 
 /// The type of the mount that holds the path (proc_pid_mountinfo(5)).
@@ -86,6 +99,18 @@ mod tests {
         assert_eq!(kind("/homework"), Some("ext4"));
         assert_eq!(kind("/mnt/cache"), Some("ext4"), "the later mount is on top");
         assert_eq!(kind("relative"), None);
+    }
+
+    #[test]
+    fn a_windows_path_of_a_server_is_told_however_it_is_written() {
+        for path in
+            [r"\\server\share\x", "//server/share/x", r"\\?\UNC\server\share", r"\\?\unc\s\x"]
+        {
+            assert!(names_a_server(path), "{path}");
+        }
+        for path in [r"C:\Users\ada", r"\\?\C:\Users\ada", r"\\.\pipe\x", r"\x", "x"] {
+            assert!(!names_a_server(path), "{path}");
+        }
     }
 
     #[test]
