@@ -12,7 +12,7 @@ use std::{
 
 use support::{Place, TOKEN, program, refusal, run, text};
 use tokenkeep::{
-    KeySource, PersistedTokenCache, SignInRecord, TokenRequest,
+    ClientAuthMethod, KeySource, PersistedTokenCache, SignInRecord, TokenRequest,
     persistence::{PlaintextPersistence, SealedPersistence},
 };
 use tokenkeep_test_support::http_response;
@@ -162,5 +162,104 @@ fn a_provider_that_is_out_of_reach_is_exit_code_7_and_nobody_is_signed_out() {
     sealed(&place).set_record(&record).unwrap();
     let (code, said) = refusal(&place.run(&TOKEN));
     assert!(code == 7 && said.contains("try again"), "{code} {said}");
+    assert_eq!(sealed(&place).refresh_tokens(&provider.request()).unwrap().len(), 1);
+}
+
+/// A cache in plain text, which other programs can write, and the options that name it.
+fn plain(folder: &tempfile::TempDir) -> (PersistedTokenCache, Vec<String>) {
+    let file = folder.path().join("tokens.json");
+    let cache = PersistedTokenCache::new(PlaintextPersistence::open(&file).unwrap());
+    (
+        cache,
+        vec!["--store".into(), "plaintext".into(), "--cache".into(), file.to_str().unwrap().into()],
+    )
+}
+
+fn run_on(options: &[String], words: &[&str], input: &str) -> std::process::Output {
+    run(program().args(options).args(words), input)
+}
+
+#[test]
+fn a_record_does_not_vouch_for_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let (real, evil) = (Provider::start("/token"), Provider::start("/token"));
+    let (cache, options) = plain(&folder);
+    real.sign_in(cache.clone());
+    let record = SignInRecord::new("client", &*evil.issuer)
+        .with_authority(&real.issuer)
+        .with_token_endpoint(format!("{}/token", evil.issuer))
+        .with_revocation_endpoint(format!("{}/revoke", evil.issuer));
+    cache.set_record(&record).unwrap();
+    cache.remove_record(&SignInRecord::new("client", &*real.issuer)).unwrap();
+    for words in [&TOKEN[..], &["sign-out", "--everywhere"]] {
+        run_on(&options, words, "");
+        assert_eq!(evil.seen(), [""; 0], "{words:?}");
+        assert!(real.seen().iter().all(|asked| asked.starts_with("openid-configuration")));
+    }
+}
+
+#[test]
+fn a_valid_token_is_printed_whatever_its_record_is_worth() {
+    let folder = tempfile::tempdir().unwrap();
+    let provider = Provider::start("/elsewhere");
+    let (cache, options) = plain(&folder);
+    let answer = r#"{"access_token": "a0", "refresh_token": "r0", "expires_in": 3600}"#;
+    cache.add_response(&provider.request(), answer).unwrap();
+    let record = SignInRecord::new("client", &*provider.issuer)
+        .with_token_endpoint("https://id.example/token")
+        .with_auth_method(ClientAuthMethod::ClientSecretBasic);
+    cache.set_record(&record).unwrap();
+    let token = run_on(&options, &TOKEN, "");
+    assert_eq!(text(&token.stdout), "a0\n", "{}", text(&token.stderr));
+    assert_eq!(provider.seen(), [""; 0]);
+}
+
+#[test]
+fn what_is_no_token_is_not_taken_for_another_one() {
+    let (place, provider) = (Place::new(), Provider::start("/token"));
+    provider.sign_in(sealed(&place));
+    let command = [&TOKEN[..], &["--instead-of", "-"]].concat();
+    assert_eq!(text(&place.run(&TOKEN).stdout), "a1\n");
+    provider.seen();
+    for input in ["", "\n", "Bearer a1", "a1\na1", "\u{feff}", "a1\u{7f}"] {
+        let (code, said) = refusal(&place.run_with(&command, input));
+        assert!(code == 2 && said.contains("token alone"), "{input:?}: {code} {said}");
+    }
+    assert_eq!(provider.seen(), [""; 0]);
+    // As some programs of Windows begin a text.
+    place.run_with(&command, "\u{feff}a1\r\n");
+    assert_eq!(provider.seen().len(), 1);
+}
+
+#[test]
+fn a_sign_in_of_which_only_the_refresh_token_is_left_is_renewed_and_revoked() {
+    for without_issuer in [false, true] {
+        let (place, provider) = (Place::new(), Provider::start("/token"));
+        let cache = sealed(&place);
+        provider.sign_in(cache.clone());
+        cache.remove_expired().unwrap();
+        if without_issuer {
+            // As after a renewal by a program that does not know the field.
+            let token = cache.refresh_tokens(&provider.request()).unwrap().remove(0);
+            cache.modify(&token, &[("issuer", None)]).unwrap();
+        } else {
+            let token = place.run(&["token", "--client-id", "client", "--scope", "s1"]);
+            assert_eq!(text(&token.stdout), "a1\n", "{}", text(&token.stderr));
+        }
+        let out = place.run(&["--json", "sign-out", "--everywhere"]);
+        let said: serde_json::Value = serde_json::from_slice(&out.stdout).unwrap();
+        assert_eq!(said["revoked"], serde_json::json!(["revoked"]), "{without_issuer}: {said}");
+        let expected = if without_issuer { "revoke token=r0&" } else { "revoke token=r1&" };
+        assert!(provider.seen().iter().any(|asked| asked.starts_with(expected)));
+    }
+}
+
+#[test]
+fn certificates_that_cannot_be_read_are_found_out_before_a_sign_out() {
+    let (place, provider) = (Place::new(), Provider::start("/token"));
+    provider.sign_in(sealed(&place));
+    let out = place.run(&["sign-out", "--everywhere", "--ca-file", "/does/not/exist.pem"]);
+    let (code, said) = refusal(&out);
+    assert!(code == 2 && said.contains("exist.pem"), "{code} {said}");
     assert_eq!(sealed(&place).refresh_tokens(&provider.request()).unwrap().len(), 1);
 }
