@@ -315,7 +315,7 @@ pub(crate) enum Command {
     },
     /// Sign an account out
     ///
-    /// What was removed is then revoked at the provider, if the record of the sign-in says where.
+    /// The refresh tokens are then revoked at the provider, if the record of the sign-in says where.
     ///
     /// If the account has tokens and none of them is the client's, nothing changes and the exit
     /// code is 3. An account without tokens is removed for any client. If no account is named and
@@ -323,8 +323,8 @@ pub(crate) enum Command {
     SignOut(SignOut),
     /// Print a valid access token, renewed if need be
     ///
-    /// A token that has expired is renewed once for all programs that use the cache, if the record of
-    /// the sign-in says where. Without a record, or with --no-refresh, no provider is asked. The
+    /// A token that has expired is renewed once for all programs that use the cache, if the record
+    /// of the sign-in says where. Without a record, or with --no-refresh, no provider is asked. The
     /// first Ctrl-C during a renewal lets it be stored.
     ///
     /// A token that is empty or has characters other than printable ASCII is not printed. The exit
@@ -502,7 +502,8 @@ With --json:
 
 const DOCTOR: &str = r#"With --json:
   cache           name, place, state (works, new, not_asked, fails), protection, encrypted,
-                  network_file_system (its kind, if other machines may use it), accounts, key_in_use, key_of_a_new_cache, order (as typed after --key), problem;
+                  network_file_system (its kind, if other machines may use it), accounts,
+                  key_in_use, key_of_a_new_cache, order (as typed after --key), problem;
                   of a cache in plain text also lock_file (path, there, holder, left_behind,
                   stopped); of an msal-extensions cache also lock_file, vault (name, works),
                   signal_file (path, there) and item (kind, there, and collection, schema,

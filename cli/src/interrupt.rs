@@ -1,5 +1,5 @@
-//! Ctrl-C while a provider is asked: the first one lets a renewal end, because the provider may have
-//! replaced the refresh token already.
+//! Ctrl-C while a provider is asked: the first one lets a renewal end, because the provider may
+//! have replaced the refresh token already.
 
 use std::{
     process,

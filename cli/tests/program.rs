@@ -52,8 +52,8 @@ fn every_command_speaks_json_with_stable_names() {
     assert_eq!(names(&doctor), "cache environment key_sources left_over_keys milliseconds");
     assert_eq!(
         names(&doctor["cache"]),
-        "accounts encrypted item key_in_use key_of_a_new_cache lock_file name network_file_system order place problem \
-         protection signal_file state vault"
+        "accounts encrypted item key_in_use key_of_a_new_cache lock_file name \
+         network_file_system order place problem protection signal_file state vault"
     );
     assert_eq!(
         names(&doctor["key_sources"][0]),

@@ -230,7 +230,7 @@ const ELSEWHERE: &[(&[&str], &str)] = &[
         "owners, modes and links of Unix",
     ),
     (
-        &["descriptor", "forked", "lock_wait", "locks_stopped", "memory"],
+        &["descriptor", "forked", "interrupted", "lock_wait", "locks_stopped", "memory"],
         "descriptors, fork, signals and core dumps",
     ),
 ];

@@ -148,8 +148,8 @@ fn find(
     Ok(Found { token, is_lost })
 }
 
-/// The cached token that is on standard input. `None` if another one is cached: somebody has renewed
-/// it since.
+/// The cached token that is on standard input. `None` if another one is cached: somebody has
+/// renewed it since.
 fn refused_token(
     cache: &PersistedTokenCache,
     request: &TokenRequest,

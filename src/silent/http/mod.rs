@@ -109,13 +109,13 @@ impl HttpEndpoint {
         })
     }
 
-    /// The token endpoint that a record names, with its revocation endpoint and the way in which the
-    /// client authenticates itself. [`confirm`](Self::confirm) says when to trust it.
+    /// The token endpoint that a record names, with its revocation endpoint and the way in which
+    /// the client authenticates itself. [`confirm`](Self::confirm) says when to trust it.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new). [`Error::Invalid`] also if the record names no token endpoint, or lacks
-    /// the secret of a client that authenticates itself with one.
+    /// As [`new`](Self::new). [`Error::Invalid`] also if the record names no token endpoint, or
+    /// lacks the secret of a client that authenticates itself with one.
     pub fn of_record(record: &SignInRecord) -> Result<Self, Error> {
         let invalid = |detail: &str| Error::Invalid { detail: detail.into() };
         let address = record.token_endpoint();
