@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use tokenkeep::{Error, silent::Spend};
+use tokenkeep::{
+    Error,
+    silent::{SilentOptions, Spend},
+};
 use tokio::runtime::Builder;
 
 use crate::script::*;
@@ -80,6 +83,23 @@ fn a_future_is_driven_without_a_runtime_and_one_that_was_shut_down_is_no_answer(
     thread::spawn(move || ended.send(waiting.settle(Duration::from_secs(60))).unwrap());
     has_ended.recv().unwrap().unwrap();
     assert_eq!(refresh_token(&cache), "r1", "nothing came, so the old one stays");
+}
+
+#[test]
+fn a_wait_for_another_program_can_be_stopped() {
+    let (cache, clock) = signed_in();
+    clock.store(NOW + 3600, Ordering::SeqCst);
+    let lease = cache.refresh_lease(&request(), &SilentOptions::new()).unwrap();
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let options = SilentOptions::new().stop_when(|| true);
+    let wanted = request();
+    let error = runtime
+        .block_on(cache.acquire_token_silent_with_async(&wanted, &options, |_| async {
+            panic!("another one has the lease")
+        }))
+        .unwrap_err();
+    assert!(matches!(error, Error::WaitCanceled { .. }), "{error:?}");
+    drop(lease);
 }
 
 /// Wakes a thread.

@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Handle};
 
 use crate::{
     AccessToken, Error, PersistedTokenCache, TokenRequest,
-    silent::{ExchangeError, Spend, TokenReply},
+    silent::{Exchange, ExchangeError, SilentOptions, Spend, TokenReply},
 };
 
 impl PersistedTokenCache {
@@ -58,22 +58,45 @@ impl PersistedTokenCache {
     pub async fn acquire_token_silent_async<F, R>(
         &self,
         request: &TokenRequest,
+        exchange: F,
+    ) -> Result<Option<AccessToken>, Error>
+    where
+        F: FnMut(Spend) -> R + Send + 'static,
+        R: Future<Output = Result<TokenReply, ExchangeError>> + Send + 'static,
+    {
+        self.acquire_token_silent_with_async(request, &SilentOptions::new(), exchange).await
+    }
+
+    /// [`acquire_token_silent_async`](Self::acquire_token_silent_async) with limits of the caller's
+    /// own, and with a way to end its wait for another program.
+    ///
+    /// # Errors
+    /// The errors of [`acquire_token_silent_with`](Self::acquire_token_silent_with), and
+    /// [`Error::NoThread`].
+    ///
+    /// # Panics
+    /// As [`acquire_token_silent_async`](Self::acquire_token_silent_async).
+    pub async fn acquire_token_silent_with_async<F, R>(
+        &self,
+        request: &TokenRequest,
+        options: &SilentOptions,
         mut exchange: F,
     ) -> Result<Option<AccessToken>, Error>
     where
         F: FnMut(Spend) -> R + Send + 'static,
         R: Future<Output = Result<TokenReply, ExchangeError>> + Send + 'static,
     {
-        let request = request.clone();
+        let (request, options) = (request.clone(), options.clone());
         let runtime = Handle::try_current().ok();
         self.call_async(move |cache| {
-            cache.acquire_token_silent(&request, |spend| {
+            let exchange = |spend: &Spend| {
                 let exchange = exchange(spend.clone());
                 match &runtime {
                     Some(runtime) => driven_by(runtime, exchange, spend.deadline()),
                     None => driven_here(exchange),
                 }
-            })
+            };
+            cache.acquire_token_silent_with(&request, &options, Exchange(exchange))
         })
         .await
     }
