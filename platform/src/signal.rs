@@ -1,4 +1,4 @@
-//! Signals that whoever started this process had it ignore.
+//! Signals that this process ignores since its start, because its parent did.
 
 /// The signals that end a program at a user's wish and that this process ignores, as after `nohup`
 /// or in the background of a script.
