@@ -1,7 +1,10 @@
-//! The operating system layer of tokenkeep: vaults, durable files, and locks between processes.
+//! The operating system layer of tokenkeep: vaults, durable files, locks between processes, and a
+//! server on loopback.
 //!
 //! Nothing here knows what a token is. Every module has the same interface on every system.
 
+#[cfg(feature = "browser")]
+pub mod browser;
 pub mod clock;
 #[cfg(feature = "desktop")]
 pub mod descriptor;
@@ -11,6 +14,8 @@ pub mod environment;
 pub mod file;
 #[cfg(feature = "desktop")]
 pub mod lock;
+#[cfg(feature = "loopback")]
+pub mod loopback;
 #[cfg(feature = "desktop")]
 pub mod protect;
 pub mod random;
@@ -18,6 +23,8 @@ pub mod random;
 pub mod signal;
 #[cfg(feature = "desktop")]
 pub mod sync;
+#[cfg(feature = "desktop")]
+pub mod terminal;
 pub mod text;
 #[cfg(all(feature = "desktop", unix))]
 mod user;

@@ -24,6 +24,15 @@ pub fn shown(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// The first 200 characters of `text`, escaped as by [`shown`], with `…` if there are more: for a
+/// text that somebody else may make as long as they like.
+pub fn shown_start(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(LONGEST) {
+        None => shown(text),
+        Some((end, _)) => Cow::Owned(format!("{}…", shown(&text[..end]))),
+    }
+}
+
 /// A path as shown to a user. Bytes that are not UTF-8 are replaced.
 pub fn shown_path(path: impl AsRef<Path>) -> String {
     shown(&path.as_ref().to_string_lossy()).into_owned()
@@ -134,9 +143,20 @@ pub fn hexadecimal(bytes: impl AsRef<[u8]>) -> String {
     bytes.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// The characters of a text that [`shown_start`] shows.
+const LONGEST: usize = 200;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn of_a_long_text_the_start_is_shown_and_that_there_is_more() {
+        let long = "é".repeat(LONGEST);
+        assert!(matches!(shown_start(&long), Cow::Borrowed(text) if text == long));
+        assert_eq!(shown_start(&format!("{long}x")), format!("{long}…"));
+        assert_eq!(shown_start("a\u{1b}"), r"a\u{1b}");
+    }
 
     #[test]
     fn what_a_terminal_would_obey_is_escaped_and_the_rest_is_not_touched() {

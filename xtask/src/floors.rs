@@ -38,7 +38,10 @@ const CRATES: &[(&str, &[&[&str]])] = &[
             &["environment", "lock"],
             &["vault", "descriptor"],
             &["file", "protect"],
-            &["sync", "text", "user", "clock", "random", "signal", "wipe"],
+            &[
+                "sync", "text", "user", "clock", "random", "signal", "wipe", "loopback", "browser",
+                "terminal",
+            ],
         ],
     ),
     (

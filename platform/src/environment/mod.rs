@@ -61,6 +61,17 @@ impl Environment {
         Self::seen(System::CURRENT, &|name| std::env::var_os(name), Path::new("/"))
     }
 
+    /// Whether a browser of this machine can open, and reach a port of it. In a container and over
+    /// SSH the user's browser is on another machine.
+    pub fn has_browser(&self) -> bool {
+        let is_near = !self.is_container && !self.is_ssh;
+        is_near
+            && match self.system {
+                System::Windows | System::MacOs => true,
+                _ => self.has_display || self.is_wsl,
+            }
+    }
+
     fn seen(system: System, variable: &dyn Fn(&str) -> Option<OsString>, root: &Path) -> Self {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let runtime_folder = set("XDG_RUNTIME_DIR").map(PathBuf::from);
@@ -170,6 +181,21 @@ mod tests {
         ] {
             file(root.path(), "proc/sys/kernel/osrelease", release);
             assert_eq!(seen(System::Linux, &[], root.path()).is_wsl, is_wsl, "{release}");
+        }
+    }
+
+    #[test]
+    fn a_browser_is_not_expected_over_ssh_or_in_a_container() {
+        let mut here = Environment { system: System::Linux, ..Environment::default() };
+        assert!(!here.has_browser());
+        here.has_display = true;
+        assert!(here.has_browser());
+        for (is_ssh, is_container) in [(true, false), (false, true)] {
+            (here.is_ssh, here.is_container) = (is_ssh, is_container);
+            for (system, is_wsl) in [(System::Linux, true), (System::Windows, false)] {
+                (here.system, here.is_wsl) = (system, is_wsl);
+                assert!(!here.has_browser(), "{here:?}");
+            }
         }
     }
 
