@@ -14,12 +14,17 @@ pub struct HttpServer {
     seen: Arc<Mutex<Seen>>,
 }
 
+/// Makes an answer of a request.
+type Answer = dyn Fn(&HttpRequest) -> Vec<u8> + Send + Sync;
+
 /// What the server does with a request.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Script {
     /// Sends this, and waits for the next request on the same connection.
     Answer(Vec<u8>),
+    /// Sends what this makes of the request, and closes the connection.
+    Each(Arc<Answer>),
     /// Sends this, and closes the connection.
     Close(Vec<u8>),
     /// Sends the first, then the second over and over until the client closes the connection, with
@@ -27,6 +32,13 @@ pub enum Script {
     Endless(Vec<u8>, Vec<u8>, Duration),
     /// Sends nothing until the client closes the connection.
     Silence,
+}
+
+impl Script {
+    /// [`Each`](Self::Each) of a closure.
+    pub fn each(answer: impl Fn(&HttpRequest) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        Self::Each(Arc::new(answer))
+    }
 }
 
 /// A request as it was received.
@@ -112,6 +124,12 @@ impl HttpServer {
 }
 
 impl HttpRequest {
+    /// The path of its address, without the query.
+    pub fn path(&self) -> &str {
+        let address = self.line.split(' ').nth(1).unwrap_or_default();
+        address.split('?').next().unwrap_or_default()
+    }
+
     /// The first header field of this name, which is in lower case.
     pub fn field(&self, name: &str) -> Option<&str> {
         self.fields.iter().find(|(theirs, _)| theirs == name).map(|(_, value)| value.as_str())
@@ -135,9 +153,13 @@ fn talk(
 ) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     while let Some(request) = read(&mut stream, connection)? {
-        with(seen, |seen| seen.requests.push(request));
+        with(seen, |seen| seen.requests.push(request.clone()));
         let client = stream.get_mut();
         match script {
+            Script::Each(answer) => {
+                client.write_all(&answer(&request))?;
+                return client.flush();
+            }
             Script::Answer(bytes) => {
                 client.write_all(bytes)?;
                 client.flush()?;

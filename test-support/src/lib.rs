@@ -14,6 +14,8 @@
 //! ```
 
 mod again;
+#[cfg(all(feature = "providers", unix))]
+pub mod browser;
 mod canary;
 #[cfg(all(
     feature = "mock",

@@ -78,6 +78,11 @@ pub fn strace() -> Option<PathBuf> {
     if cfg!(target_os = "linux") { executable("strace") } else { None }
 }
 
+/// The browser on this machine. Where there is Chrome, the driver is of its version.
+pub(crate) fn browser() -> Option<PathBuf> {
+    ["google-chrome", "chromium", "chromium-browser"].into_iter().find_map(executable)
+}
+
 /// The first program called `name` in the folders of `PATH`.
 pub fn executable(name: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;

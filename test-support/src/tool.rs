@@ -28,6 +28,8 @@ pub enum Tool {
     OidcProvider,
     /// Python with django-oauth-toolkit, an OpenID provider.
     DjangoProvider,
+    /// Chromium or Chrome, with the driver of its version.
+    Browser,
     /// A compiler with the source of its standard library, for type-checking Windows and macOS.
     OtherTargets,
     /// Runs programs of Windows, with the linker that makes them.
@@ -45,6 +47,7 @@ impl Tool {
         Self::PythonLibsecret,
         Self::OidcProvider,
         Self::DjangoProvider,
+        Self::Browser,
         Self::OtherTargets,
         Self::Wine,
     ];
@@ -60,6 +63,7 @@ impl Tool {
             Self::PythonLibsecret => "libsecret for Python",
             Self::OidcProvider => "Node.js 20 or newer with oidc-provider",
             Self::DjangoProvider => "Python with django-oauth-toolkit",
+            Self::Browser => "Chromium with its driver",
             Self::OtherTargets => "a compiler with the standard library's source",
             Self::Wine => "Wine and mingw's linker",
         }
@@ -70,6 +74,7 @@ impl Tool {
         let programs = self.programs().iter().all(|name| place::executable(name).is_some());
         match self {
             Self::SecretService | Self::KWallet | Self::Debugger => programs,
+            Self::Browser => programs && place::browser().is_some(),
             Self::Strace => place::strace().is_some(),
             Self::Python => python().is_some(),
             Self::OidcProvider => has_node() && NodeModules::OIDC.is_complete(),
@@ -93,6 +98,7 @@ impl Tool {
             }
             Self::KWallet => &["kwalletd5"],
             Self::Debugger => &["gdb"],
+            Self::Browser => &["chromedriver"],
             Self::Wine => &["wine", MINGW_GCC],
             _ => &[],
         }
@@ -110,6 +116,7 @@ impl Tool {
             Self::KWallet => &["libkf5wallet-bin", "libqca-qt5-2-plugins"],
             Self::Strace => &["strace"],
             Self::Debugger => &["gdb"],
+            Self::Browser => &["chromium", "chromium-driver"],
             // Where Node.js is not Debian's, its npm is no package.
             Self::OidcProvider if has_node() => &[],
             Self::OidcProvider => &["nodejs", "npm"],

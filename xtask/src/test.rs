@@ -16,6 +16,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         Tool::PythonLibsecret,
         Tool::OidcProvider,
         Tool::DjangoProvider,
+        Tool::Browser,
     ])?;
     let mut test = stage::cargo();
     test.args([

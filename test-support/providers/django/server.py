@@ -26,12 +26,23 @@ from jwcrypto import jwk
 folder, lifetime, leeway = sys.argv[1:]
 
 CLIENT = "client"
+# A client of django-oauth-toolkit has one way to sign in.
+DEVICE_CLIENT = "device"
+PASSWORD = "a password of the tests"
 SCOPE = "openid profile offline_access api.read"
 TOKEN = "/o/token/"
 REVOCATION = "/o/revoke_token/"
 # Marks a request of the test's own: it is answered at once, and not counted.
 ASIDE = "tokenkeep-test-aside"
+LOGIN = "/login/"
 APPS = ["auth", "contenttypes", "oauth2_provider"]
+
+PAGES = {
+    # Without the style sheets of other hosts.
+    "oauth2_provider/base.html": "{% block content %}{% endblock %}",
+    "login.html": '<form method="post">{% csrf_token %}{{ form }}<input type="hidden" name="next" '
+    'value="{{ next }}"><button>Log in</button></form>',
+}
 
 settings.configure(
     ALLOWED_HOSTS=["127.0.0.1"],
@@ -50,11 +61,18 @@ settings.configure(
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
     INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "oauth2_provider"],
     LOGGING={"version": 1, "disable_existing_loggers": False},
-    MIDDLEWARE=["__main__.middleware"],
+    LOGIN_URL=LOGIN,
+    MIDDLEWARE=[
+        "__main__.middleware",
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+    ],
     # The tables as they are today, without their history.
     MIGRATION_MODULES={app: None for app in APPS},
     OAUTH2_PROVIDER={
         "ACCESS_TOKEN_EXPIRE_SECONDS": int(lifetime),
+        # How often a device asks. A test should not wait long.
+        "DEVICE_FLOW_INTERVAL": 1,
         "OIDC_ENABLED": True,
         "OIDC_RSA_PRIVATE_KEY": jwk.JWK.generate(kty="RSA", size=2048)
         .export_to_pem(private_key=True, password=None)
@@ -67,11 +85,24 @@ settings.configure(
     },
     ROOT_URLCONF=__name__,
     SECRET_KEY=secrets.token_hex(),
+    SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",
+    TEMPLATES=[
+        {
+            "BACKEND": "django.template.backends.django.DjangoTemplates",
+            "OPTIONS": {
+                "loaders": [
+                    ("django.template.loaders.locmem.Loader", PAGES),
+                    "django.template.loaders.app_directories.Loader",
+                ]
+            },
+        }
+    ],
     USE_TZ=True,
 )
 django.setup()
 
 from django.contrib.auth import get_user_model  # noqa: E402
+from django.contrib.auth.views import LoginView  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler  # noqa: E402
 from django.core.wsgi import get_wsgi_application  # noqa: E402
@@ -79,8 +110,12 @@ from django.http import HttpResponse, JsonResponse  # noqa: E402
 from django.urls import include, path  # noqa: E402
 from django.utils import timezone  # noqa: E402
 from oauth2_provider.models import AccessToken, Application, RefreshToken  # noqa: E402
+from oauth2_provider.settings import oauth2_settings  # noqa: E402
 
-urlpatterns = [path("o/", include("oauth2_provider.urls", namespace="oauth2_provider"))]
+urlpatterns = [
+    path("o/", include("oauth2_provider.urls", namespace="oauth2_provider")),
+    path(LOGIN[1:], LoginView.as_view(template_name="login.html")),
+]
 
 lock = threading.Lock()
 record = {"exchanges": 0, "refused": 0, "reuse": 0, "revoked": 0, "took": 0}
@@ -200,19 +235,25 @@ def end_with_input():
 
 
 call_command("migrate", run_syncdb=True, verbosity=0)
-Application.objects.create(
-    client_id=CLIENT,
-    client_secret="",
-    client_type=Application.CLIENT_PUBLIC,
-    authorization_grant_type=Application.GRANT_AUTHORIZATION_CODE,
-    redirect_uris="http://127.0.0.1/callback",
-    algorithm="RS256",
-)
+for client, grant, redirect_uris in (
+    (CLIENT, Application.GRANT_AUTHORIZATION_CODE, "http://127.0.0.1/callback"),
+    (DEVICE_CLIENT, Application.GRANT_DEVICE_CODE, ""),
+):
+    Application.objects.create(
+        client_id=client,
+        client_secret="",
+        client_type=Application.CLIENT_PUBLIC,
+        authorization_grant_type=grant,
+        redirect_uris=redirect_uris,
+        algorithm="RS256",
+    )
+get_user_model().objects.create_user("ada", password=PASSWORD)
 threading.Thread(target=end_with_input, daemon=True).start()
 server = ThreadedWSGIServer(("127.0.0.1", 0), Handler)
 server.daemon_threads = True
 server.set_app(get_wsgi_application())
 origin = f"http://127.0.0.1:{server.server_port}"
+oauth2_settings.OAUTH_DEVICE_VERIFICATION_URI = f"{origin}/o/device/"
 endpoints = {
     "control": f"{origin}/_test",
     "issuer": f"{origin}/o",

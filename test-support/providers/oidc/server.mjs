@@ -1,7 +1,8 @@
 // oidc-provider on loopback for tests. It rotates refresh tokens, and a token's second use ends
 // its sign-in.
 //
-// Arguments: the folder that has node_modules, and the seconds that an access token lives.
+// Arguments: the folder that has node_modules, and the seconds that an access token and a device
+// code live.
 //
 // The first line of its output names its endpoints as JSON. Then each refresh says "arrived", says
 // "rotated" if tokens were issued, and says "answered". It ends with its standard input, so it
@@ -11,12 +12,13 @@ import { createRequire } from 'node:module';
 import { performance } from 'node:perf_hooks';
 import { pathToFileURL } from 'node:url';
 
-const [folder, lifetime] = process.argv.slice(2);
+const [folder, lifetime, codeLifetime] = process.argv.slice(2);
 const module = createRequire(`${folder}/`).resolve('oidc-provider');
 const { default: Provider } = await import(pathToFileURL(module).href);
 
 const CLIENT = 'client';
 const SCOPE = 'openid profile offline_access api.read';
+const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code';
 const TENANT = '/tenant';
 // Marks a request of the test's own: it is answered at once, and not counted.
 const ASIDE = 'tokenkeep-test-aside';
@@ -112,21 +114,32 @@ server.listen(0, '127.0.0.1', () => {
       client_id: CLIENT,
       application_type: 'native',
       token_endpoint_auth_method: 'none',
-      redirect_uris: ['http://127.0.0.1/callback'],
+      redirect_uris: ['http://127.0.0.1/callback', 'http://localhost/callback'],
       response_types: ['code'],
-      grant_types: ['authorization_code', 'refresh_token'],
+      grant_types: ['authorization_code', 'refresh_token', DEVICE],
     }],
     scopes: SCOPE.split(' '),
     rotateRefreshToken: true,
     features: {
-      devInteractions: { enabled: false },
+      deviceFlow: { enabled: true },
+      // Its own pages, on which any name signs in.
+      devInteractions: { enabled: true },
       revocation: { enabled: true, allowedPolicy: async () => true },
     },
-    ttl: { AccessToken: Number(lifetime), IdToken: 600, RefreshToken: 86400, Grant: 86400 },
+    ttl: {
+      AccessToken: Number(lifetime),
+      DeviceCode: Number(codeLifetime),
+      Grant: 86400,
+      IdToken: 600,
+      Interaction: 600,
+      RefreshToken: 86400,
+      Session: 86400,
+    },
     findAccount: (context, id) => ({ accountId: id, claims: async () => ({ sub: id }) }),
   });
   provider.on('grant.success', (context) => {
     const spent = context.oidc.params.refresh_token;
+    if (!spent) return;
     issued.push({ spent, token: context.body.refresh_token });
     if (!context.get(ASIDE)) record.exchanges += 1;
   });

@@ -3,6 +3,7 @@
 //! They are not the work of this project, so they judge whether a refresh token was spent twice.
 
 mod running;
+mod scripted;
 mod server;
 
 use std::io;
@@ -15,6 +16,7 @@ use crate::environment::{NodeModules, Venv};
 use crate::place::workspace_root;
 
 pub use running::{Answers, Counts, Issued, Provider};
+pub use scripted::Scripted;
 pub use server::Moment;
 
 /// oidc-provider, for Node.js. It has no leeway: who presents a spent refresh token ends the
@@ -22,12 +24,20 @@ pub use server::Moment;
 #[derive(Clone, Debug)]
 pub struct OidcProvider {
     lifetime: Duration,
+    code_lifetime: Duration,
 }
 
 impl OidcProvider {
     /// With access tokens that live for an hour.
     pub fn new() -> Self {
-        Self { lifetime: HOUR }
+        Self { lifetime: HOUR, code_lifetime: HOUR }
+    }
+
+    /// How long the code of a device sign-in lives, in whole seconds.
+    #[must_use]
+    pub fn code_lifetime(mut self, lifetime: Duration) -> Self {
+        self.code_lifetime = lifetime;
+        self
     }
 
     /// How long an access token lives, in whole seconds.
@@ -44,7 +54,7 @@ impl OidcProvider {
     pub fn start(&self) -> io::Result<Provider> {
         let mut command = Command::new("node");
         command.arg(program("oidc/server.mjs")).arg(NodeModules::OIDC.path());
-        command.arg(self.lifetime.as_secs().to_string());
+        command.args([self.lifetime, self.code_lifetime].map(|time| time.as_secs().to_string()));
         Provider::start(&mut command, TempDir::new()?)
     }
 }

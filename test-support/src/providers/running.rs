@@ -69,6 +69,10 @@ pub struct Issued {
 impl Provider {
     /// The id of the public client that it knows.
     pub const CLIENT: &str = "client";
+    /// The id of the public client that signs in on another device at django-oauth-toolkit.
+    pub const DEVICE_CLIENT: &str = "device";
+    /// The password of the user `ada` at django-oauth-toolkit. oidc-provider accepts any user.
+    pub const PASSWORD: &str = "a password of the tests";
     /// The scope, besides those of OpenID, that each sign-in has.
     pub const SCOPE: &str = "api.read";
 
