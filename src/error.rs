@@ -3,13 +3,15 @@
 #[cfg(feature = "desktop")]
 mod from_platform;
 mod refusal;
+mod sign_in;
 
 pub(crate) use refusal::CLIENT_MISMATCH;
 pub use refusal::Refusal;
+pub use sign_in::{IssuerSource, SignInFailure};
 
 use std::{borrow::Cow, error::Error as StdError, fmt, path::PathBuf, time::Duration};
 
-use tokenkeep_platform::text::{shown, shown_path};
+use tokenkeep_platform::text::{shown, shown_path, shown_start};
 
 /// The error of the operating system, a vault or a parser.
 pub(crate) type Source = Box<dyn StdError + Send + Sync>;
@@ -59,6 +61,7 @@ pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 ///   had ended. Find out who restored it; `reset` starts over.
 /// - `SignInNeeded`, `Refused`, `ProviderAnswer`: the provider's response is an error that a
 ///   sign-in solves, another error, or no response of a token endpoint. Nothing was stored.
+/// - `SignInFailed`: a sign-in of a user did not come about, for one of these [reasons](SignInFailure).
 /// - `ProviderUnreachable`, `ProviderUnavailable`, `RefreshInProgress`: the user is still signed
 ///   in. Try again later.
 /// - `RefreshTokenGone`: another program renewed the token first, or its user signed out. Look in
@@ -278,7 +281,7 @@ pub enum Error {
     },
     /// The provider's response is no answer of a token endpoint, has no access token, or is for
     /// another user. Nothing was stored.
-    #[error("the provider's response cannot be used: {}", shown(detail))]
+    #[error("the provider's response cannot be used: {}", shown_start(detail))]
     ProviderAnswer {
         /// What is wrong with it, without the content.
         detail: String,
@@ -302,7 +305,8 @@ pub enum Error {
         /// After how long the same call asks the provider again. Until then it returns this error
         /// at once. As the provider says, else a few seconds. `None` if it did not answer.
         retry_in: Option<Duration>,
-        /// What the HTTP client said, if there was no answer.
+        /// What the HTTP client said, if there was no answer. Else the provider's error, if a
+        /// browser brought it.
         source: Option<Source>,
     },
     /// The provider could not be reached. Nothing was spent, and the user is still signed in.
@@ -352,6 +356,9 @@ pub enum Error {
         /// What the operating system said.
         source: Source,
     },
+    /// A sign-in of a user did not come about. Nothing was stored.
+    #[error(transparent)]
+    SignInFailed(#[from] SignInFailure),
     /// The provider accepts neither the refresh token nor the sign-in. Nothing was stored.
     ///
     /// The response is an `error` such as `invalid_grant` or `interaction_required`.
@@ -513,6 +520,7 @@ impl Error {
             Self::ProviderAnswer { .. } => {
                 "try again; if that does not help, check the address of the token endpoint"
             }
+            Self::SignInFailed(failure) => failure.next_step(),
             Self::SignInNeeded { .. } => "sign in again",
             Self::ProviderUnavailable { .. } => "try again later",
             Self::ProviderUnreachable { .. } => "check the network, then try again",
@@ -579,7 +587,9 @@ impl Error {
     /// What the provider said, if it refused a request.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
-            Self::Refused { refusal } | Self::SignInNeeded { refusal, .. } => Some(refusal),
+            Self::Refused { refusal }
+            | Self::SignInNeeded { refusal, .. }
+            | Self::SignInFailed(SignInFailure::Denied { refusal }) => Some(refusal),
             _ => None,
         }
     }
@@ -681,7 +691,7 @@ fn held_by(holder: Option<&str>) -> String {
 }
 
 fn in_brackets(code: &str) -> String {
-    match shown(code) {
+    match shown_start(code) {
         code if code.is_empty() => String::new(),
         code => format!(" (`{code}`)"),
     }
@@ -696,7 +706,7 @@ fn way_back(seen: u64, found: u64) -> String {
 
 /// Joins names from outside into one text for a user.
 fn listed(names: &[String]) -> String {
-    names.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", ")
+    names.iter().map(|name| shown_start(name)).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

@@ -192,6 +192,8 @@ pub mod persistence;
 #[cfg_attr(not(feature = "desktop"), allow(dead_code, reason = "stores use it"))]
 mod seal;
 mod secret;
+#[cfg(all(feature = "desktop", feature = "ureq"))]
+pub mod sign_in;
 pub mod silent;
 
 pub use cache::{
@@ -199,7 +201,7 @@ pub use cache::{
     MergeReport, MergedEntries, MergedSections, Query, SerializableTokenCache, SignInEvent,
     SignInRecord, TokenCache, TokenRequest, TokenSource, ext_cache_key,
 };
-pub use error::Error;
+pub use error::{Error, IssuerSource, SignInFailure};
 #[cfg(feature = "desktop")]
 pub use interaction::Interaction;
 #[cfg(feature = "desktop")]

@@ -125,8 +125,13 @@ pub(crate) fn canonical_host(environment: &str) -> &str {
 /// customers (Azure AD B2C, External ID). ADFS hosts and customers' own domains do not count.
 pub(crate) fn is_microsoft(environment: &str) -> bool {
     let host = environment.to_ascii_lowercase();
-    CLOUDS.iter().any(|names| names.contains(&host.as_str()))
-        || CUSTOMERS.iter().any(|suffix| host.ends_with(suffix))
+    CLOUDS.iter().any(|names| names.contains(&host.as_str())) || is_of_customers(&host)
+}
+
+/// The host, in lower case, is one of Microsoft's at which it signs in customers of other companies
+/// (Azure AD B2C, External ID).
+pub(crate) fn is_of_customers(host: &str) -> bool {
+    CUSTOMERS.iter().any(|suffix| host.ends_with(suffix))
 }
 
 const CIAM: &str = ".ciamlogin.com";

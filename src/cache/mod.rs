@@ -49,6 +49,8 @@ pub use accounts::Account;
 pub(crate) use address::Address;
 #[cfg(feature = "ureq")]
 pub(crate) use authority::is_microsoft;
+#[cfg(all(feature = "desktop", feature = "ureq"))]
+pub(crate) use authority::is_of_customers;
 pub use entry::Entry;
 pub use event::{SignInEvent, ext_cache_key::ext_cache_key};
 pub use merge::{MergeReport, MergedEntries, MergedSections};

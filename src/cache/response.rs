@@ -63,8 +63,29 @@ impl TokenCache {
         response: impl AsRef<[u8]>,
         now: u64,
     ) -> Result<AccessToken, Error> {
+        let event = SignInEvent::from_response(request, response.as_ref())?;
+        self.add_answer(request, event, now)
+    }
+
+    /// Stores the event of a user's sign-in for the request as
+    /// [`add_response`](Self::add_response) does.
+    #[cfg(all(feature = "desktop", feature = "ureq"))]
+    pub(crate) fn add_sign_in(
+        &mut self,
+        request: &TokenRequest,
+        event: SignInEvent,
+        now: u64,
+    ) -> Result<AccessToken, Error> {
+        self.add_answer(request, event, now)
+    }
+
+    fn add_answer(
+        &mut self,
+        request: &TokenRequest,
+        mut event: SignInEvent,
+        now: u64,
+    ) -> Result<AccessToken, Error> {
         let lookup = request.lookup()?;
-        let mut event = SignInEvent::from_response(request, response.as_ref())?;
         let expected = lookup.home.as_deref().filter(|&home| home != NOBODY);
         let home = match Stated::of(&event) {
             _ if request.is_app_only() => None,

@@ -19,6 +19,13 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// What a redirect says (RFC 6749, section 4.1.2.1).
+    #[cfg(all(feature = "desktop", feature = "ureq"))]
+    pub(crate) fn new(code: &str, description: Option<&str>) -> Self {
+        let short = |text: &str| text.chars().take(200).collect();
+        Self { code: short(code), description: description.map(short), ..Self::default() }
+    }
+
     /// The `error`, for instance `invalid_grant`. Empty if it cannot be shown.
     pub fn code(&self) -> &str {
         &self.code

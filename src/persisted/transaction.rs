@@ -118,7 +118,11 @@ impl PersistedTokenCache {
     }
 
     /// A client's secret stays valid when its users sign out, so it needs more than plain text.
-    fn check_client_secrets(&self, cache: &TokenCache, before: &TokenCache) -> Result<(), Error> {
+    pub(crate) fn check_client_secrets(
+        &self,
+        cache: &TokenCache,
+        before: &TokenCache,
+    ) -> Result<(), Error> {
         if cache.adds_client_secret(before)
             && matches!(self.protection(), Protection::Plaintext { .. })
         {

@@ -107,9 +107,9 @@ impl PersistedTokenCache {
 
     /// Stores an issued token. If that fails, returns the token with the error instead of losing
     /// it.
-    fn issued(
+    pub(crate) fn issued(
         &self,
-        keep: impl Fn(&mut TokenCache) -> Result<AccessToken, Error>,
+        mut keep: impl FnMut(&mut TokenCache) -> Result<AccessToken, Error>,
         unkept: impl FnOnce() -> Result<AccessToken, Error>,
     ) -> Result<AccessToken, Error> {
         let (mut issued, mut is_refused) = (None, false);

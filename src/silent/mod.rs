@@ -46,7 +46,11 @@ pub(crate) use claims::sent_claims;
 pub(crate) use endpoint::Exchange;
 pub use endpoint::{Revoked, TokenEndpoint};
 #[cfg(feature = "ureq")]
-pub use http::HttpEndpoint;
+pub use http::{HttpEndpoint, ProviderMetadata};
+#[cfg(all(feature = "desktop", feature = "ureq"))]
+pub(crate) use http::{
+    encoded_form, endpoint_address, root_certificates, unreachable, without_slash,
+};
 #[cfg(feature = "desktop")]
 pub use options::SilentOptions;
 pub use reply::{ExchangeError, TokenReply};

@@ -23,6 +23,7 @@ const CRATES: &[(&str, &[&[&str]])] = &[
     (
         "src",
         &[
+            &["sign_in"],
             &["persisted"],
             &["persistence"],
             &["silent"],

@@ -127,6 +127,14 @@ impl SignInEvent {
         self.username(username)
     }
 
+    /// Sets the account that the provider named elsewhere, or that the user did.
+    #[cfg(all(feature = "desktop", feature = "ureq"))]
+    pub(crate) fn of_user(self, home_account_id: String, username: String) -> Self {
+        let mut event = self.account(home_account_id, username);
+        event.identity.is_from_provider = true;
+        event
+    }
+
     /// Sets the account unless the provider's response names it.
     pub(super) fn belongs_to(&mut self, home_account_id: String) {
         if !self.identity.is_from_provider && !home_account_id.is_empty() {
@@ -150,6 +158,37 @@ impl SignInEvent {
         }
         self.username = Some(quoted(&username));
         self
+    }
+
+    /// The ID token of the response.
+    #[cfg(all(feature = "desktop", feature = "ureq"))]
+    pub(crate) fn id_token(&self) -> Option<&str> {
+        self.response.id_token.as_deref().map(String::as_str)
+    }
+
+    /// The access token of the response.
+    #[cfg(all(feature = "desktop", feature = "ureq"))]
+    pub(crate) fn access_token(&self) -> Option<&str> {
+        self.response.access_token.as_deref().map(String::as_str)
+    }
+
+    /// The response has a refresh token.
+    #[cfg(all(feature = "desktop", feature = "ureq"))]
+    pub(crate) fn has_refresh_token(&self) -> bool {
+        self.response.refresh_token.as_ref().is_some_and(|token| !token.is_empty())
+    }
+
+    /// The scope was granted. If the response names none, all are that were requested (RFC 6749,
+    /// section 5.1).
+    #[cfg(all(feature = "desktop", feature = "ureq"))]
+    pub(crate) fn has_scope(&self, name: &str) -> bool {
+        self.scopes.iter().any(|scope| scope == name)
+    }
+
+    /// The provider's response says who signed in.
+    #[cfg(all(feature = "desktop", feature = "ureq"))]
+    pub(crate) fn names_user(&self) -> bool {
+        self.identity.is_from_provider
     }
 
     /// Omits the account entry, as for a renewal.
@@ -176,7 +215,7 @@ impl SignInEvent {
         let target = scopes.join(" ");
         let mut entries = Vec::with_capacity(5);
         if let Some(secret) = &self.response.access_token {
-            let token = self.access_token(secret, &target, now);
+            let token = self.token_entry(secret, &target, now);
             entries.push(match &self.asked {
                 Some(asked) => with_asked(&token, &target, asked),
                 None => token,
@@ -224,7 +263,7 @@ impl SignInEvent {
         Ok(())
     }
 
-    fn access_token(&self, secret: &str, target: &str, now: i64) -> Entry {
+    fn token_entry(&self, secret: &str, target: &str, now: i64) -> Entry {
         let response = &self.response;
         let until = |end: i64| end.saturating_sub(now);
         // `expires_in` first: it does not depend on the provider's clock.

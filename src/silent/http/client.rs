@@ -70,11 +70,17 @@ impl Post<'_> {
 }
 
 impl Target<'_> {
-    /// Asks for what is there, without a secret.
-    pub(super) fn get(&self) -> Result<TokenReply, ExchangeError> {
+    /// Asks for what is there: for everybody, or for who has this access token.
+    pub(super) fn get(&self, token: Option<&str>) -> Result<TokenReply, ExchangeError> {
         let agent = self.agent().map_err(ExchangeError::not_sent)?;
-        let reply = agent.get(self.uri.clone()).header(CONNECTION, "close").call();
-        received(&mut reply.map_err(|error| ExchangeError::unknown(source(error)))?)
+        let mut request = agent.get(self.uri.clone()).header(CONNECTION, "close");
+        if let Some(token) = token {
+            let bearer = Zeroizing::new(format!("Bearer {token}"));
+            let mut value = HeaderValue::from_str(&bearer).map_err(ExchangeError::not_sent)?;
+            value.set_sensitive(true);
+            request = request.header(AUTHORIZATION, value);
+        }
+        received(&mut request.call().map_err(|error| ExchangeError::unknown(source(error)))?)
     }
 
     /// A client for this one request. Nothing of it is left for the next one: no connection, and no

@@ -29,6 +29,16 @@ impl Form {
     }
 }
 
+/// Names and values in `application/x-www-form-urlencoded`, as for the query of an address.
+#[cfg(feature = "desktop")]
+pub(crate) fn encoded_form<'f>(
+    fields: impl IntoIterator<Item = (&'f str, &'f str)>,
+) -> Zeroizing<String> {
+    let mut form = Form::new();
+    form.extend(fields);
+    form.0
+}
+
 /// The value of an `Authorization` header (RFC 6749, section 2.3.1). Both parts are encoded as in a
 /// form before they are joined, so that a `:` in the id does not end it.
 pub(super) fn basic(client_id: &str, secret: &str) -> Zeroizing<String> {

@@ -4,6 +4,7 @@ mod client;
 mod confirmed;
 mod crypto;
 mod form;
+mod metadata;
 
 use std::{fmt, time::Duration};
 
@@ -12,9 +13,15 @@ use ureq::{
     tls::{PemItem, RootCerts, parse_pem},
 };
 
+pub use self::metadata::ProviderMetadata;
 use self::{
     client::{Post, Target},
     form::Form,
+};
+#[cfg(feature = "desktop")]
+pub(crate) use self::{
+    form::encoded_form,
+    metadata::{unreachable, without_slash},
 };
 use super::{ExchangeError, Revoked, Spend, TokenEndpoint, TokenReply};
 use crate::{ClientAuthMethod, Error, Secret, SignInEvent, SignInRecord, cache::Address};
@@ -169,26 +176,50 @@ impl HttpEndpoint {
         self
     }
 
+    /// Sends a form of a sign-in to another endpoint of the provider, as this client.
+    #[cfg(feature = "desktop")]
+    pub(crate) fn send(
+        &self,
+        address: &str,
+        fields: &[(&str, &str)],
+        limit: Duration,
+    ) -> Result<TokenReply, ExchangeError> {
+        let url = Url::parse("endpoint", address).map_err(ExchangeError::not_sent)?;
+        let client_id = fields.iter().find(|(name, _)| *name == "client_id");
+        let client_id = client_id.map(|(_, id)| *id).unwrap_or_default();
+        self.post(&url, client_id, fields.iter().copied(), limit)
+    }
+
+    /// The token endpoint is on this machine.
+    #[cfg(feature = "desktop")]
+    pub(crate) fn is_loopback(&self) -> bool {
+        self.token.is_loopback
+    }
+
+    /// What an address says to who has this access token.
+    #[cfg(feature = "desktop")]
+    pub(crate) fn get_with(
+        &self,
+        address: &str,
+        token: &str,
+        limit: Duration,
+    ) -> Result<TokenReply, ExchangeError> {
+        let url = Url::parse("endpoint", address).map_err(ExchangeError::not_sent)?;
+        self.target(&url, limit).get(Some(token))
+    }
+
     /// Trusts these certificates, in PEM, instead of those that the operating system trusts.
     ///
     /// # Errors
     ///
     /// [`Error::Invalid`] if there is no certificate, or one that cannot be read.
-    pub fn root_certificates(mut self, pem: &[u8]) -> Result<Self, Error> {
-        let invalid = |detail: &str| Error::Invalid { detail: detail.into() };
-        let mut certificates = Vec::new();
-        for item in parse_pem(pem) {
-            match item {
-                Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
-                Ok(_) => {}
-                Err(_) => return Err(invalid("the root certificates are no PEM text")),
-            }
-        }
-        if certificates.is_empty() {
-            return Err(invalid("there is no certificate in the PEM text of root certificates"));
-        }
-        self.roots = RootCerts::new_with_certs(&certificates);
-        Ok(self)
+    pub fn root_certificates(self, pem: &[u8]) -> Result<Self, Error> {
+        Ok(self.with_root_certificates(root_certificates(pem)?))
+    }
+
+    pub(crate) fn with_root_certificates(mut self, roots: RootCerts) -> Self {
+        self.roots = roots;
+        self
     }
 
     /// Sends these fields as the client `client_id`, which is one of them.
@@ -252,6 +283,21 @@ impl TokenEndpoint for HttpEndpoint {
     }
 }
 
+/// The address of an endpoint, without the white space around it.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] if it is not `https://`, or `http://` on this machine.
+#[cfg(feature = "desktop")]
+pub(crate) fn endpoint_address(what: &str, address: &str) -> Result<String, Error> {
+    Url::parse(what, address).map(|_| trimmed(address))
+}
+
+/// An address without the white space that its reader ignores.
+fn trimmed(address: &str) -> String {
+    address.trim().to_owned()
+}
+
 impl Url {
     fn parse(what: &str, address: &str) -> Result<Self, Error> {
         let invalid =
@@ -273,6 +319,27 @@ impl fmt::Debug for HttpEndpoint {
         f.debug_struct("HttpEndpoint")
             .field("token_endpoint", &self.token.uri)
             .finish_non_exhaustive()
+    }
+}
+
+/// Certificates in PEM.
+///
+/// # Errors
+///
+/// [`Error::Invalid`] if there is none, or one that cannot be read.
+pub(crate) fn root_certificates(pem: &[u8]) -> Result<RootCerts, Error> {
+    let invalid = |detail: &str| Error::Invalid { detail: detail.into() };
+    let mut certificates = Vec::new();
+    for item in parse_pem(pem) {
+        match item {
+            Ok(PemItem::Certificate(certificate)) => certificates.push(certificate),
+            Ok(_) => {}
+            Err(_) => return Err(invalid("the root certificates are no PEM text")),
+        }
+    }
+    match certificates.is_empty() {
+        true => Err(invalid("there is no certificate in the PEM text of root certificates")),
+        false => Ok(RootCerts::new_with_certs(&certificates)),
     }
 }
 

@@ -1,0 +1,6 @@
+#[cfg(unix)]
+mod browser;
+mod client;
+mod finish;
+mod listen;
+mod wait;
