@@ -8,4 +8,5 @@ mod browser;
 mod device;
 mod discovery;
 mod kept;
+mod programs;
 mod provider;
