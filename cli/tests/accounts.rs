@@ -115,6 +115,26 @@ fn an_id_that_is_somebody_elses_name_is_asked_about_even_at_one_provider() {
 }
 
 #[test]
+fn an_account_names_the_clients_that_it_is_signed_in_to() {
+    let place = Place::new();
+    for (client, host) in [("two", "a.example"), ("one", "a.example"), ("one", "b.example")] {
+        add(&place, &event(client, host, "1", "ada"));
+    }
+    let accounts = json_of(&place.run(&["accounts", "--json"]));
+    let found: Vec<_> = accounts
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|account| (account["authority"].as_str().unwrap(), account["client_ids"].clone()))
+        .collect();
+    let (a, b) = ("https://a.example/t", "https://b.example/t");
+    assert_eq!(found, [(a, json!(["one", "two"])), (b, json!(["one"]))]);
+    let table = text(&place.run(&["accounts"]).stdout);
+    assert!(table.contains("ISSUER") && table.contains("CLIENTS"), "{table}");
+    assert!(table.lines().any(|line| line.contains(a) && line.contains("one two")), "{table}");
+}
+
+#[test]
 fn a_token_is_not_shown_as_that_of_another_providers_user() {
     let place = Place::new();
     add(&place, &event("c", "a.example", "1", "ada@a.example"));

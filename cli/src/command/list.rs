@@ -20,6 +20,7 @@ struct Row {
     account: Option<String>,
     home_account_id: Option<String>,
     client_id: Option<String>,
+    issuer: Option<String>,
     environment: Option<String>,
     realm: Option<String>,
     scopes: Vec<String>,
@@ -54,6 +55,7 @@ pub(super) fn run(
             account: account(entry),
             home_account_id: entry.home_account_id().map(Into::into),
             client_id: entry.client_id().map(Into::into),
+            issuer: entry.issuer().map(Into::into),
             environment: entry.environment().map(Into::into),
             realm: entry.realm().map(Into::into),
             scopes: entry.scopes(),
@@ -74,7 +76,7 @@ pub(super) fn run(
 
 fn print(rows: Vec<Row>) -> Result<(), Failure> {
     output::table(
-        ["TYPE", "ACCOUNT", "CLIENT", "ENVIRONMENT", "TENANT", "SCOPES", "EXPIRES"],
+        ["TYPE", "ACCOUNT", "CLIENT", "ISSUER", "TENANT", "SCOPES", "EXPIRES"],
         rows.into_iter().map(Row::cells),
         Width::Fits,
     )
@@ -82,7 +84,7 @@ fn print(rows: Vec<Row>) -> Result<(), Failure> {
 
 fn print_with_secrets(rows: Vec<Row>) -> Result<(), Failure> {
     output::table(
-        ["TYPE", "ACCOUNT", "CLIENT", "ENVIRONMENT", "TENANT", "SCOPES", "EXPIRES", "SECRET"],
+        ["TYPE", "ACCOUNT", "CLIENT", "ISSUER", "TENANT", "SCOPES", "EXPIRES", "SECRET"],
         rows.into_iter().map(|mut row| {
             let secret = row.secret.take().unwrap_or_default();
             let [a, b, c, d, e, f, g] = row.cells();
@@ -98,7 +100,8 @@ impl Row {
             self.credential_type.into(),
             self.account.unwrap_or_else(|| "-".into()),
             self.client_id.unwrap_or_default(),
-            self.environment.unwrap_or_default(),
+            // In Microsoft's clouds the host and the tenant stand for the issuer.
+            self.issuer.or(self.environment).unwrap_or_default(),
             self.realm.unwrap_or_default(),
             self.scopes.join(" "),
             self.expires_on.map(date).unwrap_or_default(),
