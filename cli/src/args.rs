@@ -1,5 +1,9 @@
 //! The arguments of the command line.
 
+mod login;
+
+pub(crate) use login::{Login, SecretSource, WayFlags};
+
 use std::{
     env,
     ffi::OsString,
@@ -9,6 +13,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use tokenkeep_platform::text::{command_word, shown, shown_path};
 
 use crate::descriptor::Descriptor;
@@ -262,6 +267,14 @@ pub(crate) enum Command {
         #[arg(long)]
         unreadable: bool,
     },
+    /// Print a script that completes the arguments in a shell
+    ///
+    /// In bash: source <(tokenkeep completions bash)
+    Completions {
+        /// Shell
+        #[arg(value_name = "SHELL")]
+        shell: Shell,
+    },
     /// Show what protects the cache, which key sources work here, and how to fix what does not
     ///
     /// Each vault makes a round trip with a random test item, which is removed again. A kill in the
@@ -313,6 +326,20 @@ pub(crate) enum Command {
         #[arg(long)]
         reveal_secrets: bool,
     },
+    /// Sign in with a browser, or with a code on another device
+    ///
+    /// The sign-in is kept with the record of where it is renewed, so that `token` renews it later.
+    /// A former sign-in of the same account by the same client is replaced, and then revoked at the
+    /// provider if it can revoke.
+    ///
+    /// Without --browser, --device or --paste, or TOKENKEEP_LOGIN, the way depends on where this
+    /// runs: a browser on a desktop, else a code if the provider has device sign-in, else an
+    /// address that is pasted.
+    ///
+    /// Exit codes: 3 refused, expired, or nobody signed in; 2 port, issuer or configuration; 7
+    /// provider out of reach; 130 ended by Ctrl-C.
+    #[command(after_help = LOGIN)]
+    Login(Box<Login>),
     /// Sign an account out
     ///
     /// The refresh tokens are then revoked at the provider, if the record of the sign-in says where.
@@ -337,6 +364,7 @@ impl Command {
     pub(crate) fn reads_standard_input(&self) -> bool {
         match self {
             Self::Add => true,
+            Self::Login(_) => true,
             Self::Token(token) => token.instead_of.is_some(),
             Self::Import(import) => import.from_python.is_none() && import.path().is_none(),
             _ => false,
@@ -491,6 +519,17 @@ const EVENT: &str = r#"Example:
    "token_endpoint": "https://login.microsoftonline.com/TENANT/oauth2/v2.0/token",
    "response": {"access_token": "…", "expires_in": 3600, "refresh_token": "…", "id_token": "…"}}"#;
 
+const LOGIN: &str = r#"Example:
+  tokenkeep login https://login.microsoftonline.com/organizations --client-id ID --scope User.Read
+With --json, one object a line:
+  {"event": "open_url", "url", "redirect_uri", "expires_in"}
+  {"event": "device_code", "verification_uri", "verification_uri_complete", "user_code",
+   "expires_in", "interval"}
+  {"event": "signed_in", "account", "issuer", "client_id", "scopes", "expires_on",
+   "has_refresh_token", "stored"}
+  {"event": "failed", "kind", "code", "message"}; kind is denied, expired, timeout, port,
+   unreachable, issuer, store, canceled or configuration"#;
+
 const IMPORT: &str = r#"Examples:
   tokenkeep export --reveal-secrets | tokenkeep --cache COPY import
   tokenkeep import --from-python ~/.mytool/token_cache.bin
@@ -513,6 +552,8 @@ const DOCTOR: &str = r#"With --json:
                   milliseconds, note, problem
   environment     system, wsl, ssh, container, display, session_bus_address, session_bus,
                   runtime_folder, provider, provider_process, installed_providers
+  sign_in         way (of `login` here), browser (one of this machine can sign in), setting
+                  (TOKENKEEP_LOGIN)
   left_over_keys  source (as typed after --key), id, store and folder of each key that no cache
                   names; null if no vault can list its keys
   milliseconds    of the whole report

@@ -2,7 +2,7 @@
 
 use std::{error::Error as StdError, fmt, io};
 
-use tokenkeep::Error;
+use tokenkeep::{AccessToken, Error, SignInFailure};
 
 use crate::args::{Layout, Store};
 
@@ -11,6 +11,8 @@ use crate::args::{Layout, Store};
 pub(crate) enum Failure {
     /// An error of the library.
     Cache(Error),
+    /// Somebody pressed Ctrl-C, and nothing was changed.
+    Canceled,
     /// Several accounts match what was typed.
     Choice {
         /// The question for the user.
@@ -18,6 +20,8 @@ pub(crate) enum Failure {
         /// One line for each account.
         choices: Vec<String>,
     },
+    /// A sign-in failed for what was typed, or for how the client is registered at the provider.
+    Configuration(Error),
     /// Standard input could not be read.
     Input(io::Error),
     /// Somebody pressed Ctrl-C during a renewal, which went on to its end.
@@ -25,6 +29,8 @@ pub(crate) enum Failure {
         /// Nothing was lost.
         is_kept: bool,
     },
+    /// A sign-in that succeeded could not be kept.
+    NotKept(AccessToken),
     /// Nothing is kept: a sign-in is needed.
     Nothing(String),
     /// The output could not be written.
@@ -37,6 +43,8 @@ pub(crate) enum Failure {
     Reported(Box<Failure>),
     /// The source of an import could not be read.
     Source(Error),
+    /// The output that a user has to read could not be written.
+    Unheard(io::Error),
     /// The arguments or the input are not valid.
     Usage(String),
 }
@@ -45,12 +53,13 @@ impl Failure {
     /// The exit codes that `tokenkeep --help` lists.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Input(_) | Self::Output(_) => 1,
-            Self::Interrupted { .. } => INTERRUPTED,
+            Self::Input(_) | Self::Output(_) | Self::Unheard(_) => 1,
+            Self::Canceled | Self::Interrupted { .. } => INTERRUPTED,
             Self::Reported(failure) => failure.exit_code(),
-            Self::Choice { .. } | Self::Usage(_) => 2,
+            Self::Choice { .. } | Self::Configuration(_) | Self::Usage(_) => 2,
             Self::Nothing(_) => 3,
             Self::Refused(_) => 6,
+            Self::NotKept(token) => token.unstored_because().map_or(1, exit_code),
             Self::Cache(error) | Self::Record(error) | Self::Source(error) => exit_code(error),
         }
     }
@@ -73,14 +82,22 @@ impl fmt::Display for Failure {
             Self::Source(Error::Corrupt { what, detail }) => {
                 write!(f, "{what} cannot be read: {detail}; nothing was imported")
             }
-            Self::Source(error) => error.fmt(f),
+            Self::Configuration(error) | Self::Source(error) => error.fmt(f),
             Self::Reported(failure) => failure.fmt(f),
             Self::Choice { what: text, .. }
             | Self::Nothing(text)
             | Self::Refused(text)
             | Self::Usage(text) => f.write_str(text),
+            Self::Canceled => f.write_str("stopped; nothing was changed"),
             Self::Interrupted { is_kept: true } => f.write_str("stopped; the sign-in is kept"),
             Self::Interrupted { is_kept: false } => f.write_str("stopped"),
+            Self::NotKept(token) => match token.unstored_because() {
+                Some(error) => write!(f, "the sign-in could not be kept: {error}"),
+                None => f.write_str("the sign-in could not be kept"),
+            },
+            Self::Unheard(_) => {
+                f.write_str("nobody reads what the user has to do; nobody was signed in")
+            }
             Self::Input(_) => f.write_str("could not read standard input"),
             Self::Output(_) => f.write_str("could not write the output"),
         }
@@ -90,9 +107,14 @@ impl fmt::Display for Failure {
 impl StdError for Failure {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::Cache(error) | Self::Record(error) | Self::Source(error) => error.source(),
-            Self::Input(error) | Self::Output(error) => Some(error),
-            Self::Choice { .. }
+            Self::Cache(error)
+            | Self::Configuration(error)
+            | Self::Record(error)
+            | Self::Source(error) => error.source(),
+            Self::Input(error) | Self::Output(error) | Self::Unheard(error) => Some(error),
+            Self::NotKept(token) => token.unstored_because()?.source(),
+            Self::Canceled
+            | Self::Choice { .. }
             | Self::Interrupted { .. }
             | Self::Nothing(_)
             | Self::Refused(_)
@@ -120,6 +142,14 @@ fn exit_code(error: &Error) -> u8 {
         | Error::VaultMissing { .. }
         | Error::VaultServiceMissing { .. }
         | Error::VaultTimeout { .. } => 4,
+        Error::SignInFailed(failure) => match failure {
+            SignInFailure::Canceled => INTERRUPTED,
+            SignInFailure::Denied { .. }
+            | SignInFailure::Expired
+            | SignInFailure::NobodyInTime { .. } => 3,
+            SignInFailure::OutcomeUnknown { .. } => 7,
+            _ => 2,
+        },
         Error::SignInNeeded { .. } => 3,
         Error::LockTimeout { .. } | Error::RefreshInProgress { .. } => 5,
         Error::Corrupt { .. }
@@ -150,13 +180,20 @@ pub(crate) fn explain(failure: &Failure, store: &Store) -> Vec<String> {
         lines.push(format!("  because: {}", error.to_string().trim_end()));
         source = error.source();
     }
+    if let Failure::Cache(error) | Failure::Configuration(error) = failure
+        && let Some(description) = error.refusal().and_then(|refusal| refusal.description())
+    {
+        lines.push(format!("  the provider says: {description}"));
+    }
     match failure {
         Failure::Choice { choices, .. } => {
             lines.extend(choices.iter().map(|choice| format!("  {choice}")));
         }
-        Failure::Cache(error) | Failure::Record(error) => {
+        Failure::Cache(error) | Failure::Configuration(error) | Failure::Record(error) => {
             lines.push(format!("  {}", next_step(error, store)))
         }
+        Failure::NotKept(token) => lines
+            .extend(token.unstored_because().map(|error| format!("  {}", next_step(error, store)))),
         Failure::Source(error) => {
             lines.extend(step_for_source(error).map(|step| format!("  {step}")))
         }

@@ -34,6 +34,12 @@ pub(crate) fn json(value: &impl Serialize) -> Result<(), Failure> {
     exactly(escaped(&Zeroizing::new(text)).as_bytes())
 }
 
+/// Prints one JSON object in one line on standard output.
+pub(crate) fn json_line(value: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(value).map_err(|e| Failure::Output(e.into()))?;
+    exactly(escaped(&Zeroizing::new(text)).as_bytes())
+}
+
 /// Tells the user something in one line, on standard error. Control characters in it are escaped.
 /// An error of the write is ignored.
 pub(crate) fn note(text: &str) {

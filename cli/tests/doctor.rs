@@ -331,3 +331,27 @@ fn the_exit_code_is_about_the_cache_that_was_meant() {
     assert!(seen.contains("NOT_SET is not set"), "{seen}");
     say(&format!("measured: doctor without a vault {} ms", report["milliseconds"]));
 }
+
+#[test]
+fn the_way_to_sign_in_here_is_named() {
+    let place = Place::new();
+    let here = |setting: &str| {
+        let mut command = place.command();
+        command.env("DISPLAY", ":0").env_remove("WAYLAND_DISPLAY");
+        command.env("SSH_CONNECTION", "192.0.2.1 1 192.0.2.2 22").env("TOKENKEEP_LOGIN", setting);
+        command
+    };
+    for (setting, way) in [("", "device"), ("browser", "browser"), ("device", "device")] {
+        let report = doctor(&mut here(setting)).1;
+        assert_eq!(report["sign_in"]["way"], way, "{report:#}");
+        assert_eq!(report["sign_in"]["browser"], false);
+        let said = run(here(setting).arg("doctor"), "");
+        let why = match setting {
+            "" => "no browser of this machine can be used",
+            _ => "TOKENKEEP_LOGIN says so",
+        };
+        let line = format!("sign-in: --{way} ({why})\n");
+        assert!(text(&said.stdout).contains(&line), "{}", text(&said.stdout));
+    }
+    assert_eq!(doctor(&mut here("telephone")).1["sign_in"]["way"], Value::Null);
+}

@@ -35,6 +35,7 @@ fn every_command_speaks_json_with_stable_names() {
     let accounts = json(&["accounts"], "");
     assert_eq!(accounts[0]["username"], "ada@example.com");
     assert_eq!(accounts[0]["home_account_id"], "subject");
+    assert_eq!(accounts[0]["client_ids"], serde_json::json!(["client"]));
     let list = json(&["list"], "");
     assert_eq!(list.as_array().map(Vec::len), Some(4));
     assert_eq!(list[0]["credential_type"], "AccessToken");
@@ -49,7 +50,7 @@ fn every_command_speaks_json_with_stable_names() {
         let object = value.as_object().expect("an object");
         object.keys().cloned().collect::<Vec<_>>().join(" ")
     };
-    assert_eq!(names(&doctor), "cache environment key_sources left_over_keys milliseconds");
+    assert_eq!(names(&doctor), "cache environment key_sources left_over_keys milliseconds sign_in");
     assert_eq!(
         names(&doctor["cache"]),
         "accounts encrypted item key_in_use key_of_a_new_cache lock_file name \
@@ -59,6 +60,7 @@ fn every_command_speaks_json_with_stable_names() {
         names(&doctor["key_sources"][0]),
         "in_use kind milliseconds note position problem source state works"
     );
+    assert_eq!(names(&doctor["sign_in"]), "browser setting way");
     assert_eq!(
         names(&doctor["environment"]),
         "container display installed_providers provider provider_process runtime_folder \
@@ -292,6 +294,26 @@ fn a_key_comes_through_a_file_descriptor() {
     let added = command("add");
     assert!(added.status.success(), "{}", text(&added.stderr));
     assert_eq!(text(&command("token --client-id client --scope s1").stdout), "an-access-token\n");
+}
+
+// Not on Windows: bash
+#[cfg(unix)]
+#[test]
+fn bash_completes_commands_and_options_by_the_printed_script() {
+    let script = support::run(support::program().args(["completions", "bash"]), "");
+    assert!(script.status.success(), "{}", text(&script.stderr));
+    let mut bash = std::process::Command::new("bash");
+    let asks = "source /dev/stdin
+        complete_it() { COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1))
+            _tokenkeep tokenkeep \"${COMP_WORDS[COMP_CWORD]}\"; echo \"${COMPREPLY[*]}\"; }
+        complete_it tokenkeep lo; complete_it tokenkeep login --dev";
+    let found = support::run(bash.args(["-c", asks]), &text(&script.stdout));
+    assert_eq!(
+        text(&found.stdout),
+        "login\n--device --device-endpoint\n",
+        "{}",
+        text(&found.stderr)
+    );
 }
 
 #[test]

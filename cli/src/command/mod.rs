@@ -3,10 +3,12 @@
 mod accounts;
 mod add;
 mod clear;
+mod completions;
 mod doctor;
 mod export;
 mod import;
 mod list;
+mod login;
 mod revoke;
 mod sign_out;
 mod token;
@@ -26,11 +28,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Accounts => accounts::run(&open(store)?, json),
         Command::Add => add::run(store, json),
         Command::Clear { unreadable } => clear::run(store, *unreadable, json),
+        Command::Completions { shell } => completions::run(*shell),
         Command::Doctor { remove_key: Some(id) } => doctor::remove_key(id, json),
         Command::Doctor { remove_key: None } => doctor::run(store, json),
         Command::Export { reveal_secrets } => export::run(store, *reveal_secrets),
         Command::Import(import) => import::run(store, import, json),
         Command::List { reveal_secrets } => list::run(&open(store)?, *reveal_secrets, json),
+        Command::Login(login) => login::run(store, login, json),
         Command::SignOut(sign_out) => sign_out::run(&open(store)?, sign_out, json),
         Command::Token(token) => token::run(&open(store)?, token, json),
     }

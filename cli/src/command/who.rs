@@ -99,7 +99,7 @@ fn nobody(kept: &TokenCache, whom: &Whom) -> Failure {
 }
 
 /// The options that select this account and no other one here.
-fn options(kept: &TokenCache, account: &Account, authority: String) -> String {
+pub(super) fn options(kept: &TokenCache, account: &Account, authority: String) -> String {
     let id = account.home_account_id();
     let authority_option = typed_option("--authority", &authority);
     let by_name =

@@ -71,6 +71,7 @@ impl Place {
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tokenkeep"));
     command.env_remove("TOKENKEEP_PASSPHRASE").env_remove("DBUS_SESSION_BUS_ADDRESS");
+    command.env_remove("TOKENKEEP_LOGIN");
     command
 }
 

@@ -8,6 +8,7 @@ mod left_over;
 mod names;
 mod problem;
 mod report;
+mod sign_in;
 mod sources;
 
 use std::time::Duration;

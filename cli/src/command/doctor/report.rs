@@ -13,6 +13,7 @@ use super::{
     left_over::LeftOver,
     names::Names,
     problem::Problem,
+    sign_in::SignIn,
     sources::{Probed, Row, SourceState, new_source},
 };
 use crate::{args::Store, failure::Failure, output};
@@ -25,6 +26,7 @@ pub(super) struct Report {
     /// `None` if no vault could list them.
     left_over_keys: Option<Vec<LeftOver>>,
     environment: EnvironmentReport,
+    sign_in: SignIn,
     milliseconds: f64,
 }
 
@@ -122,6 +124,7 @@ impl Report {
                 .collect(),
             left_over_keys: found.left_over.clone(),
             environment: EnvironmentReport::new(environment),
+            sign_in: SignIn::here(),
             milliseconds: milliseconds(found.took),
         }
     }
@@ -129,6 +132,7 @@ impl Report {
     pub(super) fn print(&self) -> Result<(), Failure> {
         self.cache.print()?;
         self.environment.print()?;
+        self.sign_in.print()?;
         output::line("key sources")?;
         for source in &self.key_sources {
             source.print(self.cache.problem.as_ref())?;
