@@ -14,7 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use support::{Place, TOKEN, text};
+use support::{Place, TOKEN, heeding_signals, text};
 use tokenkeep::{
     KeySource, PersistedTokenCache, SignInRecord, TokenRequest, persistence::SealedPersistence,
 };
@@ -65,8 +65,8 @@ fn signal(child: &Child, name: &str) {
 
 fn token(place: &Place, errors: Stdio) -> Child {
     let mut command = place.command();
-    command.args(TOKEN).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
-    command.spawn().unwrap()
+    let mut command = heeding_signals(command.args(TOKEN));
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors).spawn().unwrap()
 }
 
 #[test]

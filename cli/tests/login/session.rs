@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tokenkeep_test_support::started;
 
-use crate::support::Place;
+use crate::support::{Place, heeding_signals};
 
 /// The program, signing in. It ends when this is dropped.
 pub(crate) struct Session {
@@ -39,7 +39,8 @@ impl Session {
         Self::run(command)
     }
 
-    pub(crate) fn run(mut command: Command) -> Self {
+    pub(crate) fn run(command: Command) -> Self {
+        let mut command = heeding_signals(&command);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = started(|| command.spawn()).expect("the program starts");
         let said = lines(child.stderr.take().unwrap());

@@ -75,6 +75,23 @@ pub(crate) fn program() -> Command {
     command
 }
 
+/// The command in a process that ignores no signal, though this one may, as after `nohup`. Its
+/// input and output are not taken over.
+#[cfg(unix)]
+pub(crate) fn heeding_signals(command: &Command) -> Command {
+    // By its path, because the command may have another `PATH`.
+    let mut heeding = Command::new("/usr/bin/env");
+    heeding.arg("--default-signal=HUP,INT,TERM").arg(command.get_program());
+    heeding.args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => heeding.env(name, value),
+            None => heeding.env_remove(name),
+        };
+    }
+    heeding
+}
+
 pub(crate) fn run(command: &mut Command, input: &str) -> Output {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = started(|| command.spawn()).expect("the program starts");
