@@ -1,4 +1,5 @@
-//! A command-line tool with a sign-in, whole: `mytool login|token|accounts|logout ISSUER CLIENT_ID`.
+//! A command-line tool with a sign-in, whole:
+//! `mytool login|token|accounts|logout ISSUER CLIENT_ID`.
 //!
 //! With a desktop the browser opens, and elsewhere the user enters a code on another device. The
 //! later runs ask nobody, and need no network while the token is valid.

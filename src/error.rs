@@ -61,7 +61,8 @@ pub(crate) type Source = Box<dyn StdError + Send + Sync>;
 ///   had ended. Find out who restored it; `reset` starts over.
 /// - `SignInNeeded`, `Refused`, `ProviderAnswer`: the provider's response is an error that a
 ///   sign-in solves, another error, or no response of a token endpoint. Nothing was stored.
-/// - `SignInFailed`: a sign-in of a user did not come about, for one of these [reasons](SignInFailure).
+/// - `SignInFailed`: a sign-in of a user did not come about, for one of these
+///   [reasons](SignInFailure).
 /// - `ProviderUnreachable`, `ProviderUnavailable`, `RefreshInProgress`: the user is still signed
 ///   in. Try again later.
 /// - `RefreshTokenGone`: another program renewed the token first, or its user signed out. Look in

@@ -342,7 +342,8 @@ pub(crate) enum Command {
     Login(Box<Login>),
     /// Sign an account out
     ///
-    /// The refresh tokens are then revoked at the provider, if the record of the sign-in says where.
+    /// The refresh tokens are then revoked at the provider, if the record of the sign-in says
+    /// where.
     ///
     /// If the account has tokens and none of them is the client's, nothing changes and the exit
     /// code is 3. An account without tokens is removed for any client. If no account is named and

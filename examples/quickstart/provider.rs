@@ -1,6 +1,6 @@
 //! A tiny identity provider on loopback: metadata, device sign-in, tokens for an hour, refresh
-//! tokens of one use, revocation. The user says yes after the first question. It is for this example:
-//! it serves one request after the other, and knows one user.
+//! tokens of one use, revocation. The user says yes after the first question. It is for this
+//! example: it serves one request after the other, and knows one user.
 
 use std::{
     collections::BTreeSet,

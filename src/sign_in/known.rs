@@ -92,8 +92,9 @@ const MICROSOFT: Known = Known {
 };
 
 /// From Google's documentation of OAuth for desktop programs: a refresh token comes with
-/// `access_type=offline`, and again only with `prompt=consent`; there is no `offline_access`. A revocation
-/// takes back what the user allowed the program, so the tokens of a newer sign-in end as well.
+/// `access_type=offline`, and again only with `prompt=consent`; there is no `offline_access`. A
+/// revocation takes back what the user allowed the program, so the tokens of a newer sign-in end as
+/// well.
 const GOOGLE: Known = Known {
     authorization: &[("access_type", "offline")],
     prompt: Some("consent"),

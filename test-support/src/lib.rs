@@ -14,7 +14,7 @@
 //! ```
 
 mod again;
-#[cfg(all(feature = "providers", unix))]
+#[cfg(feature = "providers")]
 pub mod browser;
 mod canary;
 #[cfg(all(

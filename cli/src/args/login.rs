@@ -87,7 +87,9 @@ pub(crate) struct Login {
     #[command(flatten)]
     pub(crate) certificates: Certificates,
 
-    /// How long to wait for the sign-in: without it 600 s, or as long as the code for a device lives
+    /// How long to wait for the sign-in
+    ///
+    /// Without it 600 s, or as long as the code for another device lives.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=86400))]
     pub(crate) timeout: Option<u64>,
 }

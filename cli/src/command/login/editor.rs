@@ -19,8 +19,8 @@ pub(super) enum Typed {
     End,
 }
 
-/// The part of an escape sequence that was read (ECMA-48, section 5.4). A key such as an arrow sends
-/// one. It is no text.
+/// The part of an escape sequence that was read (ECMA-48, section 5.4). A key such as an arrow
+/// sends one. It is no text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Escape {
     None,

@@ -1,4 +1,3 @@
-#[cfg(unix)]
 mod browser;
 mod client;
 mod finish;
