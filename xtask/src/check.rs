@@ -6,7 +6,7 @@ use std::process::Command;
 use tokenkeep_test_support::{DEBIAN_RUSTC, Tool, target_dir};
 
 use crate::stage::{self, Failure};
-use crate::{adapters, floors, msrv, packages, threats, tools, wine};
+use crate::{adapters, everything, floors, msrv, packages, threats, tools, wine};
 
 /// Runs the named stages, or all of them.
 pub(crate) fn run(names: &[String]) -> Result<(), Failure> {
@@ -61,14 +61,16 @@ const STAGES: &[Stage] = &[
 ];
 
 /// The library as most people build it, and with everything it can have.
-const FEATURES: [&[&str]; 2] = [&[], &["--features", "tokenkeep/tokio,tokenkeep/ureq"]];
+const FEATURES: [&[&str]; 2] = [&[], &["--features", everything::DESKTOP]];
 
 fn clippy() -> Result<(), Failure> {
     // What most people build is type-checked for macOS with warnings as errors.
-    let everything =
-        ["--workspace", "--all-targets", "--features", "tokenkeep/tokio,tokenkeep/ureq"];
-    let in_memory = ["--package", "tokenkeep", "--lib", "--no-default-features"];
-    [everything, in_memory].iter().try_for_each(|what| {
+    let mut everything = everything::arguments().to_vec();
+    everything.push("--all-targets");
+    let in_memory = vec!["--package", "tokenkeep", "--lib", "--no-default-features"];
+    // The store in memory alone, on the library without its stores.
+    let in_memory_web = vec!["--package", "tokenkeep-web", "--lib"];
+    [everything, in_memory, in_memory_web].iter().try_for_each(|what| {
         let mut clippy = stage::cargo();
         clippy.args(["clippy", "--quiet"]).args(what).args(["--", "-D", "warnings"]);
         stage::finish("clippy", &mut clippy)
@@ -76,11 +78,13 @@ fn clippy() -> Result<(), Failure> {
 }
 
 fn docs() -> Result<(), Failure> {
-    FEATURES.iter().try_for_each(|features| {
-        let mut doc = stage::cargo();
-        doc.args(["doc", "--quiet", "--workspace", "--no-deps"]).args(*features);
-        stage::finish("docs", doc.env("RUSTDOCFLAGS", "-D warnings"))
-    })
+    [&["--workspace", "--exclude", "tokenkeep-web"], everything::arguments()].iter().try_for_each(
+        |what| {
+            let mut doc = stage::cargo();
+            doc.args(["doc", "--quiet", "--no-deps"]).args(*what);
+            stage::finish("docs", doc.env("RUSTDOCFLAGS", "-D warnings"))
+        },
+    )
 }
 
 /// Tests that reach a vault, in a program where another crate has turned on zbus's feature `tokio`:

@@ -5,6 +5,7 @@
 mod adapters;
 mod bench;
 mod check;
+mod everything;
 mod evidence;
 mod floors;
 mod msrv;

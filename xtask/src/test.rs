@@ -3,7 +3,7 @@
 use tokenkeep_test_support::Tool;
 
 use crate::stage::{self, Failure};
-use crate::tools;
+use crate::{everything, tools};
 
 /// The runner's own summary closes the output, so that a script or a user finds the verdict there.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
@@ -19,13 +19,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         Tool::Browser,
     ])?;
     let mut test = stage::cargo();
-    test.args([
-        "test",
-        "--no-fail-fast",
-        "--workspace",
-        "--features",
-        "tokenkeep/tokio,tokenkeep/ureq",
-    ])
-    .args(arguments);
+    test.args(["test", "--no-fail-fast"]).args(everything::arguments()).args(arguments);
     stage::finish("cargo test", &mut test)
 }
