@@ -170,7 +170,7 @@
 //! # Features
 //!
 //! - `desktop` (default): files, locks, vaults and passphrases. Without it there is the token cache
-//!   in memory: [`TokenCache`] and what it works with, and [`silent`]. There is no
+//!   in memory: [`TokenCache`] and what it works with, [`silent`] and [`envelope`]. There is no
 //!   `PersistedTokenCache`, `KeySource`, `Protection`, `Interaction`,
 //!   `build_encrypted_persistence`, `lock` or `persistence`.
 //! - `tokio`: the asynchronous calls. It includes `desktop`.
@@ -180,6 +180,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod cache;
+pub mod envelope;
 mod error;
 #[cfg(feature = "desktop")]
 mod interaction;

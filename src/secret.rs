@@ -18,7 +18,6 @@ impl Secret {
     }
 
     /// Takes ownership of bytes that are already wiped on drop.
-    #[cfg(feature = "desktop")]
     pub(crate) fn wiped(bytes: Zeroizing<Vec<u8>>) -> Self {
         Self(bytes)
     }

@@ -116,6 +116,15 @@ impl Header {
         }
     }
 
+    /// Generation, payload length and nonce as they stand in the bytes 80 to 119.
+    pub(crate) fn mark(&self) -> [u8; 40] {
+        let mut mark = [0; 40];
+        mark[..8].copy_from_slice(&self.generation.to_be_bytes());
+        mark[8..16].copy_from_slice(&self.payload_len.to_be_bytes());
+        mark[16..].copy_from_slice(&self.nonce);
+        mark
+    }
+
     /// The length of the header in bytes.
     pub(crate) fn len(&self) -> usize {
         match self.parameters {

@@ -11,29 +11,29 @@ use crate::error::Source;
 
 /// The random id of a key. It says nothing about the key's content.
 ///
-/// `Display` prints 32 lower-case hexadecimal digits, the form that vault items, key files and
-/// error texts use.
+/// `Display` prints 32 lower-case hexadecimal digits, the form that vault items, key files, key
+/// rings and error texts use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct KeyId([u8; 16]);
+pub struct KeyId([u8; 16]);
 
 impl KeyId {
     /// The id with these bytes.
-    pub(crate) const fn from_bytes(bytes: [u8; 16]) -> Self {
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
     /// Reads what `Display` prints. Returns `None` for anything else.
-    pub(crate) fn from_hex(text: &str) -> Option<Self> {
+    pub fn from_hex(text: &str) -> Option<Self> {
         let mut bytes = [0; 16];
         decode_hex(text.as_bytes(), &mut bytes).then_some(Self(bytes))
     }
 
     /// The 16 bytes.
-    pub(crate) const fn as_bytes(&self) -> &[u8; 16] {
+    pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
 
-    pub(crate) fn random(random: Random<'_>) -> Result<Self, Source> {
+    pub(crate) fn draw(random: Random<'_>) -> Result<Self, Source> {
         let mut bytes = [0; 16];
         random(&mut bytes)?;
         Ok(Self(bytes))

@@ -19,7 +19,7 @@ mod tests;
 use chacha20poly1305::{AeadInOut, KeyInit, Tag, XChaCha20Poly1305, XNonce};
 use zeroize::Zeroizing;
 
-pub(crate) use self::key::KeyId;
+pub use self::key::KeyId;
 pub(crate) use self::{
     authenticated::Authenticated,
     error::SealError,
@@ -162,7 +162,7 @@ pub(crate) fn inspect(
     let (header, _) = Header::parse(head)?;
     if header.file_len() != Some(file_len) {
         return Err(SealError::corrupt(format!(
-            "the header speaks of {} bytes of content, the file has {file_len} bytes",
+            "the header speaks of {} bytes of content, there are {file_len} bytes in all",
             header.payload_len,
         )));
     }

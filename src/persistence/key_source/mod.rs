@@ -237,5 +237,5 @@ fn random_key() -> Result<(KeyId, Key), Error> {
 }
 
 pub(super) fn random_key_id() -> Result<KeyId, Error> {
-    KeyId::random(&mut fill_random).map_err(random_failed)
+    KeyId::draw(&mut fill_random).map_err(random_failed)
 }
