@@ -53,6 +53,24 @@ impl<'c> AccessTokenRef<'c> {
         self.is_aging
     }
 
+    /// Whether the token [is aging](Self::is_aging) at `now` (Unix seconds), not at the time of the
+    /// find.
+    pub fn is_aging_at(&self, now: u64) -> bool {
+        is_aging_at(self.entry(), now)
+    }
+
+    /// The time at which the token was stored, in Unix seconds. Returns `None` if the entry does
+    /// not say.
+    pub fn cached_at(&self) -> Option<u64> {
+        unsigned(self.entry().cached_at())
+    }
+
+    /// The time from which the provider asks for a renewal, in Unix seconds. Returns `None` if it
+    /// does not ask.
+    pub fn refresh_on(&self) -> Option<u64> {
+        unsigned(self.entry().refresh_on())
+    }
+
     /// The home account id of the token's account. Returns `None` for an app-only token, and if it
     /// is not known who signed in.
     pub fn home_account_id(&self) -> Option<Cow<'c, str>> {
@@ -92,6 +110,7 @@ impl<'c> AccessTokenRef<'c> {
             adopter,
             is_aging: self.is_aging,
             source: TokenSource::Cache,
+            is_stored: true,
             unstored: None,
         }
     }
@@ -154,6 +173,7 @@ pub struct AccessToken {
     accounts: Vec<Entry>,
     is_aging: bool,
     source: TokenSource,
+    is_stored: bool,
     unstored: Option<Arc<Error>>,
 }
 
@@ -180,6 +200,24 @@ impl AccessToken {
     /// when it was stored, or gives a time in the future.
     pub fn is_aging(&self) -> bool {
         self.is_aging
+    }
+
+    /// Whether the token [is aging](Self::is_aging) at `now` (Unix seconds), not at the time of the
+    /// call that returned it. It does not say whether the token is still valid then.
+    pub fn is_aging_at(&self, now: u64) -> bool {
+        is_aging_at(&self.entry, now)
+    }
+
+    /// The time at which the token was stored, in Unix seconds. Returns `None` if the entry does
+    /// not say.
+    pub fn cached_at(&self) -> Option<u64> {
+        unsigned(self.entry.cached_at())
+    }
+
+    /// The time from which the provider asks for a renewal, in Unix seconds. Returns `None` if it
+    /// does not ask.
+    pub fn refresh_on(&self) -> Option<u64> {
+        unsigned(self.entry.refresh_on())
     }
 
     /// The home account id of the token's account. Returns `None` for an app-only token, and if it
@@ -213,20 +251,34 @@ impl AccessToken {
     /// the token, but the cache could not save it. The token can be used now, but the next run must
     /// sign in again.
     pub fn is_stored(&self) -> bool {
-        self.unstored.is_none()
+        self.is_stored
     }
 
-    /// The reason why the token is not stored in the cache. Returns `None` if it is stored.
+    /// The reason why the token is not stored in the cache. Returns `None` if it is stored, or if
+    /// its store only [said](Self::stored) that it is not.
     pub fn unstored_because(&self) -> Option<&Error> {
         self.unstored.as_deref()
     }
 
-    pub(crate) fn issued_now(mut self) -> Self {
+    /// Sets whether the token [is stored](Self::is_stored), without a reason. For a store of your
+    /// own around a [`TokenCache`].
+    #[must_use]
+    pub fn stored(mut self, is_stored: bool) -> Self {
+        self.is_stored = is_stored;
+        self.unstored = None;
+        self
+    }
+
+    /// Sets the [source](Self::source) to [`TokenSource::Provider`]. For a store of your own that
+    /// finds a token again after it stored the provider's response.
+    #[must_use]
+    pub fn issued_now(mut self) -> Self {
         self.source = TokenSource::Provider;
         self
     }
 
     pub(crate) fn unstored(mut self, because: Error) -> Self {
+        self.is_stored = false;
         self.unstored = Some(Arc::new(because));
         self
     }
@@ -265,6 +317,15 @@ fn expires_on(token: &Entry) -> u64 {
     let expiry = if token.has_no_expiry() { time::LAST } else { token.expires_on().unwrap_or(0) };
     // A time before 1970 counts as 1970.
     expiry.try_into().unwrap_or_default()
+}
+
+fn is_aging_at(token: &Entry, now: u64) -> bool {
+    token.is_aging(i64::try_from(now).unwrap_or(i64::MAX))
+}
+
+/// A time before 1970 counts as 1970.
+fn unsigned(time: Option<i64>) -> Option<u64> {
+    time.map(|time| time.try_into().unwrap_or_default())
 }
 
 fn token_type(token: &Entry) -> Cow<'_, str> {

@@ -10,7 +10,7 @@ use crate::{
     cache::{
         TokenCache,
         account_issuers::AccountIssuers,
-        authority::{Authority, aliases, issuer_name},
+        authority::{Authority, aliases, cloud_name, issuer_name},
         entry::Entry,
         json::quoted,
         schema::{AuthorityType, CredentialType},
@@ -50,6 +50,11 @@ impl Account {
     /// The host of the authority.
     pub fn environment(&self) -> &str {
         &self.environment
+    }
+
+    /// The name of the account's cloud, as [`TokenRequest::cloud`](crate::TokenRequest::cloud).
+    pub fn cloud(&self) -> String {
+        cloud_name(&self.environment.to_ascii_lowercase()).to_owned()
     }
 
     /// The user name to show. Empty if the provider sent none.

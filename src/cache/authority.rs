@@ -121,6 +121,12 @@ pub(crate) fn canonical_host(environment: &str) -> &str {
     CLOUDS.iter().find(|names| names.contains(&environment)).map_or(environment, |names| names[0])
 }
 
+/// The smallest alias of a host in lower case, which names its cloud. Stores outside keep it in their
+/// keys, so it must not change.
+pub(crate) fn cloud_name(environment: &str) -> &str {
+    aliases(environment).min().unwrap_or(environment)
+}
+
 /// The host belongs to Microsoft: to Entra ID in any of its clouds, or to its services for
 /// customers (Azure AD B2C, External ID). ADFS hosts and customers' own domains do not count.
 pub(crate) fn is_microsoft(environment: &str) -> bool {
@@ -155,7 +161,7 @@ const CLOUDS: &[&[&str]] = &[
 
 #[cfg(test)]
 mod tests {
-    use super::{Authority, aliases, issuer_name};
+    use super::{Authority, CLOUDS, aliases, cloud_name, issuer_name};
 
     #[test]
     fn host_and_tenant_are_read_as_the_reference_reads_them() {
@@ -267,6 +273,29 @@ mod tests {
             assert!(error.contains(part) && !error.contains("word"), "{error}");
             assert!(error.contains("such as") && !error.contains("host and a tenant"), "{error}");
         }
+    }
+
+    /// Keys of web stores contain these names: a change would sign everybody out.
+    #[test]
+    fn each_cloud_keeps_its_name() {
+        let names = CLOUDS.iter().map(|hosts| {
+            let name = cloud_name(hosts[0]);
+            assert!(hosts.iter().all(|host| cloud_name(host) == name), "{name}");
+            name
+        });
+        let expected = [
+            "login.microsoft.com",
+            "login.chinacloudapi.cn",
+            "login.microsoftonline.de",
+            "login.microsoftonline.us",
+            "login-us.microsoftonline.com",
+            "login.microsoft-ppe.com",
+            "login.sovcloud-identity.fr",
+            "login.sovcloud-identity.de",
+            "login.sovcloud-identity.sg",
+        ];
+        assert_eq!(names.collect::<Vec<_>>(), expected);
+        assert_eq!(cloud_name("idp.example"), "idp.example");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::{
     cache::{
         Content, Member, TokenCache,
         entry::{DEPTH, Entry, check_size, inside},
-        json::{Printer, Sink, printed},
+        json::{Printer, Sink, printed, printed_len},
         schema::CredentialType,
         section::Section,
         unknown::{Arriving, keep_last},
@@ -91,6 +91,12 @@ impl TokenCache {
         let mut out = printed(|sink| self.print(sink)).into_inner();
         // Moved out without a copy; `Secret` wipes it from now on.
         Secret::new(mem::take(&mut *out))
+    }
+
+    /// The number of bytes of [`to_json`](Self::to_json). Cheaper than printing, and leaves no copy
+    /// of a secret.
+    pub fn json_len(&self) -> usize {
+        printed_len(|sink| self.print(sink))
     }
 
     fn print(&self, sink: &mut dyn Sink) {

@@ -26,6 +26,7 @@ mod query;
 mod record;
 mod records;
 mod refresh_token;
+mod removal;
 mod request;
 mod response;
 mod schema;
@@ -129,6 +130,13 @@ impl TokenCache {
     /// Returns `true` if the cache has no entry of any kind.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Returns `true` if the cache has an access token, a refresh token or an ID token.
+    ///
+    /// Without one nothing is left of a sign-in, although the client's metadata may be.
+    pub fn has_tokens(&self) -> bool {
+        accounts::TOKENS.iter().any(|&kind| self.entries(kind).next().is_some())
     }
 
     /// Returns `true` if both caches print the same JSON. Cheap if one cache is a clone of the

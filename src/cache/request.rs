@@ -14,7 +14,7 @@ use crate::{
     Error,
     cache::{
         accounts::Account,
-        authority::{Authority, aliases, is_microsoft},
+        authority::{Authority, aliases, cloud_name, is_microsoft},
         entry::scopes_in,
         event::ext_cache_key::ext_cache_key,
         json::quoted,
@@ -281,6 +281,37 @@ impl TokenRequest {
     /// The authority as it was given.
     pub fn authority(&self) -> &str {
         &self.authority
+    }
+
+    /// The name of the authority's cloud: of all hosts of the cloud, the smallest by code point.
+    /// Outside Microsoft's clouds, the authority's host in lower case, with its port if the
+    /// authority uses http.
+    ///
+    /// The name of a cloud does not change, so a key of a store may contain it. Returns `None` if
+    /// the authority cannot be used; the call that uses the request says why.
+    ///
+    /// ```
+    /// use tokenkeep::TokenRequest;
+    ///
+    /// let authority = "https://login.microsoftonline.com/organizations";
+    /// let request = TokenRequest::new("my-client-id", authority, ["User.Read"]);
+    /// assert_eq!(request.cloud(), Some("login.microsoft.com"));
+    /// ```
+    pub fn cloud(&self) -> Option<&str> {
+        self.place.as_ref().map(|place| cloud_name(&place.environment))
+    }
+
+    /// The tenant: the first segment of the authority's path. Returns `None` if it has none, or if
+    /// the authority cannot be used.
+    pub fn realm(&self) -> Option<&str> {
+        self.place.as_ref()?.realm.as_deref()
+    }
+
+    /// The authority as an issuer, in the form in which issuers are compared: scheme, host, port if
+    /// it is not the default, and path, without one `/` at the end. Returns `None` in Microsoft's
+    /// clouds, where the cloud tells sign-ins apart, and if the authority cannot be used.
+    pub fn issuer(&self) -> Option<&str> {
+        self.place.as_ref()?.issuer.as_deref()
     }
 
     /// The scopes, without duplicates.

@@ -93,21 +93,6 @@ impl TokenCache {
         Ok(removed)
     }
 
-    /// Removes the access tokens that expired before `now` (Unix seconds). Returns their number.
-    ///
-    /// A token whose expiry cannot be read stays, and so does one that is valid until it is
-    /// refused.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Corrupt`] if the section of access tokens is not a JSON object.
-    pub fn remove_expired(&mut self, now: u64) -> Result<usize, Error> {
-        let now = i64::try_from(now).unwrap_or(i64::MAX);
-        self.remove_where(CredentialType::AccessToken, |entry| {
-            entry.valid_until().is_some_and(|end| end < now)
-        })
-    }
-
     /// The families that a client belongs to in the account's cloud, as canonical tokens.
     fn families_of(&self, account: &Account, client: &str) -> BTreeSet<String> {
         let is_there = |entry: &Entry| {
@@ -160,18 +145,6 @@ impl TokenCache {
             removed += self.remove_where(kind, &is_gone)?;
         }
         Ok(removed)
-    }
-
-    fn remove_where(
-        &mut self,
-        kind: CredentialType,
-        is_gone: impl Fn(&Entry) -> bool,
-    ) -> Result<usize, Error> {
-        self.can_write(kind)?;
-        if !self.entries(kind).any(&is_gone) {
-            return Ok(0);
-        }
-        Ok(self.section_mut(kind)?.remove_where(is_gone))
     }
 }
 

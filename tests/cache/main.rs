@@ -22,5 +22,6 @@ mod provider_answers;
 mod record;
 mod rules;
 mod scopes;
+mod stores;
 mod token_endpoint;
 mod whose_token;

@@ -94,6 +94,8 @@ fn read_claims(claims: Object<'_>, identity: &mut Identity) -> Result<(), Error>
         let subject = claims.identifier("sub")?.ok_or_else(|| claims.wrong("sub", "text"))?;
         identity.home_account_id = Some(subject);
     }
+    let id = |name| claims.identifier(name).ok().flatten().filter(|id| !id.is_empty());
+    (identity.issuer, identity.subject) = (id("iss"), id("sub"));
     let name = |name| claims.object.get(name).and_then(name_token);
     identity.local_account_id = name("oid").or_else(|| name("sub"));
     let username = name("preferred_username").or_else(|| name("upn"));

@@ -175,6 +175,9 @@ fn read_response(response: &Fields<'_>) -> Result<Response, Error> {
         refresh_token: response.secret("refresh_token")?,
         id_token: response.secret("id_token")?,
         family_id: response.scalar("foci")?,
+        refresh_token_expires_in: response
+            .seconds("refresh_token_expires_in")
+            .or_else(|| response.seconds("refresh_expires_in")),
         ..Response::default()
     };
     if access_token.is_none() {

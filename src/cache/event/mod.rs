@@ -3,6 +3,7 @@
 pub(super) mod claims;
 pub(super) mod ext_cache_key;
 mod fields;
+mod getters;
 mod json;
 mod refusal;
 
@@ -84,6 +85,8 @@ pub(super) struct Response {
     pub(super) expires_on: Option<i64>,
     pub(super) ext_expires_in: Option<i64>,
     pub(super) refresh_in: Option<i64>,
+    /// For how many seconds the refresh token is valid. 0 if it does not end.
+    pub(super) refresh_token_expires_in: Option<i64>,
     /// There is neither a lifetime nor a refresh token.
     pub(super) is_lasting: bool,
     /// A canonical token.
@@ -101,6 +104,9 @@ pub(super) struct Identity {
     pub(super) local_account_id: Option<String>,
     /// A canonical token.
     pub(super) username: Option<String>,
+    /// The claims `iss` and `sub` of the ID token.
+    pub(super) issuer: Option<String>,
+    pub(super) subject: Option<String>,
 }
 
 impl SignInEvent {
@@ -158,37 +164,6 @@ impl SignInEvent {
         }
         self.username = Some(quoted(&username));
         self
-    }
-
-    /// The ID token of the response.
-    #[cfg(all(feature = "desktop", feature = "ureq"))]
-    pub(crate) fn id_token(&self) -> Option<&str> {
-        self.response.id_token.as_deref().map(String::as_str)
-    }
-
-    /// The access token of the response.
-    #[cfg(all(feature = "desktop", feature = "ureq"))]
-    pub(crate) fn access_token(&self) -> Option<&str> {
-        self.response.access_token.as_deref().map(String::as_str)
-    }
-
-    /// The response has a refresh token.
-    #[cfg(all(feature = "desktop", feature = "ureq"))]
-    pub(crate) fn has_refresh_token(&self) -> bool {
-        self.response.refresh_token.as_ref().is_some_and(|token| !token.is_empty())
-    }
-
-    /// The scope was granted. If the response names none, all are that were requested (RFC 6749,
-    /// section 5.1).
-    #[cfg(all(feature = "desktop", feature = "ureq"))]
-    pub(crate) fn has_scope(&self, name: &str) -> bool {
-        self.scopes.iter().any(|scope| scope == name)
-    }
-
-    /// The provider's response says who signed in.
-    #[cfg(all(feature = "desktop", feature = "ureq"))]
-    pub(crate) fn names_user(&self) -> bool {
-        self.identity.is_from_provider
     }
 
     /// Omits the account entry, as for a renewal.

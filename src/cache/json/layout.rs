@@ -20,13 +20,15 @@ pub(crate) trait Sink {
 /// such values. The output is therefore never more than a small multiple of the input.
 pub(crate) fn printed(print: impl Fn(&mut dyn Sink)) -> Buffer {
     // Counted first: a buffer that grows is copied and wiped as a whole.
-    let mut size = Size::default();
-    print(&mut size);
-    let indents = size.indented <= size.compact * TIMES + ROOM;
-    let values = if indents { size.indented } else { size.compact };
-    let mut writer = Writer { out: Buffer::with_capacity(size.flat + values), indents };
+    let size = Size::of(&print);
+    let mut writer = Writer { out: Buffer::with_capacity(size.total()), indents: size.indents() };
     print(&mut writer);
     writer.out
+}
+
+/// The number of bytes of what [`printed`] returns.
+pub(crate) fn printed_len(print: impl Fn(&mut dyn Sink)) -> usize {
+    Size::of(&print).total()
 }
 
 /// The canonical value has members or items.
@@ -52,6 +54,22 @@ struct Size {
     /// Nested values: on one line, and indented.
     compact: usize,
     indented: usize,
+}
+
+impl Size {
+    fn of(print: &impl Fn(&mut dyn Sink)) -> Self {
+        let mut size = Self::default();
+        print(&mut size);
+        size
+    }
+
+    fn indents(&self) -> bool {
+        self.indented <= self.compact * TIMES + ROOM
+    }
+
+    fn total(&self) -> usize {
+        self.flat + if self.indents() { self.indented } else { self.compact }
+    }
 }
 
 impl Sink for Size {

@@ -11,7 +11,7 @@ mod read;
 mod repeated;
 mod text;
 
-pub(crate) use layout::{Sink, is_nested, printed, string_end};
+pub(crate) use layout::{Sink, is_nested, printed, printed_len, string_end};
 pub(crate) use members::{items, members};
 pub(crate) use print::{Printer, check_len};
 pub(crate) use read::{Document, Object, Value};

@@ -1,7 +1,7 @@
 //! Whose a token is when the provider does not say, says it otherwise than before, or names
 //! somebody else; and which account a request without a name means.
 
-mod answers;
+pub(crate) mod answers;
 mod app;
 mod choice;
 mod reference;
