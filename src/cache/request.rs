@@ -1,5 +1,7 @@
 //! The request for an access token.
 
+mod fingerprint;
+
 use std::{
     collections::BTreeSet,
     fmt,

@@ -13,6 +13,7 @@ mod answer_differences;
 mod differences;
 mod differential;
 mod expiry;
+mod fingerprints;
 mod issuers;
 mod layout;
 mod mutated_answers;
