@@ -7,7 +7,7 @@ use crate::cache::entry::Entry;
 const MOST: i64 = 300;
 
 /// How far, in seconds, the clock that stamped a token may be ahead of this one.
-const SKEW: i64 = 300;
+pub(super) const SKEW: i64 = 300;
 
 impl Entry {
     /// The number of seconds before its expiry at which the token counts as expired. This is 300 as

@@ -29,6 +29,7 @@ mod refresh_token;
 mod removal;
 mod request;
 mod response;
+mod restore;
 mod schema;
 mod scope;
 mod section;

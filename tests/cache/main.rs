@@ -21,6 +21,7 @@ mod named_accounts;
 mod oracle;
 mod provider_answers;
 mod record;
+mod restore;
 mod rules;
 mod scopes;
 mod stores;
