@@ -145,10 +145,10 @@ fn the_length_is_that_of_what_is_printed() {
     cache.add_response(&request(ELSEWHERE), answer("AT", &more), NOW).unwrap();
     assert!(cache.json_len() > 1_000);
     assert_eq!(cache.json_len(), text(&cache));
-    // Nested values that stay on one line, and those that do not.
-    for depth in [3, 100] {
+    // Nested values that are indented, and those that stay on one line.
+    for (depth, zeros) in [(3, 10), (3, 50_000), (100, 50_000)] {
         let (open, close) = ("[".repeat(depth), "]".repeat(depth));
-        let zeros = vec!["0"; 50_000].join(",");
+        let zeros = vec!["0"; zeros].join(",");
         let json = format!(r#"{{"Mine": {open}{zeros}{close}, "Account": 7}}"#);
         let cache = TokenCache::from_json(json.as_bytes()).unwrap();
         assert_eq!(cache.json_len(), text(&cache), "{depth}");
