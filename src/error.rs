@@ -11,7 +11,10 @@ pub use sign_in::{IssuerSource, SignInFailure};
 
 use std::{borrow::Cow, error::Error as StdError, fmt, path::PathBuf, time::Duration};
 
-use tokenkeep_platform::text::{shown, shown_path, shown_start};
+use tokenkeep_platform::{
+    os_code,
+    text::{shown, shown_path, shown_start},
+};
 
 /// The error of the operating system, a vault or a parser.
 pub(crate) type Source = Box<dyn StdError + Send + Sync>;
@@ -108,6 +111,8 @@ pub enum Error {
         what: String,
         /// What is wrong and where, without the content.
         detail: String,
+        /// What the operating system said, if it was asked.
+        source: Option<Source>,
     },
     /// The new content is visible, but the operating system did not confirm that it survives a
     /// power cut. It is safe to save again.
@@ -477,6 +482,8 @@ pub enum Error {
     WrongKey {
         /// The cache file.
         path: PathBuf,
+        /// What the operating system said, if it was asked.
+        source: Option<Source>,
     },
 }
 
@@ -583,6 +590,29 @@ impl Error {
                 | Self::VaultTimeout { .. }
                 | Self::WaitCanceled { .. }
         )
+    }
+
+    /// The operating system's number of what caused the error: errno on Unix, the code of the last
+    /// error or the HRESULT on Windows, the `OSStatus` of the Keychain on macOS. HRESULTs are
+    /// negative. Returns `None` if the operating system caused nothing, or gave no number. The
+    /// services of a session bus give none.
+    ///
+    /// ```
+    /// use tokenkeep::{PersistedTokenCache, persistence::PlaintextPersistence};
+    ///
+    /// # #[cfg(unix)] {
+    /// # let place = tempfile::tempdir().unwrap();
+    /// # let file = place.path().join("file");
+    /// # std::fs::File::create(&file).unwrap();
+    /// # let below_a_file = file.join("below").join("cache.json");
+    /// let cache = PersistedTokenCache::new(PlaintextPersistence::new(below_a_file)?);
+    /// let error = cache.accounts().unwrap_err();
+    /// assert_eq!(error.os_code(), Some(20)); // ENOTDIR
+    /// # }
+    /// # Ok::<(), tokenkeep::Error>(())
+    /// ```
+    pub fn os_code(&self) -> Option<i64> {
+        os_code(self)
     }
 
     /// What the provider said, if it refused a request.

@@ -79,7 +79,7 @@ impl fmt::Display for Failure {
             }
             Self::Cache(error) | Self::Record(error) => error.fmt(f),
             // The error's own advice is for the cache in use and would damage that one.
-            Self::Source(Error::Corrupt { what, detail }) => {
+            Self::Source(Error::Corrupt { what, detail, .. }) => {
                 write!(f, "{what} cannot be read: {detail}; nothing was imported")
             }
             Self::Configuration(error) | Self::Source(error) => error.fmt(f),

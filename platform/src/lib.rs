@@ -16,6 +16,7 @@ pub mod file;
 pub mod lock;
 #[cfg(feature = "loopback")]
 pub mod loopback;
+mod os_code;
 #[cfg(feature = "desktop")]
 pub mod protect;
 pub mod random;
@@ -33,5 +34,6 @@ pub mod vault;
 #[cfg(feature = "desktop")]
 pub mod wipe;
 
+pub use os_code::{CodedError, os_code};
 #[cfg(feature = "desktop")]
 pub use wipe::allocator::WipingAllocator;

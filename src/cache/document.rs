@@ -37,6 +37,7 @@ impl TokenCache {
             return Err(Error::Corrupt {
                 what: "the token cache".to_owned(),
                 detail: "its root is not a JSON object".to_owned(),
+                source: None,
             });
         }
         printer.expect(b'{')?;

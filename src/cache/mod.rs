@@ -217,5 +217,6 @@ fn not_a_section(kind: CredentialType) -> Error {
     Error::Corrupt {
         what: "the token cache".to_owned(),
         detail: format!("its section {kind} is not a JSON object"),
+        source: None,
     }
 }

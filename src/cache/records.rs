@@ -185,6 +185,7 @@ impl TokenCache {
             Some(section) if !section.starts_with('{') => Err(Error::Corrupt {
                 what: "the token cache".to_owned(),
                 detail: format!("its section {RECORDS} is not a JSON object"),
+                source: None,
             }),
             section => Ok(kept(section.unwrap_or_default())),
         }

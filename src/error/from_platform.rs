@@ -77,6 +77,7 @@ impl Error {
             VaultError::Unfinished => Self::Corrupt {
                 what: format!("the key item in the {vault}"),
                 detail: "it is empty; its creation was cut off".into(),
+                source: None,
             },
             VaultError::Failed { source } => Self::VaultFailed { vault, source },
             other => Self::VaultFailed { vault, source: other.into() },

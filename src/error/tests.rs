@@ -32,7 +32,7 @@ fn text_of_others_is_shown_and_not_obeyed() {
     let source = || -> Source { evil.into() };
     let refusal = || Box::new(Refusal { code: text(), ..Refusal::default() });
     for error in [
-        Error::Corrupt { what: text(), detail: text() },
+        Error::Corrupt { what: text(), detail: text(), source: None },
         Error::DurabilityUnknown { path: path(), source: source() },
         Error::Invalid { detail: text() },
         Error::InvalidKeyFile { path: path(), detail: text(), source: None },
@@ -56,7 +56,7 @@ fn text_of_others_is_shown_and_not_obeyed() {
         Error::UnsupportedVersion { path: path(), version: 2 },
         Error::VaultMissing { vault: "vault", reason: text(), source: None },
         Error::VaultServiceMissing { vault: "vault", reason: text(), source: None },
-        Error::WrongKey { path: path() },
+        Error::WrongKey { path: path(), source: None },
     ] {
         let said = error.to_string();
         assert!(!said.contains(tokenkeep_platform::text::is_obeyed), "{said:?}");

@@ -1,5 +1,7 @@
 //! Copies of an error, for threads that waited for the thread that failed.
 
+use tokenkeep_platform::{CodedError, os_code};
+
 use crate::{Error, error::Source};
 
 impl Error {
@@ -34,15 +36,18 @@ impl Error {
                 source: source.as_ref().map(said),
             },
             Self::VaultTimeout { vault, waited } => Self::VaultTimeout { vault, waited: *waited },
-            Self::WrongKey { path } => Self::WrongKey { path: path.clone() },
+            Self::WrongKey { path, source } => {
+                Self::WrongKey { path: path.clone(), source: source.as_ref().map(said) }
+            }
             // Each thread looks at a file again: what failed there may work by then.
             _ => return None,
         })
     }
 }
 
-/// The text of an error and of its chain of sources.
+/// The text of an error and of its chain of sources, with the operating system's number.
 fn said(source: &Source) -> Source {
+    let code = os_code(&**source);
     let mut text = source.to_string();
     let mut next = source.source();
     while let Some(error) = next {
@@ -50,7 +55,10 @@ fn said(source: &Source) -> Source {
         text.push_str(&error.to_string());
         next = error.source();
     }
-    text.into()
+    match code {
+        Some(code) => CodedError::new(code, text).into(),
+        None => text.into(),
+    }
 }
 
 #[cfg(test)]
@@ -66,8 +74,13 @@ mod tests {
         let echo = error.echo().and_then(|echo| echo.echo()).unwrap();
         assert!(matches!(echo, Error::Callback { what: "asking", .. }), "{echo:?}");
         assert_eq!(echo.source().unwrap().to_string(), "no terminal");
+        let numbered = io::Error::from_raw_os_error(28);
+        let error = Error::VaultFailed { vault: "vault", source: numbered.into() };
+        let echo = error.echo().and_then(|echo| echo.echo()).unwrap();
+        assert_eq!(echo.os_code(), Some(28), "{echo:?}");
         assert!(Error::Nested.echo().is_none());
-        let torn = Error::Corrupt { what: "the cache".into(), detail: "it is empty".into() };
+        let (what, detail) = ("the cache".into(), "it is empty".into());
+        let torn = Error::Corrupt { what, detail, source: None };
         assert!(torn.echo().is_none(), "a file is simply looked at again");
     }
 }

@@ -165,7 +165,7 @@ mod tests {
     const LATE: Duration = Duration::from_secs(60);
 
     fn wrong_key() -> Error {
-        Error::WrongKey { path: "cache".into() }
+        Error::WrongKey { path: "cache".into(), source: None }
     }
 
     #[test]

@@ -145,7 +145,7 @@ impl PersistedTokenCache {
                 let (what, detail) = ("the token cache".into(), "it is empty".into());
                 // A peer may have truncated the file and not written yet: the caller loads again
                 // with the lock.
-                Err(self.located(Error::Corrupt { what, detail }))
+                Err(self.located(Error::Corrupt { what, detail, source: None }))
             }
             loaded => self.state_of(loaded, known),
         }
@@ -188,8 +188,9 @@ impl PersistedTokenCache {
     /// Adds the path to an error about the cache's content.
     fn located(&self, error: Error) -> Error {
         match (error, self.protection().path()) {
-            (Error::Corrupt { detail, .. }, Some(path)) => {
-                Error::Corrupt { what: format!("the cache in `{}`", shown_path(path)), detail }
+            (Error::Corrupt { detail, source, .. }, Some(path)) => {
+                let what = format!("the cache in `{}`", shown_path(path));
+                Error::Corrupt { what, detail, source }
             }
             (error, _) => error,
         }

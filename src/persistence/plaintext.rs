@@ -121,7 +121,7 @@ impl Persistence for PlaintextPersistence {
         if content.is_empty() {
             // An interrupted writer leaves an empty file, which must not pass for an empty cache.
             let what = format!("`{}`", shown_path(&self.path));
-            return Err(Error::Corrupt { what, detail: "it is empty".into() });
+            return Err(Error::Corrupt { what, detail: "it is empty".into(), source: None });
         }
         // Content that is not JSON is examined by `check_unreadable`, once parsing it has failed.
         refuse_another(&content, &self.path, EXPECTED, |found| found == Found::Other)?;

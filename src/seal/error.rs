@@ -43,7 +43,8 @@ impl SealError {
         let path = path.to_owned();
         match self {
             Self::Corrupt { detail } => {
-                Error::Corrupt { what: format!("`{}`", shown_path(&path)), detail }
+                let what = format!("`{}`", shown_path(&path));
+                Error::Corrupt { what, detail, source: None }
             }
             Self::InvalidKeyFile { detail } => Error::InvalidKeyFile { path, detail, source: None },
             Self::NotSealed { found } => {
@@ -68,7 +69,7 @@ impl SealError {
                 expected: "one of suite 1, XChaCha20-Poly1305",
             },
             Self::UnsupportedVersion { version } => Error::UnsupportedVersion { path, version },
-            Self::WrongKey => Error::WrongKey { path },
+            Self::WrongKey => Error::WrongKey { path, source: None },
         }
     }
 }

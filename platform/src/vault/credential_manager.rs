@@ -15,6 +15,7 @@ use windows_native_keyring_store::Store;
 use super::stored::{Entries, Stored};
 use super::{Backend, Collection, Item, Source, VaultError};
 use super::{credential_manager_status as status, credential_manager_status::MAX_SIZE};
+use crate::CodedError;
 
 pub(super) const NAME: &str = "Credential Manager";
 pub(super) const FINDS_BY_ATTRIBUTES: bool = false;
@@ -52,7 +53,11 @@ impl Entries for CredentialManager {
         let code = io::Error::last_os_error().raw_os_error().unwrap_or_default();
         match code.cast_unsigned() {
             status::ERROR_NOT_FOUND => Some(VaultError::failed(said)),
-            code => status::meaning(code, said),
+            0 => Some(VaultError::failed(said)),
+            code => {
+                let said = CodedError::new(i64::from(code.cast_signed()), said.to_string());
+                status::meaning(code, said.into())
+            }
         }
     }
 

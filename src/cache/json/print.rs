@@ -320,7 +320,7 @@ pub(crate) fn check_len(len: usize) -> Result<u32, Error> {
 }
 
 fn corrupt(detail: String) -> Error {
-    Error::Corrupt { what: "the token cache".to_owned(), detail }
+    Error::Corrupt { what: "the token cache".to_owned(), detail, source: None }
 }
 
 /// The limit on nesting. Peers write values that are four levels deep.

@@ -174,7 +174,7 @@ impl VaultKeys {
 
     fn damaged(&self, id: &KeyId, error: &SealError) -> Error {
         let what = format!("the key {id} in the {}", self.vault.name());
-        Error::Corrupt { what, detail: error.to_string() }
+        Error::Corrupt { what, detail: error.to_string(), source: None }
     }
 
     /// The keys in the vault, and the caches that they were made for; `None` if it cannot list

@@ -67,12 +67,18 @@ impl ProtectedFile {
         Ok(true)
     }
 
-    pub(super) fn verify(&self, place: &FileLocation) -> Result<(), Error> {
+    /// Whether Windows encrypts and decrypts now. Nothing is written.
+    pub(super) fn check_protection(&self, place: &FileLocation) -> Result<(), Error> {
         let proof = b"tokenkeep";
         let entropy = self.entropy.as_deref();
         protect_described(proof, &self.description, entropy)
             .and_then(|blob| unprotect(&blob, entropy))
-            .map_err(|error| refused(error, place))?;
+            .map(drop)
+            .map_err(|error| refused(error, place))
+    }
+
+    pub(super) fn verify(&self, place: &FileLocation) -> Result<(), Error> {
+        self.check_protection(place)?;
         let folder = Folder::create_shared(&place.folder, Parents::Create)?;
         Ok(folder.probe(&place.name)?)
     }
@@ -91,15 +97,19 @@ impl ProtectedFile {
 }
 
 fn refused(error: ProtectError, place: &FileLocation) -> Error {
+    let corrupt = |detail: &str, source| {
+        let what = format!("the cache in `{}`", shown_path(&place.path));
+        Error::Corrupt { what, detail: detail.into(), source }
+    };
     match error {
-        ProtectError::Empty | ProtectError::NotData { .. } => Error::Corrupt {
-            what: format!("the cache in `{}`", shown_path(&place.path)),
-            detail: match error {
-                ProtectError::Empty => "it is empty".into(),
-                _ => "it is damaged, in plain text, or protected with another entropy".into(),
-            },
-        },
-        ProtectError::OtherKey { .. } => Error::WrongKey { path: place.path.clone() },
+        ProtectError::Empty => corrupt("it is empty", None),
+        ProtectError::NotData { source } => {
+            let detail = "it is damaged, in plain text, or protected with another entropy";
+            corrupt(detail, Some(source.into()))
+        }
+        ProtectError::OtherKey { source } => {
+            Error::WrongKey { path: place.path.clone(), source: Some(source.into()) }
+        }
         other => Error::from_protection(other, &place.path),
     }
 }
@@ -113,3 +123,24 @@ fn may_be_blob(bytes: &[u8]) -> bool {
 }
 
 const EXPECTED: &str = "a token cache under DPAPI";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_windows_said_is_in_the_error_with_its_number() {
+        let place = FileLocation::of("cache.bin".as_ref()).unwrap();
+        let error = |code| refused(ProtectError::from_code(code), &place);
+        for (code, is_expected) in [
+            (13, matches!(error(13), Error::Corrupt { .. })),
+            (-2_146_893_813, matches!(error(-2_146_893_813), Error::WrongKey { .. })),
+            (-2_146_892_987, matches!(error(-2_146_892_987), Error::VaultMissing { .. })),
+            (5, matches!(error(5), Error::VaultFailed { .. })),
+        ] {
+            assert!(is_expected, "{:?}", error(code));
+            assert_eq!(error(code).os_code(), Some(code.into()));
+        }
+        assert_eq!(error(87).os_code(), None, "an empty file is found without Windows");
+    }
+}

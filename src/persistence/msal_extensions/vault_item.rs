@@ -67,6 +67,7 @@ impl VaultItem {
                 Zeroizing::new(STANDARD.decode(content).map_err(|_| Error::Corrupt {
                     what: format!("the cache in the {}", self.vault.name()),
                     detail: "it is not in base64".into(),
+                    source: None,
                 })?)
             }
         }))

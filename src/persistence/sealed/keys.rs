@@ -114,7 +114,7 @@ impl StoreKeys {
             let fault = match self.sources.fetch(header)? {
                 Fetched::Key(key) if header.is_of(&key) => return Ok(Some((header.key_id, key))),
                 Fetched::Key(_) | Fetched::Another => {
-                    Error::WrongKey { path: file.path().to_owned() }
+                    Error::WrongKey { path: file.path().to_owned(), source: None }
                 }
                 Fetched::Gone => Error::KeyGone {
                     path: file.path().to_owned(),

@@ -118,6 +118,7 @@ impl SealedPersistence {
         let generation = base.generation.checked_add(1).ok_or_else(|| Error::Corrupt {
             what: format!("`{}`", shown_path(self.file.path())),
             detail: "its count of saves is used up".into(),
+            source: None,
         })?;
         Ok(self.keys.known(&base.key_id).map(|key| Plan {
             key,
