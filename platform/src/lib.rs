@@ -13,6 +13,8 @@ pub mod environment;
 #[cfg(feature = "desktop")]
 pub mod file;
 #[cfg(feature = "desktop")]
+pub mod interrupt;
+#[cfg(feature = "desktop")]
 pub mod lock;
 #[cfg(feature = "loopback")]
 pub mod loopback;

@@ -72,6 +72,9 @@ pub enum VaultError {
         /// The system's error, if there is one.
         source: Option<Source>,
     },
+    /// The caller stopped the wait, and nothing was written.
+    #[error("the wait for the vault was stopped; try again")]
+    Stopped,
     /// There was no answer in time, and nothing was written. `waited` is zero if the call failed
     /// immediately because the vault had just been unresponsive.
     #[error(

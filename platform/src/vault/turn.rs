@@ -46,7 +46,7 @@ impl Turn {
     /// `TimedOut` if no time is left, so that the next step of a chain does not start.
     pub(crate) fn remaining(&self) -> Result<Duration, VaultError> {
         let left = self.until.saturating_duration_since(Instant::now());
-        if left.is_zero() || self.phase.load(Ordering::SeqCst) == ABANDONED {
+        if left.is_zero() || self.is_abandoned() {
             return Err(VaultError::TimedOut { waited: self.waited() });
         }
         Ok(left)
@@ -78,13 +78,27 @@ impl Turn {
         self.answered_late.store(self.until <= Instant::now(), Ordering::SeqCst);
     }
 
+    /// The caller no longer waits, because the time is up.
     pub(super) fn abandon(&self) -> VaultError {
-        let waited = self.waited();
+        self.end(VaultError::TimedOut { waited: self.waited() })
+    }
+
+    /// The caller no longer waits, because it was told to stop.
+    pub(super) fn stop(&self) -> VaultError {
+        self.end(VaultError::Stopped)
+    }
+
+    fn end(&self, unwritten: VaultError) -> VaultError {
         let end = |phase| (phase != WRITING).then_some(ABANDONED);
         match self.phase.fetch_update(Ordering::SeqCst, Ordering::SeqCst, end) {
-            Ok(READING) => VaultError::TimedOut { waited },
-            _ => VaultError::OutcomeUnknown { waited, source: None },
+            Ok(READING) => unwritten,
+            _ => VaultError::OutcomeUnknown { waited: self.waited(), source: None },
         }
+    }
+
+    /// Whether the caller no longer waits.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.phase.load(Ordering::SeqCst) == ABANDONED
     }
 
     /// The result of a call whose chain was interrupted by `source`.
@@ -126,5 +140,20 @@ mod tests {
         let turn = Turn::new(&Call::quiet());
         turn.write(|| Ok::<_, VaultError>(())).unwrap();
         assert!(matches!(turn.abandon(), VaultError::OutcomeUnknown { .. }));
+    }
+
+    #[test]
+    fn what_was_stopped_is_unknown_after_a_write_too() {
+        let turn = Turn::new(&Call::quiet());
+        assert!(matches!(turn.stop(), VaultError::Stopped));
+        assert!(turn.is_abandoned() && turn.remaining().is_err(), "its steps go on");
+
+        let turn = Turn::new(&Call::quiet());
+        turn.write(|| {
+            assert!(matches!(turn.stop(), VaultError::OutcomeUnknown { .. }));
+            Ok::<_, VaultError>(())
+        })
+        .unwrap();
+        assert!(matches!(turn.stop(), VaultError::OutcomeUnknown { .. }));
     }
 }

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::{Backend, Call, Turn, VaultError};
+use crate::interrupt;
 use crate::sync::ForkLock;
 
 /// The thread of a vault, started by the first call.
@@ -82,15 +83,27 @@ impl Worker {
             Done { silent, reply, sound }
         })?;
         let grace = (call.deadline / 20).clamp(MIN_GRACE, MAX_GRACE);
-        let wait = turn.until.saturating_duration_since(Instant::now()) + grace;
-        match answer.recv_timeout(wait) {
-            Ok(result) => result,
-            Err(RecvTimeoutError::Timeout) => {
-                state.abandoned.fetch_max(number, Ordering::SeqCst);
-                Err(turn.abandon())
-            }
-            Err(RecvTimeoutError::Disconnected) => {
-                Err(VaultError::failed("the thread that serves the vault has ended"))
+        let end = turn.until + grace;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let may_stop = interrupt::is_set();
+            let wait = if may_stop { left.min(interrupt::BETWEEN_QUESTIONS) } else { left };
+            match answer.recv_timeout(wait) {
+                Ok(result) => return result,
+                // Not counted as a call without an answer: the vault may be well.
+                Err(RecvTimeoutError::Timeout) if may_stop && interrupt::is_requested() => {
+                    // An answer that came meanwhile is better than an unknown outcome.
+                    return answer.try_recv().unwrap_or_else(|_| Err(turn.stop()));
+                }
+                Err(RecvTimeoutError::Timeout) if Instant::now() < end => {}
+                Err(RecvTimeoutError::Timeout) => {
+                    state.abandoned.fetch_max(number, Ordering::SeqCst);
+                    return Err(turn.abandon());
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    let ended = "the thread that serves the vault has ended";
+                    return Err(VaultError::failed(ended));
+                }
             }
         }
     }

@@ -11,7 +11,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_lite::future;
 use serde::Serialize;
@@ -23,6 +23,40 @@ use super::names::{ANSWER_LIMIT, BUS, BUS_PATH};
 use super::socket::{Ends, News, Wire};
 use crate::vault::Turn;
 
+/// When a step ends without an answer.
+#[derive(Clone, Copy)]
+pub(super) struct Limit<'a> {
+    until: Instant,
+    /// The call whose caller may stop waiting earlier.
+    turn: Option<&'a Turn>,
+}
+
+impl From<Instant> for Limit<'_> {
+    fn from(until: Instant) -> Self {
+        Self { until, turn: None }
+    }
+}
+
+impl<'a> From<&'a Turn> for Limit<'a> {
+    fn from(turn: &'a Turn) -> Self {
+        Self { until: turn.until, turn: Some(turn) }
+    }
+}
+
+impl Limit<'_> {
+    fn is_over(&self) -> bool {
+        self.until <= Instant::now() || self.turn.is_some_and(Turn::is_abandoned)
+    }
+
+    /// When to look again whether the step is over.
+    fn next_look(&self) -> Instant {
+        match self.turn {
+            Some(_) => self.until.min(Instant::now() + BETWEEN_LOOKS),
+            None => self.until,
+        }
+    }
+}
+
 /// A connection. Closed on drop.
 pub(super) struct Bus {
     wire: Arc<Wire>,
@@ -31,16 +65,16 @@ pub(super) struct Bus {
 
 impl Bus {
     /// Connects to the user's session bus.
-    pub(super) fn connect(until: Instant) -> Result<Self, Fault> {
-        let (stream, id) = address::connect(until)?;
+    pub(super) fn connect(turn: &Turn) -> Result<Self, Fault> {
+        let (stream, id) = address::connect(turn.until)?;
         let wire = Arc::new(Wire::new(stream));
         let build = zbus::connection::Builder::authenticated_socket(Ends(Arc::clone(&wire)), &*id)?
             .internal_executor(false)
             .build();
-        let connection = drive(&wire, None, Some(until), build)??;
+        let connection = drive(&wire, None, Some(turn.into()), build)??;
         let bus = Self { wire, connection };
         let hello = bus.connection.call_method(Some(BUS), BUS_PATH, Some(BUS), "Hello", &());
-        bus.run(Some(until), hello)??;
+        bus.run(Some(turn.into()), hello)??;
         Ok(bus)
     }
 
@@ -60,7 +94,7 @@ impl Bus {
     {
         turn.remaining()?;
         let call = self.connection.call_method(Some(BUS), BUS_PATH, Some(BUS), method, body);
-        Ok(self.run(Some(turn.until), call)??.body().deserialize()?)
+        Ok(self.run(Some(turn.into()), call)??.body().deserialize()?)
     }
 
     /// Subscribes to the messages that match `rules`.
@@ -71,7 +105,7 @@ impl Bus {
         // Sent together, so the three calls wait only once.
         let [one, two, three] = rules.each_ref().map(add);
         let all = future::try_zip(future::try_zip(one, two), three);
-        self.run(Some(turn.until), all)??;
+        self.run(Some(turn.into()), all)??;
         Ok(())
     }
 
@@ -80,25 +114,25 @@ impl Bus {
         self.wire.news()
     }
 
-    /// Runs `call` until it returns or `until` passes. Without `until` it runs as long as the
-    /// connection lives.
+    /// Runs `call` until it returns or `end` comes. Without `end` it runs as long as the connection
+    /// lives.
     pub(super) fn run<T>(
         &self,
-        until: Option<Instant>,
+        end: Option<Limit<'_>>,
         call: impl Future<Output = T>,
     ) -> Result<T, Stopped> {
-        self.run_taking(ANSWER_LIMIT, until, call)
+        self.run_taking(ANSWER_LIMIT, end, call)
     }
 
     /// As [`run`](Self::run), for a call whose answer may have up to `limit` bytes.
     pub(super) fn run_taking<T>(
         &self,
         limit: usize,
-        until: Option<Instant>,
+        end: Option<Limit<'_>>,
         call: impl Future<Output = T>,
     ) -> Result<T, Stopped> {
         self.wire.take_up_to(limit);
-        drive(&self.wire, Some(self.connection.executor()), until, call)
+        drive(&self.wire, Some(self.connection.executor()), end, call)
     }
 
     /// Whether the service that has answered so far is gone, judged by the messages received until
@@ -132,7 +166,7 @@ impl Drop for Bus {
 fn drive<T>(
     wire: &Wire,
     executor: Option<&zbus::Executor<'_>>,
-    until: Option<Instant>,
+    end: Option<Limit<'_>>,
     call: impl Future<Output = T>,
 ) -> Result<T, Stopped> {
     let woken = Arc::new(Woken(AtomicBool::new(false)));
@@ -154,19 +188,19 @@ fn drive<T>(
             return Ok(value);
         }
         // Only with a deadline: a write without one waits for its own answer.
-        if until.is_some() && wire.is_over() {
+        if end.is_some() && wire.is_over() {
             return Err(Stopped::Failed(io::Error::from(io::ErrorKind::ConnectionAborted).into()));
         }
         if tasks.as_mut().poll(&mut context).is_ready() {
             return Err(Stopped::Failed(io::Error::from(io::ErrorKind::BrokenPipe).into()));
         }
-        if until.is_some_and(|until| until <= Instant::now()) {
+        if end.is_some_and(|end| end.is_over()) {
             return Err(Stopped::Elapsed);
         }
         if !woken.0.swap(false, Ordering::SeqCst) {
-            match wire.wait(until) {
-                Ok(true) => {}
-                Ok(false) => return Err(Stopped::Elapsed),
+            match wire.wait(end.map(|end| end.next_look())) {
+                // If nothing came, the loop looks whether the step is over.
+                Ok(_) => {}
                 Err(error) => return Err(Stopped::Failed(error.into())),
             }
         }
@@ -181,5 +215,7 @@ impl Wake for Woken {
     }
 }
 
+/// A caller that stops waiting must not leave its call, such as a prompt, to the next caller.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 /// How many unread messages are processed before the next call.
 const MAX_BACKLOG: usize = 1000;

@@ -12,7 +12,7 @@ pub(in crate::vault) fn provider(turn: &Turn) -> Result<Option<Provider>, VaultE
 }
 
 fn owner(turn: &Turn) -> Result<Option<Provider>, Fault> {
-    let bus = Bus::connect(turn.until)?;
+    let bus = Bus::connect(turn)?;
     let owner: String = match bus.ask(turn, "GetNameOwner", &NAME) {
         Err(Fault::Said(VaultError::ServiceMissing { .. })) => return Ok(None),
         answer => answer?,

@@ -46,7 +46,7 @@ pub(super) enum Prompt<T> {
 impl Link {
     pub(super) fn connect(turn: &Turn) -> Result<Self, Fault> {
         turn.remaining()?;
-        let bus = Bus::connect(turn.until)?;
+        let bus = Bus::connect(turn)?;
         bus.watch(turn, WATCH)?;
         Ok(Self { session: None, bare: None, bus })
     }
@@ -345,7 +345,7 @@ pub(super) fn read_up_to<T, E: Into<Fault>>(
     call: impl Future<Output = Result<T, E>>,
 ) -> Result<T, Fault> {
     turn.remaining()?;
-    let answer = bus.run_taking(limit, Some(turn.until), call);
+    let answer = bus.run_taking(limit, Some(turn.into()), call);
     match answer.map_err(Fault::from).and_then(|answer| answer.map_err(Into::into)) {
         Err(fault) if fault.ends_connection() => Err(fault),
         _ if bus.was_over() => Err(Fault::gone_away()),
@@ -360,7 +360,7 @@ pub(super) fn write<T, E: Into<Fault>>(
     until: Option<Instant>,
     call: impl Future<Output = Result<T, E>>,
 ) -> Result<T, Fault> {
-    match bus.run(until, call)? {
+    match bus.run(until.map(Into::into), call)? {
         Err(error) => Err(error.into()),
         Ok(_) if bus.was_over() => Err(Fault::gone_away()),
         Ok(answer) => Ok(answer),
