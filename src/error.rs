@@ -96,6 +96,12 @@ pub enum Error {
         /// unique.
         usernames: Vec<String>,
     },
+    /// The thread holds the lock already. It would have waited for itself.
+    #[error("`{}` is already locked by this thread, which would wait for itself", shown_path(path))]
+    AlreadyLocked {
+        /// The file that is locked.
+        path: PathBuf,
+    },
     /// The closure or program that supplies the key failed, or a custom persistence failed.
     #[error("{what} failed")]
     Callback {
@@ -492,6 +498,7 @@ impl Error {
     pub fn next_step(&self) -> Cow<'_, str> {
         Cow::Borrowed(match self {
             Self::AccountAmbiguous { .. } => "name one of these accounts",
+            Self::AlreadyLocked { .. } => "release the lock first, or use the guard of it",
             Self::Callback { .. } | Self::Io { .. } | Self::System { .. } => {
                 "correct the cause, then try again"
             }

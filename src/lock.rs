@@ -62,6 +62,17 @@ impl CrossProcessLock {
         Self(lock::CrossProcessLock::msal_extensions(location))
     }
 
+    /// The lock of [`msal_extensions`](Self::msal_extensions) with exactly this file, as
+    /// `CrossPlatLock(path)` of msal-extensions for Python, and the `lock_location` of its caches.
+    ///
+    /// The file's folder must exist when the lock is acquired. A relative path starts at the folder
+    /// that is the current one then. The file is created, overwritten and removed, so it must have
+    /// no other use. A file that is there already is taken over as one that a killed program left.
+    #[must_use]
+    pub fn msal_extensions_at(path: impl Into<PathBuf>) -> Self {
+        Self(lock::CrossProcessLock::msal_extensions_at(path))
+    }
+
     /// The file that is locked.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -89,7 +100,10 @@ impl CrossProcessLock {
 
     /// Acquires the lock, or waits for it as `wait` says.
     ///
-    /// A thread that acquires the lock while it already holds it waits for itself.
+    /// A thread that already holds the lock is refused at once, whichever value of this type it
+    /// acquired it by, and does not wait for itself. A thread holds a lock until the guard that
+    /// `acquire` returned to it is dropped, wherever that is. A clone of that guard belongs to no
+    /// thread. So to release a lock on another thread, send a clone there and drop the guard.
     ///
     /// # Errors
     ///

@@ -14,10 +14,10 @@ use std::{
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use support::{AUTHORITY, OpenCache, Place, event, plaintext};
+use support::{AUTHORITY, OpenCache, Place, event, held_elsewhere, plaintext};
 use tokenkeep::{
     AccessToken, Error, KeySource, PersistedTokenCache, Secret, TokenRequest, TokenSource,
-    lock::{CrossProcessLock, Wait},
+    lock::CrossProcessLock,
     persistence::{KeyCallback, Passphrase},
 };
 #[cfg(target_os = "linux")]
@@ -154,7 +154,7 @@ fn the_token_of_an_answer_outlives_a_lock_that_is_held_and_a_section_that_is_dam
     let place = Place::new();
     place.open().add(&event("client", "kept")).unwrap();
     let lock = CrossProcessLock::new(place.folder(), "cache");
-    let held = lock.acquire(&Wait::at_most(Duration::from_secs(5))).unwrap();
+    let held = held_elsewhere(&lock);
     let waiting = place.builder().cache().unwrap().lock_timeout(Duration::from_millis(50));
     let token = unstored(&waiting);
     assert!(matches!(token.unstored_because(), Some(Error::LockTimeout { .. })), "{token:?}");
@@ -185,7 +185,7 @@ fn the_token_of_a_renewal_is_not_refused_for_a_cache_that_cannot_be_read() {
     let renewed =
         format!(r#"{{"access_token": "issued", "expires_in": 3600, "id_token": "{id_token}"}}"#);
     let lock = CrossProcessLock::new(place.folder(), "cache");
-    let held = lock.acquire(&Wait::at_most(Duration::from_secs(5))).unwrap();
+    let held = held_elsewhere(&lock);
     let waiting = place.builder().cache().unwrap().lock_timeout(Duration::from_millis(50));
     let token = waiting.add_renewal(&request(), &spent, renewed.as_bytes()).unwrap();
     assert_eq!((token.secret(), token.is_stored()), ("issued", false));

@@ -26,7 +26,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use support::{event, plaintext, token};
+use support::{event, held_elsewhere, plaintext, token};
 use tokenkeep::{
     Error, PersistedTokenCache, Secret, build_encrypted_persistence,
     lock::{CrossProcessLock, LockGuard, Wait},
@@ -263,7 +263,7 @@ fn a_plain_file_that_a_peer_is_writing_is_read_again_when_its_lock_is_free() {
     let whole = fs::read(&file).unwrap();
     let cache = open().unwrap();
     for part in [0, whole.len() / 2] {
-        let peer = CrossProcessLock::msal_extensions(&file).acquire(&Default::default()).unwrap();
+        let peer = held_elsewhere(&CrossProcessLock::msal_extensions(&file));
         fs::write(&file, &whole[..part]).unwrap();
         let refused = cache.accounts();
         assert!(matches!(refused, Err(Error::LockTimeout { .. })), "{part}: {refused:?}");

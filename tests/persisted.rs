@@ -202,7 +202,7 @@ fn a_lock_that_is_held_too_long_names_its_holder() {
     let place = Place::new();
     place.open().add(&event("client", "kept")).unwrap();
     let lock = CrossProcessLock::new(place.folder(), "cache");
-    let guard = lock.acquire(&Default::default()).unwrap();
+    let guard = support::held_elsewhere(&lock);
     let waiting = place.builder().cache().unwrap().lock_timeout(Duration::from_millis(50));
     let timed_out = waiting.add(&event("client", "late")).unwrap_err();
     assert!(matches!(&timed_out, Error::LockTimeout { holder: Some(_), .. }), "{timed_out:?}");

@@ -38,9 +38,11 @@ fn within(lock: &CrossProcessLock, time: Duration) -> LockGuard {
     guard
 }
 
-/// The file that is held and the text that names its holder, after a short wait.
+/// The file that is held and the text that names its holder, after a short wait of another thread:
+/// one that holds the lock does not wait.
 fn refused(lock: &CrossProcessLock) -> (PathBuf, Option<String>, String) {
-    let error = lock.acquire(&Wait::at_most(Duration::from_millis(300))).unwrap_err();
+    let wait = || lock.acquire(&Wait::at_most(Duration::from_millis(300))).unwrap_err();
+    let error = thread::scope(|scope| scope.spawn(wait).join().unwrap());
     let text = error.to_string();
     let LockError::TimedOut { path, holder, .. } = error else { panic!("{text}") };
     (path, holder, text)

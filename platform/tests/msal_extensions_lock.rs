@@ -84,6 +84,38 @@ fn while_we_hold_it_python_waits_and_enters_after_our_release() {
 }
 
 #[test]
+fn a_lock_at_exactly_a_path_is_that_of_python_at_the_same_path() {
+    for kind in KINDS {
+        let place = Place::new();
+        let path = place.location.with_file_name("test_lock_1.txt");
+        let at = || CrossProcessLock::msal_extensions_at(&path);
+        let inside = format!("{}.inside", place.location.display());
+        let guard = acquire(&at());
+        assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1, "only that file");
+        fs::write(&inside, "").unwrap();
+        let python = |action| Peer::python_at(kind, action, &place.location, &path);
+        let Some(mut entering) = python("enter") else { return };
+        entering.says("refused");
+        assert!(at().holder().unwrap().is_some_and(|holder| !holder.is_gone), "{kind}");
+        fs::remove_file(&inside).unwrap();
+        drop(guard);
+        assert_eq!(entering.says("entered"), "alone", "{kind}");
+        entering.finish();
+
+        let mut holding = python("hold").unwrap();
+        holding.says("held");
+        let error = at().acquire(&Wait::at_most(Duration::from_millis(100))).unwrap_err();
+        assert!(matches!(error, LockError::TimedOut { path: of, .. } if of == path));
+        holding.release();
+        assert!(acquire(&at()).is_intact().unwrap(), "{kind}");
+        holding.finish();
+    }
+    let place = Place::new();
+    let file = format!("{}.lockfile", place.location.display());
+    assert!(CrossProcessLock::msal_extensions_at(file).is_same(&place.lock()));
+}
+
+#[test]
 fn python_gives_up_after_its_own_time_while_we_hold_it() {
     let peers: Vec<_> = KINDS.map(|kind| (kind, Place::new())).into();
     let started: Option<Vec<_>> = peers

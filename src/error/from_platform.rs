@@ -43,6 +43,7 @@ impl From<LockError> for Error {
             LockError::TimedOut { path, waited, holder } => {
                 Self::LockTimeout { path, waited, holder }
             }
+            LockError::Nested { path } => Self::AlreadyLocked { path },
             LockError::Stopped { path } => Self::WaitCanceled { path },
             _ => Self::System { what: "the lock", source: error.into() },
         }

@@ -140,6 +140,8 @@ impl PersistedTokenCache {
             // folder.
             Err(Error::PermissionDenied { .. } | Error::ReadOnly { .. }) => self.load_locked(),
             Err(error) if error.is_not_found() => self.load_locked(),
+            // The program acquired it itself, in this thread.
+            Err(Error::AlreadyLocked { .. }) => self.load_locked(),
             Err(error) => Err(error),
         }
     }

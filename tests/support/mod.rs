@@ -14,6 +14,7 @@ use std::{
 use tempfile::TempDir;
 use tokenkeep::{
     Error, KeySource, PersistedTokenCache, SignInEvent, TokenRequest,
+    lock::{CrossProcessLock, LockGuard, Wait},
     persistence::{PlaintextPersistence, SealedPersistence, SealedPersistenceBuilder},
 };
 
@@ -87,6 +88,12 @@ impl OpenCache for SealedPersistenceBuilder {
     fn cache(self) -> Result<PersistedTokenCache, Error> {
         self.open().map(PersistedTokenCache::new)
     }
+}
+
+/// A guard of the lock that another thread acquired: this thread would be refused, and not wait.
+pub(crate) fn held_elsewhere(lock: &CrossProcessLock) -> LockGuard {
+    let acquire = || lock.acquire(&Wait::default()).expect("the lock is free");
+    thread::scope(|scope| scope.spawn(acquire).join().expect("it does not panic"))
 }
 
 /// A cache in plain text.

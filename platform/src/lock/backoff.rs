@@ -2,16 +2,19 @@
 
 use std::{
     hash::{BuildHasher as _, RandomState},
-    path::PathBuf,
+    path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
 
 use super::{Holder, LockError, Wait};
+use crate::interrupt;
 
 /// The deadline of one acquisition, and its state so far.
 pub(super) struct Deadline<'a> {
     wait: &'a Wait<'a>,
+    /// Whether this thread holds the lock already.
+    is_nested: &'a dyn Fn() -> bool,
     began: Option<Instant>,
     notified: bool,
     /// When the caller was last asked whether to stop.
@@ -26,10 +29,10 @@ pub(super) struct Obstacle {
 }
 
 impl<'a> Deadline<'a> {
-    pub(super) fn new(wait: &'a Wait<'a>) -> Self {
+    pub(super) fn new(wait: &'a Wait<'a>, is_nested: &'a dyn Fn() -> bool) -> Self {
         // Random enough for pauses, without asking the system: the keys of the hash are random.
         let backoff = Backoff::new(RandomState::new().hash_one(0));
-        Self { wait, began: None, notified: false, asked: None, backoff }
+        Self { wait, is_nested, began: None, notified: false, asked: None, backoff }
     }
 
     /// Whether the lock has not been free at each attempt so far.
@@ -51,7 +54,31 @@ impl<'a> Deadline<'a> {
 
     fn is_to_ask(&self) -> bool {
         let last = self.asked.or(self.began);
-        self.wait.stop.is_some() && last.is_some_and(|last| last.elapsed() >= BETWEEN_QUESTIONS)
+        self.has_stop() && last.is_some_and(|last| last.elapsed() >= interrupt::BETWEEN_QUESTIONS)
+    }
+
+    fn has_stop(&self) -> bool {
+        self.wait.stop.is_some() || interrupt::is_set()
+    }
+
+    fn is_to_stop(&self) -> bool {
+        self.wait.stop.is_some_and(|stop| stop()) || interrupt::is_requested()
+    }
+
+    /// Sleeps for `gap`, or as long as the caller waits, before the first attempt. It does not
+    /// count as a wait.
+    pub(super) fn leave_free(&self, gap: Duration, path: &Path) -> Result<(), LockError> {
+        let end = Instant::now() + gap.min(self.wait.timeout);
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(());
+            }
+            thread::sleep(left.min(interrupt::BETWEEN_QUESTIONS));
+            if self.has_stop() && Instant::now() < end && self.is_to_stop() {
+                return Err(LockError::Stopped { path: path.to_owned() });
+            }
+        }
     }
 
     /// Makes the calls that are due.
@@ -62,8 +89,8 @@ impl<'a> Deadline<'a> {
             self.notified = true;
             notify(obstacle().holder.shown().as_deref(), began.elapsed());
         }
-        if let (true, Some(stop)) = (self.is_to_ask(), self.wait.stop) {
-            let is_over = stop();
+        if self.is_to_ask() {
+            let is_over = self.is_to_stop();
             // After the call, so that a slow one does not take all the time.
             self.asked = Some(Instant::now());
             if is_over {
@@ -78,12 +105,22 @@ impl<'a> Deadline<'a> {
         pause: Duration,
         obstacle: impl FnOnce() -> Obstacle,
     ) -> Result<(), LockError> {
+        let is_first = self.began.is_none();
         let waited = self.began.get_or_insert_with(Instant::now).elapsed();
         if waited >= self.wait.timeout {
             let Obstacle { path, holder } = obstacle();
             return Err(LockError::TimedOut { path, waited, holder: holder.shown() });
         }
-        thread::sleep(pause.min(self.wait.timeout - waited));
+        if is_first && (self.is_nested)() {
+            return Err(LockError::Nested { path: obstacle().path });
+        }
+        let mut pause = pause.min(self.wait.timeout - waited);
+        if self.has_stop() {
+            let asked = self.asked.map_or(waited, |asked| asked.elapsed());
+            // A pause must not delay the next question.
+            pause = pause.min(interrupt::BETWEEN_QUESTIONS.saturating_sub(asked));
+        }
+        thread::sleep(pause);
         Ok(())
     }
 }
@@ -137,7 +174,6 @@ impl Backoff {
     }
 }
 
-const BETWEEN_QUESTIONS: Duration = Duration::from_millis(50);
 /// Windows creates a timer for each pause, so many waiters with short pauses would slow the holder.
 const IN_QUEUE: Duration = Duration::from_millis(if cfg!(windows) { 10 } else { 2 });
 const HEAD_FIRST: Duration = Duration::from_micros(30);

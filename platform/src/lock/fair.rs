@@ -18,7 +18,7 @@ use std::{
 };
 
 use super::{
-    Holder, LockError, Wait,
+    Holder, LockError,
     backoff::{Deadline, Obstacle},
     files::{Attempt, Files, Names},
     notes::Note,
@@ -48,8 +48,8 @@ impl Fair {
         &self.names.lock
     }
 
-    pub(super) fn acquire(self: &Arc<Self>, wait: &Wait<'_>) -> Result<Held, LockError> {
-        let files = pass(&self.names, self.take_idle(), wait)?;
+    pub(super) fn acquire(self: &Arc<Self>, deadline: Deadline<'_>) -> Result<Held, LockError> {
+        let files = pass(&self.names, self.take_idle(), deadline)?;
         Ok(Held { lock: Arc::clone(self), files: Some(files) })
     }
 
@@ -96,9 +96,11 @@ impl Drop for Held {
 const MAX_IDLE: usize = 4;
 
 /// Returns files with the lock held and the queue unlocked for the next process.
-fn pass(names: &Names, idle: Option<Files>, wait: &Wait<'_>) -> Result<Files, LockError> {
-    let mut deadline = Deadline::new(wait);
-    let mut idle = idle;
+fn pass(
+    names: &Names,
+    mut idle: Option<Files>,
+    mut deadline: Deadline<'_>,
+) -> Result<Files, LockError> {
     loop {
         let files = idle.take().map_or_else(|| Files::open(names), Ok)?;
         match enter(names, &files, &mut deadline)? {
@@ -240,7 +242,7 @@ const NOTED_AFTER: Duration = Duration::from_millis(20);
 mod tests {
     use std::time::Duration;
 
-    use super::*;
+    use super::{super::Wait, *};
     use crate::file::{Folder, Parents};
 
     fn lock() -> (tempfile::TempDir, Arc<Fair>) {
@@ -250,36 +252,40 @@ mod tests {
         (folder, Arc::new(Fair::new(path, "s")))
     }
 
+    fn acquire(lock: &Arc<Fair>, wait: &Wait<'_>) -> Result<Held, LockError> {
+        lock.acquire(Deadline::new(wait, &|| false))
+    }
+
     /// A second descriptor of a locked file stands for a forked child.
     #[test]
     fn a_forked_child_does_not_release_its_parents_lock() {
         let (_folder, lock) = lock();
         let once = Wait::at_most(Duration::ZERO);
-        let mut child = lock.acquire(&once).unwrap();
+        let mut child = acquire(&lock, &once).unwrap();
         let parent = child.files.as_ref().unwrap().lock.share().unwrap();
         child.files.as_mut().unwrap().pretend_forked();
         assert!(!child.is_intact().unwrap(), "the lock is not the child's");
         drop(child);
-        assert!(lock.acquire(&once).is_err(), "the child released its parent's lock");
+        assert!(acquire(&lock, &once).is_err(), "the child released its parent's lock");
         drop(parent);
-        drop(lock.acquire(&once).unwrap());
+        drop(acquire(&lock, &once).unwrap());
     }
 
     #[test]
     fn a_parent_releases_its_lock_while_a_forked_child_has_its_descriptor() {
         let (_folder, lock) = lock();
         let once = Wait::at_most(Duration::ZERO);
-        let parent = lock.acquire(&once).unwrap();
+        let parent = acquire(&lock, &once).unwrap();
         let _child = parent.files.as_ref().unwrap().lock.share().unwrap();
         drop(parent);
         let other = Fair::new(lock.names.folder.clone(), "s");
-        drop(Arc::new(other).acquire(&once).unwrap());
+        drop(acquire(&Arc::new(other), &once).unwrap());
     }
 
     #[test]
     fn a_forked_child_opens_descriptors_of_its_own() {
         let (_folder, lock) = lock();
-        drop(lock.acquire(&Wait::default()).unwrap());
+        drop(acquire(&lock, &Wait::default()).unwrap());
         lock.idle.lock().unwrap()[0].pretend_forked();
         assert!(lock.take_idle().is_none(), "the parent's descriptors were used");
     }

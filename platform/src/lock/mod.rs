@@ -17,6 +17,7 @@ mod content;
 mod fair;
 mod files;
 mod flock;
+mod held;
 mod holder;
 mod msal_extensions;
 mod notes;
@@ -32,7 +33,7 @@ use std::{
 };
 
 pub use self::holder::Holder;
-use self::{fair::Fair, msal_extensions::MsalExtensions};
+use self::{backoff::Deadline, fair::Fair, held::Mark, msal_extensions::MsalExtensions};
 use crate::{
     file::FileError,
     text::{shown, shown_path},
@@ -102,9 +103,17 @@ impl CrossProcessLock {
     /// file when it is closed.
     #[must_use]
     pub fn msal_extensions(location: impl AsRef<Path>) -> Self {
-        Self {
-            protocol: Protocol::MsalExtensions(Arc::new(MsalExtensions::new(location.as_ref()))),
-        }
+        let mut path = location.as_ref().as_os_str().to_owned();
+        path.push(".lockfile");
+        Self::msal_extensions_at(PathBuf::from(path))
+    }
+
+    /// The lock of [`msal_extensions`](Self::msal_extensions) with exactly this file, whose folder
+    /// must exist when the lock is acquired. The file is created, overwritten and removed, so it
+    /// must have no other use.
+    #[must_use]
+    pub fn msal_extensions_at(path: impl Into<PathBuf>) -> Self {
+        Self { protocol: Protocol::MsalExtensions(Arc::new(MsalExtensions::new(path.into()))) }
     }
 
     /// The path of the lock file.
@@ -144,29 +153,37 @@ impl CrossProcessLock {
 
     /// Acquires the lock. Waits for it as `wait` says.
     ///
-    /// Not reentrant: a thread that already holds the lock waits for itself.
+    /// Not reentrant: a thread that holds the lock is refused at once, and does not wait for
+    /// itself. The thread that acquired the lock holds it until that guard is dropped, wherever
+    /// that is. A clone of the guard belongs to no thread, so a thread waits for a lock that only a
+    /// clone keeps.
     ///
     /// # Errors
     ///
     /// [`LockError::TimedOut`] after the timeout, with the file that was held and its holder, if
-    /// known; [`LockError::Stopped`] if the caller stopped the wait; [`LockError::File`] if a lock
-    /// file cannot be opened or is not safe.
+    /// known; [`LockError::Nested`] if this thread holds the lock and the timeout is not zero;
+    /// [`LockError::Stopped`] if the caller stopped the wait; [`LockError::File`] if a lock file
+    /// cannot be opened or is not safe.
     pub fn acquire(&self, wait: &Wait<'_>) -> Result<LockGuard, LockError> {
+        let is_nested = || held::is_held_here(self);
+        let deadline = Deadline::new(wait, &is_nested);
         let held = match &self.protocol {
-            Protocol::Fair(fair) => Held::Fair(fair.acquire(wait)?),
-            Protocol::MsalExtensions(theirs) => Held::MsalExtensions(theirs.acquire(wait)?),
+            Protocol::Fair(fair) => Held::Fair(fair.acquire(deadline)?),
+            Protocol::MsalExtensions(theirs) => Held::MsalExtensions(theirs.acquire(deadline)?),
         };
-        Ok(LockGuard::new(held))
+        Ok(LockGuard { held: Some(Arc::new(held)), _mark: Some(Mark::new(self)) })
     }
 }
 
 /// The held lock. It is released when the last clone is dropped.
 ///
 /// In a forked child, dropping it does nothing, because the lock is the parent's.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 #[must_use = "the lock is released when the guard is dropped"]
 pub struct LockGuard {
+    // Released before the mark goes.
     held: Option<Arc<Held>>,
+    _mark: Option<Mark>,
 }
 
 #[derive(Debug)]
@@ -176,13 +193,9 @@ enum Held {
 }
 
 impl LockGuard {
-    fn new(held: Held) -> Self {
-        Self { held: Some(Arc::new(held)) }
-    }
-
     /// A guard without a lock, for data that only one thread uses.
     pub const fn none() -> Self {
-        Self { held: None }
+        Self { held: None, _mark: None }
     }
 
     /// Whether the lock still excludes others: this process acquired it, and its file was not
@@ -201,6 +214,12 @@ impl LockGuard {
     }
 }
 
+impl Clone for LockGuard {
+    fn clone(&self) -> Self {
+        Self { held: self.held.clone(), _mark: None }
+    }
+}
+
 /// How long to wait for a lock, on the monotonic clock.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
@@ -212,7 +231,7 @@ pub struct Wait<'a> {
     /// Called with the holder, if known, and the time waited so far. It runs on the waiting thread,
     /// which continues when it returns. No other waiter is delayed by it.
     pub notify: Option<Notify<'a>>,
-    /// Called about every 50 ms of the wait. The wait ends with [`LockError::Stopped`] when it
+    /// Called at least every 50 ms of the wait. The wait ends with [`LockError::Stopped`] when it
     /// returns `true`. It runs on the waiting thread, as `notify` does.
     pub stop: Option<Stop<'a>>,
 }
@@ -236,7 +255,7 @@ impl<'a> Wait<'a> {
         Self { notify_after: after, notify: Some(notify), ..self }
     }
 
-    /// Stops the wait when `stop` returns `true`. It is called about every 50 ms.
+    /// Stops the wait when `stop` returns `true`. It is called at least every 50 ms.
     #[must_use]
     pub fn until(self, stop: Stop<'a>) -> Self {
         Self { stop: Some(stop), ..self }
@@ -270,6 +289,12 @@ pub enum LockError {
     /// A lock file could not be used.
     #[error(transparent)]
     File(#[from] FileError),
+    /// This thread holds the lock already, and would have waited for itself.
+    #[error("`{}` is already locked by this thread, which would wait for itself", shown_path(path))]
+    Nested {
+        /// The file that is locked.
+        path: PathBuf,
+    },
     /// Other processes or threads held the lock the whole time.
     #[error(
         "`{}` was still locked after {waited:?} by {}",

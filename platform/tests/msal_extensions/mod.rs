@@ -43,13 +43,18 @@ impl Peer {
     /// A Python of that kind that does `action`; none where there is no Python with the packages.
     #[track_caller]
     pub(crate) fn python(kind: &str, action: &str, location: &Path, count: u32) -> Option<Self> {
-        if !need(Tool::Python) {
-            return None;
-        }
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/msal_extensions/peer.py");
-        let mut command = Command::new(python()?);
-        command.arg(script).args([kind, action]).arg(location).arg(count.to_string());
-        Some(Self::start(&mut command))
+        Some(Self::start(&mut command(kind, action, location, count)?))
+    }
+
+    /// As [`python`](Self::python), with the lock file `lock`.
+    #[track_caller]
+    pub(crate) fn python_at(
+        kind: &str,
+        action: &str,
+        location: &Path,
+        lock: &Path,
+    ) -> Option<Self> {
+        Some(Self::start(command(kind, action, location, 0)?.env("LOCK", lock)))
     }
 
     pub(crate) fn start(command: &mut Command) -> Self {
@@ -83,6 +88,17 @@ impl Peer {
     pub(crate) fn finish(mut self) {
         assert!(self.child.wait().unwrap().success());
     }
+}
+
+#[track_caller]
+fn command(kind: &str, action: &str, location: &Path, count: u32) -> Option<Command> {
+    if !need(Tool::Python) {
+        return None;
+    }
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/msal_extensions/peer.py");
+    let mut command = Command::new(python()?);
+    command.arg(script).args([kind, action]).arg(location).arg(count.to_string());
+    Some(command)
 }
 
 pub(crate) fn acquire(lock: &CrossProcessLock) -> LockGuard {

@@ -10,7 +10,7 @@ if kind == "created":
     sys.modules["portalocker"] = None
 from msal_extensions import CrossPlatLock, LockError
 
-lock = CrossPlatLock(location + ".lockfile")
+lock = CrossPlatLock(os.environ.get("LOCK", location + ".lockfile"))
 
 
 def say(line):

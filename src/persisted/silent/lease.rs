@@ -141,6 +141,8 @@ impl Lease {
     /// Makes it the lease of no thread, so that it may be handed to another one.
     pub(super) fn hand_over(&mut self) {
         self.turn.hand_over();
+        // A clone is the guard of no thread.
+        self.guard = self.guard.clone();
     }
 
     /// Whether the lease still excludes others, and is this process's and not its parent's.

@@ -11,7 +11,6 @@ use std::{
     path::{Path, PathBuf},
     process,
     sync::{Arc, Mutex},
-    thread,
     time::Instant,
 };
 
@@ -21,7 +20,7 @@ use self::{
     yielding::Yield,
 };
 use super::{
-    Holder, LockError, Wait,
+    Holder, LockError,
     backoff::{Deadline, Obstacle},
     content::Here,
 };
@@ -65,10 +64,7 @@ enum Look {
 }
 
 impl MsalExtensions {
-    pub(super) fn new(location: &Path) -> Self {
-        let mut path = location.as_os_str().to_owned();
-        path.push(".lockfile");
-        let path = PathBuf::from(path);
+    pub(super) fn new(path: PathBuf) -> Self {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let folder = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
@@ -89,7 +85,7 @@ impl MsalExtensions {
         Ok(Some(sight.holder(&content)))
     }
 
-    pub(super) fn acquire(self: &Arc<Self>, wait: &Wait<'_>) -> Result<Held, LockError> {
+    pub(super) fn acquire(self: &Arc<Self>, mut deadline: Deadline<'_>) -> Result<Held, LockError> {
         if self.path.file_name() != Some(self.name.as_ref()) {
             // The lossy name is another file, and a lock on that would exclude nobody.
             let source = ErrorKind::InvalidFilename.into();
@@ -101,13 +97,10 @@ impl MsalExtensions {
         // Not waited for: in a forked child this mutex may stay locked for ever.
         let gap = self.yielding.try_lock().map(|yielding| yielding.gap(Instant::now()));
         // Leaves the lock to peers first if this process has used it often; see `Yield`.
-        if let Ok(gap) = gap.map(|gap| gap.min(wait.timeout))
-            && !gap.is_zero()
-        {
-            thread::sleep(gap);
+        if let Ok(gap) = gap {
+            deadline.leave_free(gap, &self.path)?;
         }
         let here = Here::find();
-        let mut deadline = Deadline::new(wait);
         let mut watch = None;
         loop {
             let pause = match self.look(&folder, &here, &mut watch, Instant::now())? {

@@ -6,11 +6,16 @@ use std::{fs, process, time::Duration};
 use tempfile::TempDir;
 
 use super::{
+    super::Wait,
     watch::{BRIEFLY, SURELY, YOUNG},
     *,
 };
 
 const MS: Duration = Duration::from_millis(1);
+
+fn acquire(lock: &Arc<MsalExtensions>, wait: &Wait<'_>) -> Result<Held, LockError> {
+    lock.acquire(Deadline::new(wait, &|| false))
+}
 
 /// A cache folder, and a process that looks at its lock file every 50 ms of simulated time.
 struct Looker {
@@ -26,7 +31,7 @@ struct Looker {
 impl Looker {
     fn new() -> Self {
         let place = tempfile::tempdir().unwrap();
-        let lock = Arc::new(MsalExtensions::new(&place.path().join("cache")));
+        let lock = Arc::new(MsalExtensions::new(place.path().join("cache.lockfile")));
         let folder = Folder::open_shared(place.path()).unwrap().unwrap();
         let began = Instant::now();
         let here = Here::find();
@@ -119,7 +124,7 @@ fn of_another_namespace_or_another_run_of_the_system_a_process_id_proves_nothing
 fn a_look_tells_who_holds_the_lock_and_leaves_it_alone() {
     let looker = Looker::new();
     assert_eq!(looker.lock.holder().unwrap(), None);
-    let held = looker.lock.acquire(&Wait::default()).unwrap();
+    let held = acquire(&looker.lock, &Wait::default()).unwrap();
     let holder = looker.lock.holder().unwrap().unwrap();
     assert!(!holder.is_gone, "{holder:?}");
     let name = holder.name.unwrap();
@@ -135,7 +140,7 @@ fn a_look_tells_who_holds_the_lock_and_leaves_it_alone() {
         assert!(said.contains(name.unwrap_or_default()) && said.is_empty() == name.is_none());
         assert_eq!(fs::read_to_string(looker.lock.path()).unwrap(), content);
     }
-    let nowhere = Arc::new(MsalExtensions::new(&looker.folder.path().join("none/cache")));
+    let nowhere = Arc::new(MsalExtensions::new(looker.folder.path().join("none/cache.lockfile")));
     assert_eq!(nowhere.holder().unwrap(), None);
 }
 
@@ -168,7 +173,7 @@ fn files_of_the_same_content_that_come_and_go_are_never_stale() {
 fn a_lock_that_is_held_and_released_is_left_to_others_once() {
     let mut looker = Looker::new();
     let once = Wait::at_most(Duration::ZERO);
-    let held = looker.lock.acquire(&once).unwrap();
+    let held = acquire(&looker.lock, &once).unwrap();
     assert!(matches!(looker.look(), Look::Held));
     looker.now += 100 * SURELY;
     assert!(matches!(looker.look(), Look::Held), "a lock that is held was taken");
@@ -188,18 +193,18 @@ fn a_lock_file_that_was_taken_over_is_released_as_one_that_was_created() {
     };
     locked.write(looker.here.content().as_bytes());
     let once = Wait::at_most(Duration::ZERO);
-    let error = looker.lock.acquire(&once).unwrap_err().to_string();
+    let error = acquire(&looker.lock, &once).unwrap_err().to_string();
     assert!(error.contains(&format!("process {}", process::id())), "{error}");
     locked.release(&looker.folder, &looker.lock.name);
     assert!(!looker.lock.path().exists());
-    drop(looker.lock.acquire(&once).unwrap());
+    drop(acquire(&looker.lock, &once).unwrap());
 }
 
 #[test]
 fn a_forked_child_neither_holds_nor_releases_its_parents_lock() {
     let looker = Looker::new();
     let once = Wait::at_most(Duration::ZERO);
-    let mut child = looker.lock.acquire(&once).unwrap();
+    let mut child = acquire(&looker.lock, &once).unwrap();
     child.pid += 1;
     assert!(!child.is_intact().unwrap(), "the lock is not the child's");
     drop(child);
@@ -208,6 +213,8 @@ fn a_forked_child_neither_holds_nor_releases_its_parents_lock() {
 
 #[cfg(unix)]
 mod unix {
+    use std::thread;
+
     use super::*;
     use crate::{file::Identity, lock::flock};
 
@@ -251,7 +258,7 @@ mod unix {
     fn whoever_locks_a_file_that_was_released_finds_that_its_name_is_gone() {
         let looker = Looker::new();
         for _ in 0..300 {
-            let held = looker.lock.acquire(&Wait::at_most(Duration::ZERO)).unwrap();
+            let held = acquire(&looker.lock, &Wait::at_most(Duration::ZERO)).unwrap();
             let peer = open(&looker);
             let (ready, begin) = std::sync::mpsc::channel();
             thread::scope(|scope| {
@@ -270,7 +277,7 @@ mod unix {
     #[test]
     fn a_lock_whose_file_was_removed_is_not_intact_and_leaves_the_next_file_alone() {
         let looker = Looker::new();
-        let held = looker.lock.acquire(&Wait::at_most(Duration::ZERO)).unwrap();
+        let held = acquire(&looker.lock, &Wait::at_most(Duration::ZERO)).unwrap();
         assert!(held.is_intact().unwrap());
         fs::remove_file(looker.lock.path()).unwrap();
         assert!(!held.is_intact().unwrap());
@@ -284,7 +291,7 @@ mod unix {
     #[test]
     fn a_lock_file_that_is_emptied_by_a_peer_is_still_held() {
         let looker = Looker::new();
-        let held = looker.lock.acquire(&Wait::at_most(Duration::ZERO)).unwrap();
+        let held = acquire(&looker.lock, &Wait::at_most(Duration::ZERO)).unwrap();
         open(&looker).set_len(0).unwrap();
         assert!(held.is_intact().unwrap());
     }
@@ -294,10 +301,10 @@ mod unix {
     fn a_forked_childs_descriptor_does_not_keep_its_parents_lock() {
         let looker = Looker::new();
         let once = Wait::at_most(Duration::ZERO);
-        let parent = looker.lock.acquire(&once).unwrap();
+        let parent = acquire(&looker.lock, &once).unwrap();
         let _child = parent.locked.as_ref().unwrap().share();
         drop(parent);
-        drop(looker.lock.acquire(&once).unwrap());
+        drop(acquire(&looker.lock, &once).unwrap());
     }
 }
 
