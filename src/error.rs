@@ -477,11 +477,12 @@ pub enum Error {
         /// How long this process waited.
         waited: Duration,
     },
-    /// The caller stopped a wait for another program or thread. Nothing was changed.
-    #[error("the wait for `{}` was stopped", shown_path(path))]
+    /// The caller stopped a wait for another program, another thread or a vault. Nothing was
+    /// changed.
+    #[error("the wait for {} was stopped", shown(what))]
     WaitCanceled {
-        /// The lock file.
-        path: PathBuf,
+        /// The lock file or the vault.
+        what: String,
     },
     /// The key is not the one that sealed the cache: a wrong passphrase, key file or callback.
     #[error("`{}` was sealed with another key", shown_path(path))]

@@ -172,7 +172,7 @@
 //! - `desktop` (default): files, locks, vaults and passphrases. Without it there is the token cache
 //!   in memory: [`TokenCache`] and what it works with, [`silent`] and [`envelope`]. There is no
 //!   `PersistedTokenCache`, `KeySource`, `Protection`, `Interaction`,
-//!   `build_encrypted_persistence`, `lock` or `persistence`.
+//!   `build_encrypted_persistence`, `interruptible`, `lock` or `persistence`.
 //! - `tokio`: the asynchronous calls. It includes `desktop`.
 //! - `ureq`: `silent::HttpEndpoint`, a token endpoint over HTTPS. It uses ureq, rustls and
 //!   graviola, and compiles no C.
@@ -184,6 +184,8 @@ pub mod envelope;
 mod error;
 #[cfg(feature = "desktop")]
 mod interaction;
+#[cfg(feature = "desktop")]
+mod interrupt;
 #[cfg(feature = "desktop")]
 pub mod lock;
 #[cfg(feature = "desktop")]
@@ -205,6 +207,8 @@ pub use cache::{
 pub use error::{Error, IssuerSource, SignInFailure};
 #[cfg(feature = "desktop")]
 pub use interaction::Interaction;
+#[cfg(feature = "desktop")]
+pub use interrupt::interruptible;
 #[cfg(feature = "desktop")]
 pub use persisted::{PersistedTokenCache, RefreshLease, SignedOut};
 #[cfg(feature = "desktop")]

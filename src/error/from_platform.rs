@@ -44,13 +44,18 @@ impl From<LockError> for Error {
                 Self::LockTimeout { path, waited, holder }
             }
             LockError::Nested { path } => Self::AlreadyLocked { path },
-            LockError::Stopped { path } => Self::WaitCanceled { path },
+            LockError::Stopped { path } => Self::wait_canceled(&path),
             _ => Self::System { what: "the lock", source: error.into() },
         }
     }
 }
 
 impl Error {
+    /// A wait for the lock at `path` that the caller stopped.
+    pub(crate) fn wait_canceled(path: &Path) -> Self {
+        Self::WaitCanceled { what: format!("`{}`", shown_path(path)) }
+    }
+
     /// What the vault called `vault` said.
     pub(crate) fn from_vault(vault: &'static str, error: VaultError) -> Self {
         match error {
@@ -70,6 +75,7 @@ impl Error {
             VaultError::ServiceMissing { reason, source } => {
                 Self::VaultServiceMissing { vault, reason, source }
             }
+            VaultError::Stopped => Self::WaitCanceled { what: format!("the {vault}") },
             VaultError::TimedOut { waited } => Self::VaultTimeout { vault, waited },
             VaultError::TooLarge { size, limit } => {
                 let what = format!("a secret for the {vault}");

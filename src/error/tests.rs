@@ -54,8 +54,10 @@ fn text_of_others_is_shown_and_not_obeyed() {
         Error::TooLarge { what: text(), size: 2, limit: 1 },
         Error::UnsafePath { path: path(), found: text(), fix: text() },
         Error::UnsupportedVersion { path: path(), version: 2 },
+        Error::AlreadyLocked { path: path() },
         Error::VaultMissing { vault: "vault", reason: text(), source: None },
         Error::VaultServiceMissing { vault: "vault", reason: text(), source: None },
+        Error::WaitCanceled { what: text() },
         Error::WrongKey { path: path(), source: None },
     ] {
         let said = error.to_string();

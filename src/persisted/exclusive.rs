@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokenkeep_platform::sync::ForkLock;
+use tokenkeep_platform::{interrupt, sync::ForkLock};
 
 use crate::Error;
 
@@ -49,6 +49,8 @@ pub(super) enum Refused {
     Failed(Error),
     /// This thread already has the turn: it would wait for itself.
     Own,
+    /// The program stopped the wait.
+    Stopped,
     /// Other threads had the turn for this long.
     TimedOut(Duration),
 }
@@ -57,7 +59,7 @@ impl Exclusive {
     pub(super) fn acquire(&self, timeout: Duration) -> Result<Turn, Refused> {
         let owner = Owner { pid: process::id(), thread: Some(thread::current().id()) };
         let begun = Instant::now();
-        let mut behind = None;
+        let (mut behind, mut asked) = (None, begun);
         loop {
             if let Some(turn) = self.attempt(owner, &mut behind)? {
                 return Ok(turn);
@@ -70,6 +72,13 @@ impl Exclusive {
                 return Err(Refused::TimedOut(waited));
             }
             thread::park_timeout((timeout - waited).min(LOOK));
+            if interrupt::is_set() && asked.elapsed() >= LOOK {
+                if interrupt::is_requested() {
+                    self.0.write().stop_waiting(owner);
+                    return Err(Refused::Stopped);
+                }
+                asked = Instant::now();
+            }
         }
     }
 
@@ -153,7 +162,7 @@ impl Drop for Turn {
 }
 
 /// Waiting threads poll: a wake-up is lost if the woken thread gives up at that moment.
-const LOOK: Duration = Duration::from_millis(50);
+const LOOK: Duration = interrupt::BETWEEN_QUESTIONS;
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,8 @@
 
 use std::{fmt, path::Path, sync::Arc, time::Duration};
 
+use tokenkeep_platform::interrupt::Interruptible;
+
 use super::exclusive::{Exclusive, Refused, Turn};
 use crate::{
     Error,
@@ -20,14 +22,16 @@ pub(super) enum StoreLock {
     Value(Exclusive),
 }
 
-/// How long to wait for other processes, and the notice to call.
+/// How long to wait for other processes, the notice to call, and when to stop.
 #[derive(Clone)]
 pub(super) struct LockWait {
     pub(super) timeout: Duration,
     pub(super) notice: Option<Arc<Notice>>,
+    pub(super) stop: Option<Arc<Stop>>,
 }
 
 type Notice = dyn Fn(Option<&str>, Duration) + Send + Sync;
+type Stop = dyn Fn() -> bool + Send + Sync;
 
 /// The lock that a transaction holds; released on drop.
 pub(super) struct Held {
@@ -56,6 +60,7 @@ impl StoreLock {
                 Ok(turn) => Ok(Held { guard: LockGuard::none(), _turn: Some(turn) }),
                 Err(Refused::Own) => Err(Error::Nested),
                 Err(Refused::Failed(error)) => Err(error),
+                Err(Refused::Stopped) => Err(self.canceled()),
                 Err(Refused::TimedOut(waited)) => Err(self.timed_out(waited, "changes it")),
             },
         }
@@ -67,6 +72,11 @@ impl StoreLock {
             Self::Files(lock) => Some(lock),
             Self::Value(_) => None,
         }
+    }
+
+    /// The error after a wait that the program stopped.
+    pub(super) fn canceled(&self) -> Error {
+        Error::wait_canceled(self.place())
     }
 
     /// The error after a wait of `waited` for another thread of this process.
@@ -81,9 +91,17 @@ impl StoreLock {
     }
 }
 
+impl LockWait {
+    /// Lets the program stop the waits of this thread while the returned value exists.
+    pub(super) fn interruptible(&self) -> Option<Interruptible> {
+        let stop = self.stop.clone()?;
+        Some(Interruptible::new(stop))
+    }
+}
+
 impl Default for LockWait {
     fn default() -> Self {
-        Self { timeout: Duration::from_secs(60), notice: None }
+        Self { timeout: Duration::from_secs(60), notice: None, stop: None }
     }
 }
 

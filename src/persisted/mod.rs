@@ -104,7 +104,7 @@ impl PersistedTokenCache {
     /// The persistence, for one call. It may be the program's own code, which must not use this
     /// cache.
     fn persistence(&self) -> Called<'_> {
-        self.shared.persistence.call()
+        self.shared.persistence.call(self.wait.interruptible())
     }
 
     /// Does everything that may prompt before a change, one thread at a time. One answer serves all
@@ -119,14 +119,19 @@ impl PersistedTokenCache {
     /// own code.
     fn acquire(&self) -> Result<Held, Error> {
         let _call = self.shared.store.call();
+        let _stop = self.wait.interruptible();
         self.shared.lock.acquire(&self.wait)
     }
 
     fn turn(&self, work: &Exclusive) -> Result<Turn, Error> {
         let timeout = self.wait.timeout.max(SHORTEST_WAIT);
+        // The callback that may end the wait is the program's own code.
+        let _call = self.shared.store.call();
+        let _stop = self.wait.interruptible();
         work.acquire(timeout).map_err(|refused| match refused {
             Refused::Failed(error) => error,
             Refused::Own => Error::Nested,
+            Refused::Stopped => self.shared.lock.canceled(),
             Refused::TimedOut(waited) => {
                 self.shared.lock.timed_out(waited, "loads it or asks for its key")
             }

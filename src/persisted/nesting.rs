@@ -3,6 +3,8 @@
 
 use std::{cell::RefCell, fmt, marker::PhantomData, ops::Deref, process, sync::Arc};
 
+use tokenkeep_platform::interrupt::Interruptible;
+
 use crate::{Error, lock::CrossProcessLock, persistence::Persistence};
 
 thread_local! {
@@ -50,6 +52,7 @@ pub(super) struct Served {
 pub(super) struct Called<'a> {
     persistence: &'a (dyn Persistence + 'static),
     _call: Nesting,
+    _stop: Option<Interruptible>,
 }
 
 impl Store {
@@ -134,8 +137,8 @@ impl Served {
     }
 
     /// For one call: the mark ends when the returned value is dropped.
-    pub(super) fn call(&self) -> Called<'_> {
-        Called { persistence: &*self.persistence, _call: self.store.call() }
+    pub(super) fn call(&self, stop: Option<Interruptible>) -> Called<'_> {
+        Called { persistence: &*self.persistence, _call: self.store.call(), _stop: stop }
     }
 }
 

@@ -94,6 +94,33 @@ impl PersistedTokenCache {
         self
     }
 
+    /// Ends a wait of a call when `stop` returns `true`: for another process or thread, for a vault,
+    /// and for the user's answer to a vault's prompt. The call then fails with
+    /// [`Error::WaitCanceled`], and changed nothing. Only a write that a vault has begun is
+    /// [`Error::OutcomeUnknown`]. Clones that are made later have the same `stop`.
+    ///
+    /// `stop` runs on the waiting thread, at least every 50 ms of a wait and never otherwise. It
+    /// must not use the cache. [`interruptible`] does the same for all waits of a thread.
+    ///
+    /// [`interruptible`]: crate::interruptible
+    ///
+    /// ```
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    /// use tokenkeep::PersistedTokenCache;
+    ///
+    /// // Set by the program's handler of Ctrl-C.
+    /// static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+    ///
+    /// let cache = PersistedTokenCache::in_memory();
+    /// let cache = cache.stop_when(|| INTERRUPTED.load(Ordering::Relaxed));
+    /// # assert!(cache.accounts()?.is_empty());
+    /// # Ok::<(), tokenkeep::Error>(())
+    /// ```
+    pub fn stop_when(mut self, stop: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        self.wait.stop = Some(Arc::new(stop));
+        self
+    }
+
     /// Takes the time from `now`, in Unix seconds, instead of the system's clock. For tests.
     pub fn clock(mut self, now: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
         self.clock = Clock::of(now);

@@ -52,10 +52,11 @@ impl PersistedTokenCache {
         let folder = self.persistence().lease_folder()?;
         let until = Instant::now() + options.wait.min(LONGEST_WAIT);
         let stop = || match options.is_stopped() {
-            true => Err(Error::WaitCanceled { path: folder.clone().unwrap_or_else(in_memory) }),
+            true => Err(Error::wait_canceled(&folder.clone().unwrap_or_else(in_memory))),
             false => Ok(None::<()>),
         };
         let leases = &self.shared.renewals.leases;
+        let _stop = self.wait.interruptible();
         match leases.acquire(folder.as_deref(), &spender, until, stop)? {
             Ok(mut lease) => {
                 lease.hand_over();

@@ -87,6 +87,7 @@ impl Leases {
                 Ok(turn) => break turn,
                 Err(Refused::Own) => return Err(Error::Nested),
                 Err(Refused::Failed(error)) => return Err(error),
+                Err(Refused::Stopped) => return Err(Error::wait_canceled(&in_memory())),
                 Err(Refused::TimedOut(_)) => {}
             }
             if stop()

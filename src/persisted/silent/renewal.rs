@@ -166,11 +166,12 @@ impl<'a> Renewal<'a> {
         let look = || {
             if self.options.is_stopped() {
                 let path = folder.map_or_else(in_memory, Path::to_owned);
-                return Err(Error::WaitCanceled { path });
+                return Err(Error::wait_canceled(&path));
             }
             self.answer(None)
         };
         let leases = &self.cache.shared.renewals.leases;
+        let _stop = self.cache.wait.interruptible();
         match leases.acquire(folder, spender, until, look) {
             // What cannot be saved in this place cannot be agreed on there either.
             Err(
