@@ -186,6 +186,8 @@ mod vault {
             let cache = PersistedTokenCache::new(open());
             let added = interruptible(is_shown, || cache.add(&event("client", "a token")));
             assert!(is_canceled(added, "Secret Service"));
+            let reached = interruptible(|| true, || open().reach());
+            assert!(is_canceled(reached, "Secret Service"));
             assert!(!location.with_extension("bin.lockfile").exists());
 
             is_locked.store(false, Ordering::SeqCst);

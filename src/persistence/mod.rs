@@ -5,6 +5,7 @@ mod key_source;
 mod location;
 mod memory;
 mod msal_extensions;
+mod opaque;
 mod plaintext;
 mod protection;
 mod recognise;
@@ -23,6 +24,7 @@ pub use msal_extensions::{
     ItemEncoding, MsalExtensionsItem, MsalExtensionsLocation, MsalExtensionsPersistence,
     build_encrypted_persistence,
 };
+pub use opaque::OpaqueStore;
 pub use plaintext::PlaintextPersistence;
 pub use protection::Protection;
 pub use reservation::Reservation;

@@ -31,6 +31,8 @@ use crate::{
 /// Only [`reset`](crate::PersistedTokenCache::reset) and
 /// [`quarantine`](crate::PersistedTokenCache::quarantine) give it up.
 ///
+/// [`OpaqueStore`](super::OpaqueStore) keeps anything else in such a file.
+///
 /// Programs in other languages may use the file too. It is locked as they lock it, by
 /// [`CrossProcessLock::msal_extensions`].
 #[derive(Debug)]
@@ -92,6 +94,25 @@ impl PlaintextPersistence {
         }
     }
 
+    /// What the file holds, whatever it is, and a stamp from before it was read.
+    pub(super) fn read_any(&self) -> Result<Option<(Secret, Stamp)>, Error> {
+        let Some(file) = self.open_file()? else { return Ok(None) };
+        // Taken before the read, so that a change during the read makes the stamp differ.
+        let stamp = Stamp::of_file(file.stamp()).settled();
+        Ok(Some((Secret::wiped(file.read_all(self.size_limit)?), stamp)))
+    }
+
+    /// Replaces the file with any content, an empty one too.
+    pub(super) fn write_any(&self, content: &[u8]) -> Result<Stamp, Error> {
+        let size = content.len() as u64;
+        if size > self.size_limit {
+            let what = format!("`{}`", shown_path(&self.path));
+            return Err(Error::TooLarge { what, size, limit: self.size_limit });
+        }
+        let folder = Folder::create_shared(&self.folder, Parents::Require)?;
+        Ok(Stamp::of_file(folder.replace(&self.name, content)?))
+    }
+
     /// Whether there is a file. Fails if the file is known to be something other than a cache in
     /// plain text.
     fn check_given_up(&self) -> Result<bool, Error> {
@@ -114,18 +135,15 @@ impl Persistence for PlaintextPersistence {
 
     fn load(&self, _known: Option<&Stamp>) -> Result<Loaded, Error> {
         // Read in full each time: peers write in place, so no stamp proves what the file holds.
-        let Some(file) = self.open_file()? else { return Ok(Loaded::Absent) };
-        // Taken before the read, so that a change during the read makes the stamp differ.
-        let stamp = Stamp::of_file(file.stamp()).settled();
-        let content = file.read_all(self.size_limit)?;
-        if content.is_empty() {
+        let Some((content, stamp)) = self.read_any()? else { return Ok(Loaded::Absent) };
+        if content.expose().is_empty() {
             // An interrupted writer leaves an empty file, which must not pass for an empty cache.
             let what = format!("`{}`", shown_path(&self.path));
             return Err(Error::Corrupt { what, detail: "it is empty".into(), source: None });
         }
         // Content that is not JSON is examined by `check_unreadable`, once parsing it has failed.
-        refuse_another(&content, &self.path, EXPECTED, |found| found == Found::Other)?;
-        Ok(Loaded::Content(Secret::wiped(content), stamp))
+        refuse_another(content.expose(), &self.path, EXPECTED, |found| found == Found::Other)?;
+        Ok(Loaded::Content(content, stamp))
     }
 
     fn save(
@@ -134,19 +152,13 @@ impl Persistence for PlaintextPersistence {
         _base: Option<&Stamp>,
         _guard: &LockGuard,
     ) -> Result<Saved, Error> {
-        let size = content.len() as u64;
-        if size > self.size_limit {
-            let what = format!("`{}`", shown_path(&self.path));
-            return Err(Error::TooLarge { what, size, limit: self.size_limit });
-        }
-        if size == 0 {
+        if content.is_empty() {
             // An empty file could not be told from one that an interrupted writer left.
             let path = shown_path(&self.path);
             let detail = format!("an empty cache cannot be kept in `{path}`; save `{{}}`");
             return Err(Error::Invalid { detail });
         }
-        let folder = Folder::create_shared(&self.folder, Parents::Require)?;
-        Ok(Saved::Done(Stamp::of_file(folder.replace(&self.name, content)?)))
+        self.write_any(content).map(Saved::Done)
     }
 
     fn is_written_in_place(&self) -> bool {

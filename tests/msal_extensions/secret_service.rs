@@ -10,8 +10,10 @@ use std::{
 
 use tokenkeep::{
     Error, PersistedTokenCache, build_encrypted_persistence,
+    lock::Wait,
     persistence::{
-        ItemEncoding, MsalExtensionsLocation, MsalExtensionsPersistence, PlaintextPersistence,
+        Intent, ItemEncoding, MsalExtensionsLocation, MsalExtensionsPersistence, OpaqueStore,
+        PlaintextPersistence,
     },
 };
 use tokenkeep_test_support::keyring::Keyring;
@@ -86,6 +88,47 @@ fn holds_what_is_foreign(json: &str) {
     ] {
         assert!(json.contains(part), "{part} is gone from {json}");
     }
+}
+
+#[test]
+fn any_text_and_none_at_all_go_both_ways() {
+    with_python("any_text_and_none_at_all_go_both_ways", |_, folder| {
+        let location = folder.join("secrets.bin");
+        let store = || OpaqueStore::from(build_encrypted_persistence(&location).unwrap());
+        let content = || {
+            let found = store().load().unwrap();
+            found.map(|(content, _)| content.expose_str().unwrap().to_owned())
+        };
+        let save = |store: OpaqueStore, content: &[u8]| {
+            store.prepare(Intent::Write)?;
+            store.save(content, &store.lock().acquire(&Wait::default())?)
+        };
+        assert_eq!(content(), None);
+        for text in ["", "[{\"a\": 1}]", "t\u{e9}xt\u{1f511}", "{\"cut\": ", ""] {
+            python("default", "save", &location, text);
+            assert_eq!(content().as_deref(), Some(text), "from Python");
+            save(store(), b"something else").unwrap();
+            save(store(), text.as_bytes()).unwrap();
+            assert_eq!(read(&location), text, "from here");
+            assert_eq!(content().as_deref(), Some(text));
+        }
+        for bytes in [&b"a\0b"[..], b"\xff\xfe"] {
+            let refused = save(store(), bytes);
+            assert!(matches!(refused, Err(Error::Invalid { .. })), "{refused:?}");
+            assert_eq!(content().as_deref(), Some(""), "the old content is intact");
+            let encoded = MsalExtensionsLocation::python("bytes").encoding(ItemEncoding::Base64);
+            let bytes_at = folder.join("bytes.bin");
+            let open = || -> OpaqueStore {
+                MsalExtensionsPersistence::new(&bytes_at, &encoded).unwrap().into()
+            };
+            save(open(), bytes).unwrap();
+            assert_eq!(open().load().unwrap().unwrap().0.expose(), bytes);
+        }
+        // A token cache is empty where nothing is kept, and so it was before.
+        assert!(open(&location).accounts().unwrap().is_empty());
+        open(&location).clear().unwrap();
+        assert_eq!(content(), None);
+    });
 }
 
 #[test]

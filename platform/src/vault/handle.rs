@@ -175,6 +175,22 @@ impl Vault {
         self.ask(item, call, hold, move |vault, asked| vault.write(asked, &secret))
     }
 
+    /// As [`write`](Self::write), but takes an empty secret, too. [`read`](Self::read) reports one
+    /// as `Unfinished`: it cannot be told from an item whose creation was interrupted.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_any(
+        &self,
+        item: &Item,
+        secret: &[u8],
+        call: &Call,
+        hold: Option<Box<dyn Send>>,
+    ) -> Result<(), VaultError> {
+        let secret = Zeroizing::new(secret.to_vec());
+        self.ask(item, call, hold, move |vault, asked| vault.write(asked, &secret))
+    }
+
     /// Deletes `item`. Returns `false` if there was none. An unfinished item is deleted too.
     ///
     /// On the Secret Service every item with exactly these attributes is deleted, in each

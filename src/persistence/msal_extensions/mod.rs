@@ -81,7 +81,7 @@ pub fn build_encrypted_persistence(
 /// touched. A locked vault is [`Error::VaultLocked`], never an empty cache. An item without a
 /// signal file is read. A signal file without an item is an absent cache. Content that is not a
 /// cache is refused and stays as it is. docs/COMPATIBILITY.md has a table of what is refused and
-/// what is kept.
+/// what is kept. [`OpaqueStore`](super::OpaqueStore) keeps anything else in the same place.
 ///
 /// On an open session of the Secret Service, a load is one call and a save is two. The second call
 /// asks whether the item is unlocked, because a locked KWallet answers as if it had stored the
@@ -204,6 +204,61 @@ impl MsalExtensionsPersistence {
         Err(Error::TooLarge { what, size, limit })
     }
 
+    /// Reaches the place of the cache: proves that the vault answers and is unlocked, or that the
+    /// operating system can encrypt. If a prompt is [allowed](Self::interaction), the vault may ask
+    /// the user to unlock it. Nothing is created or written, not even an item for the test. So any
+    /// number of processes may do it at once. [`verify`](crate::PersistedTokenCache::verify) proves
+    /// more, and costs more.
+    ///
+    /// # Errors
+    /// [`Error::VaultServiceMissing`], [`Error::VaultMissing`], [`Error::VaultLocked`] and the other
+    /// errors of the vault.
+    pub fn reach(&self) -> Result<(), Error> {
+        match (&self.store, self.interaction) {
+            (Store::Vault(item), Interaction::Never) => item.check_unlocked(),
+            (Store::Vault(item), interaction) => item.prepare(interaction),
+            (Store::File(file), _) => file.check_protection(&self.place),
+        }
+    }
+
+    /// What the store holds, and a stamp from before it was read.
+    fn find(&self) -> Result<(Found, Stamp), Error> {
+        match &self.store {
+            Store::Vault(item) => {
+                // Taken before the read, so that a change during the read makes the stamp differ.
+                let hint = item.hint(&self.place, self.signal)?.settled();
+                Ok((item.read()?, hint))
+            }
+            Store::File(file) => file.read(&self.place, self.size_limit),
+        }
+    }
+
+    /// The content, whatever it is. An empty item has an empty one.
+    pub(super) fn read_any(&self) -> Result<Option<(Secret, Stamp)>, Error> {
+        let (found, stamp) = self.find()?;
+        let content = match found {
+            Found::Absent => return Ok(None),
+            Found::Empty => Zeroizing::default(),
+            Found::Content(content) => content,
+        };
+        self.check_size(content.len())?;
+        let digest = digest(&content);
+        Ok(Some((Secret::wiped(content), stamp.marked(digest))))
+    }
+
+    /// Replaces the content with any other, an empty one too.
+    pub(super) fn write_any(&self, content: &[u8], guard: &LockGuard) -> Result<Stamp, Error> {
+        self.check_size(content.len())?;
+        // Taken before the write: a peer that ignores the lock may write between this write and a
+        // later look.
+        let before = self.hint()?;
+        match &self.store {
+            Store::Vault(item) => item.write(content, &self.place, self.signal, guard)?,
+            Store::File(file) => file.write(content, &self.place)?,
+        }
+        Ok(before.marked(digest(content)))
+    }
+
     /// A mark of what is kept, taken before anything is read.
     fn hint(&self) -> Result<Stamp, Error> {
         match &self.store {
@@ -227,14 +282,7 @@ impl Persistence for MsalExtensionsPersistence {
     }
 
     fn load(&self, known: Option<&Stamp>) -> Result<Loaded, Error> {
-        let (found, stamp) = match &self.store {
-            Store::Vault(item) => {
-                // Taken before the read, so that a change during the read makes the stamp differ.
-                let hint = item.hint(&self.place, self.signal)?.settled();
-                (item.read()?, hint)
-            }
-            Store::File(file) => file.read(&self.place, self.size_limit)?,
-        };
+        let (found, stamp) = self.find()?;
         let content = match found {
             Found::Absent => return Ok(Loaded::Absent),
             Found::Empty => return Ok(Loaded::Empty),
@@ -256,20 +304,12 @@ impl Persistence for MsalExtensionsPersistence {
         _base: Option<&Stamp>,
         guard: &LockGuard,
     ) -> Result<Saved, Error> {
-        self.check_size(content.len())?;
         if content.is_empty() {
             let detail = "an empty cache cannot be told from a creation that was cut off; \
                           save `{}`";
             return Err(Error::Invalid { detail: detail.into() });
         }
-        // Taken before the write: a peer that ignores the lock may write between this write and a
-        // later look.
-        let before = self.hint()?;
-        match &self.store {
-            Store::Vault(item) => item.write(content, &self.place, self.signal, guard)?,
-            Store::File(file) => file.write(content, &self.place)?,
-        }
-        Ok(Saved::Done(before.marked(digest(content))))
+        self.write_any(content, guard).map(Saved::Done)
     }
 
     fn is_written_in_place(&self) -> bool {

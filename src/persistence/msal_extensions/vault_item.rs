@@ -90,13 +90,14 @@ impl VaultItem {
             }
             ItemEncoding::Raw if content.contains(&0) || str::from_utf8(content).is_err() => {
                 // Other programs read the item as a text that ends at a NUL.
-                let detail = "the cache is not a text, and this item keeps a text".into();
+                let detail =
+                    "the content is not a text without NUL, and this item keeps one".into();
                 return Err(Error::Invalid { detail });
             }
             ItemEncoding::Raw => content,
         };
         self.change(place, signal, guard, |guard| {
-            self.vault.write(&self.item, secret, &Call::quiet(), Some(guard))
+            self.vault.write_any(&self.item, secret, &Call::quiet(), Some(guard))
         })
     }
 
