@@ -9,6 +9,7 @@ mod exclusive;
 mod lock;
 mod nesting;
 mod read;
+mod replace;
 mod silent;
 mod transaction;
 mod update;

@@ -167,7 +167,7 @@ impl PersistedTokenCache {
         }))
     }
 
-    fn parse(&self, content: &[u8]) -> Result<TokenCache, Error> {
+    pub(super) fn parse(&self, content: &[u8]) -> Result<TokenCache, Error> {
         TokenCache::from_json(content).map_err(|error| {
             let checked = self.persistence().check_unreadable(content);
             checked.err().unwrap_or_else(|| self.located(error))

@@ -79,6 +79,11 @@ const LONG: [Long; 9] = [
     Long { package: "tokenkeep", program: "processes", counts: &[("TOKENKEEP_SECONDS", "20")] },
     Long {
         package: "tokenkeep",
+        program: "replace",
+        counts: &[("TOKENKEEP_REPLACE_CHANGES", "500")],
+    },
+    Long {
+        package: "tokenkeep",
         program: "silent_kills",
         counts: &[("TOKENKEEP_SILENT_KILLS", "1000")],
     },
