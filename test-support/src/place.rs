@@ -78,6 +78,26 @@ pub fn strace() -> Option<PathBuf> {
     if cfg!(target_os = "linux") { executable("strace") } else { None }
 }
 
+/// The folder of PostgreSQL's programs, of the newest version that is here. Debian keeps most of
+/// them out of `PATH`.
+pub(crate) fn postgres_programs() -> Option<PathBuf> {
+    let version = |folder: &PathBuf| folder.file_name()?.to_str()?.parse::<u32>().ok();
+    let debian = folders(Path::new("/usr/lib/postgresql"))
+        .filter_map(|folder| Some((version(&folder)?, folder.join("bin"))))
+        .filter(|(_, programs)| programs.join("postgres").is_file())
+        .max();
+    debian.map(|(_, programs)| programs).or_else(|| {
+        let initdb = executable("initdb")?;
+        executable("postgres").and(initdb.parent().map(Path::to_owned))
+    })
+}
+
+/// PgBouncer. Debian keeps it where only root's `PATH` leads.
+pub(crate) fn pgbouncer() -> Option<PathBuf> {
+    let debian = PathBuf::from("/usr/sbin/pgbouncer");
+    executable("pgbouncer").or_else(|| debian.is_file().then_some(debian))
+}
+
 /// The browser on this machine. Where there is Chrome, the driver is of its version.
 pub(crate) fn browser() -> Option<PathBuf> {
     ["google-chrome", "chromium", "chromium-browser"].into_iter().find_map(executable)

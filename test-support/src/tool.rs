@@ -28,6 +28,12 @@ pub enum Tool {
     OidcProvider,
     /// Python with django-oauth-toolkit, an OpenID provider.
     DjangoProvider,
+    /// Redis with its Sentinel and its Cluster.
+    Redis,
+    /// PostgreSQL.
+    Postgres,
+    /// PgBouncer, a pool of connections in front of PostgreSQL.
+    PgBouncer,
     /// Chromium or Chrome, with the driver of its version.
     Browser,
     /// A compiler with the source of its standard library, for type-checking Windows and macOS.
@@ -47,6 +53,9 @@ impl Tool {
         Self::PythonLibsecret,
         Self::OidcProvider,
         Self::DjangoProvider,
+        Self::Redis,
+        Self::Postgres,
+        Self::PgBouncer,
         Self::Browser,
         Self::OtherTargets,
         Self::Wine,
@@ -63,6 +72,9 @@ impl Tool {
             Self::PythonLibsecret => "libsecret for Python",
             Self::OidcProvider => "Node.js 20 or newer with oidc-provider",
             Self::DjangoProvider => "Python with django-oauth-toolkit",
+            Self::Redis => "Redis (redis-server, redis-sentinel, redis-cli)",
+            Self::Postgres => "PostgreSQL",
+            Self::PgBouncer => "PgBouncer",
             Self::Browser => "Chromium with its driver",
             Self::OtherTargets => "a compiler with the standard library's source",
             Self::Wine => "Wine and mingw's linker",
@@ -73,7 +85,9 @@ impl Tool {
     pub fn is_here(self) -> bool {
         let programs = self.programs().iter().all(|name| place::executable(name).is_some());
         match self {
-            Self::SecretService | Self::KWallet | Self::Debugger => programs,
+            Self::SecretService | Self::KWallet | Self::Debugger | Self::Redis => programs,
+            Self::Postgres => place::postgres_programs().is_some(),
+            Self::PgBouncer => place::pgbouncer().is_some(),
             Self::Browser => programs && place::browser().is_some(),
             Self::Strace => place::strace().is_some(),
             Self::Python => python().is_some(),
@@ -98,6 +112,7 @@ impl Tool {
             }
             Self::KWallet => &["kwalletd5"],
             Self::Debugger => &["gdb"],
+            Self::Redis => &["redis-server", "redis-sentinel", "redis-cli"],
             Self::Browser => &["chromedriver"],
             Self::Wine => &["wine", MINGW_GCC],
             _ => &[],
@@ -116,6 +131,9 @@ impl Tool {
             Self::KWallet => &["libkf5wallet-bin", "libqca-qt5-2-plugins"],
             Self::Strace => &["strace"],
             Self::Debugger => &["gdb"],
+            Self::Redis => &["redis-server", "redis-sentinel", "redis-tools"],
+            Self::Postgres => &["postgresql"],
+            Self::PgBouncer => &["pgbouncer"],
             Self::Browser => &["chromium", "chromium-driver"],
             // Where Node.js is not Debian's, its npm is no package.
             Self::OidcProvider if has_node() => &[],

@@ -16,6 +16,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         Tool::PythonLibsecret,
         Tool::OidcProvider,
         Tool::DjangoProvider,
+        Tool::Redis,
+        Tool::Postgres,
+        Tool::PgBouncer,
         Tool::Browser,
     ])?;
     let mut test = stage::cargo();
