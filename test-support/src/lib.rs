@@ -25,6 +25,8 @@ mod canary;
 pub mod collections;
 #[cfg(unix)]
 pub mod core_dump;
+#[cfg(all(feature = "engines", unix))]
+pub mod engines;
 mod environment;
 mod hexadecimal;
 mod http;

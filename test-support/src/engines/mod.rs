@@ -1,0 +1,11 @@
+//! Servers that keep values, as processes of their own on loopback, and what a test does to them.
+//!
+//! Each ends when its handle is dropped, and when the test's process ends. Its ports and its folder
+//! are its own. Where a server does not do what a test asks, the call panics and says what the
+//! server's log says.
+
+mod daemon;
+mod port;
+mod process;
+pub mod redis;
+mod wait;

@@ -1,0 +1,50 @@
+//! Any process of this machine, by its id.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::wait::{PATIENCE, within};
+
+/// Sends a signal. `false` if there is no such process.
+pub(super) fn signal(pid: u32, signal: Signal) -> bool {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.is_some_and(|pid| kill_process(pid, signal).is_ok())
+}
+
+/// Stops processes where they are, and waits until they stand still.
+pub(super) fn freeze(pids: &[u32]) {
+    for pid in pids {
+        signal(*pid, Signal::STOP);
+    }
+    let still =
+        || pids.iter().all(|pid| matches!(state(*pid), None | Some('T' | 'Z'))).then_some(());
+    within(PATIENCE, still).expect("a process stops at SIGSTOP");
+}
+
+/// Lets processes that were frozen go on.
+pub(super) fn thaw(pids: &[u32]) {
+    for pid in pids {
+        signal(*pid, Signal::CONT);
+    }
+}
+
+/// The CPU time that the threads of a process have used, without that of threads that ended.
+pub(super) fn cpu_time(pid: u32) -> Duration {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let times = threads.filter_map(|thread| nanoseconds(&thread.path()));
+    Duration::from_nanos(times.sum())
+}
+
+fn nanoseconds(thread: &Path) -> Option<u64> {
+    let figures = fs::read_to_string(thread.join("schedstat")).ok()?;
+    figures.split_whitespace().next()?.parse().ok()
+}
+
+fn state(pid: u32) -> Option<char> {
+    let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name before it is in parentheses and may contain any of them.
+    line.rsplit_once(") ")?.1.chars().next()
+}
