@@ -135,23 +135,29 @@ impl Drop for Daemon {
 /// The command of a recipe, which ends with the process that starts it where the operating system
 /// has that.
 fn with_parent(recipe: &Recipe) -> Command {
-    let Some(setpriv) = executable("setpriv") else {
-        return as_user(recipe);
-    };
-    let mut command = Command::new(setpriv);
     let quit = if recipe.end == Signal::QUIT { "QUIT" } else { "KILL" };
-    command.args(["--pdeathsig", quit]);
-    if let Some(user) = recipe.user {
-        command.args(["--reuid", user, "--regid", user, "--init-groups"]);
-    }
-    command.arg("--").arg(&recipe.program);
-    command
+    through_setpriv(&recipe.program, &["--pdeathsig", quit], recipe.user)
 }
 
-fn as_user(recipe: &Recipe) -> Command {
-    let Some(user) = recipe.user else { return Command::new(&recipe.program) };
-    let mut command = Command::new("sudo");
-    command.args(["-u", user, "--"]).arg(&recipe.program);
+/// A command that runs as `user`, if not as this one.
+pub(super) fn run_as(user: Option<&str>, program: &Path) -> Command {
+    match user {
+        Some(user) => through_setpriv(program, &[], Some(user)),
+        None => Command::new(program),
+    }
+}
+
+fn through_setpriv(program: &Path, options: &[&str], user: Option<&str>) -> Command {
+    // Only Linux has it.
+    let Some(setpriv) = executable("setpriv") else { return Command::new(program) };
+    let mut command = Command::new(setpriv);
+    command.args(options);
+    if let Some(user) = user {
+        command.args(["--reuid", user, "--regid", user, "--init-groups"]);
+        // That user may not enter this process's folder.
+        command.current_dir("/");
+    }
+    command.arg("--").arg(program);
     command
 }
 

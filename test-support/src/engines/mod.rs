@@ -6,6 +6,7 @@
 
 mod daemon;
 mod port;
+pub mod postgres;
 mod process;
 pub mod redis;
 mod wait;

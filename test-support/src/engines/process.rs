@@ -31,6 +31,13 @@ pub(super) fn thaw(pids: &[u32]) {
     }
 }
 
+/// The processes that `pid` has started and that have not ended.
+pub(super) fn children(pid: u32) -> Vec<u32> {
+    let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    let list = list.unwrap_or_default();
+    list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
 /// The CPU time that the threads of a process have used, without that of threads that ended.
 pub(super) fn cpu_time(pid: u32) -> Duration {
     let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();

@@ -212,7 +212,11 @@ mod tests {
             return;
         }
         let test = a_server_outlives_the_thread_that_started_it_and_ends_with_the_process;
-        let mut child = again(test, "").stdout(Stdio::piped()).spawn().unwrap();
+        // What a killed process leaves behind.
+        let folder = folder();
+        let mut command = again(test, "");
+        command.env("TMPDIR", folder.path()).stdout(Stdio::piped());
+        let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let port = lines.find_map(|line| line.unwrap().strip_prefix("port ")?.parse().ok());
         let port: u16 = port.expect("the server starts");
