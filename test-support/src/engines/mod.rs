@@ -8,5 +8,6 @@ mod daemon;
 mod port;
 pub mod postgres;
 mod process;
+pub mod proxy;
 pub mod redis;
 mod wait;
