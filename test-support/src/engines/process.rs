@@ -24,6 +24,11 @@ pub(super) fn freeze(pids: &[u32]) {
     within(PATIENCE, still).expect("a process stops at SIGSTOP");
 }
 
+/// Whether a process was stopped where it is.
+pub(super) fn is_frozen(pid: u32) -> bool {
+    state(pid) == Some('T')
+}
+
 /// Lets processes that were frozen go on.
 pub(super) fn thaw(pids: &[u32]) {
     for pid in pids {

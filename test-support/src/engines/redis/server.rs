@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::client::Client;
 use crate::engines::daemon::{Daemon, Recipe, folder, write};
 use crate::engines::port::Port;
+use crate::engines::process::is_frozen;
 use crate::engines::wait::{PATIENCE, within};
 use crate::place::executable;
 
@@ -28,8 +29,17 @@ impl Server {
     /// # Panics
     /// When it does not.
     pub fn start(config: &[&str]) -> Self {
+        Self::start_program("redis-server", &[&SETTINGS, config].concat())
+    }
+
+    /// Starts a Sentinel with these lines of `sentinel.conf`.
+    pub(super) fn start_sentinel(config: &[&str]) -> Self {
+        Self::start_program("redis-sentinel", config)
+    }
+
+    fn start_program(program: &str, config: &[&str]) -> Self {
         for _ in 0..TRIES {
-            let server = Self::new(config);
+            let server = Self::new(program, config);
             server.daemon.start();
             if server.is_up() {
                 return server;
@@ -41,29 +51,23 @@ impl Server {
         panic!("Redis finds its port taken {TRIES} times");
     }
 
-    fn new(config: &[&str]) -> Self {
+    fn new(program: &str, config: &[&str]) -> Self {
         let (port, folder) = (Port::reserve(), folder());
         let path = folder.path().join("redis.conf");
-        let mut text = format!(
-            "port {}\nbind 127.0.0.1\ndir {}\nsave \"\"\nappendonly no\n\
-             repl-diskless-sync-delay 0\nenable-debug-command local\n",
-            port.number(),
-            folder.path().display()
-        );
+        let mut text = format!("port {}\nbind 127.0.0.1\n", port.number());
+        text += &format!("dir {}\n", folder.path().display());
         for line in config {
             text += &format!("{line}\n");
         }
         write(&path, &text);
-        let password = config.iter().find_map(|line| line.strip_prefix("requirepass "));
         let recipe = Recipe {
-            program: executable("redis-server").expect("Redis is here"),
+            program: executable(program).expect("Redis is here"),
             arguments: vec![path.into_os_string()],
             user: None,
             end: Signal::KILL,
         };
         let daemon = Daemon::new(recipe, folder.path().join("log"));
-        let password = password.map(|word| word.trim_matches('"').to_owned());
-        Self { daemon, port, password, _folder: folder }
+        Self { daemon, port, password: Self::password(config), _folder: folder }
     }
 
     /// Waits until it answers. `false` if it ends before.
@@ -84,6 +88,25 @@ impl Server {
     /// Its port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port.number()
+    }
+
+    /// Whether its process runs, and is not frozen.
+    pub(super) fn is_running(&self) -> bool {
+        !self.daemon.has_ended() && !is_frozen(self.daemon.pid())
+    }
+
+    /// The password of its user `default`, if that has one.
+    pub(super) fn password(config: &[&str]) -> Option<String> {
+        let password = config.iter().find_map(|line| line.strip_prefix("requirepass "));
+        password.map(|word| word.trim_matches('"').to_owned())
+    }
+
+    /// Starts it again if it was killed, and lets it go on if it was frozen.
+    pub(super) fn revive(&self) {
+        if self.daemon.has_ended() {
+            self.restart();
+        }
+        self.thaw();
     }
 
     /// The id of its process, which changes with [`restart`](Self::restart).
@@ -157,6 +180,10 @@ impl Server {
         self.daemon.log()
     }
 }
+
+/// Tests may ask what the server thinks of itself, and wait for no replica.
+const SETTINGS: [&str; 4] =
+    ["save \"\"", "appendonly no", "repl-diskless-sync-delay 0", "enable-debug-command local"];
 
 const TRIES: usize = 3;
 
