@@ -8,6 +8,7 @@ mod daemon;
 mod port;
 pub mod postgres;
 mod process;
+pub mod provider;
 pub mod proxy;
 pub mod redis;
 mod wait;
