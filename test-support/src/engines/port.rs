@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_port_is_reserved_once() {
-        let ports: Vec<Port> = (0..200).map(|_| Port::reserve()).collect();
+        let ports: Vec<Port> = (0..500).map(|_| Port::reserve()).collect();
         let numbers: BTreeSet<u16> = ports.iter().map(Port::number).collect();
         assert_eq!(numbers.len(), ports.len());
     }

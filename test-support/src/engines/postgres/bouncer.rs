@@ -88,26 +88,38 @@ impl PgBouncer {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::process::{Child, Command, Stdio};
 
     use super::*;
     use crate::tool::{Tool, need};
 
+    /// A client that stays connected, and the server's process that did its one query.
+    fn client(server: &Server, bouncer: &PgBouncer) -> (Child, String) {
+        let mut psql = Command::new(server.programs().join("psql"));
+        psql.args(["-X", "-A", "-t", &bouncer.url()]);
+        let mut client = psql.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        client.stdin.as_mut().unwrap().write_all(b"SELECT pg_backend_pid();\n").unwrap();
+        let mut backend = String::new();
+        BufReader::new(client.stdout.as_mut().unwrap()).read_line(&mut backend).unwrap();
+        (client, backend)
+    }
+
     #[test]
-    fn transactions_share_one_connection() {
+    fn clients_share_one_connection() {
         if !need(Tool::Postgres) || !need(Tool::PgBouncer) {
             return;
         }
         let server = Server::start(&[]);
-        let bouncer = PgBouncer::start(&server, &["default_pool_size = 1"]);
-        let backend = || {
-            let mut psql = Command::new(server.programs().join("psql"));
-            psql.args(["-X", "-A", "-t", "-c", "SELECT pg_backend_pid()", &bouncer.url()]);
-            let output = psql.output().unwrap();
-            assert!(output.status.success(), "{output:?} {}", bouncer.log());
-            output.stdout
-        };
-        assert_eq!(backend(), backend());
+        let config = ["default_pool_size = 1", "query_wait_timeout = 10"];
+        let bouncer = PgBouncer::start(&server, &config);
+        let clients = [client(&server, &bouncer), client(&server, &bouncer)];
+        assert!(!clients[0].1.is_empty(), "{}", bouncer.log());
+        assert_eq!(clients[0].1, clients[1].1, "{}", bouncer.log());
+        for (mut client, _) in clients {
+            drop(client.stdin.take());
+            client.wait().unwrap();
+        }
         bouncer.kill();
         assert!(TcpStream::connect(("127.0.0.1", bouncer.port())).is_err());
     }

@@ -261,6 +261,7 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
+    use crate::engines::process::is_frozen;
     use crate::skip::say;
     use crate::tool::{Tool, need};
 
@@ -280,7 +281,7 @@ mod tests {
         server.freeze();
         let family = children(server.daemon.pid());
         assert!(family.len() > 2, "{family:?}");
-        assert!(!answers(&server));
+        assert!(family.iter().all(|pid| is_frozen(*pid)) && !answers(&server));
         server.thaw();
         assert!(answers(&server));
         server.stop_immediate();

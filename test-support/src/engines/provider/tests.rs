@@ -98,7 +98,6 @@ fn an_answer_waits_for_its_release_and_for_the_delay() {
     let token = refresh_token(&provider.sign_in("ada", 60));
     provider.once(Answers::Silent);
     provider.once(Answers::Held);
-    provider.delay(Duration::from_millis(50));
     thread::scope(|scope| {
         let silent = scope.spawn(|| refresh(&provider, &token));
         assert!(provider.wait_for(LIMIT, |counts| counts.calls("refresh_token") == 1));
@@ -107,12 +106,16 @@ fn an_answer_waits_for_its_release_and_for_the_delay() {
         assert!(silent.join().unwrap().is_err());
         let held = scope.spawn(|| refresh(&provider, &token));
         assert!(provider.wait_for(LIMIT, |counts| counts.refreshes() == 1));
+        // Others do not wait for it, and come after it.
+        (0..20).for_each(|_| assert_eq!(refresh(&provider, "unknown").unwrap().status, 400));
         assert!(!held.is_finished() && !provider.is_valid(&token));
-        let released = Instant::now();
         provider.release();
         assert_eq!(held.join().unwrap().unwrap().status, 200);
-        assert!(released.elapsed() >= Duration::from_millis(50));
     });
+    provider.delay(Duration::from_millis(50));
+    let asked = Instant::now();
+    refresh(&provider, "unknown").unwrap();
+    assert!(asked.elapsed() >= Duration::from_millis(50));
 }
 
 #[test]
