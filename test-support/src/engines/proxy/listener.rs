@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
-use super::connection::Connection;
+use super::passage;
 use super::state::State;
 use super::{Mode, resets_at_end};
 use crate::engines::wait::{PATIENCE, within};
@@ -44,7 +44,7 @@ fn accept(client: TcpStream, state: &Arc<State>) {
     }
     let state = Arc::clone(state);
     thread::spawn(move || match TcpStream::connect(state.server()) {
-        Ok(server) => Connection::run(client, server, &state),
+        Ok(server) => passage::run(client, server, &state),
         Err(_) => resets_at_end(&client),
     });
 }

@@ -6,6 +6,7 @@
 
 mod connection;
 mod listener;
+mod passage;
 mod state;
 mod writes;
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::nodes::{Node, itself, known_to};
+use super::nodes::{Node, expect_ok, itself, known_to};
 use super::{Migration, Server};
 use crate::engines::port::Port;
 use crate::engines::wait::{PATIENCE, within};
@@ -168,7 +168,7 @@ impl Cluster {
     /// # Panics
     /// When a node refuses.
     pub fn migrate(&self, slot: u16, to: u16) -> Migration<'_> {
-        Migration::begin(self, slot, self.primary(slot), self.primary(to))
+        Migration::begin(&self.nodes, slot, self.primary(slot), self.primary(to))
     }
 
     /// Starts again what was killed and lets go on what was frozen, and waits until all nodes agree
@@ -193,11 +193,6 @@ impl Cluster {
         };
         self.nodes.iter().map(said).collect()
     }
-}
-
-/// Sends a command that has nothing to say.
-pub(super) fn expect_ok(node: &Server, arguments: &[&str]) {
-    assert_eq!(node.cli(arguments), "OK", "{arguments:?}");
 }
 
 fn is_up(node: &Server) -> bool {

@@ -1,24 +1,24 @@
 //! The move of a slot from one primary of a Cluster to another.
 
-use super::cluster::expect_ok;
-use super::{Cluster, Server};
+use super::Server;
+use super::nodes::expect_ok;
 
 /// A slot on its way: its old primary has the keys that were not moved, its new one the others.
 #[derive(Debug)]
 pub struct Migration<'c> {
-    cluster: &'c Cluster,
+    nodes: &'c [Server],
     slot: String,
     from: &'c Server,
     to: &'c Server,
 }
 
 impl<'c> Migration<'c> {
-    pub(super) fn begin(cluster: &'c Cluster, slot: u16, from: &'c Server, to: &'c Server) -> Self {
+    pub(super) fn begin(nodes: &'c [Server], slot: u16, from: &'c Server, to: &'c Server) -> Self {
         let slot = slot.to_string();
         let id = |node: &Server| node.cli(&["CLUSTER", "MYID"]);
         expect_ok(to, &["CLUSTER", "SETSLOT", &slot, "IMPORTING", &id(from)]);
         expect_ok(from, &["CLUSTER", "SETSLOT", &slot, "MIGRATING", &id(to)]);
-        Self { cluster, slot, from, to }
+        Self { nodes, slot, from, to }
     }
 
     /// Moves the keys that the old primary still has.
@@ -46,7 +46,7 @@ impl<'c> Migration<'c> {
     pub fn finish(self) {
         let id = self.to.cli(&["CLUSTER", "MYID"]);
         self.move_keys();
-        let others = self.cluster.nodes().iter().filter(|node| {
+        let others = self.nodes.iter().filter(|node| {
             let port = node.port();
             port != self.to.port() && port != self.from.port() && node.is_running()
         });

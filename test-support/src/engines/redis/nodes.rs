@@ -73,6 +73,11 @@ pub(super) fn itself(server: &Server) -> Option<Node> {
     known_to(server)?.into_iter().find(|node| node.has("myself"))
 }
 
+/// Sends a command that has nothing to say.
+pub(super) fn expect_ok(node: &Server, arguments: &[&str]) {
+    assert_eq!(node.cli(arguments), "OK", "{arguments:?}");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
