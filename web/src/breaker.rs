@@ -56,6 +56,12 @@ impl Breaker {
         Ok(Admitted { breaker: self, is_probe, is_over: false })
     }
 
+    /// Lets calls through again, because the engine was seen to answer.
+    #[cfg(feature = "redis")]
+    pub(crate) fn close(&self) {
+        *self.lock() = State::default();
+    }
+
     /// Whether calls are refused.
     pub(crate) fn is_open(&self) -> bool {
         self.lock().open.is_some()

@@ -5,4 +5,9 @@
 
 #[cfg(any(feature = "redis", feature = "postgres"))]
 mod breaker;
+#[cfg(feature = "contract")]
+pub mod contract;
+mod memory;
 pub mod store;
+
+pub use self::memory::MemoryStore;

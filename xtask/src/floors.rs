@@ -68,7 +68,6 @@ const CRATES: &[(&str, &[&[&str]])] = &[
         ],
     ),
     ("test-support/src", &[]),
-    ("web/src", &[]),
     ("xtask/src", &[]),
 ];
 

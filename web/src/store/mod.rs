@@ -12,6 +12,7 @@ mod mark;
 mod page;
 mod put;
 mod removals;
+mod shared;
 
 use std::{fmt, pin::Pin, time::Duration};
 
