@@ -1,0 +1,329 @@
+//! The renewal of a token: one spender for all nodes.
+
+mod alone;
+mod exchange;
+mod note;
+mod save;
+
+use std::{sync::Arc, time::Duration};
+
+use tokenkeep::{AccessToken, Entry, TokenCache, TokenRequest};
+use tokio::time::{Instant, sleep};
+use tracing::Instrument;
+
+pub(crate) use self::save::Base;
+use self::{
+    exchange::{Exchanged, Failed},
+    note::Failure,
+};
+use crate::{
+    Error, SignInReason,
+    assertion::Assertion,
+    counts::Counted,
+    inner::Inner,
+    lane::Turn,
+    lifetime::spread,
+    observed::LeaseWait,
+    partition::Partition,
+    store::{Lease, LeaseRequest, Note, Owner},
+    value::{self, Kept},
+};
+
+/// What a renewal is for.
+pub(crate) struct Job {
+    pub(crate) partition: Partition,
+    pub(crate) request: TokenRequest,
+    pub(crate) assertion: Option<Arc<Assertion>>,
+    /// It renews a token that is still valid, behind the calls.
+    pub(crate) is_early: bool,
+    /// Until when it waits for others.
+    pub(crate) until: Instant,
+}
+
+/// A renewal at work.
+struct Renewal<'r> {
+    inner: &'r Arc<Inner>,
+    job: &'r Job,
+    turn: &'r Turn<'r>,
+    owner: Owner,
+    /// The digests of the refresh tokens that were refused.
+    tried: Vec<[u8; 16]>,
+    refused: Option<Failed>,
+}
+
+/// How a round with the lease ended.
+enum Step {
+    Done(Result<AccessToken, Error>),
+    /// Look at the store again.
+    Again,
+}
+
+impl Inner {
+    /// The token for a request: from this node's memory, from the store, or from the provider.
+    pub(crate) async fn renew(self: Arc<Self>, job: Job) -> Result<AccessToken, Error> {
+        let turn = match self.lanes.turn(job.partition.id()).await {
+            Ok(turn) => turn,
+            Err(error) => return self.without_store(&job, error).await,
+        };
+        // While this node has something to save, its lease is held for that.
+        let held = self.unsaved.pending(&job.partition.id()).and_then(|pending| pending.owner);
+        let owner = match held {
+            Some(owner) => owner,
+            None => Owner::from_bytes(value::random()?),
+        };
+        let mut renewal = Renewal {
+            inner: &self,
+            job: &job,
+            turn: &turn,
+            owner,
+            tried: Vec::new(),
+            refused: None,
+        };
+        renewal.run().await
+    }
+}
+
+impl Renewal<'_> {
+    async fn run(&mut self) -> Result<AccessToken, Error> {
+        let (inner, partition) = (self.inner, &self.job.partition);
+        let slot = inner.l1.get(&partition.id());
+        let mut known = slot.as_ref().and_then(|slot| inner.opened(partition, slot));
+        let is_fresh = slot.as_ref().is_some_and(|slot| inner.is_fresh(slot));
+        if is_fresh && let Some(local) = inner.local(partition) {
+            // Another renewal of this partition may have brought it.
+            if let Some(token) = self.job.look(inner, &local.cache)? {
+                return Ok(token);
+            }
+        }
+        known = known.filter(|known| known.mark.is_some());
+        // A value that is known to be of no use is read with the lease, in one round trip.
+        if !is_fresh || known.is_none() {
+            match inner.load(partition, known.as_ref()).await {
+                Ok(loaded) => known = loaded,
+                Err(error) => return self.failed(error).await,
+            }
+            let cache = inner.with_unsaved(partition, known.as_ref());
+            if let Some(token) = self.job.look(inner, &cache)? {
+                return Ok(token);
+            }
+            self.job.candidate(&cache, &[])?;
+        }
+        let mut wait = LeaseWait::new();
+        let span = wait.span.clone();
+        self.lease(known, &mut wait).instrument(span).await
+    }
+
+    /// Takes the lease, or waits for what its holder stores.
+    async fn lease(
+        &mut self,
+        mut known: Option<Arc<Kept>>,
+        wait: &mut LeaseWait,
+    ) -> Result<AccessToken, Error> {
+        let (inner, job) = (self.inner, self.job);
+        let partition = &job.partition;
+        let mut pause = FIRST_LOOK;
+        let mut replaced: Option<Note> = None;
+        let mut rounds = 0;
+        loop {
+            let granted = Instant::now();
+            let request = LeaseRequest::new(self.owner, LEASE).instead_of(replaced.as_ref());
+            let (lease, read) = match inner.lease(partition, request, known.as_ref()).await {
+                Ok(leased) => leased,
+                Err(error) => return self.failed(error).await,
+            };
+            let is_mine = matches!(lease, Lease::Mine);
+            let current = match read {
+                Ok(current) => current,
+                Err(error) => {
+                    self.give_back(is_mine, None).await;
+                    return self.failed(error).await;
+                }
+            };
+            let cache = inner.with_unsaved(partition, current.as_ref());
+            if let Some(token) = job.look(inner, &cache)? {
+                self.give_back(is_mine, None).await;
+                return Ok(token);
+            }
+            match lease {
+                Lease::Mine => {
+                    let deadline = granted + EXCHANGE;
+                    match self.spend(current.clone(), &cache, deadline).await {
+                        Step::Done(done) => return done,
+                        Step::Again if rounds >= ROUNDS => {
+                            self.give_back(true, None).await;
+                            return Err(Error::Contended { attempts: ROUNDS });
+                        }
+                        Step::Again => rounds += 1,
+                    }
+                }
+                Lease::Failed { note, ends_in } => match self.says(&note, ends_in, &cache)? {
+                    Some(error) => return self.with_what_is_left(&cache, error),
+                    None if replaced.as_ref() == Some(&note) => {
+                        if Instant::now() >= job.until {
+                            return Err(Error::RefreshInProgress { waited: WAIT });
+                        }
+                        sleep(LOOK).await;
+                    }
+                    None => replaced = Some(note),
+                },
+                Lease::Other { ends_in } => {
+                    wait.begin();
+                    let left = job.until.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        let waited = WAIT;
+                        let error = Error::RefreshInProgress { waited };
+                        return self.with_what_is_left(&cache, error);
+                    }
+                    let look = pause.mul_f64(0.75 + 0.5 * spread());
+                    sleep(look.min(ends_in + Duration::from_millis(1)).min(left)).await;
+                    pause = LOOK;
+                }
+            }
+            known = current;
+        }
+    }
+
+    /// Asks the provider, with the lease.
+    async fn spend(
+        &mut self,
+        current: Option<Arc<Kept>>,
+        cache: &TokenCache,
+        deadline: Instant,
+    ) -> Step {
+        let (inner, job) = (self.inner, self.job);
+        let candidate = match job.candidate(cache, &self.tried) {
+            Ok(candidate) => candidate,
+            Err(error) => {
+                // The refusal says more than that there is no other token.
+                let failed = self.refused.take();
+                self.give_back(true, failed.as_ref()).await;
+                let error = failed.map_or(error, |failed| failed.error);
+                return Step::Done(self.with_what_is_left(cache, error));
+            }
+        };
+        match inner.exchange(job, candidate.as_ref(), deadline).await {
+            Ok(Exchanged::Tokens(body, at)) => {
+                let received = job.received(candidate, body, at);
+                self.save(current, received).await
+            }
+            Ok(Exchanged::RefusedToken(failed)) if self.tried.len() < MOST_TRIED => {
+                inner.counts.add(Counted::Refused, 1);
+                self.tried.push(Job::digest_of(candidate.as_ref()));
+                self.refused = Some(failed);
+                // What the store has by now: a node without the lease may have stored another one.
+                Step::Again
+            }
+            Ok(Exchanged::RefusedToken(failed) | Exchanged::Failed(failed)) => {
+                self.give_back(true, Some(&failed)).await;
+                Step::Done(self.with_what_is_left(cache, failed.error))
+            }
+            Err(error) => {
+                self.give_back(true, None).await;
+                Step::Done(Err(error))
+            }
+        }
+    }
+
+    /// What a note says of this renewal. `None` if it is about another refresh token or request.
+    fn says(
+        &self,
+        note: &Note,
+        ends_in: Duration,
+        cache: &TokenCache,
+    ) -> Result<Option<Error>, Error> {
+        let candidate = self.job.candidate(cache, &self.tried)?;
+        let Some(failure) = Failure::read(note) else {
+            // Of another version of this crate, which knows why.
+            let error = Error::Provider {
+                what: "another node failed to renew",
+                status: None,
+                code: None,
+                retry_after: Some(ends_in),
+                source: None,
+            };
+            return Ok(Some(error));
+        };
+        let spent = Job::digest_of(candidate.as_ref());
+        let asked = crate::digest::of_request(&self.job.request);
+        Ok(failure.is_about(spent, asked).then(|| failure.error(ends_in)))
+    }
+
+    async fn give_back(&self, is_mine: bool, failed: Option<&Failed>) {
+        if !is_mine {
+            return;
+        }
+        let Some(failed) = failed else {
+            let pending = self.inner.unsaved.pending(&self.job.partition.id());
+            if pending.is_none_or(|pending| pending.owner != Some(self.owner)) {
+                self.inner.release_later(&self.job.partition, self.owner);
+            }
+            return;
+        };
+        let note = failed.failure.to_note();
+        let failed = Some((&note, failed.pause));
+        self.inner.release(&self.job.partition, self.owner, failed).await;
+    }
+
+    /// A token that is still valid, in place of an error.
+    fn with_what_is_left(&self, cache: &TokenCache, error: Error) -> Result<AccessToken, Error> {
+        if self.job.is_early {
+            // The next call must not try again at once.
+            let pause = error.retry_after().unwrap_or(EARLY_PAUSE).max(EARLY_PAUSE);
+            self.inner.l1.no_early_refresh_for(&self.job.partition.id(), pause);
+        }
+        // A provider that wants a sign-in has ended the session, so a margin is no excuse.
+        if error.is_sign_in_needed() {
+            return Err(error);
+        }
+        self.inner.find_any(cache, &self.job.request).ok_or(error)
+    }
+
+    /// The store failed, or what it has cannot be opened.
+    async fn failed(&self, error: Error) -> Result<AccessToken, Error> {
+        if error.is_silence() {
+            self.turn.failed(&error);
+        }
+        self.inner.without_store(self.job, error).await
+    }
+}
+
+impl Job {
+    /// The token of a cache, unless it is the one that is to be renewed early.
+    fn look(&self, inner: &Inner, cache: &TokenCache) -> Result<Option<AccessToken>, Error> {
+        if self.assertion.as_ref().is_some_and(|assertion| assertion.is_over(inner.now())) {
+            return Ok(None);
+        }
+        let found = inner.find(cache, &self.request)?;
+        Ok(found.filter(|found| !(self.is_early && found.is_due)).map(|found| found.token))
+    }
+
+    /// The refresh token to spend, the newest that was not tried. `None` for kinds without one.
+    fn candidate(&self, cache: &TokenCache, tried: &[[u8; 16]]) -> Result<Option<Entry>, Error> {
+        if !self.partition.kind().has_refresh_tokens() {
+            return Ok(None);
+        }
+        let tokens = cache.refresh_tokens(&self.request)?;
+        let new = |token: &Entry| !tried.contains(&Self::digest_of(Some(token)));
+        tokens.into_iter().find(new).map(Some).ok_or_else(|| {
+            Error::sign_in(match cache.is_empty() {
+                true => SignInReason::Absent,
+                false => SignInReason::NoRefreshToken,
+            })
+        })
+    }
+}
+
+/// How long a request to the provider may take.
+pub(crate) const EXCHANGE: Duration = Duration::from_secs(5);
+/// The lease outlives the request, so that nobody else spends the same token meanwhile.
+const LEASE: Duration = Duration::from_secs(7);
+/// How long a call waits for others at most.
+pub(crate) const WAIT: Duration = Duration::from_secs(10);
+const FIRST_LOOK: Duration = Duration::from_millis(20);
+const LOOK: Duration = Duration::from_millis(40);
+/// How often a renewal starts over.
+const ROUNDS: u32 = 8;
+/// How many refresh tokens one renewal spends besides the first.
+const MOST_TRIED: usize = 2;
+/// How long an early refresh that failed is not tried again.
+const EARLY_PAUSE: Duration = Duration::from_secs(10);

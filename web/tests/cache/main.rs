@@ -1,0 +1,16 @@
+//! The cache on the store in memory: what it promises, in virtual time.
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test may")]
+
+mod basics;
+mod failures;
+mod faulty;
+mod key_sources;
+mod lifetimes;
+#[cfg(feature = "metrics")]
+mod metrics;
+mod model;
+mod provider;
+mod renewals;
+mod sign_outs;
+mod values;
+mod world;

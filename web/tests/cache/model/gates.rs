@@ -1,0 +1,219 @@
+//! The gates, and the store and the provider behind them.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
+};
+
+use tokenkeep::silent::{ExchangeError, Spend, TokenReply};
+use tokenkeep_web::{
+    MemoryStore, Provider,
+    store::{
+        BoxFuture, Cursor, Inspection, Lease, LeaseRequest, Loaded, Mark, Note, Owner, Page, Put,
+        PutOutcome, Removals, Store, StoreError, StoreKey,
+    },
+};
+use tokio::{
+    sync::{Notify, oneshot},
+    time::timeout,
+};
+
+use super::{Mutant, NODES};
+use crate::provider::TestProvider;
+
+/// Where steps wait for their turn.
+#[derive(Clone, Default)]
+pub(super) struct Gates(Arc<Mutex<State>>, Arc<Notify>);
+
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) waiting: Vec<Gate>,
+    pub(super) ended: [bool; NODES],
+    /// The exchange was answered, and its node ended before the put.
+    pub(super) in_doubt: [bool; NODES],
+    pub(super) lost: bool,
+    pub(super) is_open: bool,
+}
+
+pub(super) struct Gate {
+    pub(super) node: usize,
+    pub(super) op: &'static str,
+    pub(super) open: oneshot::Sender<Turn>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    Go,
+    LoseReply,
+}
+
+impl Gates {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Waits until a step waits, or for a time.
+    pub(super) async fn arrival(&self, limit: Duration) {
+        timeout(limit, self.1.notified()).await.ok();
+    }
+
+    pub(super) async fn pass(&self, node: usize, op: &'static str) -> Turn {
+        let receiver = {
+            let mut state = self.lock();
+            if state.is_open {
+                return Turn::Go;
+            }
+            let (open, receiver) = oneshot::channel();
+            state.waiting.push(Gate { node, op, open });
+            self.1.notify_one();
+            receiver
+        };
+        match receiver.await {
+            Ok(turn) => turn,
+            // The node has ended.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+/// The store as one node reaches it.
+#[derive(Clone)]
+pub(super) struct NodeStore {
+    pub(super) node: usize,
+    pub(super) store: MemoryStore,
+    pub(super) gates: Gates,
+    pub(super) mutant: Mutant,
+}
+
+impl std::fmt::Debug for NodeStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("NodeStore")
+    }
+}
+
+impl NodeStore {
+    async fn step<T>(
+        &self,
+        op: &'static str,
+        step: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        match self.gates.pass(self.node, op).await {
+            Turn::Go => step.await,
+            Turn::LoseReply => {
+                step.await?;
+                Err(StoreError::Timeout { after: Duration::from_millis(500), source: None })
+            }
+        }
+    }
+}
+
+impl Store for NodeStore {
+    fn load<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        known: Option<&'a Mark>,
+    ) -> BoxFuture<'a, Result<Loaded, StoreError>> {
+        Box::pin(self.step("load", self.store.load(key, known)))
+    }
+
+    fn put<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        put: Put<'a>,
+    ) -> BoxFuture<'a, Result<PutOutcome, StoreError>> {
+        Box::pin(self.step("put", async move {
+            self.gates.lock().in_doubt[self.node] = false;
+            let now = self.store.load(key, None).await?;
+            let mark = match &now {
+                Loaded::Value(value) => Mark::of(value),
+                _ => None,
+            };
+            match self.mutant {
+                Mutant::NoCompare => {
+                    let forced = Put::new(mark.as_ref(), put.value, put.keep_for);
+                    self.store.put(key, forced.release(put.release)).await
+                }
+                Mutant::NoOwnMark if mark == Mark::of(put.value) => Ok(PutOutcome::Conflict(now)),
+                _ => self.store.put(key, put).await,
+            }
+        }))
+    }
+
+    fn remove<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.step("remove", self.store.remove(key)))
+    }
+
+    fn lease<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        lease: LeaseRequest<'a>,
+    ) -> BoxFuture<'a, Result<(Lease, Loaded), StoreError>> {
+        Box::pin(self.step("lease", async move {
+            let (granted, loaded) = self.store.lease(key, lease).await?;
+            match (self.mutant, lease.known) {
+                (Mutant::NoReload, Some(_)) => Ok((granted, Loaded::Unchanged)),
+                _ => Ok((granted, loaded)),
+            }
+        }))
+    }
+
+    fn release<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        owner: Owner,
+        failed: Option<(&'a Note, Duration)>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        // A lost release is a lease that ends by itself, which crashes cover.
+        self.store.release(key, owner, failed)
+    }
+
+    fn page<'a>(
+        &'a self,
+        app: &'a str,
+        from: Option<Cursor>,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        self.store.page(app, from)
+    }
+
+    fn removals(&self, app: &str) -> Box<dyn Removals> {
+        self.store.removals(app)
+    }
+
+    fn inspect(&self) -> BoxFuture<'_, Result<Inspection, StoreError>> {
+        self.store.inspect()
+    }
+}
+
+/// The provider as one node reaches it.
+pub(super) struct NodeProvider {
+    pub(super) node: usize,
+    pub(super) provider: TestProvider,
+    pub(super) gates: Gates,
+    /// The caller went away, and the renewal with it.
+    pub(super) dropped: Option<Arc<Mutex<bool>>>,
+}
+
+impl Provider for NodeProvider {
+    fn exchange<'a>(
+        &'a self,
+        spend: &'a Spend,
+    ) -> BoxFuture<'a, Result<TokenReply, ExchangeError>> {
+        Box::pin(async move {
+            self.gates.pass(self.node, "ask").await;
+            let reply = self.provider.exchange(spend).await;
+            self.gates.lock().in_doubt[self.node] = true;
+            self.gates.pass(self.node, "answer").await;
+            if self.dropped.as_ref().is_some_and(|dropped| *dropped.lock().unwrap()) {
+                return std::future::pending().await;
+            }
+            reply
+        })
+    }
+
+    fn revoke<'a>(
+        &'a self,
+        token: &'a tokenkeep::Secret,
+    ) -> BoxFuture<'a, Result<(), ExchangeError>> {
+        self.provider.revoke(token)
+    }
+}
