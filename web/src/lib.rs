@@ -87,6 +87,8 @@ mod options;
 mod partition;
 mod provider;
 mod received;
+#[cfg(feature = "redis")]
+mod redis;
 mod removal;
 mod renewal;
 mod rewrap;
@@ -102,6 +104,8 @@ mod verify;
 mod web_token_cache;
 mod write;
 
+#[cfg(feature = "redis")]
+pub use self::redis::{RedisStore, RedisStoreBuilder};
 pub use self::{
     builder::WebTokenCacheBuilder,
     close::Unsaved,

@@ -1,0 +1,58 @@
+//! The server that calls go to.
+
+use std::sync::Arc;
+
+use super::{
+    failure::Failure,
+    link::{Link, Manner, Request},
+    opening::Answer,
+    place::Place,
+    scan::{Part, scan},
+};
+use crate::store::{Cursor, StoreError};
+
+/// Where calls go.
+#[derive(Debug)]
+pub(super) enum Backend {
+    /// One server, which Sentinels may change.
+    Server(Link),
+}
+
+impl Backend {
+    /// A call to the server that has this key.
+    pub(super) async fn run(
+        &self,
+        _key: &str,
+        request: &Request<'_>,
+        manner: Manner,
+    ) -> Result<Answer, Failure> {
+        match self {
+            Self::Server(link) => link.run(request, manner).await,
+        }
+    }
+
+    /// All servers that take writes.
+    pub(super) fn links(&self) -> Vec<Link> {
+        match self {
+            Self::Server(link) => vec![link.clone()],
+        }
+    }
+
+    /// A part of the list of names, and where it goes on.
+    pub(super) async fn scan(
+        &self,
+        pattern: &str,
+        from: Option<&Cursor>,
+    ) -> Result<Part, StoreError> {
+        match self {
+            Self::Server(link) => scan(link, pattern, from.map(Cursor::as_bytes)).await,
+        }
+    }
+
+    /// Where a listener connects to.
+    pub(super) fn place(&self) -> Arc<dyn Place> {
+        match self {
+            Self::Server(link) => link.place(),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Writes that replicas confirm.
+
+use std::{sync::Arc, time::Duration};
+
+use redis::{
+    RedisError, Value,
+    aio::{ConnectionLike as _, MultiplexedConnection},
+};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+use super::{
+    failure::{ends_connection, is_no_script},
+    opening::{Answer, open},
+    place::Place,
+    script::ScriptCall,
+};
+
+/// A connection of its own, because `WAIT` stops everybody on one. Calls that come while it waits
+/// go together, with one `WAIT` for all of them.
+pub(super) struct Durable {
+    jobs: mpsc::Sender<Job>,
+}
+
+struct Job {
+    call: ScriptCall<Vec<u8>>,
+    asking: bool,
+    replicas: u8,
+    wait: Duration,
+    answer: oneshot::Sender<Outcome>,
+}
+
+/// The error, and whether the call may have been done.
+type Outcome = Result<Answer, (RedisError, bool)>;
+
+impl Durable {
+    pub(super) fn new(place: Arc<dyn Place>, call: Duration) -> Self {
+        let (jobs, waiting) = mpsc::channel(MOST_WAITING);
+        tokio::spawn(work(waiting, place, call));
+        Self { jobs }
+    }
+
+    /// Calls a script, and waits until this many replicas have its writes.
+    pub(super) async fn run(
+        &self,
+        call: ScriptCall<Vec<u8>>,
+        replicas: u8,
+        wait: Duration,
+        asking: bool,
+    ) -> Outcome {
+        let (answer, answered) = oneshot::channel();
+        let job = Job { call, asking, replicas, wait, answer };
+        // The task lives as long as this does.
+        self.jobs.send(job).await.map_err(|_| (closed(), false))?;
+        answered.await.unwrap_or_else(|_| Err((closed(), true)))
+    }
+}
+
+const MOST_WAITING: usize = 1_024;
+
+fn closed() -> RedisError {
+    std::io::Error::from(std::io::ErrorKind::NotConnected).into()
+}
+
+async fn work(mut waiting: mpsc::Receiver<Job>, place: Arc<dyn Place>, call: Duration) {
+    let mut connection = None;
+    let mut jobs = Vec::new();
+    while waiting.recv_many(&mut jobs, MOST_WAITING).await > 0 {
+        // Nobody waits for the answer any more.
+        jobs.retain(|job| !job.answer.is_closed());
+        if jobs.is_empty() {
+            continue;
+        }
+        let outcomes = together(&mut connection, &*place, &jobs, call).await;
+        for (job, outcome) in jobs.drain(..).zip(outcomes) {
+            if matches!(&outcome, Err((error, _)) if ends_connection(error)) {
+                connection = None;
+            }
+            // A caller that has gone needs no answer.
+            job.answer.send(outcome).ok();
+        }
+    }
+}
+
+async fn together(
+    connection: &mut Option<MultiplexedConnection>,
+    place: &dyn Place,
+    jobs: &[Job],
+    call: Duration,
+) -> Vec<Outcome> {
+    let live = match connection {
+        Some(live) => live,
+        None => match open(place, None, call / 2).await {
+            Ok(live) => connection.insert(live),
+            Err(error) => return jobs.iter().map(|_| Err((error.clone(), false))).collect(),
+        },
+    };
+    match exchange(live, jobs, call).await {
+        Ok(outcomes) => outcomes,
+        Err(error) => {
+            *connection = None;
+            jobs.iter().map(|_| Err((error.clone(), true))).collect()
+        }
+    }
+}
+
+async fn exchange(
+    connection: &mut MultiplexedConnection,
+    jobs: &[Job],
+    call: Duration,
+) -> Result<Vec<Outcome>, RedisError> {
+    let mut replicas = 0;
+    let mut answers = Vec::new();
+    // A script that the engine does not know is sent again as a text.
+    for by_text in [false, true] {
+        let is_again = |answer: &Result<Value, RedisError>| match answer {
+            Err(error) => is_no_script(error),
+            Ok(_) => false,
+        };
+        let chosen: Vec<_> = match by_text {
+            false => (0..jobs.len()).collect(),
+            true => (0..jobs.len()).filter(|nth| is_again(&answers[*nth])).collect(),
+        };
+        if chosen.is_empty() {
+            break;
+        }
+        let (new, confirmed) = send(connection, jobs, &chosen, by_text, call).await?;
+        replicas = confirmed;
+        if by_text {
+            for (nth, answer) in chosen.into_iter().zip(new) {
+                answers[nth] = answer;
+            }
+        } else {
+            answers = new;
+        }
+    }
+    let outcomes = answers.into_iter().map(|answer| match answer {
+        Ok(value) => Ok(Answer { value, replicas }),
+        Err(error) => Err((error, true)),
+    });
+    Ok(outcomes.collect())
+}
+
+/// Sends the chosen jobs and one `WAIT`.
+async fn send(
+    connection: &mut MultiplexedConnection,
+    jobs: &[Job],
+    chosen: &[usize],
+    by_text: bool,
+    call: Duration,
+) -> Result<(Vec<Result<Value, RedisError>>, u8), RedisError> {
+    let mut pipeline = redis::pipe();
+    let mut is_answer = Vec::new();
+    for job in chosen.iter().map(|nth| &jobs[*nth]) {
+        if job.asking {
+            pipeline.cmd("ASKING");
+            is_answer.push(false);
+        }
+        let script = &job.call;
+        pipeline.add_command(if by_text { script.by_text() } else { script.by_digest() });
+        is_answer.push(true);
+    }
+    let replicas = jobs.iter().map(|job| job.replicas).max().unwrap_or_default();
+    let wait = jobs.iter().map(|job| job.wait).max().unwrap_or_default();
+    // Redis takes 0 for a wait without an end.
+    let milliseconds = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).clamp(1, 60_000);
+    pipeline.cmd("WAIT").arg(replicas).arg(milliseconds);
+    let count = is_answer.len() + 1;
+    let answers = connection.req_packed_commands(&pipeline, 0, count);
+    let limit = call + Duration::from_millis(milliseconds);
+    let mut answers = match timeout(limit, answers).await {
+        Ok(answers) => answers?,
+        Err(_) => return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+    };
+    let confirmed = match answers.pop() {
+        Some(Value::Int(confirmed)) => u8::try_from(confirmed).unwrap_or(u8::MAX),
+        Some(answer) => answer.extract_error().map(|_| 0)?,
+        None => 0,
+    };
+    let answers = answers.into_iter().zip(is_answer).filter(|(_, is_answer)| *is_answer);
+    Ok((answers.map(|(answer, _)| answer.extract_error()).collect(), confirmed))
+}

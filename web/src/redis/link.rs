@@ -1,0 +1,299 @@
+//! The connection to one server, which comes back by itself.
+
+use std::{
+    fmt,
+    sync::{Arc, OnceLock, Weak},
+    time::Duration,
+};
+
+use redis::{
+    Cmd, RedisError, Value,
+    aio::{ConnectionLike as _, MultiplexedConnection},
+};
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep, timeout, timeout_at},
+};
+
+use super::{
+    durable::Durable,
+    failure::{self, Failure, Stage, unreachable},
+    limits::PAUSES,
+    opening::{Answer, open},
+    place::Place,
+    script::ScriptCall,
+};
+use crate::{breaker::Breaker, store::StoreError};
+
+/// The connection to one server. While there is none, a task of its own makes one, and calls end at
+/// once with what the last try said.
+#[derive(Clone)]
+pub(super) struct Link(Arc<Inner>);
+
+struct Inner {
+    place: Arc<dyn Place>,
+    breaker: Breaker,
+    state: watch::Sender<State>,
+    durable: OnceLock<Durable>,
+    /// The longest call.
+    call: Duration,
+}
+
+#[derive(Clone)]
+enum State {
+    Up(Live),
+    /// The connection was lost, and the first try for another has not ended.
+    Connecting,
+    Down(RedisError),
+}
+
+#[derive(Clone)]
+struct Live {
+    connection: MultiplexedConnection,
+    /// Tells one connection from every other.
+    number: u64,
+}
+
+/// What is sent to a server.
+pub(super) enum Request<'a> {
+    Command(Cmd),
+    Script(ScriptCall<&'a [u8]>),
+}
+
+/// How a request is sent.
+#[derive(Clone, Copy)]
+pub(super) struct Manner {
+    /// To a node that is about to have the slot.
+    pub(super) asking: bool,
+    /// How many replicas have to confirm a script's writes, and how long to wait for them.
+    pub(super) replicas: Option<(u8, Duration)>,
+    /// When the call began.
+    pub(super) start: Instant,
+}
+
+impl Manner {
+    /// As it is done as a rule.
+    pub(super) fn plain() -> Self {
+        Self { asking: false, replicas: None, start: Instant::now() }
+    }
+}
+
+impl Link {
+    /// A link to the server, which is not tried yet.
+    pub(super) fn new(place: impl Place, call: Duration) -> Self {
+        let link = Self(Arc::new(Inner {
+            place: Arc::new(place),
+            breaker: Breaker::default(),
+            state: watch::Sender::new(State::Connecting),
+            durable: OnceLock::new(),
+            call,
+        }));
+        link.reconnect();
+        link
+    }
+
+    /// Where its server is.
+    pub(super) fn place(&self) -> Arc<dyn Place> {
+        self.0.place.clone()
+    }
+
+    /// Waits for the first connection, or its failure.
+    pub(super) async fn connected(&self) -> Result<(), StoreError> {
+        // A try ends by itself.
+        let deadline = Instant::now() + self.0.call * 4;
+        self.live(deadline).await.map(drop).map_err(Failure::into_store_error)
+    }
+
+    /// Whether there is a connection.
+    pub(super) fn is_up(&self) -> bool {
+        matches!(*self.0.state.borrow(), State::Up(_))
+    }
+
+    /// The number of the connection, if there is one.
+    pub(super) fn number(&self) -> Option<u64> {
+        match &*self.0.state.borrow() {
+            State::Up(live) => Some(live.number),
+            _ => None,
+        }
+    }
+
+    /// A call to a server that has no other nodes.
+    pub(super) async fn call(&self, command: Cmd) -> Result<Value, StoreError> {
+        let answer = self.run(&Request::Command(command), Manner::plain()).await;
+        Ok(answer.map_err(Failure::into_store_error)?.value)
+    }
+
+    /// A call that ends in time. The breaker may end it at once.
+    pub(super) async fn run(
+        &self,
+        request: &Request<'_>,
+        manner: Manner,
+    ) -> Result<Answer, Failure> {
+        let admitted = self
+            .0
+            .breaker
+            .admit(Instant::now().into_std())
+            .map_err(|retry_after| StoreError::Unreachable { retry_after, source: None })?;
+        let answer = match (request, manner.replicas) {
+            (Request::Script(call), Some(replicas)) => {
+                self.durably(call, replicas, manner.asking).await
+            }
+            _ => self.send(request, manner).await.map(|value| Answer { value, replicas: 0 }),
+        };
+        match &answer {
+            Err(error) if failure::counts(error) => admitted.failed(Instant::now().into_std()),
+            _ => admitted.answered(Instant::now().into_std()),
+        }
+        answer
+    }
+
+    /// Sends, and sends once more on a new connection where the first one broke: every step may be
+    /// repeated.
+    async fn send(&self, request: &Request<'_>, manner: Manner) -> Result<Value, Failure> {
+        let start = manner.start;
+        let deadline = start + self.0.call;
+        let mut broken = None;
+        loop {
+            let live = match (self.live(deadline).await, broken.take()) {
+                (Ok(live), _) => live,
+                // The first one was sent, so nobody knows whether the step was done.
+                (Err(_), Some(error)) => {
+                    return Err(Failure::of(error, Stage::Sent(start.elapsed())));
+                }
+                (Err(error), None) => return Err(error),
+            };
+            let answer = timeout_at(deadline, exchange(&live, request, manner.asking)).await;
+            let Ok(answer) = answer else {
+                self.lost(live.number);
+                let after = start.elapsed();
+                return Err(StoreError::Timeout { after, source: None }.into());
+            };
+            let error = match answer {
+                Ok(value) => return Ok(value),
+                Err(error) => error,
+            };
+            if failure::ends_connection(&error) {
+                self.lost(live.number);
+            }
+            if !failure::is_broken(&error) || broken.is_some() {
+                return Err(Failure::of(error, Stage::Sent(start.elapsed())));
+            }
+            broken = Some(error);
+        }
+    }
+
+    async fn durably(
+        &self,
+        call: &ScriptCall<&[u8]>,
+        (replicas, wait): (u8, Duration),
+        asking: bool,
+    ) -> Result<Answer, Failure> {
+        let durable =
+            self.0.durable.get_or_init(|| Durable::new(self.0.place.clone(), self.0.call));
+        let start = Instant::now();
+        let answer = durable.run(call.to_owned(), replicas, wait, asking);
+        // A call may wait for the one before it.
+        match timeout(self.0.call * 2 + wait * 2, answer).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err((error, was_sent))) => {
+                if failure::ends_connection(&error)
+                    && let Some(number) = self.number()
+                {
+                    self.lost(number);
+                }
+                let sent = Stage::Sent(start.elapsed());
+                Err(Failure::of(error, if was_sent { sent } else { Stage::Connecting }))
+            }
+            Err(_) => Err(StoreError::Timeout { after: start.elapsed(), source: None }.into()),
+        }
+    }
+
+    /// The connection that there is, or the one that is being made.
+    async fn live(&self, deadline: Instant) -> Result<Live, Failure> {
+        let mut state = self.0.state.subscribe();
+        let settled = state.wait_for(|state| !matches!(state, State::Connecting));
+        match timeout_at(deadline, settled).await {
+            Ok(Ok(state)) => match &*state {
+                State::Up(live) => Ok(live.clone()),
+                State::Down(error) => Err(Failure::of(error.clone(), Stage::Connecting)),
+                State::Connecting => Err(unreachable(None).into()),
+            },
+            _ => Err(unreachable(None).into()),
+        }
+    }
+
+    /// Makes another connection in place of this one, unless somebody did.
+    fn lost(&self, number: u64) {
+        let is_current = self.0.state.send_if_modified(|state| {
+            let is_current = matches!(state, State::Up(live) if live.number == number);
+            if is_current {
+                *state = State::Connecting;
+            }
+            is_current
+        });
+        if is_current {
+            self.reconnect();
+        }
+    }
+
+    fn reconnect(&self) {
+        tokio::spawn(reconnect(Arc::downgrade(&self.0)));
+    }
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link")
+            .field("is_up", &self.is_up())
+            .field("breaker_is_open", &self.0.breaker.is_open())
+            .finish_non_exhaustive()
+    }
+}
+
+async fn reconnect(inner: Weak<Inner>) {
+    let [mut pause, longest] = PAUSES;
+    loop {
+        let Some(inner) = inner.upgrade() else { return };
+        match open(&*inner.place, Some(inner.call), inner.call / 2).await {
+            Ok(connection) => {
+                let number = getrandom::u64().unwrap_or_default();
+                inner.state.send_replace(State::Up(Live { connection, number }));
+                inner.breaker.close();
+                return;
+            }
+            Err(error) => {
+                inner.state.send_replace(State::Down(error));
+            }
+        }
+        drop(inner);
+        sleep(pause).await;
+        pause = (pause * 2).min(longest);
+    }
+}
+
+async fn exchange(live: &Live, request: &Request<'_>, asking: bool) -> Result<Value, RedisError> {
+    let connection = &mut live.connection.clone();
+    match request {
+        Request::Command(command) => one(connection, command, asking).await,
+        Request::Script(call) => match one(connection, &call.by_digest(), asking).await {
+            Err(error) if failure::is_no_script(&error) => {
+                one(connection, &call.by_text(), asking).await
+            }
+            answer => answer,
+        },
+    }
+}
+
+async fn one(
+    connection: &mut MultiplexedConnection,
+    command: &Cmd,
+    asking: bool,
+) -> Result<Value, RedisError> {
+    if !asking {
+        return command.query_async(connection).await;
+    }
+    let mut both = redis::pipe();
+    both.cmd("ASKING").add_command(command.clone());
+    let answers = connection.req_packed_commands(&both, 1, 1).await?;
+    answers.into_iter().next().unwrap_or(Value::Nil).extract_error()
+}

@@ -1,0 +1,257 @@
+//! A store on Redis.
+
+mod address;
+mod answer;
+mod backend;
+mod builder;
+mod durable;
+mod failure;
+mod inspect;
+mod keys;
+mod limits;
+mod link;
+mod listener;
+mod opening;
+mod place;
+mod scan;
+mod script;
+
+use std::time::Duration;
+
+use redis::{Cmd, Value};
+
+use self::{
+    backend::Backend,
+    failure::Failure,
+    link::{Manner, Request},
+    listener::Listener,
+    opening::Answer,
+    script::{LEASE, PUT, RELEASE, REMOVE, Script, ScriptCall},
+};
+use crate::store::{
+    BoxFuture, Cursor, Durability, Inspection, Lease, LeaseRequest, Loaded, Mark, Note, Owner,
+    Page, Put, PutOutcome, Removals, Store, StoreError, StoreKey,
+};
+
+pub use self::builder::RedisStoreBuilder;
+
+/// A store on Redis 6.2 or later, or Valkey.
+///
+/// A value is the string `tk1:<app>:{<id>}:v`, its lease or note the string `tk1:<app>:{<id>}:l`.
+/// Removals are published on the channel `tk1:<app>:out`. Each step is one script, so it is one
+/// round trip. Scripts are sent again where the engine has lost them.
+///
+/// A call ends within 500 ms, or [`RedisStoreBuilder::timeout`]. A step is sent once more where
+/// the connection broke. After five failures in a row calls end at once, until a connection is
+/// made again.
+///
+/// For `rediss://` the program has to install a provider of rustls as the default of its process.
+/// No error and no log line contains a key, a value, or a password.
+#[derive(Debug)]
+pub struct RedisStore {
+    backend: Backend,
+    is_open: bool,
+}
+
+impl RedisStore {
+    /// The rights that a user of Redis needs, as `ACL SETUSER` takes them.
+    ///
+    /// `+info` and `+time` are for [`Store::inspect`] alone, `+scan` for [`Store::page`],
+    /// `+select` for another database than 0, `+wait` for [`Durability::Replicated`], `+asking` and
+    /// `+cluster|slots` for a Cluster. With Sentinels `+info` is always needed.
+    pub const RIGHTS: &str = "resetkeys ~tk1:* resetchannels &tk1:* -@all +hello +ping +select \
+                              +get +getrange +set +del +pexpire +pttl +eval +evalsha +publish \
+                              +subscribe +scan +wait +info +time +asking +cluster|slots";
+
+    /// Connects to one server. The URL is `redis://` or `rediss://` (TLS), then
+    /// `[[user]:password@]host[:port][/database]`.
+    ///
+    /// # Errors
+    ///
+    /// - [`StoreError::Unreachable`]: no connection was made.
+    /// - [`StoreError::Refused`]: the user, the password, the database or the certificate is not
+    ///   accepted, or the URL is none.
+    pub async fn connect(url: &str) -> Result<Self, StoreError> {
+        Self::builder().connect(url).await
+    }
+
+    /// How to reach Redis, where an address does not say it all.
+    pub fn builder() -> RedisStoreBuilder {
+        RedisStoreBuilder::default()
+    }
+
+    async fn command(&self, name: &str, command: Cmd) -> Result<Value, StoreError> {
+        let request = Request::Command(command);
+        let answer = self.backend.run(name, &request, Manner::plain()).await;
+        Ok(answer.map_err(Failure::into_store_error)?.value)
+    }
+
+    async fn script(
+        &self,
+        script: &'static Script,
+        keys: &[&String],
+        arguments: &[&[u8]],
+        manner: Manner,
+    ) -> Result<Answer, Failure> {
+        let keys: Vec<_> = keys.iter().copied().cloned().collect();
+        let name = keys[0].clone();
+        let call = ScriptCall { script, keys, arguments: arguments.to_vec() };
+        self.backend.run(&name, &Request::Script(call), manner).await
+    }
+}
+
+impl Store for RedisStore {
+    fn load<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        known: Option<&'a Mark>,
+    ) -> BoxFuture<'a, Result<Loaded, StoreError>> {
+        Box::pin(async move {
+            let [name, _] = keys::keys(key);
+            if let Some(known) = known {
+                let mut probe = redis::cmd("GETRANGE");
+                probe.arg(&name).arg(Mark::RANGE.start).arg(Mark::RANGE.end - 1);
+                let answer = self.command(&name, probe).await?;
+                if answer::is_mark(&answer, known) {
+                    return Ok(Loaded::Unchanged);
+                }
+            }
+            let mut get = redis::cmd("GET");
+            get.arg(&name);
+            answer::value(self.command(&name, get).await?)
+        })
+    }
+
+    fn put<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        put: Put<'a>,
+    ) -> BoxFuture<'a, Result<PutOutcome, StoreError>> {
+        Box::pin(async move {
+            if Mark::of(put.value).is_none() {
+                let what = "the value is shorter than a sealed value's header".into();
+                return Err(StoreError::Other { what, source: None });
+            }
+            let [value, lease] = keys::keys(key);
+            let ttl = keys::milliseconds(put.keep_for);
+            let expect = put.expect.map_or(&b""[..], |mark| mark.as_bytes());
+            let owner = put.release.as_ref().map(|owner| &owner.as_bytes()[..]);
+            let arguments = [expect, put.value, ttl.as_bytes(), owner.unwrap_or_default()];
+            let replicas = match put.durability {
+                Durability::Replicated { replicas: wanted @ 1.., timeout } => {
+                    Some((wanted, timeout))
+                }
+                _ => None,
+            };
+            let manner = Manner { replicas, ..Manner::plain() };
+            let keys = if owner.is_some() { &[&value, &lease][..] } else { &[&value] };
+            let answer = match (self.script(&PUT, keys, &arguments, manner).await, owner) {
+                (Err(Failure::Split), Some(owner)) => {
+                    let answer = self.script(&PUT, &[&value], &arguments, manner).await;
+                    if matches!(&answer, Ok(Answer { value: Value::Int(1), .. })) {
+                        // The value is stored. A lease that stays ends by itself.
+                        let release = [owner, b"", b"1"];
+                        self.script(&RELEASE, &[&lease], &release, Manner::plain()).await.ok();
+                    }
+                    answer
+                }
+                (answer, _) => answer,
+            };
+            let answer = match answer.map_err(Failure::into_store_error) {
+                Err(StoreError::NotReplicated { reached, written, .. }) => {
+                    let wanted = replicas.map_or(1, |(wanted, _)| wanted);
+                    return Err(StoreError::NotReplicated { reached, wanted, written });
+                }
+                answer => answer?,
+            };
+            let outcome = answer::put(answer.value)?;
+            match replicas {
+                Some((wanted, _)) if outcome == PutOutcome::Stored && answer.replicas < wanted => {
+                    let reached = answer.replicas;
+                    Err(StoreError::NotReplicated { reached, wanted, written: true })
+                }
+                _ => Ok(outcome),
+            }
+        })
+    }
+
+    fn remove<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let [value, lease] = &keys::keys(key);
+            let channel = keys::channel(key.app());
+            let arguments = [channel.as_bytes(), key.as_bytes()];
+            let manner = Manner::plain();
+            let mut answer = self.script(&REMOVE, &[value, lease], &arguments, manner).await;
+            if matches!(answer, Err(Failure::Split)) {
+                answer = self.script(&REMOVE, &[value], &arguments, manner).await;
+                if answer.is_ok() {
+                    answer = self.script(&REMOVE, &[lease], &arguments, manner).await;
+                }
+            }
+            answer.map(drop).map_err(Failure::into_store_error)
+        })
+    }
+
+    fn lease<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        lease: LeaseRequest<'a>,
+    ) -> BoxFuture<'a, Result<(Lease, Loaded), StoreError>> {
+        Box::pin(async move {
+            let [value_key, lease_key] = &keys::keys(key);
+            let ttl = keys::milliseconds(lease.ttl);
+            let arguments = [
+                &lease.owner.as_bytes()[..],
+                ttl.as_bytes(),
+                lease.known.map_or(&b""[..], |mark| mark.as_bytes()),
+                lease.instead_of.map_or(&b""[..], |note| note.as_bytes()),
+            ];
+            let manner = Manner::plain();
+            match self.script(&LEASE, &[lease_key, value_key], &arguments, manner).await {
+                Err(Failure::Split) => {
+                    let answer = self.script(&LEASE, &[lease_key], &arguments, manner).await;
+                    let answer = answer.map_err(Failure::into_store_error)?;
+                    let (who, _) = answer::lease(answer.value)?;
+                    Ok((who, self.load(key, lease.known).await?))
+                }
+                answer => answer::lease(answer.map_err(Failure::into_store_error)?.value),
+            }
+        })
+    }
+
+    fn release<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        owner: Owner,
+        failed: Option<(&'a Note, Duration)>,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(async move {
+            let [_, lease] = keys::keys(key);
+            let pause = keys::milliseconds(failed.map_or(Duration::ZERO, |(_, pause)| pause));
+            let note = failed.map_or(&b""[..], |(note, _)| note.as_bytes());
+            let arguments = [&owner.as_bytes()[..], note, pause.as_bytes()];
+            let answer = self.script(&RELEASE, &[&lease], &arguments, Manner::plain()).await;
+            answer.map(drop).map_err(Failure::into_store_error)
+        })
+    }
+
+    fn page<'a>(
+        &'a self,
+        app: &'a str,
+        from: Option<Cursor>,
+    ) -> BoxFuture<'a, Result<Page, StoreError>> {
+        Box::pin(async move {
+            let part = self.backend.scan(&keys::pattern(app), from.as_ref()).await?;
+            let keys = part.names.iter().filter_map(|name| keys::parse(app, name)).collect();
+            Ok(Page::new(keys, part.next.map(Cursor::new)))
+        })
+    }
+
+    fn removals(&self, app: &str) -> Box<dyn Removals> {
+        Box::new(Listener::new(self.backend.place(), app))
+    }
+
+    fn inspect(&self) -> BoxFuture<'_, Result<Inspection, StoreError>> {
+        Box::pin(inspect::inspect(&self.backend, self.is_open))
+    }
+}

@@ -1,0 +1,9 @@
+//! `RedisStore` on real servers.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod faults;
+mod proxy;
+mod server;
+mod support;
+mod tls;
