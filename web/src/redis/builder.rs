@@ -2,14 +2,17 @@
 
 use std::{fmt, time::Duration};
 
+use redis::ConnectionInfo;
+
 use super::{
     RedisStore,
-    address::{Tls, is_open},
+    address::{Tls, is_open, is_tls},
     backend::Backend,
     failure::{Stage, meaning},
     limits::CALL,
     link::Link,
     place::Fixed,
+    sentinel::Sentinels,
 };
 use crate::store::StoreError;
 
@@ -18,6 +21,7 @@ use crate::store::StoreError;
 #[must_use]
 pub struct RedisStoreBuilder {
     tls: Tls,
+    server: Option<String>,
     call: Duration,
 }
 
@@ -36,6 +40,13 @@ impl RedisStoreBuilder {
         key: impl Into<Vec<u8>>,
     ) -> Self {
         self.tls.client = Some([certificate.into(), key.into()]);
+        self
+    }
+
+    /// How the servers behind Sentinels are reached: a URL as [`RedisStore::connect`] takes it, of
+    /// which user, password, database and TLS are used. Without it they are as with `redis://`.
+    pub fn server(mut self, url: impl Into<String>) -> Self {
+        self.server = Some(url.into());
         self
     }
 
@@ -58,11 +69,45 @@ impl RedisStoreBuilder {
         link.connected().await?;
         Ok(RedisStore { backend: Backend::Server(link), is_open })
     }
+
+    /// Connects to the primary that Sentinels know; see [`RedisStore::sentinel`].
+    ///
+    /// # Errors
+    ///
+    /// As [`RedisStore::sentinel`].
+    pub async fn sentinel<U: AsRef<str>>(
+        self,
+        urls: impl IntoIterator<Item = U>,
+        name: &str,
+    ) -> Result<RedisStore, StoreError> {
+        let sentinels = self.servers(urls)?;
+        let like = self.server.as_deref().unwrap_or("redis://localhost");
+        let like = self.tls.server(like).map_err(|error| meaning(error, Stage::Connecting))?;
+        let has_tls = is_tls(like.addr());
+        let is_open = !has_tls && sentinels.iter().any(|server| is_open(server.addr()));
+        let link = Link::new(Sentinels { sentinels, name: name.to_owned(), like }, self.call);
+        link.connected().await?;
+        Ok(RedisStore { backend: Backend::Server(link), is_open })
+    }
+
+    fn servers<U: AsRef<str>>(
+        &self,
+        urls: impl IntoIterator<Item = U>,
+    ) -> Result<Vec<ConnectionInfo>, StoreError> {
+        let servers = urls.into_iter().map(|url| self.tls.server(url.as_ref()));
+        let servers: Result<Vec<_>, _> = servers.collect();
+        let servers = servers.map_err(|error| meaning(error, Stage::Connecting))?;
+        if servers.is_empty() {
+            let what = "there is no address".into();
+            return Err(StoreError::Refused { what, source: None });
+        }
+        Ok(servers)
+    }
 }
 
 impl Default for RedisStoreBuilder {
     fn default() -> Self {
-        Self { tls: Tls::default(), call: CALL }
+        Self { tls: Tls::default(), server: None, call: CALL }
     }
 }
 

@@ -15,6 +15,7 @@ mod opening;
 mod place;
 mod scan;
 mod script;
+mod sentinel;
 
 use std::time::Duration;
 
@@ -73,6 +74,20 @@ impl RedisStore {
     ///   accepted, or the URL is none.
     pub async fn connect(url: &str) -> Result<Self, StoreError> {
         Self::builder().connect(url).await
+    }
+
+    /// Connects to the primary that Sentinels know by this name, and to another one when they say
+    /// so. The URLs are those of the Sentinels, as [`connect`](Self::connect) takes them; for a
+    /// user, a password, a database or TLS of the servers see [`RedisStoreBuilder::server`].
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect); [`StoreError::Refused`] too if no Sentinel knows the name.
+    pub async fn sentinel<U: AsRef<str>>(
+        urls: impl IntoIterator<Item = U>,
+        name: &str,
+    ) -> Result<Self, StoreError> {
+        Self::builder().sentinel(urls, name).await
     }
 
     /// How to reach Redis, where an address does not say it all.

@@ -4,6 +4,7 @@
 
 mod faults;
 mod proxy;
+mod sentinel;
 mod server;
 mod support;
 mod tls;
