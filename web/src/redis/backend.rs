@@ -1,8 +1,9 @@
-//! The server that calls go to.
+//! One server, or a Cluster.
 
 use std::sync::Arc;
 
 use super::{
+    cluster::{Cluster, Member},
     failure::Failure,
     link::{Link, Manner, Request},
     opening::Answer,
@@ -16,18 +17,20 @@ use crate::store::{Cursor, StoreError};
 pub(super) enum Backend {
     /// One server, which Sentinels may change.
     Server(Link),
+    Cluster(Cluster),
 }
 
 impl Backend {
     /// A call to the server that has this key.
     pub(super) async fn run(
         &self,
-        _key: &str,
+        key: &str,
         request: &Request<'_>,
         manner: Manner,
     ) -> Result<Answer, Failure> {
         match self {
             Self::Server(link) => link.run(request, manner).await,
+            Self::Cluster(cluster) => cluster.run(key, request, manner).await,
         }
     }
 
@@ -35,6 +38,9 @@ impl Backend {
     pub(super) fn links(&self) -> Vec<Link> {
         match self {
             Self::Server(link) => vec![link.clone()],
+            Self::Cluster(cluster) => {
+                cluster.primaries().into_iter().map(|(_, link)| link).collect()
+            }
         }
     }
 
@@ -46,6 +52,7 @@ impl Backend {
     ) -> Result<Part, StoreError> {
         match self {
             Self::Server(link) => scan(link, pattern, from.map(Cursor::as_bytes)).await,
+            Self::Cluster(cluster) => cluster.scan(pattern, from).await,
         }
     }
 
@@ -53,6 +60,7 @@ impl Backend {
     pub(super) fn place(&self) -> Arc<dyn Place> {
         match self {
             Self::Server(link) => link.place(),
+            Self::Cluster(cluster) => Arc::new(Member::of(cluster.clone())),
         }
     }
 }

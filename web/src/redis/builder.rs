@@ -8,6 +8,7 @@ use super::{
     RedisStore,
     address::{Tls, is_open, is_tls},
     backend::Backend,
+    cluster::{Cluster, Way},
     failure::{Stage, meaning},
     limits::CALL,
     link::Link,
@@ -88,6 +89,22 @@ impl RedisStoreBuilder {
         let link = Link::new(Sentinels { sentinels, name: name.to_owned(), like }, self.call);
         link.connected().await?;
         Ok(RedisStore { backend: Backend::Server(link), is_open })
+    }
+
+    /// Connects to a Cluster; see [`RedisStore::cluster`].
+    ///
+    /// # Errors
+    ///
+    /// As [`RedisStore::cluster`].
+    pub async fn cluster<U: AsRef<str>>(
+        self,
+        urls: impl IntoIterator<Item = U>,
+    ) -> Result<RedisStore, StoreError> {
+        let seeds = self.servers(urls)?;
+        let is_open = seeds.iter().any(|server| is_open(server.addr()));
+        let like = seeds[0].clone();
+        let cluster = Cluster::connect(seeds, Way { like, call: self.call }).await?;
+        Ok(RedisStore { backend: Backend::Cluster(cluster), is_open })
     }
 
     fn servers<U: AsRef<str>>(

@@ -4,6 +4,7 @@ mod address;
 mod answer;
 mod backend;
 mod builder;
+mod cluster;
 mod durable;
 mod failure;
 mod inspect;
@@ -88,6 +89,21 @@ impl RedisStore {
         name: &str,
     ) -> Result<Self, StoreError> {
         Self::builder().sentinel(urls, name).await
+    }
+
+    /// Connects to a Cluster, of which the URLs are some nodes, as [`connect`](Self::connect) takes
+    /// them. User, password and TLS of the first URL are used for all nodes.
+    ///
+    /// While the slot of a key moves to another node, its lease may be released a moment after its
+    /// value is stored, and is removed after its value.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub async fn cluster<U: AsRef<str>>(
+        urls: impl IntoIterator<Item = U>,
+    ) -> Result<Self, StoreError> {
+        Self::builder().cluster(urls).await
     }
 
     /// How to reach Redis, where an address does not say it all.

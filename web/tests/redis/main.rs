@@ -2,8 +2,11 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod cluster;
 mod faults;
 mod proxy;
+mod replicated;
+mod rights;
 mod sentinel;
 mod server;
 mod support;

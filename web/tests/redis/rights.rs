@@ -1,0 +1,92 @@
+//! Users, passwords, databases and rights.
+
+use tokenkeep_test_support::{Tool, engines::redis::Server, need};
+use tokenkeep_web::{
+    RedisStore,
+    contract::{self, Setup},
+    store::{Loaded, Put, Store as _, StoreError},
+};
+
+use crate::support::{HOUR, connect, expect_refused, key, patient, value};
+
+fn grant(server: &Server, rights: &str) {
+    let mut command = vec!["ACL", "SETUSER", "web", "reset", "on", ">word"];
+    command.extend(rights.split_ascii_whitespace());
+    assert_eq!(server.cli(&command), "OK");
+}
+
+fn url(server: &Server, user: &str, database: u8) -> String {
+    format!("redis://{user}@127.0.0.1:{}/{database}", server.port())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_documented_rights_are_enough() {
+    if !need(Tool::Redis) {
+        return;
+    }
+    let server = Server::start(&[]);
+    grant(&server, RedisStore::RIGHTS);
+    let store = || async { patient().connect(&url(&server, "web:word", 3)).await.unwrap() };
+    let setup = Setup::new(store().await).other_node(store().await);
+    contract::suite(&setup).await.expect_all_passed();
+    let inspection = store().await.inspect().await.unwrap();
+    assert!(inspection.engine.starts_with("Redis "), "{inspection:?}");
+    assert!(inspection.now.is_some());
+    // Nothing was written elsewhere.
+    let databases = server.cli(&["INFO", "keyspace"]);
+    assert!(databases.contains("db3:") && !databases.contains("db0:"), "{databases}");
+}
+
+#[tokio::test]
+async fn each_missing_right_is_a_refusal() {
+    if !need(Tool::Redis) {
+        return;
+    }
+    let server = Server::start(&[]);
+    let (key, value) = (key(), value(150));
+    connect(&server).await.put(&key, Put::new(None, &value, HOUR)).await.unwrap();
+    grant(&server, RedisStore::RIGHTS);
+    let store = RedisStore::connect(&url(&server, "web:word", 0)).await.unwrap();
+    for (right, is_read) in [("-get", true), ("resetkeys", true), ("-evalsha", false)] {
+        grant(&server, &format!("{} {right}", RedisStore::RIGHTS));
+        let error = match is_read {
+            true => store.load(&key, None).await.unwrap_err(),
+            false => store.remove(&key).await.unwrap_err(),
+        };
+        assert!(matches!(error, StoreError::Refused { .. }), "{right}: {error:?}");
+    }
+    grant(&server, &format!("{} -info -time", RedisStore::RIGHTS));
+    let inspection = store.inspect().await.unwrap();
+    assert!(inspection.advice.iter().any(|advice| advice.next_step.contains("+info")));
+    assert!(inspection.advice.iter().any(|advice| advice.next_step.contains("+time")));
+}
+
+#[tokio::test]
+async fn a_database_without_a_right_is_not_replaced_by_another() {
+    if !need(Tool::Redis) {
+        return;
+    }
+    let server = Server::start(&[]);
+    grant(&server, &format!("{} -select", RedisStore::RIGHTS));
+    expect_refused(RedisStore::connect(&url(&server, "web:word", 3)).await);
+    expect_refused(RedisStore::connect(&url(&server, "web:wrong", 0)).await);
+    expect_refused(RedisStore::connect(&url(&server, "nobody:word", 0)).await);
+    let store = RedisStore::connect(&url(&server, "web:word", 0)).await.unwrap();
+    assert_eq!(store.load(&key(), None).await.unwrap(), Loaded::Absent);
+    let error = RedisStore::connect(&format!("{}/99", server.url())).await;
+    expect_refused(error);
+}
+
+#[tokio::test]
+async fn a_missing_password_is_a_refusal_and_no_error_has_it() {
+    if !need(Tool::Redis) {
+        return;
+    }
+    let server = Server::start(&["requirepass s3cret"]);
+    expect_refused(RedisStore::connect(&server.url()).await);
+    let error = RedisStore::connect(&url(&server, ":s3cret-not", 0)).await.unwrap_err();
+    let texts = format!("{error:?} {error}");
+    assert!(!texts.contains("s3cret"), "{texts}");
+    let store = RedisStore::connect(&url(&server, ":s3cret", 0)).await.unwrap();
+    assert!(!format!("{store:?}").contains("s3cret"));
+}
