@@ -85,6 +85,8 @@ mod memory;
 mod observed;
 mod options;
 mod partition;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 mod provider;
 mod received;
 #[cfg(feature = "redis")]
@@ -104,6 +106,8 @@ mod verify;
 mod web_token_cache;
 mod write;
 
+#[cfg(feature = "postgres")]
+pub use self::postgres::PostgresStore;
 #[cfg(feature = "redis")]
 pub use self::redis::{RedisStore, RedisStoreBuilder};
 pub use self::{

@@ -1,0 +1,68 @@
+//! Statements that are sent without waiting for the answer to the one before.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tokio_postgres::{Client, Error};
+
+/// A statement under way. It is sent at the first poll.
+pub(super) enum Sent<F: Future> {
+    Waiting(Pin<Box<F>>),
+    Answered(F::Output),
+}
+
+impl<F: Future> Sent<F> {
+    pub(super) fn new(statement: F) -> Self {
+        Self::Waiting(Box::pin(statement))
+    }
+
+    /// Whether the answer is here.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> bool {
+        if let Self::Waiting(statement) = self
+            && let Poll::Ready(answer) = statement.as_mut().poll(cx)
+        {
+            *self = Self::Answered(answer);
+        }
+        matches!(self, Self::Answered(_))
+    }
+
+    /// Waits for the answer.
+    pub(super) async fn answer(self) -> F::Output {
+        match self {
+            Self::Waiting(statement) => statement.await,
+            Self::Answered(answer) => answer,
+        }
+    }
+}
+
+/// Sends a statement as a transaction of its own, which the server ends after the time that a call
+/// may take. Otherwise it could wait for a lock long after the caller has given up.
+pub(super) async fn limited<T>(
+    client: &Client,
+    statement: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let begin_and_statement = in_order(client.batch_execute(BEGIN), statement);
+    let ((begun, answer), committed) =
+        in_order(begin_and_statement, client.batch_execute("COMMIT")).await;
+    begun?;
+    let answer = answer?;
+    committed?;
+    Ok(answer)
+}
+
+/// In milliseconds, the limit of a call.
+const BEGIN: &str = "BEGIN; SET LOCAL statement_timeout = 500";
+
+/// Sends both in this order, and waits for both answers.
+pub(super) async fn in_order<A: Future, B: Future>(first: A, second: B) -> (A::Output, B::Output) {
+    let (mut first, mut second) = (Sent::new(first), Sent::new(second));
+    poll_fn(|cx| {
+        let (first, second) = (first.poll(cx), second.poll(cx));
+        if first && second { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    (first.answer().await, second.answer().await)
+}

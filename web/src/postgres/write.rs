@@ -1,0 +1,182 @@
+//! Writes that compare first.
+
+use std::{future::poll_fn, task::Poll, time::Duration};
+
+use tokio::time::{Instant, timeout, timeout_at};
+use tokio_postgres::{Client, Error, types::Type};
+
+use super::{
+    load::Parameter,
+    pipeline::{Sent, limited},
+    standby::confirming,
+    step::{Step, Trouble, Waiting},
+};
+use crate::store::{Durability, Mark, Put, StoreKey};
+
+/// Writes a value in place of the one with the expected mark, or over itself.
+///
+/// The second is how a write that is sent twice succeeds. It also makes the commit wait for the
+/// standby servers, which a transaction that writes nothing does not do.
+pub(super) struct Write<'a> {
+    pub(super) key: &'a StoreKey,
+    pub(super) put: &'a Put<'a>,
+    pub(super) mark: &'a Mark,
+}
+
+/// What became of a write.
+pub(super) struct Written {
+    /// Whether the value is stored.
+    pub(super) is_stored: bool,
+    /// How many standby servers the commit waited for. `None` if they were not asked for.
+    pub(super) confirmed: Option<u8>,
+}
+
+impl Step for Write<'_> {
+    type Answer = Written;
+
+    const WRITES: bool = true;
+
+    fn extra(&self) -> Duration {
+        match self.put.durability {
+            Durability::Local => Duration::ZERO,
+            Durability::Replicated { timeout, .. } => timeout,
+        }
+    }
+
+    async fn run(&self, client: &Client, end: Instant) -> Result<Written, Trouble> {
+        match self.put.durability {
+            Durability::Local => {
+                let is_stored = limited(client, self.write(client)).await?;
+                Ok(Written { is_stored, confirmed: None })
+            }
+            Durability::Replicated { replicas, timeout } => {
+                self.replicated(client, end, replicas, timeout).await
+            }
+        }
+    }
+}
+
+impl Write<'_> {
+    async fn write(&self, client: &Client) -> Result<bool, Error> {
+        let id = &self.key.as_bytes()[..];
+        let mark = &self.mark.as_bytes()[..];
+        let value = self.put.value;
+        let key_id = value.get(KEY_ID).unwrap_or_default();
+        let keep_for = seconds(self.put.keep_for);
+        let expected = self.put.expect.map(|mark| &mark.as_bytes()[..]);
+        let owner = self.put.release.map(|owner| *owner.as_bytes());
+        let owner = owner.as_ref().map(|owner| &owner[..]);
+        let mut parameters: Vec<Parameter<'_>> = vec![
+            (&id, Type::BYTEA),
+            (&mark, Type::BYTEA),
+            (&key_id, Type::BYTEA),
+            (&keep_for, Type::FLOAT8),
+            (&value, Type::BYTEA),
+        ];
+        let app = self.key.app();
+        let text = match (&expected, &owner) {
+            (None, None) => INSERT,
+            (None, Some(_)) => INSERT_AND_RELEASE,
+            (Some(_), None) => UPDATE,
+            (Some(_), Some(_)) => UPDATE_AND_RELEASE,
+        };
+        match &expected {
+            Some(expected) => parameters.push((expected, Type::BYTEA)),
+            None => parameters.push((&app, Type::TEXT)),
+        }
+        if let Some(owner) = &owner {
+            parameters.push((owner, Type::BYTEA));
+        }
+        if owner.is_none() {
+            return Ok(client.execute_typed(text, &parameters).await? > 0);
+        }
+        let rows = client.query_typed(text, &parameters).await?;
+        rows.first().map_or(Ok(false), |row| row.try_get(0))
+    }
+
+    /// All statements are sent at once, so that a call that is dropped leaves no transaction open.
+    async fn replicated(
+        &self,
+        client: &Client,
+        end: Instant,
+        wanted: u8,
+        patience: Duration,
+    ) -> Result<Written, Trouble> {
+        let mut begin = Sent::new(client.batch_execute(BEGIN));
+        let mut situation = Sent::new(client.query_typed(SITUATION, &[]));
+        let mut write = Sent::new(self.write(client));
+        let mut commit = Sent::new(client.batch_execute("COMMIT"));
+        let written = poll_fn(|cx| {
+            let answers = [begin.poll(cx), situation.poll(cx), write.poll(cx)];
+            commit.poll(cx);
+            if answers == [true; 3] { Poll::Ready(()) } else { Poll::Pending }
+        });
+        timeout_at(end, written).await.map_err(|_| Trouble::Silence)?;
+        begin.answer().await?;
+        let situation = situation.answer().await?;
+        let is_stored = write.answer().await?;
+        let Some(row) = situation.first() else { return Err(Trouble::Silence) };
+        let names: String = row.try_get(0)?;
+        match timeout(patience, commit.answer()).await {
+            Ok(committed) => committed?,
+            Err(_) if is_stored => {
+                let waiting = Waiting { pid: row.try_get(1)?, since: row.try_get(2)? };
+                return Err(Trouble::Unconfirmed { wanted, waiting });
+            }
+            Err(_) => return Err(Trouble::Silence),
+        }
+        Ok(Written { is_stored, confirmed: Some(confirming(&names)) })
+    }
+}
+
+/// A time for `make_interval`, at most a century.
+pub(super) fn seconds(time: Duration) -> f64 {
+    time.min(Duration::from_secs(100 * 365 * 86_400)).as_secs_f64()
+}
+
+/// Where a sealed value has the id of its key (docs/FORMAT.md).
+const KEY_ID: std::ops::Range<usize> = 16..32;
+
+/// `on` waits for the disk of each standby server, if the server waits for any.
+const BEGIN: &str = "\
+BEGIN; SET LOCAL statement_timeout = 500; SET LOCAL synchronous_commit = on";
+
+const SITUATION: &str = "\
+SELECT current_setting('synchronous_standby_names'), pg_backend_pid(), now()";
+
+macro_rules! insert {
+    () => {
+        "\
+INSERT INTO tokenkeep_web AS t (id, app, mark, key_id, keep_until, value)
+VALUES ($1, $6, $2, $3, (timezone('UTC', now()) + make_interval(secs => $4))::date, $5)
+ON CONFLICT (id) DO UPDATE SET mark = excluded.mark, key_id = excluded.key_id,
+    keep_until = excluded.keep_until, value = excluded.value
+WHERE t.mark = excluded.mark OR t.keep_until < timezone('UTC', now())::date"
+    };
+}
+
+macro_rules! update {
+    () => {
+        "\
+UPDATE tokenkeep_web SET mark = $2, key_id = $3,
+    keep_until = (timezone('UTC', now()) + make_interval(secs => $4))::date, value = $5
+WHERE id = $1 AND mark IN ($6, $2) AND keep_until >= timezone('UTC', now())::date"
+    };
+}
+
+macro_rules! and_release {
+    ($write:expr) => {
+        concat!(
+            "WITH stored AS (",
+            $write,
+            " RETURNING 1), released AS (",
+            "DELETE FROM tokenkeep_web_lease WHERE id = $1 AND owner = $7",
+            " AND EXISTS (SELECT FROM stored)) SELECT EXISTS (SELECT FROM stored)"
+        )
+    };
+}
+
+const INSERT: &str = insert!();
+const INSERT_AND_RELEASE: &str = and_release!(insert!());
+const UPDATE: &str = update!();
+const UPDATE_AND_RELEASE: &str = and_release!(update!());

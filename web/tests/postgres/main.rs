@@ -1,0 +1,13 @@
+//! The store on PostgreSQL, against real servers.
+
+mod faults;
+mod inspection;
+mod races;
+mod refusals;
+mod removals;
+mod replicated;
+mod replies;
+mod scene;
+mod suite;
+mod sweeps;
+mod updates;
