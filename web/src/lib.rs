@@ -65,6 +65,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod assertion;
+#[cfg(feature = "axum")]
+mod axum;
 mod background;
 #[cfg(any(feature = "redis", feature = "postgres"))]
 mod breaker;
@@ -106,6 +108,8 @@ mod verify;
 mod web_token_cache;
 mod write;
 
+#[cfg(feature = "axum")]
+pub use self::axum::{UserTokens, UserTokensRejection};
 #[cfg(feature = "postgres")]
 pub use self::postgres::PostgresStore;
 #[cfg(feature = "redis")]
