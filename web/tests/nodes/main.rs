@@ -1,0 +1,16 @@
+//! Nodes as processes of their own, on real engines and at one provider that ends a sign-in whose
+//! refresh token is spent twice.
+
+mod acks;
+mod callers;
+mod canaries;
+mod kills;
+mod load;
+mod log;
+mod node;
+mod orders;
+mod process;
+mod rotation;
+mod sign_outs;
+mod updates;
+mod world;

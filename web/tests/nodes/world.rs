@@ -1,0 +1,138 @@
+//! An engine, a provider, and what the nodes of a test have in common.
+
+use std::{env, fmt::Debug, str::FromStr, sync::Arc};
+
+use tokenkeep_test_support::{
+    Tool,
+    engines::{postgres, provider::Provider, redis},
+    need,
+};
+use tokenkeep_web::{KeyRing, UserId, WebTokenCache, postgres::SCHEMA};
+use tokio::runtime::Runtime;
+
+use crate::{
+    node,
+    orders::{EngineAt, Settings},
+    process::Node,
+};
+
+pub(crate) struct World {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) provider: Arc<Provider>,
+    pub(crate) settings: Settings,
+    runtime: Runtime,
+}
+
+pub(crate) enum Engine {
+    Redis(redis::Server),
+    Sentinels(redis::Sentinels),
+    Postgres(postgres::Server),
+}
+
+impl World {
+    /// On one server of Redis with these further lines of its configuration. `None` if there is no
+    /// Redis here.
+    pub(crate) fn redis(config: &[&str]) -> Option<Self> {
+        if !need(Tool::Redis) {
+            return None;
+        }
+        let server = redis::Server::start(config);
+        let at = EngineAt::Redis(server.url());
+        Some(Self::at(Engine::Redis(server), at))
+    }
+
+    /// On PostgreSQL. `None` if it is not here.
+    pub(crate) fn postgres(config: &[&str]) -> Option<Self> {
+        if !need(Tool::Postgres) {
+            return None;
+        }
+        // Each node has up to 17 connections.
+        let server = postgres::Server::start(&[&["max_connections = 300"], config].concat());
+        server.psql(SCHEMA);
+        let at = EngineAt::Postgres(server.url());
+        Some(Self::at(Engine::Postgres(server), at))
+    }
+
+    /// On a primary of Redis with two replicas, one of which has a value before it counts as stored.
+    /// `None` if there is no Redis here.
+    pub(crate) fn sentinels() -> Option<Self> {
+        if !need(Tool::Redis) {
+            return None;
+        }
+        let all = redis::Sentinels::start(&[]);
+        let at = EngineAt::Sentinels(all.urls());
+        let mut world = Self::at(Engine::Sentinels(all), at);
+        world.settings.replicas = 1;
+        Some(world)
+    }
+
+    fn at(engine: Engine, at: EngineAt) -> Self {
+        let provider = Arc::new(Provider::start());
+        let ring = KeyRing::generate().expect("there are random bytes");
+        let settings = Settings {
+            engine: at,
+            provider: provider.url(),
+            ring: ring.to_text().to_string(),
+            replicas: 0,
+            log: None,
+        };
+        let runtime = Runtime::new().expect("there are threads");
+        Self { engine: Arc::new(engine), provider, settings, runtime }
+    }
+
+    /// So many nodes, which are up.
+    pub(crate) fn nodes(&self, count: usize, test: impl Fn()) -> Vec<Node> {
+        let start = |_| Node::start(&test, &self.settings);
+        let nodes: Vec<_> = (0..count).map(start).collect();
+        nodes.iter().for_each(Node::is_up);
+        nodes
+    }
+
+    /// Runs something with a cache of the test's own, which remembers nothing.
+    pub(crate) fn with_cache<T>(&self, run: impl AsyncFnOnce(WebTokenCache) -> T) -> T {
+        self.runtime.block_on(async { run(node::cache(&self.settings).await).await })
+    }
+
+    /// Signs users in whose access tokens have expired. Returns them as the text of their ids.
+    pub(crate) fn expired(&self, users: impl IntoIterator<Item = String>) -> Vec<String> {
+        let request = node::request(&self.settings.provider, "read");
+        self.with_cache(async |cache| {
+            let mut ids = Vec::new();
+            for user in users {
+                let response = self.provider.sign_in(&user, 0);
+                let kept = cache.keep_sign_in(&request, response).await;
+                let (id, token) = kept.expect("the store takes it");
+                assert!(token.is_stored());
+                ids.push(id.to_string());
+            }
+            ids
+        })
+    }
+
+    /// How many values the store has.
+    pub(crate) fn values(&self) -> usize {
+        let keys = |server: &redis::Server| {
+            server.cli(&["KEYS", "tk1:*:v"]).lines().filter(|key| !key.is_empty()).count()
+        };
+        match &*self.engine {
+            Engine::Redis(server) => keys(server),
+            Engine::Sentinels(all) => keys(all.primary()),
+            Engine::Postgres(server) => {
+                let count = server.psql("SELECT count(*) FROM tokenkeep_web");
+                count.parse().expect("it is a count")
+            }
+        }
+    }
+
+    /// By which name the provider knows a user.
+    pub(crate) fn subject(&self, user: &str) -> String {
+        let id: UserId = user.parse().expect("a user");
+        let start = id.to_string().find("http").expect("the issuer is an address");
+        user[start + self.settings.provider.len()..].to_owned()
+    }
+}
+
+/// A count from the environment, or what is usual.
+pub(crate) fn count<T: FromStr<Err: Debug>>(variable: &str, usual: T) -> T {
+    env::var(variable).map_or(usual, |count| count.parse().expect("it is a count"))
+}
