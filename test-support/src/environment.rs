@@ -14,7 +14,7 @@ pub struct Venv {
 }
 
 impl Venv {
-    /// The programs that tests share sign-ins with.
+    /// The programs that tests share sign-ins with and benchmarks compare with.
     pub const PEERS: Self = Self {
         name: "venv",
         wheels: &[
@@ -24,6 +24,7 @@ impl Venv {
             "portalocker==3.2.0",
             "azure-identity==1.27.0",
             "azure-core==1.41.0",
+            "redis==8.1.0",
         ],
     };
 
@@ -100,12 +101,17 @@ pub fn python_with_libsecret() -> Command {
 /// Packages of Node.js, in the versions of a lock file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeModules {
+    /// In the folder of this package.
+    source: &'static str,
     name: &'static str,
 }
 
 impl NodeModules {
     /// oidc-provider, which ends a sign-in whose refresh token is spent twice.
-    pub const OIDC: Self = Self { name: "oidc" };
+    pub const OIDC: Self = Self { source: "providers", name: "oidc" };
+
+    /// MSAL for Node.js and its client of Redis, which benchmarks compare with.
+    pub const MSAL: Self = Self { source: "peers", name: "msal_node" };
 
     /// The files that `npm ci` reads, in [`source`](Self::source) and copied to
     /// [`path`](Self::path).
@@ -113,7 +119,7 @@ impl NodeModules {
 
     /// The folder of their manifest.
     pub fn source(self) -> PathBuf {
-        workspace_root().join("test-support").join("providers").join(self.name)
+        workspace_root().join("test-support").join(self.source).join(self.name)
     }
 
     /// The folder that they are installed in, whether it is there or not.
@@ -164,6 +170,7 @@ mod tests {
             "portalocker-3.2.0.dist-info",
             "azure_identity-1.27.0.dist-info",
             "azure_core-1.41.0.dist-info",
+            "redis-8.1.0.dist-info",
         ];
         for folder in folders {
             assert!(!has_wheels(venv.path(), Venv::PEERS.wheels()), "complete before {folder}");
@@ -174,9 +181,13 @@ mod tests {
 
     #[test]
     fn a_lock_file_names_no_registry() {
-        for file in NodeModules::MANIFEST {
-            let text = fs::read_to_string(NodeModules::OIDC.source().join(file)).unwrap();
-            assert!(!text.contains("\"resolved\""), "{file}: npm ci takes what it is set up for");
+        for modules in [NodeModules::OIDC, NodeModules::MSAL] {
+            for file in NodeModules::MANIFEST {
+                let path = modules.source().join(file);
+                let text = fs::read_to_string(&path).unwrap();
+                let is_free = !text.contains("\"resolved\"");
+                assert!(is_free, "{}: npm ci takes what it is set up for", path.display());
+            }
         }
     }
 }

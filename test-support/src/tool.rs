@@ -28,6 +28,8 @@ pub enum Tool {
     OidcProvider,
     /// Python with django-oauth-toolkit, an OpenID provider.
     DjangoProvider,
+    /// Node.js with MSAL and a client of Redis, which benchmarks compare with.
+    MsalNode,
     /// Redis with its Sentinel and its Cluster.
     Redis,
     /// PostgreSQL.
@@ -53,6 +55,7 @@ impl Tool {
         Self::PythonLibsecret,
         Self::OidcProvider,
         Self::DjangoProvider,
+        Self::MsalNode,
         Self::Redis,
         Self::Postgres,
         Self::PgBouncer,
@@ -68,10 +71,11 @@ impl Tool {
             Self::KWallet => "KWallet's daemon",
             Self::Strace => "strace",
             Self::Debugger => "gdb",
-            Self::Python => "Python with msal and msal-extensions",
+            Self::Python => "Python with msal, msal-extensions and redis",
             Self::PythonLibsecret => "libsecret for Python",
             Self::OidcProvider => "Node.js 20 or newer with oidc-provider",
             Self::DjangoProvider => "Python with django-oauth-toolkit",
+            Self::MsalNode => "Node.js 20 or newer with msal-node",
             Self::Redis => "Redis (redis-server, redis-sentinel, redis-cli)",
             Self::Postgres => "PostgreSQL",
             Self::PgBouncer => "PgBouncer",
@@ -93,6 +97,7 @@ impl Tool {
             Self::Python => python().is_some(),
             Self::OidcProvider => has_node() && NodeModules::OIDC.is_complete(),
             Self::DjangoProvider => Venv::DJANGO.is_complete(),
+            Self::MsalNode => has_node() && NodeModules::MSAL.is_complete(),
             Self::Wine => programs && Self::OtherTargets.is_here(),
             Self::PythonLibsecret => {
                 Self::Python.is_here() && place::has_typelib("Secret-1") && place::has_gi()
@@ -136,8 +141,8 @@ impl Tool {
             Self::PgBouncer => &["pgbouncer"],
             Self::Browser => &["chromium", "chromium-driver"],
             // Where Node.js is not Debian's, its npm is no package.
-            Self::OidcProvider if has_node() => &[],
-            Self::OidcProvider => &["nodejs", "npm"],
+            Self::OidcProvider | Self::MsalNode if has_node() => &[],
+            Self::OidcProvider | Self::MsalNode => &["nodejs", "npm"],
             Self::Python | Self::DjangoProvider => &["python3", "python3-venv"],
             Self::PythonLibsecret => &["python3", "python3-venv", "python3-gi", "gir1.2-secret-1"],
             Self::OtherTargets => &["rustc-web", "rust-web-src"],
@@ -160,6 +165,7 @@ impl Tool {
     pub fn node_modules(self) -> Option<NodeModules> {
         match self {
             Self::OidcProvider => Some(NodeModules::OIDC),
+            Self::MsalNode => Some(NodeModules::MSAL),
             _ => None,
         }
     }

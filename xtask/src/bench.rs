@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: the benchmarks of the library and the program, plain programs that print
+//! `cargo xtask bench`: the benchmarks of the libraries and the program, plain programs that print
 //! their own rows.
 
 use std::path::Path;
@@ -9,10 +9,10 @@ use tokenkeep_test_support::{Tool, workspace_root};
 use crate::stage::{self, Failure};
 use crate::tools;
 
-/// Runs the named benchmarks, or every one in `benches/` and `cli/benches/`.
+/// Runs the named benchmarks, or every one in the folders of [`PACKAGES`].
 pub(crate) fn run(names: &[String]) -> Result<(), Failure> {
     let mut found = Vec::new();
-    for (package, folder) in PACKAGES {
+    for &(package, folder) in packages() {
         let programs = programs(&workspace_root().join(folder))
             .map_err(|error| Failure::new(format!("cannot list {folder}: {error}")))?;
         found.extend(programs.into_iter().map(|name| (package, name)));
@@ -27,7 +27,10 @@ pub(crate) fn run(names: &[String]) -> Result<(), Failure> {
     }
     found.retain(|(_, name)| names.is_empty() || names.contains(name));
     tools::provide(&[Tool::SecretService, Tool::Python])?;
-    for (package, _) in PACKAGES {
+    if found.iter().any(|(package, _)| *package == WEB) {
+        tools::provide(&[Tool::MsalNode, Tool::Redis, Tool::Postgres])?;
+    }
+    for &(package, _) in packages() {
         let of_package = found.iter().filter(|(theirs, _)| *theirs == package);
         let mut build = bench(package);
         build.arg("--no-run");
@@ -46,10 +49,20 @@ pub(crate) fn run(names: &[String]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The packages that have benchmarks, and where.
-const PACKAGES: [(&str, &str); 2] = [("tokenkeep", "benches"), ("tokenkeep-cli", "cli/benches")];
+/// The packages that have benchmarks, and where. Servers run on Linux, so that of the web cache is
+/// the last and is there alone.
+fn packages() -> &'static [(&'static str, &'static str)] {
+    let all = PACKAGES.as_slice();
+    if cfg!(target_os = "linux") { all } else { &all[..all.len() - 1] }
+}
 
-fn bench(package: &str) -> std::process::Command {
+const PACKAGES: [(&str, &str); 3] =
+    [("tokenkeep", "benches"), ("tokenkeep-cli", "cli/benches"), (WEB, "web/benches")];
+
+const WEB: &str = "tokenkeep-web";
+
+/// The command that runs benchmarks of a package.
+pub(crate) fn bench(package: &str) -> std::process::Command {
     let mut bench = stage::cargo();
     bench.args(["bench", "--quiet", "--all-features", "--package", package]);
     bench

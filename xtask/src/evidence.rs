@@ -7,7 +7,7 @@ use std::path::Path;
 use tokenkeep_test_support::{Tool, target_dir, workspace_root};
 
 use crate::stage::{self, Failure};
-use crate::{adapters, check, tools};
+use crate::{adapters, bench, check, tools};
 
 /// Each test leaves its results in a file, and the files in their order are the list. A test that
 /// is skipped would be missing in it, so here a missing tool is a failure.
@@ -20,6 +20,9 @@ pub(crate) fn run() -> Result<(), Failure> {
         Tool::Strace,
         Tool::OidcProvider,
         Tool::DjangoProvider,
+        Tool::MsalNode,
+        Tool::Redis,
+        Tool::Postgres,
     ])?;
     let folder = target_dir().join("test-support").join("evidence");
     fs::remove_dir_all(&folder).ok();
@@ -29,6 +32,8 @@ pub(crate) fn run() -> Result<(), Failure> {
     stage::finish("the tests", test.env("CI", "true").env("TOKENKEEP_EVIDENCE", &folder))?;
     LONG.iter().try_for_each(Long::run)?;
     stage::timed("adapters", adapters::test)?;
+    let mut web = bench::bench("tokenkeep-web");
+    stage::run("web", web.args(["--bench", "web"]).envs(LARGE_STORES))?;
     let programs = ["secret_service", "secret_service_mock", "vault", "vault_in_tokio"];
     check::zbus_tokio_with(&programs, "true")?;
     let document = workspace_root().join("docs/INTEROP.md");
@@ -55,7 +60,7 @@ impl Long {
     }
 }
 
-const LONG: [Long; 9] = [
+const LONG: [Long; 11] = [
     Long {
         package: "tokenkeep",
         program: "linear",
@@ -103,7 +108,23 @@ const LONG: [Long; 9] = [
         ],
     },
     Long { package: "tokenkeep", program: "vault", counts: &[("TOKENKEEP_FIRST_RUNS", "500")] },
+    Long {
+        package: "tokenkeep-web",
+        program: "cache",
+        counts: &[
+            ("TOKENKEEP_WEB_CALLERS", "10000"),
+            ("TOKENKEEP_WEB_SIGN_OUTS", "1000"),
+            ("TOKENKEEP_WEB_MODEL_DEPTH", "4"),
+        ],
+    },
     Long { package: "tokenkeep-cli", program: "faults", counts: &[("TOKENKEEP_STEP", "1")] },
+];
+
+/// The sizes of the benchmark of the web cache.
+const LARGE_STORES: [(&str, &str); 3] = [
+    ("TOKENKEEP_BENCH_PARTITIONS", "10000000"),
+    ("TOKENKEEP_BENCH_TABLE", "100000"),
+    ("TOKENKEEP_BENCH_UPDATES", "1000000"),
 ];
 
 fn rows(folder: &Path) -> Result<String, Failure> {
