@@ -68,6 +68,7 @@ const CRATES: &[(&str, &[&[&str]])] = &[
         ],
     ),
     ("test-support/src", &[]),
+    ("web/src", &[]),
     ("xtask/src", &[]),
 ];
 

@@ -8,7 +8,7 @@ use tokenkeep_test_support::workspace_root;
 
 use crate::stage::{self, Failure};
 
-const PACKAGES: [&str; 3] = ["tokenkeep-platform", "tokenkeep", "tokenkeep-cli"];
+const PACKAGES: [&str; 4] = ["tokenkeep-platform", "tokenkeep", "tokenkeep-cli", "tokenkeep-web"];
 
 /// Compares the names of the files of each package with its list. Rust files below `src` and
 /// `examples` may come and go.
