@@ -12,6 +12,7 @@ use tokio::{
 };
 
 use crate::{
+    Error,
     inner::Inner,
     partition::Partition,
     store::{LeaseRequest, Removal},
@@ -66,7 +67,8 @@ impl Inner {
             // While it is held, no other node spends the token that was spent.
             Some(owner) => {
                 let request = LeaseRequest::new(owner, LEASE);
-                self.lease(partition, request, None).await.and_then(|(_, read)| read)
+                let held = self.hold(partition, request, None).await;
+                held.map_err(Error::from).and_then(|(_, read)| read)
             }
             None => self.load(partition, None).await,
         };

@@ -15,6 +15,7 @@ use crate::{
     options::{MemoryPolicy, Options, Staleness},
     provider::Provider,
     store::{Durability, Store},
+    turns::Turns,
     unsaved::Unsaved,
     value,
 };
@@ -160,6 +161,7 @@ impl WebTokenCacheBuilder {
             writes: Flights::default(),
             unsaved: Unsaved::default(),
             early: Arc::new(Semaphore::new(MOST_EARLY)),
+            turns: Turns::default(),
             counts: Counts::default(),
             node: f64::from(random) / f64::from(u32::MAX) * 2.0 - 1.0,
             background: std::sync::Mutex::default(),

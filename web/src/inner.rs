@@ -20,6 +20,7 @@ use crate::{
     partition::{Partition, seal_name},
     provider::Provider,
     store::Store,
+    turns::Turns,
     unsaved::Unsaved,
     value::{self, Kept},
 };
@@ -38,6 +39,7 @@ pub(crate) struct Inner {
     pub(crate) writes: Flights<u64, Result<AccessToken, Error>>,
     pub(crate) unsaved: Unsaved,
     pub(crate) early: Arc<Semaphore>,
+    pub(crate) turns: Turns,
     pub(crate) counts: Counts,
     /// From -1 to 1: the nodes do not all refresh early at one moment.
     pub(crate) node: f64,

@@ -102,6 +102,7 @@ mod steps;
 pub mod store;
 mod tokens;
 mod transaction;
+mod turns;
 mod unsaved;
 mod value;
 mod verify;

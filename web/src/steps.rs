@@ -26,31 +26,40 @@ impl Inner {
     ) -> Result<Option<Arc<Kept>>, Error> {
         let epoch = self.l1.epoch(&partition.id());
         let mark = known.and_then(|known| known.mark);
+        let _turn = self.turns.read().await;
         let loaded = store_step("load", self.store.load(partition.key(), mark.as_ref())).await?;
         self.read(partition, loaded, known, epoch).await
     }
 
-    /// Takes or renews the lease, and reads what the store has after that.
+    /// Takes the lease, and reads what the store has after that.
     pub(crate) async fn lease(
         &self,
         partition: &Partition,
         request: LeaseRequest<'_>,
         known: Option<&Arc<Kept>>,
     ) -> Result<(Lease, Result<Option<Arc<Kept>>, Error>), Error> {
+        let leased = self.hold(partition, request, known).await;
+        if let Err(StoreError::Timeout { .. }) = leased {
+            // It may have been given; nobody should have to wait for its end.
+            self.release_later(partition, request.owner);
+        }
+        Ok(leased?)
+    }
+
+    /// As [`lease`](Self::lease), for a lease that this node may have. Whatever the store says, it
+    /// is not given back.
+    pub(crate) async fn hold(
+        &self,
+        partition: &Partition,
+        request: LeaseRequest<'_>,
+        known: Option<&Arc<Kept>>,
+    ) -> Result<(Lease, Result<Option<Arc<Kept>>, Error>), StoreError> {
         let epoch = self.l1.epoch(&partition.id());
         let mark = known.and_then(|known| known.mark);
         let request = request.known(mark.as_ref());
+        let _turn = self.turns.read().await;
         let leased = store_step("lease", self.store.lease(partition.key(), request)).await;
-        let (lease, loaded) = match leased {
-            Ok(leased) => leased,
-            Err(error) => {
-                if let StoreError::Timeout { .. } = error {
-                    // It may have been given; nobody should have to wait for its end.
-                    self.release_later(partition, request.owner);
-                }
-                return Err(error.into());
-            }
-        };
+        let (lease, loaded) = leased?;
         Ok((lease, self.read(partition, loaded, known, epoch).await))
     }
 
@@ -60,6 +69,7 @@ impl Inner {
         partition: &Partition,
         put: Put<'_>,
     ) -> (Result<PutOutcome, StoreError>, bool) {
+        let _turn = self.turns.write().await;
         match store_step("put", self.store.put(partition.key(), put)).await {
             // Whether it was written is not known. If it was, this one says so.
             Err(StoreError::Timeout { .. }) => {

@@ -192,7 +192,11 @@ impl Unsaved {
     pub(crate) fn due(&self) -> (Vec<(Partition, Pending)>, Option<Instant>) {
         let (mut due, mut next) = (Vec::new(), None);
         let now = Instant::now();
-        for waiting in self.lock().values_mut() {
+        let mut all = self.lock();
+        let mut waiting: Vec<&mut Waiting> = all.values_mut().collect();
+        // Whose lease ends first comes first.
+        waiting.sort_unstable_by_key(|waiting| waiting.next_try);
+        for waiting in waiting {
             if waiting.next_try <= now && due.len() < AT_ONCE {
                 waiting.pause = (waiting.pause * 2).min(LONGEST_PAUSE);
                 waiting.next_try = now + waiting.pause;
@@ -266,7 +270,7 @@ pub(crate) const MOST: usize = 10_000;
 /// The most responses of one partition that wait.
 const MOST_OF_ONE: usize = 64;
 /// How many partitions are tried at once.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 64;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// A lasting failure of the store is none that a node can outwait.
