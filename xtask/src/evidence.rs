@@ -55,12 +55,14 @@ impl Long {
     fn run(&self) -> Result<(), Failure> {
         let mut test = stage::cargo();
         test.args(["test", "--package", self.package, "--test", self.program]);
+        // Its stores are features.
+        test.args((self.package == "tokenkeep-web").then_some("--all-features"));
         test.args(["--", "--nocapture"]).env("CI", "true");
         stage::run(self.program, test.envs(self.counts.iter().copied()))
     }
 }
 
-const LONG: [Long; 11] = [
+const LONG: [Long; 14] = [
     Long {
         package: "tokenkeep",
         program: "linear",
@@ -117,6 +119,23 @@ const LONG: [Long; 11] = [
             ("TOKENKEEP_WEB_MODEL_DEPTH", "4"),
         ],
     },
+    Long {
+        package: "tokenkeep-web",
+        program: "nodes",
+        counts: &[
+            ("TOKENKEEP_CALLERS", "10000"),
+            ("TOKENKEEP_USERS", "1000"),
+            ("TOKENKEEP_SIGN_OUTS", "1000"),
+            ("TOKENKEEP_UPDATES", "500"),
+            ("TOKENKEEP_NODE_FAULTS", "20"),
+        ],
+    },
+    Long {
+        package: "tokenkeep-web",
+        program: "postgres",
+        counts: &[("TOKENKEEP_TEST_UPDATES", "100000")],
+    },
+    Long { package: "tokenkeep-web", program: "redis", counts: &[("TOKENKEEP_FAILOVERS", "50")] },
     Long { package: "tokenkeep-cli", program: "faults", counts: &[("TOKENKEEP_STEP", "1")] },
 ];
 
