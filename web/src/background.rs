@@ -8,7 +8,7 @@ use std::{
 use tokenkeep::silent::Refreshed;
 use tokio::{
     task::{AbortHandle, JoinSet},
-    time::{Instant, sleep_until},
+    time::{Instant, timeout_at},
 };
 
 use crate::{
@@ -16,7 +16,6 @@ use crate::{
     inner::Inner,
     partition::Partition,
     store::{LeaseRequest, Removal},
-    unsaved::Pending,
     write::{Write, Written},
 };
 
@@ -62,7 +61,11 @@ impl Inner {
     }
 
     /// Tries to save what waits for one partition.
-    async fn save_pending(&self, partition: &Partition, pending: &Pending) {
+    async fn save_pending(&self, partition: &Partition) {
+        let id = partition.id();
+        // A renewal under way writes what waits, and has the same lease.
+        let Some(_turn) = self.lanes.try_turn(id) else { return self.unsaved.soon(&id) };
+        let Some(pending) = self.unsaved.pending(&id) else { return };
         let read = match pending.owner {
             // While it is held, no other node spends the token that was spent.
             Some(owner) => {
@@ -99,9 +102,9 @@ async fn save_all(weak: Weak<Inner>) {
         inner.drop_unsaved(inner.unsaved.take_expired());
         let (due, next) = inner.unsaved.due();
         let mut tasks = JoinSet::new();
-        for (partition, pending) in due {
+        for partition in due {
             let inner = Arc::clone(&inner);
-            tasks.spawn(async move { inner.save_pending(&partition, &pending).await });
+            tasks.spawn(async move { inner.save_pending(&partition).await });
         }
         let changed = Arc::clone(&inner.unsaved.changed);
         // Waits for nothing with the cache in its hands.
@@ -111,7 +114,11 @@ async fn save_all(weak: Weak<Inner>) {
             continue;
         }
         match next {
-            Some(next) => sleep_until(next.max(Instant::now() + LEAST_PAUSE)).await,
+            Some(next) => {
+                let next = next.max(Instant::now() + LEAST_PAUSE);
+                // What is new may be due before that.
+                timeout_at(next, changed.notified()).await.ok();
+            }
             None => changed.notified().await,
         }
     }

@@ -52,6 +52,8 @@ where
         self.shared.count.send_modify(|count| *count += 1);
         let landing = Landing { shared: Arc::clone(&self.shared), key: Some(key) };
         let task = make();
+        // A runtime that ends drops the task at once, and that needs the lock.
+        drop(under_way);
         // Detached: nobody has to wait for it.
         drop(tokio::spawn(async move {
             let outcome = task.await;

@@ -47,6 +47,14 @@ impl Lanes {
         }
     }
 
+    /// The turn, if nobody has it.
+    pub(crate) fn try_turn(&self, id: [u8; 16]) -> Option<Turn<'_>> {
+        let lane = Arc::clone(self.lock().entry(id).or_default());
+        let mut turn = Turn { lanes: self, id, lane, guard: None };
+        turn.guard = Some(Arc::clone(&turn.lane.turn).try_lock_owned().ok()?);
+        Some(turn)
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<[u8; 16], Arc<Lane>>> {
         lock(&self.0)
     }

@@ -109,7 +109,7 @@ pub(crate) fn keep_for(
     match refresh > access {
         // Spread, so that not all users of one morning expire in one moment. By the key, because an
         // engine may have an index of the day, and the day must not change with each write.
-        true => refresh.mul_f64(1.0 + 0.1 * share(key)),
+        true => refresh.min(MOST).mul_f64(1.0 + 0.1 * share(key)),
         false => access,
     }
     .clamp(LEAST, MOST)

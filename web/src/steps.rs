@@ -26,8 +26,9 @@ impl Inner {
     ) -> Result<Option<Arc<Kept>>, Error> {
         let epoch = self.l1.epoch(&partition.id());
         let mark = known.and_then(|known| known.mark);
-        let _turn = self.turns.read().await;
+        let turn = self.turns.read().await?;
         let loaded = store_step("load", self.store.load(partition.key(), mark.as_ref())).await?;
+        drop(turn);
         self.read(partition, loaded, known, epoch).await
     }
 
@@ -47,7 +48,7 @@ impl Inner {
     }
 
     /// As [`lease`](Self::lease), for a lease that this node may have. Whatever the store says, it
-    /// is not given back.
+    /// is not given back. The lease lasts from when it is asked for at the store, at the earliest.
     pub(crate) async fn hold(
         &self,
         partition: &Partition,
@@ -57,8 +58,9 @@ impl Inner {
         let epoch = self.l1.epoch(&partition.id());
         let mark = known.and_then(|known| known.mark);
         let request = request.known(mark.as_ref());
-        let _turn = self.turns.read().await;
+        let turn = self.turns.read().await?;
         let leased = store_step("lease", self.store.lease(partition.key(), request)).await;
+        drop(turn);
         let (lease, loaded) = leased?;
         Ok((lease, self.read(partition, loaded, known, epoch).await))
     }
@@ -69,7 +71,10 @@ impl Inner {
         partition: &Partition,
         put: Put<'_>,
     ) -> (Result<PutOutcome, StoreError>, bool) {
-        let _turn = self.turns.write().await;
+        let _turn = match self.turns.write().await {
+            Ok(turn) => turn,
+            Err(error) => return (Err(error), false),
+        };
         match store_step("put", self.store.put(partition.key(), put)).await {
             // Whether it was written is not known. If it was, this one says so.
             Err(StoreError::Timeout { .. }) => {

@@ -115,6 +115,9 @@ impl Tokens {
         // Nothing is awaited that was not there before.
         let partition = timeout(Duration::ZERO, self.partition(request)).await.ok()?.ok()?;
         let local = self.inner.local(&partition)?;
+        if self.assertion().is_some_and(|assertion| assertion.is_over(self.inner.now())) {
+            return None;
+        }
         self.inner.find_any(&local.cache, request)
     }
 

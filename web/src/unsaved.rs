@@ -111,7 +111,11 @@ impl Unsaved {
         if let Some(base) = base {
             waiting.base = base;
         }
-        waiting.owner = owner.or(waiting.owner);
+        if owner.is_some() {
+            // Its lease has to be renewed in time.
+            waiting.owner = owner;
+            waiting.next_try = waiting.next_try.min(now + FIRST_PAUSE);
+        }
         waiting.since = now;
         if response.spent.is_none() {
             // A sign-in takes the place of an earlier one for the same request.
@@ -187,9 +191,16 @@ impl Unsaved {
         gone.into_iter().map(|(_, one)| one).collect()
     }
 
+    /// Tries this partition soon: it is in use.
+    pub(crate) fn soon(&self, id: &[u8; 16]) {
+        if let Some(waiting) = self.lock().get_mut(id) {
+            waiting.next_try = Instant::now() + FIRST_PAUSE;
+        }
+    }
+
     /// The partitions to try now, each with the time for its next try already set, and when to look
     /// again.
-    pub(crate) fn due(&self) -> (Vec<(Partition, Pending)>, Option<Instant>) {
+    pub(crate) fn due(&self) -> (Vec<Partition>, Option<Instant>) {
         let (mut due, mut next) = (Vec::new(), None);
         let now = Instant::now();
         let mut all = self.lock();
@@ -200,7 +211,7 @@ impl Unsaved {
             if waiting.next_try <= now && due.len() < AT_ONCE {
                 waiting.pause = (waiting.pause * 2).min(LONGEST_PAUSE);
                 waiting.next_try = now + waiting.pause;
-                due.push((waiting.partition.clone(), waiting.pending()));
+                due.push(waiting.partition.clone());
             }
             next = Some(next.map_or(waiting.next_try, |next: Instant| next.min(waiting.next_try)));
         }
@@ -270,7 +281,7 @@ pub(crate) const MOST: usize = 10_000;
 /// The most responses of one partition that wait.
 const MOST_OF_ONE: usize = 64;
 /// How many partitions are tried at once.
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 32;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// A lasting failure of the store is none that a node can outwait.

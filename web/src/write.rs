@@ -67,6 +67,9 @@ impl Inner {
                 if let Some(pending) = pending {
                     self.unsaved.saved(&id, &pending, None);
                 }
+                if let Some(owner) = owner {
+                    self.release_later(partition, owner);
+                }
                 return Ok(Written::Stored(outcome));
             }
             let sealed = self.seal_fitting(partition, cache, base.as_deref(), response).await;

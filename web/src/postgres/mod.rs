@@ -33,15 +33,12 @@ mod write;
 
 use std::{
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use deadpool_postgres::Pool;
-use tokio::time::Instant;
+use tokio::{task::AbortHandle, time::Instant};
 use tokio_postgres::{
     Config, Socket,
     tls::{MakeTlsConnect, TlsConnect},
@@ -74,7 +71,8 @@ use crate::store::{
 pub struct PostgresStore {
     engine: Arc<Engine>,
     dialer: Option<Arc<dyn Dial>>,
-    sweeps: Arc<AtomicBool>,
+    /// The task that removes what has ended. It ends with the runtime that it was started on.
+    sweeps: Arc<Mutex<Option<AbortHandle>>>,
 }
 
 impl PostgresStore {
@@ -135,9 +133,12 @@ impl PostgresStore {
 
     /// The engine, for a call.
     fn engine(&self) -> &Engine {
-        if !self.sweeps.swap(true, Ordering::Relaxed) {
-            tokio::spawn(sweep::from_time_to_time(Arc::downgrade(&self.engine)));
+        let mut sweeps = self.sweeps.lock().unwrap_or_else(PoisonError::into_inner);
+        if sweeps.as_ref().is_none_or(AbortHandle::is_finished) {
+            let task = tokio::spawn(sweep::from_time_to_time(Arc::downgrade(&self.engine)));
+            *sweeps = Some(task.abort_handle());
         }
+        drop(sweeps);
         &self.engine
     }
 

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::{
-    failure::{ends_connection, is_no_script},
+    failure::{ends_connection, is_broken, is_no_script},
     opening::{Answer, open},
     place::Place,
     script::ScriptCall,
@@ -42,6 +42,11 @@ impl Durable {
         Self { jobs }
     }
 
+    /// Whether its task ended, with the runtime that it was started on.
+    pub(super) fn has_ended(&self) -> bool {
+        self.jobs.is_closed()
+    }
+
     /// Calls a script, and waits until this many replicas have its writes.
     pub(super) async fn run(
         &self,
@@ -52,7 +57,6 @@ impl Durable {
     ) -> Outcome {
         let (answer, answered) = oneshot::channel();
         let job = Job { call, asking, replicas, wait, answer };
-        // The task lives as long as this does.
         self.jobs.send(job).await.map_err(|_| (closed(), false))?;
         answered.await.unwrap_or_else(|_| Err((closed(), true)))
     }
@@ -90,18 +94,28 @@ async fn together(
     jobs: &[Job],
     call: Duration,
 ) -> Vec<Outcome> {
-    let live = match connection {
-        Some(live) => live,
-        None => match open(place, None, call / 2).await {
-            Ok(live) => connection.insert(live),
-            Err(error) => return jobs.iter().map(|_| Err((error.clone(), false))).collect(),
-        },
+    let all = |error: &RedisError, was_sent| {
+        jobs.iter().map(|_| Err((error.clone(), was_sent))).collect()
     };
-    match exchange(live, jobs, call).await {
-        Ok(outcomes) => outcomes,
-        Err(error) => {
-            *connection = None;
-            jobs.iter().map(|_| Err((error.clone(), true))).collect()
+    let mut was_repeated = false;
+    loop {
+        let (live, is_new) = match connection {
+            Some(live) => (live, false),
+            None => match open(place, None, call / 2).await {
+                Ok(live) => (connection.insert(live), true),
+                Err(error) => return all(&error, was_repeated),
+            },
+        };
+        match exchange(live, jobs, call, was_repeated).await {
+            Ok(outcomes) => return outcomes,
+            Err(error) => {
+                *connection = None;
+                // It may have been closed while nothing was sent. Every step may be repeated.
+                if is_new || !is_broken(&error) {
+                    return all(&error, true);
+                }
+                was_repeated = true;
+            }
         }
     }
 }
@@ -110,8 +124,9 @@ async fn exchange(
     connection: &mut MultiplexedConnection,
     jobs: &[Job],
     call: Duration,
+    was_repeated: bool,
 ) -> Result<Vec<Outcome>, RedisError> {
-    let mut replicas = 0;
+    let mut replicas = Ok(0);
     let mut answers = Vec::new();
     // A script that the engine does not know is sent again as a text.
     for by_text in [false, true] {
@@ -137,7 +152,10 @@ async fn exchange(
         }
     }
     let outcomes = answers.into_iter().map(|answer| match answer {
-        Ok(value) => Ok(Answer { value, replicas }),
+        Ok(value) => match &replicas {
+            Ok(replicas) => Ok(Answer { value, replicas: *replicas, was_repeated }),
+            Err(error) => Err((error.clone(), true)),
+        },
         Err(error) => Err((error, true)),
     });
     Ok(outcomes.collect())
@@ -150,7 +168,7 @@ async fn send(
     chosen: &[usize],
     by_text: bool,
     call: Duration,
-) -> Result<(Vec<Result<Value, RedisError>>, u8), RedisError> {
+) -> Result<(Vec<Result<Value, RedisError>>, Result<u8, RedisError>), RedisError> {
     let mut pipeline = redis::pipe();
     let mut is_answer = Vec::new();
     for job in chosen.iter().map(|nth| &jobs[*nth]) {
@@ -175,9 +193,10 @@ async fn send(
         Err(_) => return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
     };
     let confirmed = match answers.pop() {
-        Some(Value::Int(confirmed)) => u8::try_from(confirmed).unwrap_or(u8::MAX),
-        Some(answer) => answer.extract_error().map(|_| 0)?,
-        None => 0,
+        Some(Value::Int(confirmed)) => Ok(u8::try_from(confirmed).unwrap_or(u8::MAX)),
+        // What the scripts answered says more, such as who the primary is.
+        Some(answer) => answer.extract_error().map(|_| 0),
+        None => Ok(0),
     };
     let answers = answers.into_iter().zip(is_answer).filter(|(_, is_answer)| *is_answer);
     Ok((answers.map(|(answer, _)| answer.extract_error()).collect(), confirmed))

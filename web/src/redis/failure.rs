@@ -24,15 +24,12 @@ impl Failure {
         let address = || error.redirect_node().and_then(|(node, _)| Address::parse(node));
         match error.kind() {
             ErrorKind::Server(ServerErrorKind::TryAgain) => return Self::Split,
+            // A node that does not know the other's address says none.
             ErrorKind::Server(ServerErrorKind::Moved) => {
-                if let Some(address) = address() {
-                    return Self::Moved(address);
-                }
+                return address().map_or_else(|| unreachable(Some(error)).into(), Self::Moved);
             }
             ErrorKind::Server(ServerErrorKind::Ask) => {
-                if let Some(address) = address() {
-                    return Self::Asked(address);
-                }
+                return address().map_or_else(|| unreachable(Some(error)).into(), Self::Asked);
             }
             _ => {}
         }
@@ -129,7 +126,12 @@ pub(super) fn counts(error: &Failure) -> bool {
 /// Whether the connection leads to a server that is not the right one any more, or to none.
 pub(super) fn ends_connection(error: &RedisError) -> bool {
     matches!(error.kind(), ErrorKind::Io | ErrorKind::Parse | ErrorKind::Client)
-        || code(error) == "READONLY"
+        || is_read_only(error)
+}
+
+/// Whether the server is no primary any more.
+pub(super) fn is_read_only(error: &RedisError) -> bool {
+    code(error) == "READONLY"
 }
 
 /// Whether a script has to be sent as a text.
@@ -152,6 +154,11 @@ fn is_away(code: &str) -> bool {
 /// The error's code. Redis before 7 hides the code of what a script called in the text.
 fn code(error: &RedisError) -> String {
     let code = error.code().unwrap_or_default();
+    // Redis 7.0 says so of a command, a key or a channel that a script may not use.
+    if code == "ERR" && error.detail().unwrap_or_default().contains("The user executing the script")
+    {
+        return "NOPERM".to_owned();
+    }
     if code == "ERR"
         && let Some((_, inner)) = error.detail().unwrap_or_default().rsplit_once(": -")
     {
@@ -187,6 +194,8 @@ mod tests {
         let text = "Error running script (call to f_1): @user_script:5: @user_script: 5: -OOM \
                     command not allowed when used memory > 'maxmemory'.";
         assert!(matches!(of("ERR", text), StoreError::Full { .. }));
+        let text = "The user executing the script can't run this command or subcommand script: f_1";
+        assert!(matches!(of("ERR", text), StoreError::Refused { .. }));
         assert!(matches!(of("ERR", "unknown: -dash"), StoreError::Other { .. }));
     }
 

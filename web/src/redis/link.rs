@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -12,6 +12,7 @@ use redis::{
 };
 use tokio::{
     sync::watch,
+    task::AbortHandle,
     time::{Instant, sleep, timeout, timeout_at},
 };
 
@@ -34,7 +35,9 @@ struct Inner {
     place: Arc<dyn Place>,
     breaker: Breaker,
     state: watch::Sender<State>,
-    durable: OnceLock<Durable>,
+    /// The task that makes a connection. It ends with the runtime that it was started on.
+    task: Mutex<Option<AbortHandle>>,
+    durable: Mutex<Option<Arc<Durable>>>,
     /// The longest call.
     call: Duration,
 }
@@ -85,10 +88,11 @@ impl Link {
             place: Arc::new(place),
             breaker: Breaker::default(),
             state: watch::Sender::new(State::Connecting),
-            durable: OnceLock::new(),
+            task: Mutex::default(),
+            durable: Mutex::default(),
             call,
         }));
-        link.reconnect();
+        link.reconnect(&mut link.task());
         link
     }
 
@@ -138,7 +142,7 @@ impl Link {
             (Request::Script(call), Some(replicas)) => {
                 self.durably(call, replicas, manner.asking).await
             }
-            _ => self.send(request, manner).await.map(|value| Answer { value, replicas: 0 }),
+            _ => self.send(request, manner).await,
         };
         match &answer {
             Err(error) if failure::counts(error) => admitted.failed(Instant::now().into_std()),
@@ -149,36 +153,40 @@ impl Link {
 
     /// Sends, and sends once more on a new connection where the first one broke: every step may be
     /// repeated.
-    async fn send(&self, request: &Request<'_>, manner: Manner) -> Result<Value, Failure> {
+    async fn send(&self, request: &Request<'_>, manner: Manner) -> Result<Answer, Failure> {
         let start = manner.start;
         let deadline = start + self.0.call;
         let mut broken = None;
         loop {
-            let live = match (self.live(deadline).await, broken.take()) {
+            let live = match (self.live(deadline).await, &broken) {
                 (Ok(live), _) => live,
                 // The first one was sent, so nobody knows whether the step was done.
-                (Err(_), Some(error)) => {
-                    return Err(Failure::of(error, Stage::Sent(start.elapsed())));
-                }
+                (Err(_), Some(_)) => return Err(unknown(start)),
                 (Err(error), None) => return Err(error),
             };
             let answer = timeout_at(deadline, exchange(&live, request, manner.asking)).await;
             let Ok(answer) = answer else {
                 self.lost(live.number);
-                let after = start.elapsed();
-                return Err(StoreError::Timeout { after, source: None }.into());
+                return Err(unknown(start));
             };
             let error = match answer {
-                Ok(value) => return Ok(value),
+                Ok(value) => {
+                    return Ok(Answer { value, replicas: 0, was_repeated: broken.is_some() });
+                }
                 Err(error) => error,
             };
             if failure::ends_connection(&error) {
                 self.lost(live.number);
             }
             if !failure::is_broken(&error) || broken.is_some() {
-                return Err(Failure::of(error, Stage::Sent(start.elapsed())));
+                let failure = Failure::of(error, Stage::Sent(start.elapsed()));
+                // The second one was not done. The first may have been.
+                return Err(match broken.is_some() && failure::counts(&failure) {
+                    true => unknown(start),
+                    false => failure,
+                });
             }
-            broken = Some(error);
+            broken = Some(());
         }
     }
 
@@ -188,15 +196,15 @@ impl Link {
         (replicas, wait): (u8, Duration),
         asking: bool,
     ) -> Result<Answer, Failure> {
-        let durable =
-            self.0.durable.get_or_init(|| Durable::new(self.0.place.clone(), self.0.call));
+        let durable = self.durable();
         let start = Instant::now();
         let answer = durable.run(call.to_owned(), replicas, wait, asking);
         // A call may wait for the one before it.
         match timeout(self.0.call * 2 + wait * 2, answer).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err((error, was_sent))) => {
-                if failure::ends_connection(&error)
+                // Other errors are of the other connection.
+                if failure::is_read_only(&error)
                     && let Some(number) = self.number()
                 {
                     self.lost(number);
@@ -208,8 +216,26 @@ impl Link {
         }
     }
 
+    /// The connection for writes that replicas confirm, which ends with its runtime.
+    fn durable(&self) -> Arc<Durable> {
+        let mut durable = self.0.durable.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*durable {
+            Some(durable) if !durable.has_ended() => Arc::clone(durable),
+            _ => Arc::clone(
+                durable.insert(Arc::new(Durable::new(self.0.place.clone(), self.0.call))),
+            ),
+        }
+    }
+
     /// The connection that there is, or the one that is being made.
     async fn live(&self, deadline: Instant) -> Result<Live, Failure> {
+        if !self.is_up() {
+            let mut task = self.task();
+            if task.as_ref().is_none_or(AbortHandle::is_finished) && !self.is_up() {
+                self.0.state.send_replace(State::Connecting);
+                self.reconnect(&mut task);
+            }
+        }
         let mut state = self.0.state.subscribe();
         let settled = state.wait_for(|state| !matches!(state, State::Connecting));
         match timeout_at(deadline, settled).await {
@@ -224,6 +250,7 @@ impl Link {
 
     /// Makes another connection in place of this one, unless somebody did.
     fn lost(&self, number: u64) {
+        let mut task = self.task();
         let is_current = self.0.state.send_if_modified(|state| {
             let is_current = matches!(state, State::Up(live) if live.number == number);
             if is_current {
@@ -232,13 +259,23 @@ impl Link {
             is_current
         });
         if is_current {
-            self.reconnect();
+            self.reconnect(&mut task);
         }
     }
 
-    fn reconnect(&self) {
-        tokio::spawn(reconnect(Arc::downgrade(&self.0)));
+    fn reconnect(&self, task: &mut Option<AbortHandle>) {
+        *task = Some(tokio::spawn(reconnect(Arc::downgrade(&self.0))).abort_handle());
     }
+
+    fn task(&self) -> MutexGuard<'_, Option<AbortHandle>> {
+        // Nothing panics while it is held, but a spawn without a runtime, which changes nothing.
+        self.0.task.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Nobody knows whether the step was done.
+fn unknown(start: Instant) -> Failure {
+    StoreError::Timeout { after: start.elapsed(), source: None }.into()
 }
 
 impl fmt::Debug for Link {

@@ -111,9 +111,9 @@ impl RedisStore {
         RedisStoreBuilder::default()
     }
 
-    async fn command(&self, name: &str, command: Cmd) -> Result<Value, StoreError> {
+    async fn command(&self, name: &str, command: Cmd, manner: Manner) -> Result<Value, StoreError> {
         let request = Request::Command(command);
-        let answer = self.backend.run(name, &request, Manner::plain()).await;
+        let answer = self.backend.run(name, &request, manner).await;
         Ok(answer.map_err(Failure::into_store_error)?.value)
     }
 
@@ -139,17 +139,19 @@ impl Store for RedisStore {
     ) -> BoxFuture<'a, Result<Loaded, StoreError>> {
         Box::pin(async move {
             let [name, _] = keys::keys(key);
+            // One time for both.
+            let manner = Manner::plain();
             if let Some(known) = known {
                 let mut probe = redis::cmd("GETRANGE");
                 probe.arg(&name).arg(Mark::RANGE.start).arg(Mark::RANGE.end - 1);
-                let answer = self.command(&name, probe).await?;
+                let answer = self.command(&name, probe, manner).await?;
                 if answer::is_mark(&answer, known) {
                     return Ok(Loaded::Unchanged);
                 }
             }
             let mut get = redis::cmd("GET");
             get.arg(&name);
-            answer::value(self.command(&name, get).await?)
+            answer::value(self.command(&name, get, manner).await?)
         })
     }
 
@@ -196,6 +198,10 @@ impl Store for RedisStore {
                 answer => answer?,
             };
             let outcome = answer::put(answer.value)?;
+            if answer.was_repeated && outcome != PutOutcome::Stored {
+                // The first one may have stored the value before others did.
+                return Err(StoreError::Timeout { after: manner.start.elapsed(), source: None });
+            }
             match replicas {
                 Some((wanted, _)) if outcome == PutOutcome::Stored && answer.replicas < wanted => {
                     let reached = answer.replicas;

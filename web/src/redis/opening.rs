@@ -1,8 +1,10 @@
 //! A connection that is made, and what a call on one brings.
 
-use std::time::Duration;
+use std::{io, time::Duration};
 
 use redis::{AsyncConnectionConfig, Client, RedisError, Value, aio::MultiplexedConnection};
+
+use tokio::time::timeout;
 
 use super::place::Place;
 
@@ -11,6 +13,8 @@ pub(super) struct Answer {
     pub(super) value: Value,
     /// How many replicas confirmed it, if it was asked.
     pub(super) replicas: u8,
+    /// It was sent twice, so it may have been done before others changed what it found.
+    pub(super) was_repeated: bool,
 }
 
 /// A connection to the server of a place.
@@ -22,7 +26,10 @@ pub(super) async fn open(
     let client = place.find().await?;
     let config = AsyncConnectionConfig::new().set_response_timeout(response);
     let mut connection = connect(&client, config, limit).await?;
-    place.check(&mut connection).await?;
+    // The connection may have no limit of its own.
+    timeout(limit, place.check(&mut connection))
+        .await
+        .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
     Ok(connection)
 }
 

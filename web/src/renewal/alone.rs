@@ -25,7 +25,7 @@ impl Inner {
             if let Some(token) = job.look(self, &local.cache)? {
                 return Ok(token);
             }
-            if let Some(token) = self.find_any(&local.cache, &job.request) {
+            if let Some(token) = job.any(self, &local.cache) {
                 return Ok(token);
             }
         }

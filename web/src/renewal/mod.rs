@@ -140,9 +140,12 @@ impl Renewal<'_> {
                 }
             };
             let cache = inner.with_unsaved(partition, current.as_ref());
-            if let Some(token) = job.look(inner, &cache)? {
-                self.give_back(is_mine, None).await;
-                return Ok(token);
+            match job.look(inner, &cache) {
+                Ok(None) => {}
+                found => {
+                    self.give_back(is_mine, None).await;
+                    return found.map(|token| token.expect("the arm above has none"));
+                }
             }
             match lease {
                 Lease::Mine => {
@@ -252,11 +255,13 @@ impl Renewal<'_> {
         if !is_mine {
             return;
         }
+        let pending = self.inner.unsaved.pending(&self.job.partition.id());
+        if pending.is_some_and(|pending| pending.owner == Some(self.owner)) {
+            // The store has a token that was spent. The lease keeps the other nodes from it.
+            return;
+        }
         let Some(failed) = failed else {
-            let pending = self.inner.unsaved.pending(&self.job.partition.id());
-            if pending.is_none_or(|pending| pending.owner != Some(self.owner)) {
-                self.inner.release_later(&self.job.partition, self.owner);
-            }
+            self.inner.release_later(&self.job.partition, self.owner);
             return;
         };
         let note = failed.failure.to_note();
@@ -275,7 +280,7 @@ impl Renewal<'_> {
         if error.is_sign_in_needed() {
             return Err(error);
         }
-        self.inner.find_any(cache, &self.job.request).ok_or(error)
+        self.job.any(self.inner, cache).ok_or(error)
     }
 
     /// The store failed, or what it has cannot be opened.
@@ -295,6 +300,12 @@ impl Job {
         }
         let found = inner.find(cache, &self.request)?;
         Ok(found.filter(|found| !(self.is_early && found.is_due)).map(|found| found.token))
+    }
+
+    /// A token that has not expired, whatever the margin.
+    fn any(&self, inner: &Inner, cache: &TokenCache) -> Option<AccessToken> {
+        let is_over = self.assertion.as_ref().is_some_and(|one| one.is_over(inner.now()));
+        if is_over { None } else { inner.find_any(cache, &self.request) }
     }
 
     /// The refresh token to spend, the newest that was not tried. `None` for kinds without one.

@@ -34,6 +34,17 @@ const APART: Duration = Duration::from_millis(100);
 /// How many nodes are asked.
 const ASKED: usize = 5;
 
+/// A refresh under way. It ends also where its task does not, with the runtime.
+struct Running(Cluster);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let refresh = &self.0.0.refresh;
+        *refresh.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        refresh.is_running.store(false, Ordering::Release);
+    }
+}
+
 impl Cluster {
     /// Asks in the background, unless that is under way or was just done.
     pub(super) fn refresh_later(&self) {
@@ -44,14 +55,11 @@ impl Cluster {
         {
             return;
         }
-        let cluster = self.clone();
+        let running = Running(self.clone());
         tokio::spawn(async move {
-            if let Err(error) = cluster.refresh_now().await {
+            if let Err(error) = running.0.refresh_now().await {
                 tracing::debug!(target: "tokenkeep_web", %error, "no node says who has the slots");
             }
-            let refresh = &cluster.0.refresh;
-            *refresh.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-            refresh.is_running.store(false, Ordering::Release);
         });
     }
 
@@ -65,17 +73,23 @@ impl Cluster {
                 Ok(Layout::parse(&answer, &address))
             });
         }
-        if asked.is_empty() {
+        let (mut said, mut last) = (HashMap::<Layout, usize>::new(), None);
+        let mut are_seeds_asked = false;
+        loop {
+            while let Some(answer) = asked.join_next().await {
+                match answer {
+                    Ok(Ok(Some(layout))) => *said.entry(layout).or_default() += 1,
+                    Ok(Err(error)) => last = Some(error),
+                    Ok(Ok(None)) | Err(_) => {}
+                }
+            }
+            // Those that are known may be down, or have left the Cluster.
+            if are_seeds_asked || !said.is_empty() {
+                break;
+            }
+            are_seeds_asked = true;
             for seed in &self.0.seeds {
                 asked.spawn(ask(seed.clone()));
-            }
-        }
-        let (mut said, mut last) = (HashMap::<Layout, usize>::new(), None);
-        while let Some(answer) = asked.join_next().await {
-            match answer {
-                Ok(Ok(Some(layout))) => *said.entry(layout).or_default() += 1,
-                Ok(Err(error)) => last = Some(error),
-                Ok(Ok(None)) | Err(_) => {}
             }
         }
         match said.into_iter().max_by_key(|(_, count)| *count) {
