@@ -136,10 +136,10 @@ impl Unsaved {
         dropped
     }
 
-    /// Forgets what was saved.
-    pub(crate) fn saved(&self, id: &[u8; 16], saved: &Pending, base: Option<&Arc<Kept>>) {
+    /// Forgets what was saved. `false` if nothing waits for the partition any more.
+    pub(crate) fn saved(&self, id: &[u8; 16], saved: &Pending, base: Option<&Arc<Kept>>) -> bool {
         let mut all = self.lock();
-        let Some(waiting) = all.get_mut(id) else { return };
+        let Some(waiting) = all.get_mut(id) else { return false };
         waiting
             .responses
             .retain(|(number, _)| !saved.responses.iter().any(|(other, _)| number == other));
@@ -152,6 +152,7 @@ impl Unsaved {
         self.counted(&all);
         drop(all);
         self.changed.notify_one();
+        true
     }
 
     /// The value was removed by this node: nothing that waits survives it.

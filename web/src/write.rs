@@ -97,8 +97,13 @@ impl Inner {
                         true => self.l1.remove(&id),
                         false => self.keep(partition, &kept, epoch),
                     }
-                    if let Some(pending) = pending {
-                        self.unsaved.saved(&id, &pending, Some(&kept));
+                    if let Some(pending) = pending
+                        && !self.unsaved.saved(&id, &pending, Some(&kept))
+                        && expect.is_none()
+                    {
+                        // The user signed out during the write. Over a value it would have been a
+                        // conflict.
+                        self.undo(partition, &kept).await;
                     }
                     return Ok(Written::Stored(outcome));
                 }
@@ -134,6 +139,18 @@ impl Inner {
             }
         }
         unreachable!("the last attempt returns")
+    }
+
+    /// Removes what was just stored, unless others wrote since.
+    async fn undo(&self, partition: &Partition, kept: &Kept) {
+        let Ok(ring) = self.keys.ring().await else { return };
+        let empty = value::seal(&ring, partition.key(), TokenCache::new(), Some(kept));
+        let Ok((_, value)) = empty else { return };
+        let put = Put::new(kept.mark.as_ref(), &value, EMPTY).durability(self.options.durability);
+        if let (Err(error), _) = self.put(partition, put).await {
+            tracing::warn!(target: crate::TARGET, %error, "a sign-in outlived its sign-out");
+        }
+        self.l1.remove(&partition.id());
     }
 
     /// Seals a cache. If it is too large, it is made smaller without the loss of the response's

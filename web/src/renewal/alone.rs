@@ -66,7 +66,15 @@ impl Inner {
         match self.exchange(job, candidate.as_ref(), deadline).await? {
             Exchanged::Tokens(body, at) => {
                 let received = job.received(candidate, body, at);
-                let refreshed = received.add_to(&mut cache.clone())?;
+                let mut cache = cache.clone();
+                let refreshed = match received.add_to(&mut cache) {
+                    Err(unusable) if received.is_in(&cache) => {
+                        let base = Base::Unknown;
+                        self.save_when_possible(&job.partition, &received, base, None);
+                        return Err(unusable);
+                    }
+                    refreshed => refreshed?,
+                };
                 let base = Base::Unknown;
                 self.unstored(&job.partition, &received, refreshed, base, None, error)
             }

@@ -40,19 +40,29 @@ impl Renewal<'_> {
         let mut is_there = false;
         let written = inner
             .write(write, |cache| {
-                let refreshed = received.add_to(cache)?;
+                let added = received.add_to(cache);
                 is_there = received.is_in(cache);
-                Ok(refreshed)
+                match added {
+                    // The new refresh token is stored without what cannot be used.
+                    Err(error) if is_there => Ok(Err(error)),
+                    added => Ok(Ok(added?)),
+                }
             })
             .await;
         let refreshed = match written {
             // A try whose outcome was not known had stored it, and others wrote since.
-            Ok(Written::Stored(Refreshed::Replaced(token))) if is_there => {
+            Ok(Written::Stored(Ok(Refreshed::Replaced(token)))) if is_there => {
                 self.give_back(true, None).await;
                 return Step::Done(Ok(token));
             }
-            Ok(Written::Stored(refreshed)) => refreshed,
-            Ok(Written::Failed { outcome, error, base }) => {
+            Ok(Written::Stored(Ok(refreshed))) => refreshed,
+            Ok(Written::Stored(Err(unusable))) => return Step::Done(Err(unusable)),
+            Ok(Written::Failed { outcome: Err(unusable), base, .. }) => {
+                let owner = Some(self.owner);
+                inner.save_when_possible(&job.partition, &received, Base::Known(base), owner);
+                return Step::Done(Err(unusable));
+            }
+            Ok(Written::Failed { outcome: Ok(outcome), error, base }) => {
                 if error.is_silence() {
                     self.turn.failed(&error);
                 }
@@ -129,19 +139,29 @@ impl Inner {
             "the store did not take tokens that the provider issued"
         );
         if partition.kind().has_refresh_tokens() {
-            let base = match base {
-                Base::Known(base) => Some(base),
-                Base::Unknown => None,
-            };
-            let last_read = || self.last_read(partition);
-            let dropped =
-                self.unsaved.push(partition, base, last_read, Arc::clone(received), owner);
-            self.drop_unsaved(dropped);
-            self.save_later();
+            self.save_when_possible(partition, received, base, owner);
         } else {
             self.keep_alone(partition, received);
         }
         Ok(token.stored(false))
+    }
+
+    /// Keeps a response until the store takes it.
+    pub(super) fn save_when_possible(
+        self: &Arc<Self>,
+        partition: &Partition,
+        received: &Arc<Received>,
+        base: Base,
+        owner: Option<Owner>,
+    ) {
+        let base = match base {
+            Base::Known(base) => Some(base),
+            Base::Unknown => None,
+        };
+        let last_read = || self.last_read(partition);
+        let dropped = self.unsaved.push(partition, base, last_read, Arc::clone(received), owner);
+        self.drop_unsaved(dropped);
+        self.save_later();
     }
 
     /// What the store had when this node last read it.

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::{
     faulty::{ALL, Fault, FaultyStore, Op},
+    provider::Act,
     world::{World, expire, pass, request},
 };
 
@@ -111,12 +112,32 @@ async fn a_refreshed_token_that_is_not_stored_is_saved_later() {
         assert!(!world.provider.has_ended("ada"), "{fault:?}");
         pass(30_000).await;
         world.store.heal();
-        node.close(Duration::from_secs(11)).await.unwrap();
+        // It tries at once, whatever pause it is in.
+        node.close(Duration::from_secs(1)).await.unwrap();
         assert_eq!(node.stats().unsaved, 0);
         expire().await;
         world.node().user(&user).token(["read"]).await.unwrap();
         assert!(!world.provider.has_ended("ada"), "{fault:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_renewal_leaves_the_lease_of_what_is_not_saved() {
+    let world = World::at(FaultyStore::new());
+    let nodes = world.nodes(2);
+    let user = world.sign_in(&nodes[0], "ada").await;
+    expire().await;
+    world.store.fail([Op::Put], Fault::Full);
+    assert!(!nodes[0].user(&user).token(["read"]).await.unwrap().is_stored());
+    world.provider.then([Act::Reply(429, "{}", Some("1"))]);
+    nodes[0].user(&user).token(["mail"]).await.unwrap_err();
+    // The store still has the refresh token that was spent.
+    nodes[1].user(&user).token(["files"]).await.unwrap_err();
+    assert!(!world.provider.has_ended("ada"));
+    world.store.heal();
+    pass(20_000).await;
+    nodes[1].user(&user).token(["files"]).await.unwrap();
+    assert!(!world.provider.has_ended("ada"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -130,7 +151,7 @@ async fn a_sign_in_at_a_dead_store_is_kept_and_saved_later() {
     assert!(node.user(&user).token(["read"]).await.is_ok());
     assert!(node.close(Duration::from_millis(100)).await.is_err());
     world.store.heal();
-    node.close(Duration::from_secs(11)).await.unwrap();
+    node.close(Duration::from_secs(1)).await.unwrap();
     assert!(world.node().user(&user).token(["read"]).await.unwrap().is_stored());
 }
 
