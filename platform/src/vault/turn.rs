@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use super::{Call, Source, VaultError};
+use crate::interrupt;
 
 /// Permission for one call to continue. Checked before each step of its chain.
 pub(crate) struct Turn {
@@ -12,6 +13,7 @@ pub(crate) struct Turn {
     pub(super) until: Instant,
     pub(super) deadline: Duration,
     may_prompt: bool,
+    may_stop: bool,
     phase: AtomicU8,
     answered_late: AtomicBool,
 }
@@ -25,9 +27,16 @@ impl Turn {
             until: started + deadline,
             deadline,
             may_prompt: call.may_prompt,
+            may_stop: interrupt::is_set(),
             phase: AtomicU8::new(READING),
             answered_late: AtomicBool::new(false),
         }
+    }
+
+    /// Whether the caller may stop its wait early.
+    #[allow(dead_code, reason = "other vaults than the Secret Service cannot be left early")]
+    pub(crate) fn may_stop(&self) -> bool {
+        self.may_stop
     }
 
     /// Whether this call may prompt.

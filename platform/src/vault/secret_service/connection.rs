@@ -39,7 +39,7 @@ impl From<Instant> for Limit<'_> {
 
 impl<'a> From<&'a Turn> for Limit<'a> {
     fn from(turn: &'a Turn) -> Self {
-        Self { until: turn.until, turn: Some(turn) }
+        Self { until: turn.until, turn: turn.may_stop().then_some(turn) }
     }
 }
 
