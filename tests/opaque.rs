@@ -7,7 +7,7 @@ use std::{fs, path::Path};
 
 use tokenkeep::{
     Error, PersistedTokenCache, Secret,
-    lock::{CrossProcessLock, Wait},
+    lock::Wait,
     persistence::{Intent, OpaqueStore, PlaintextPersistence},
 };
 
@@ -104,7 +104,7 @@ fn an_update_is_whole_or_nothing() {
     // open.
     #[cfg(unix)]
     {
-        let lock = CrossProcessLock::msal_extensions(&path).path().to_owned();
+        let lock = tokenkeep::lock::CrossProcessLock::msal_extensions(&path).path().to_owned();
         update(&|before| match before {
             Some(b"") => {
                 fs::remove_file(&lock).unwrap();
@@ -157,7 +157,7 @@ mod vault {
         time::Duration,
     };
 
-    use tokenkeep::{build_encrypted_persistence, interruptible};
+    use tokenkeep::{build_encrypted_persistence, interruptible, lock::CrossProcessLock};
     use tokenkeep_test_support::{
         keyring::{State, inside},
         mock::{Act, Mock},

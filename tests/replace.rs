@@ -5,10 +5,7 @@ mod support;
 
 use std::{
     env, fs,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
     thread,
 };
 
@@ -191,6 +188,8 @@ const ENTRIES: &str = r#"{"k": {"environment": "e"}}"#;
 #[cfg(unix)]
 #[test]
 fn a_lock_that_was_taken_away_means_another_round() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     let place = Place::new();
     let file = place.path().join("cache.json");
     let cache = plaintext(&file).unwrap();
