@@ -605,18 +605,13 @@ impl Error {
     /// negative. Returns `None` if the operating system caused nothing, or gave no number. The
     /// services of a session bus give none.
     ///
-    /// ```
+    /// ```no_run
     /// use tokenkeep::{PersistedTokenCache, persistence::PlaintextPersistence};
     ///
-    /// # #[cfg(unix)] {
-    /// # let place = tempfile::tempdir().unwrap();
-    /// # let file = place.path().join("file");
-    /// # std::fs::File::create(&file).unwrap();
-    /// # let below_a_file = file.join("below").join("cache.json");
-    /// let cache = PersistedTokenCache::new(PlaintextPersistence::new(below_a_file)?);
-    /// let error = cache.accounts().unwrap_err();
-    /// assert_eq!(error.os_code(), Some(20)); // ENOTDIR
-    /// # }
+    /// let cache = PersistedTokenCache::new(PlaintextPersistence::new("/srv/mytool/cache.json")?);
+    /// if let Err(error) = cache.accounts() {
+    ///     eprintln!("{error} (number {:?})", error.os_code());
+    /// }
     /// # Ok::<(), tokenkeep::Error>(())
     /// ```
     pub fn os_code(&self) -> Option<i64> {

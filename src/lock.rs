@@ -109,7 +109,8 @@ impl CrossProcessLock {
     ///
     /// [`Error::LockTimeout`] when the time is up. It names the file that was held and, if known,
     /// the holder. [`Error::AlreadyLocked`] if this thread holds the lock and the timeout is not
-    /// zero. [`Error::WaitCanceled`] if the caller stopped the wait. Any error of opening a lock file, such as [`Error::UnsafePath`] for one that is
+    /// zero. [`Error::WaitCanceled`] if the caller stopped the wait. Any error of opening a lock
+    /// file, such as [`Error::UnsafePath`] for one that is
     /// not safe.
     pub fn acquire(&self, wait: &Wait<'_>) -> Result<LockGuard, Error> {
         Ok(LockGuard(self.0.acquire(wait)?))

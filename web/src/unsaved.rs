@@ -79,7 +79,8 @@ impl Unsaved {
     }
 
     /// Keeps a response until the store takes it. `base` is what the store had when it was read for
-    /// this response, and `last_read` what it had before, if it could not be read. Returns the responses that had to make room, the oldest of all.
+    /// this response, and `last_read` what it had before, if it could not be read. Returns the
+    /// responses that had to make room, the oldest of all.
     pub(crate) fn push(
         &self,
         partition: &Partition,

@@ -26,7 +26,7 @@ pub(super) async fn scan(
     let (next, names) = parse(link.call(command).await?)?;
     if link.number().unwrap_or_default() != number {
         // It was sent again to a server that may not know the cursor.
-        return Ok(Part { names, next: Some(b"anew".to_vec()) });
+        return Ok(Part { names, next: Some(b"from the start".to_vec()) });
     }
     let next = (next != b"0").then(|| [prefix.into_bytes(), next].concat());
     Ok(Part { names, next })

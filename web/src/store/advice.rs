@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-/// A setting of the engine that puts sign-ins at risk, and how to mend it.
+/// A setting of the engine that puts sign-ins at risk, and how to repair it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Advice {

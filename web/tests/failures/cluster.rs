@@ -123,7 +123,7 @@ async fn failover(shards: &Shards, scene: &Scene<'_>, row: &mut Row) {
             && scene.endpoint().counts().refreshes() == 1
             && scene.is_stored(&scene.expired.id, token.secret()).await
     });
-    mend(shards).await;
+    repair(shards).await;
 }
 
 async fn dead_shard(shards: &Shards, scene: &Scene<'_>, row: &mut Row) {
@@ -143,13 +143,13 @@ async fn dead_shard(shards: &Shards, scene: &Scene<'_>, row: &mut Row) {
     }
     let other = scene.ask(&scene.also_expired).await;
     row.expect(Whose::Expired, &other, STORED, ANSWERED);
-    mend(shards).await;
+    repair(shards).await;
     let (took, token) = scene.until_token(&scene.expired).await;
     row.took("back after", took, Duration::from_millis(10_500));
     row.after("stored", scene.is_stored(&scene.expired.id, token.secret()).await);
 }
 
-async fn mend(shards: &Shards) {
+async fn repair(shards: &Shards) {
     let cluster = Arc::clone(&shards.0);
-    tokio::task::spawn_blocking(move || cluster.mend()).await.expect("all are there");
+    tokio::task::spawn_blocking(move || cluster.repair()).await.expect("all are there");
 }

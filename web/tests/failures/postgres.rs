@@ -185,8 +185,8 @@ fn silences(postgres: &Postgres, table: &mut Table) {
     ] {
         table.row(fault, async |row| {
             let scene = Scene::new(postgres).await;
-            let (cut, mend) = (|| postgres.proxy.set(mode), || postgres.proxy.set(Mode::Pass));
-            unavailable(&scene, row, cut, mend).await;
+            let (cut, repair) = (|| postgres.proxy.set(mode), || postgres.proxy.set(Mode::Pass));
+            unavailable(&scene, row, cut, repair).await;
         });
     }
     table.row("frozen (SIGSTOP)", async |row| {
@@ -256,14 +256,14 @@ fn answers(postgres: &Postgres, table: &mut Table) {
             postgres.server.psql(&format!("{set}; SELECT pg_reload_conf()"));
             while !postgres.is_read_only() {}
         };
-        let mend = || {
+        let repair = || {
             postgres.server.psql(
                 "SET default_transaction_read_only = off;
                  ALTER SYSTEM RESET default_transaction_read_only; SELECT pg_reload_conf()",
             );
             while postgres.is_read_only() {}
         };
-        refused(&scene, row, "StoreUnavailable 503", cut, mend).await;
+        refused(&scene, row, "StoreUnavailable 503", cut, repair).await;
     });
     table.row("too few standby servers (`Replicated(1)`)", async |row| {
         writes::too_few_replicas(&Scene::new(postgres).await, row).await;
@@ -287,14 +287,14 @@ fn refusals(postgres: &Postgres, table: &mut Table) {
             );
         };
         // `values` is asked before and after alone.
-        let mend = || {
+        let repair = || {
             postgres.server.psql(SCHEMA);
             postgres
                 .server
                 .psql("INSERT INTO tokenkeep_web SELECT * FROM backup; DROP TABLE backup");
             postgres.grant();
         };
-        refused(&scene, row, "StoreRefused 500", cut, mend).await;
+        refused(&scene, row, "StoreRefused 500", cut, repair).await;
     });
     table.row("wrong password", async |row| {
         let scene = Scene::at(postgres, postgres.with_rights()).await;

@@ -139,8 +139,8 @@ fn silences(redis: &Redis, table: &mut Table) {
     ] {
         table.row(fault, async |row| {
             let scene = Scene::new(redis).await;
-            let (cut, mend) = (|| redis.proxy.set(mode), || redis.proxy.set(Mode::Pass));
-            unavailable(&scene, row, cut, mend).await;
+            let (cut, repair) = (|| redis.proxy.set(mode), || redis.proxy.set(Mode::Pass));
+            unavailable(&scene, row, cut, repair).await;
         });
     }
     table.row("frozen (SIGSTOP)", async |row| {
@@ -167,15 +167,15 @@ fn answers(redis: &Redis, table: &mut Table) {
     });
     table.row("OOM (`noeviction`)", async |row| {
         let scene = Scene::new(redis).await;
-        let (cut, mend) = (|| redis.config("maxmemory", "1"), || redis.config("maxmemory", "0"));
-        writes::no_writes(&scene, row, "StoreFull 503", cut, mend).await;
+        let (cut, repair) = (|| redis.config("maxmemory", "1"), || redis.config("maxmemory", "0"));
+        writes::no_writes(&scene, row, "StoreFull 503", cut, repair).await;
         row.after("`store_full` counted", scene.node.stats().store_full >= 2);
     });
     table.row("NOREPLICAS (`min-replicas-to-write`)", async |row| {
         let scene = Scene::new(redis).await;
         let set = |least| redis.config("min-replicas-to-write", least);
-        let (cut, mend) = (|| set("1"), || set("0"));
-        writes::no_writes(&scene, row, "StoreUnavailable 503", cut, mend).await;
+        let (cut, repair) = (|| set("1"), || set("0"));
+        writes::no_writes(&scene, row, "StoreUnavailable 503", cut, repair).await;
     });
     table.row("too few replicas (`Replicated(1)`)", async |row| {
         writes::too_few_replicas(&Scene::new(redis).await, row).await;
@@ -192,8 +192,8 @@ fn answers(redis: &Redis, table: &mut Table) {
             redis.server.cli(&["ACL", "SETUSER", "web", "resetpass", ">other"]);
             redis.server.cli(&["CLIENT", "KILL", "USER", "web"]);
         };
-        let mend = || drop(redis.server.cli(&["ACL", "SETUSER", "web", ">word"]));
-        refused(&scene, row, "StoreRefused 500", cut, mend).await;
+        let repair = || drop(redis.server.cli(&["ACL", "SETUSER", "web", ">word"]));
+        refused(&scene, row, "StoreRefused 500", cut, repair).await;
     });
 }
 

@@ -70,7 +70,7 @@ async fn failover(watched: &Watched, scene: &Scene<'_>, row: &mut Row) {
             && scene.is_stored(&scene.expired.id, token.secret()).await
     });
     let sentinels = Arc::clone(&watched.0);
-    tokio::task::spawn_blocking(move || sentinels.mend()).await.expect("all are there");
+    tokio::task::spawn_blocking(move || sentinels.repair()).await.expect("all are there");
 }
 
 async fn lossy_failover(watched: &Watched, scene: &Scene<'_>, row: &mut Row) {

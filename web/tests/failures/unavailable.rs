@@ -24,7 +24,7 @@ pub(crate) async fn unavailable(
     scene: &Scene<'_>,
     row: &mut Row,
     cut: impl FnOnce(),
-    mend: impl FnOnce(),
+    repair: impl FnOnce(),
 ) {
     let before = scene.values();
     cut();
@@ -51,7 +51,7 @@ pub(crate) async fn unavailable(
     }
     let told = scene.ask(&scene.also_expired).await.result;
     let told = told.err().and_then(|error| error.retry_after()).unwrap_or_default();
-    mend();
+    repair();
     returns(scene, row, told).await;
     let after = scene.values();
     row.after("no value was lost", before.keys().all(|name| after.contains_key(name)));
@@ -114,7 +114,7 @@ pub(crate) async fn refused(
     row: &mut Row,
     expected: &str,
     cut: impl FnOnce(),
-    mend: impl FnOnce(),
+    repair: impl FnOnce(),
 ) {
     let before = scene.values();
     cut();
@@ -125,7 +125,7 @@ pub(crate) async fn refused(
     let says = if expected.ends_with("503") { "retryable" } else { "not retryable" };
     row.after(says, is_retryable == expected.ends_with("503"));
     row.expect(Whose::Application, &scene.ask_own().await, UNSTORED, WITH_PROVIDER);
-    mend();
+    repair();
     returns(scene, row, Duration::ZERO).await;
     let after = scene.values();
     row.after("the other values as before", untouched(scene, &before, &after));

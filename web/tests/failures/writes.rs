@@ -41,7 +41,7 @@ pub(crate) async fn no_writes(
     row: &mut Row,
     before_the_lease: &str,
     cut: impl Fn(),
-    mend: impl Fn(),
+    repair: impl Fn(),
 ) {
     cut();
     row.expect(Whose::Valid, &scene.ask(&scene.valid).await, STORED, SILENCE);
@@ -50,7 +50,7 @@ pub(crate) async fn no_writes(
     row.expect(Whose::Application, &scene.ask_own().await, UNSTORED, WITH_PROVIDER);
     let (newcomer, kept) = scene.sign_in(&scene.node, "joe").await;
     row.expect(Whose::Expired, &kept, UNSTORED, WITH_PROVIDER);
-    mend();
+    repair();
     row.took("unsaved tokens saved after", scene.until_saved(&scene.node).await, SAVED);
     row.after("the sign-in stored", scene.is_stored(&newcomer, kept.secret()).await);
 
@@ -59,7 +59,7 @@ pub(crate) async fn no_writes(
     row.after("this node serves it meanwhile", {
         scene.ask(&scene.expired).await.shown() != "SignInNeeded 401"
     });
-    mend();
+    repair();
     scene.until_saved(&scene.node).await;
     let token = scene.ask(&scene.expired).await;
     row.after("stored at last", scene.is_stored(&scene.expired.id, token.secret()).await);

@@ -163,7 +163,7 @@ async fn one_shard_dead(cluster: &Cluster) {
         longest = longest.max(start.elapsed());
     }
     say(&format!("one of three shards is frozen: calls to another took up to {longest:?}"));
-    cluster.mend();
+    cluster.repair();
     until(|| async { store.load(&here, None).await.is_ok() }).await;
 }
 
@@ -215,7 +215,7 @@ async fn frozen_primary(cluster: &Cluster) {
     until_writable(&store, &here).await;
     say(&format!("a frozen node was replaced: back {:?} later", start.elapsed()));
     assert_eq!(kept.lost(&store).await, 0);
-    cluster.mend();
+    cluster.repair();
 }
 
 /// A listener goes to another node when its own one leaves the Cluster.

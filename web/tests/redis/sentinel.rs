@@ -91,7 +91,7 @@ async fn frozen_primary(sentinels: &Sentinels) {
     until_writable(&store, &key()).await;
     say(&format!("a frozen primary: back {:?} after the Sentinels agreed", start.elapsed()));
     assert_eq!(kept.lost(&store).await, 0);
-    sentinels.mend();
+    sentinels.repair();
     kept.put_all(&store, 20).await;
     assert_eq!(kept.lost(&store).await, 0);
 }

@@ -22,7 +22,7 @@ use crate::http::{HttpRequest, HttpServer, Script, http_response};
 pub use families::Family;
 pub use post::{Reply, Unanswered, post};
 
-/// A provider whose client and users are whoever comes. It lives as long as the process.
+/// A provider that knows every client and user. It lives as long as the process.
 #[derive(Debug)]
 pub struct Provider {
     server: HttpServer,

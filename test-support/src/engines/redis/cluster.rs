@@ -124,7 +124,7 @@ impl Cluster {
     }
 
     /// Kills the primary of a slot, lets its replica go on if it was frozen, waits until that has
-    /// its place, and mends all. Returns the time from the kill until the replica served the slot.
+    /// its place, and repairs all. Returns the time from the kill until the replica served the slot.
     ///
     /// # Panics
     /// When it does not within 30 s.
@@ -135,7 +135,7 @@ impl Cluster {
         replica.thaw();
         self.wait_for_failover(slot, old.port());
         let took = killed.elapsed();
-        self.mend();
+        self.repair();
         took
     }
 
@@ -176,7 +176,7 @@ impl Cluster {
     ///
     /// # Panics
     /// When they do not within 30 s.
-    pub fn mend(&self) {
+    pub fn repair(&self) {
         self.nodes.iter().for_each(Server::revive);
         self.wait_until_whole();
     }

@@ -118,7 +118,7 @@ impl Sentinels {
     }
 
     /// Kills the primary, lets the replicas go on if they were frozen, waits until one of them has
-    /// its place, and mends all. Returns the time from the kill until the Sentinels agreed.
+    /// its place, and repairs all. Returns the time from the kill until the Sentinels agreed.
     ///
     /// # Panics
     /// When the Sentinels do not replace it within 30 s.
@@ -129,7 +129,7 @@ impl Sentinels {
         replicas.into_iter().for_each(Server::thaw);
         self.wait_for_failover(old.port());
         let took = killed.elapsed();
-        self.mend();
+        self.repair();
         took
     }
 
@@ -150,7 +150,7 @@ impl Sentinels {
     ///
     /// # Panics
     /// When they cannot within 30 s.
-    pub fn mend(&self) {
+    pub fn repair(&self) {
         self.sentinels.iter().for_each(Server::revive);
         let primary = self.primary();
         primary.revive();
@@ -234,9 +234,9 @@ mod tests {
         say(&format!("a failover takes {:?}", all.failover()));
         assert_ne!(all.primary_port(), old);
         assert_eq!(all.primary().cli(&["MGET", "kept", "lost"]), "1\n");
-        let mended = Instant::now();
+        let repaired = Instant::now();
         say(&format!("the next failover takes {:?}", all.failover()));
-        say(&format!("with all mended {:?}", mended.elapsed()));
+        say(&format!("with all repaired {:?}", repaired.elapsed()));
         assert_eq!(all.primary().cli(&["GET", "kept"]), "1");
     }
 }
