@@ -40,7 +40,9 @@ pub(super) fn thaw(pids: &[u32]) {
 pub(super) fn children(pid: u32) -> Vec<u32> {
     let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
     let list = list.unwrap_or_default();
-    list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+    let all = list.split_whitespace().filter_map(|pid| pid.parse().ok());
+    // Who has ended stays listed until the parent asks, and a frozen one does not.
+    all.filter(|pid| !matches!(state(*pid), None | Some('Z'))).collect()
 }
 
 /// The CPU time that the threads of a process have used, without that of threads that ended.
@@ -59,4 +61,24 @@ fn state(pid: u32) -> Option<char> {
     let line = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name before it is in parentheses and may contain any of them.
     line.rsplit_once(") ")?.1.chars().next()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn a_child_that_ended_is_none_before_its_parent_asks() {
+        // sleep, which takes the shell's place, never asks.
+        let mut parent =
+            Command::new("sh").args(["-c", "sleep 600 & exec sleep 600"]).spawn().unwrap();
+        let child = within(PATIENCE, || children(parent.id()).first().copied()).unwrap();
+        signal(child, Signal::KILL);
+        within(PATIENCE, || (state(child) == Some('Z')).then_some(())).unwrap();
+        assert_eq!(children(parent.id()), Vec::<u32>::new());
+        parent.kill().unwrap();
+        parent.wait().unwrap();
+    }
 }
