@@ -11,12 +11,17 @@
 //!
 //! After each fault the cache is the old one or the new one, whole and once; the next update
 //! succeeds, soon, and leaves nothing but the cache.
+//!
+//! gnome-keyring itself may crash when a client is killed while it opens a session. What was struck
+//! meanwhile is struck again, and the crashes are counted and printed.
 // Not on Windows: strace and the Secret Service
 #![cfg(target_os = "linux")]
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test may, and its updates talk")]
 
 #[path = "msal_extensions_kills/campaign.rs"]
 mod campaign;
+#[path = "msal_extensions_kills/daemon.rs"]
+mod daemon;
 #[path = "msal_extensions_kills/place.rs"]
 mod place;
 mod support;
@@ -28,7 +33,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 use tokenkeep_test_support::{
     Tool, again, hexadecimal,
-    keyring::{Session, State},
+    keyring::{Keyring, Session, State},
     need, say, task,
 };
 
@@ -44,7 +49,7 @@ fn a_kill_at_any_system_call_leaves_the_old_cache_or_the_new_and_stops_nobody() 
         return;
     }
     let session = Session::start(State::Unlocked).unwrap();
-    let status = again(test, CAMPAIGN).envs(session.envs()).status().unwrap();
+    let status = session.enter(&mut again(test, CAMPAIGN)).status().unwrap();
     assert!(status.success(), "{status}");
 }
 
@@ -56,7 +61,8 @@ fn work(test: impl Fn() + Copy + Sync, task: &str) {
         let is_linked = words.next() == Some("true");
         return update::update(start, is_linked, Path::new(words.next().unwrap()));
     }
-    let tally = campaign::run(&STARTS, |start, is_linked, place| {
+    let keyring = Keyring::current().unwrap();
+    let tally = campaign::run(&STARTS, &keyring, |start, is_linked, place| {
         let number = STARTS.iter().position(|other| *other == start).unwrap();
         again(test, format!("{number} {is_linked} {}", place.folder().display()))
     });

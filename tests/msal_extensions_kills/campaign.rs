@@ -1,9 +1,11 @@
 //! Every fault at every call of every update, and what was found after it.
 
 use std::{
+    any::Any,
     collections::{BTreeMap, BTreeSet},
     env, fmt,
     os::unix::process::ExitStatusExt as _,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     process::Command,
     sync::{
         Mutex,
@@ -13,9 +15,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokenkeep_test_support::strace::{Call, Fault, Injection, Target, attach};
+use tokenkeep_test_support::{
+    keyring::Keyring,
+    strace::{Call, Fault, Injection, Target, attach},
+};
 
 use crate::{
+    daemon::Daemon,
     place::{CACHE, Kept, LOCK, Place, Start, open, tokens},
     support::event,
     update::{Ended, Update},
@@ -52,6 +58,7 @@ pub(crate) struct Tally {
     left_out: Vec<String>,
     next: BTreeMap<bool, Duration>,
     took: Duration,
+    crashes: usize,
 }
 
 #[derive(Default)]
@@ -63,6 +70,14 @@ struct Row {
     empty: usize,
     done: usize,
     locked: usize,
+}
+
+/// What is wrong after a fault.
+enum Problem {
+    /// The cache, or the update.
+    Found(String),
+    /// What the test needed did not work.
+    Panic(Box<dyn Any + Send>),
 }
 
 /// What was found after a fault.
@@ -79,22 +94,25 @@ struct Found {
 /// Runs all of it; `command` makes the process that updates the cache in a folder.
 pub(crate) fn run(
     starts: &[Start],
+    keyring: &Keyring,
     command: impl Fn(Start, bool, &Place) -> Command + Sync,
 ) -> Tally {
     let began = Instant::now();
     let mut tally = Tally::default();
     let series = all_series(starts, &command, &mut tally);
     let (next, shared) = (AtomicUsize::new(0), Mutex::new(tally));
+    let daemon = Daemon::new(keyring);
     thread::scope(|scope| {
         for _ in 0..SIDE_BY_SIDE {
             scope.spawn(|| {
                 while let Some(series) = series.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    series.run(&command, &shared);
+                    series.run(&command, &daemon, &shared);
                 }
             });
         }
     });
     let mut tally = shared.into_inner().unwrap();
+    tally.crashes = daemon.crashes();
     tally.took = began.elapsed();
     tally
 }
@@ -191,6 +209,7 @@ impl Series {
     fn run(
         &self,
         command: &(impl Fn(Start, bool, &Place) -> Command + Sync),
+        daemon: &Daemon<'_>,
         tally: &Mutex<Tally>,
     ) {
         let mut place = Place::new(self.start);
@@ -201,13 +220,21 @@ impl Series {
                 let Self { start, part, call, fault, .. } = self;
                 format!("{}, {part:?}: {fault:?} at {call} {time}", start.name)
             };
-            let struck = self.strike(time, &place, command);
+            let struck = daemon.unless_it_crashes(|| {
+                let strike = AssertUnwindSafe(|| self.strike(time, &place, command));
+                let struck = catch_unwind(strike).map_err(Problem::Panic);
+                let struck = struck.and_then(|struck| struck.map_err(Problem::Found));
+                if struck.is_err() {
+                    place = Place::new(self.start);
+                }
+                struck
+            });
             let mut tally = tally.lock().unwrap();
             match struck {
                 Ok(None) => return,
                 Ok(Some(found)) => tally.add(self, &found),
-                Err(problem) => {
-                    place = Place::new(self.start);
+                Err(Problem::Panic(panic)) => resume_unwind(panic),
+                Err(Problem::Found(problem)) => {
                     tally.problems.push(format!("{}: {problem}", what()));
                     if tally.problems.len() > 20 {
                         return;
@@ -327,6 +354,7 @@ impl fmt::Display for Tally {
             longest(false),
             longest(true),
         )?;
+        writeln!(f, "measured: gnome-keyring itself crashed {} times", self.crashes)?;
         let left_out = &self.left_out;
         write!(f, "measured: {} calls could not be struck: {}", left_out.len(), left_out.join("; "))
     }

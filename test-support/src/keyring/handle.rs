@@ -41,7 +41,7 @@ impl Keyring {
     }
 
     /// Puts a test's own program into this session, where [`current`](Self::current) finds it.
-    pub(super) fn enter<'c>(&self, command: &'c mut Command) -> &'c mut Command {
+    pub fn enter<'c>(&self, command: &'c mut Command) -> &'c mut Command {
         command.env_remove(ADDRESS).envs(self.envs()).env(INSIDE, self.provider.name())
     }
 
@@ -84,16 +84,23 @@ impl Keyring {
     /// # Errors
     /// When there is no daemon.
     pub fn kill_daemon(&self) -> io::Result<()> {
-        let name = format!("string:{SECRETS}");
-        let owner = || self.ask_bus("GetConnectionUnixProcessID", &name);
-        let reply = owner()?;
-        let pid = reply.split_whitespace().next_back().unwrap_or_default();
-        let status = Command::new("sh").args(["-c", "kill -9 \"$1\"", "sh", pid]).status()?;
-        if !status.success() {
+        let pid = self.daemon()?;
+        let kill = ["-c", "kill -9 \"$1\"", "sh", &pid.to_string()];
+        if !Command::new("sh").args(kill).status()?.success() {
             return Err(io::Error::other(format!("no process {pid}")));
         }
         // The bus may have started another by now.
-        wait_until(|| Ok(owner().map_or(true, |now| now != reply)))
+        wait_until(|| Ok(self.daemon().map_or(true, |now| now != pid)))
+    }
+
+    /// The id of the daemon's process.
+    ///
+    /// # Errors
+    /// When none is on the bus.
+    pub fn daemon(&self) -> io::Result<u32> {
+        let reply = self.ask_bus("GetConnectionUnixProcessID", &format!("string:{SECRETS}"))?;
+        let pid = reply.split_whitespace().next_back().unwrap_or_default();
+        pid.parse().map_err(io::Error::other)
     }
 
     /// Starts the daemon, its collection unlocked, after [`kill_daemon`](Self::kill_daemon).
