@@ -73,18 +73,6 @@ pub(crate) fn run() {
         let (store, users) = (store.clone(), Arc::clone(&users));
         async move { users.put(&store, users.any(random)).await }
     };
-    let bare_script = {
-        let (bare, value) = (bare.clone(), Arc::clone(&value));
-        let script = Arc::new(redis::Script::new("return 1"));
-        move |_: u64| {
-            let (mut bare, value, script) = (bare.clone(), Arc::clone(&value), Arc::clone(&script));
-            async move {
-                let mut call = script.key("bare");
-                let call = call.arg(&value[..]).invoke_async(&mut bare);
-                let () = call.await.expect("an answer");
-            }
-        }
-    };
     let bare_put = move |random: u64| {
         let (mut bare, value) = (bare.clone(), Arc::clone(&value));
         async move {
@@ -95,18 +83,14 @@ pub(crate) fn run() {
             let () = command.query_async(&mut bare).await.expect("an answer");
         }
     };
-    let [[ours, ours_server], [floor, floor_server], [_, script_server]] = least(
+    let [[ours, ours_server], [floor, floor_server]] = least(
         ROUNDS,
         BATCH,
         [&thread_cpu, &server_cpu],
-        [
-            &mut |batch| runtime.block_on(calls(WORKERS, batch.into(), put.clone())),
-            &mut |batch| runtime.block_on(calls(WORKERS, batch.into(), bare_put.clone())),
-            &mut |batch| runtime.block_on(calls(WORKERS, batch.into(), bare_script.clone())),
-        ],
+        [&mut |batch| runtime.block_on(calls(WORKERS, batch.into(), put.clone())), &mut |batch| {
+            runtime.block_on(calls(WORKERS, batch.into(), bare_put.clone()))
+        }],
     );
-    let script = "a script that gets the value and does nothing";
-    row::cost("put, CPU of the server", ours_server, script, script_server, Aim::None);
     let name_of_floor = "bare SET PX";
     row::cost("put, CPU of the server", ours_server, name_of_floor, floor_server, Aim::AtMost(2.0));
     row::cost("put, CPU of the client", ours, name_of_floor, floor, Aim::None);

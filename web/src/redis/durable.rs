@@ -170,22 +170,28 @@ async fn send(
     call: Duration,
 ) -> Result<(Vec<Result<Value, RedisError>>, Result<u8, RedisError>), RedisError> {
     let mut pipeline = redis::pipe();
-    let mut is_answer = Vec::new();
+    // How many answers each job has. Its last one, or the first error, counts.
+    let mut parts = Vec::new();
     for job in chosen.iter().map(|nth| &jobs[*nth]) {
-        if job.asking {
-            pipeline.cmd("ASKING");
-            is_answer.push(false);
-        }
         let script = &job.call;
-        pipeline.add_command(if by_text { script.by_text() } else { script.by_digest() });
-        is_answer.push(true);
+        let call = if by_text { script.by_text() } else { script.by_digest() };
+        let mut part = 0;
+        for command in script.before().filter(|_| !by_text).into_iter().chain([call]) {
+            if job.asking {
+                pipeline.cmd("ASKING");
+                part += 1;
+            }
+            pipeline.add_command(command);
+            part += 1;
+        }
+        parts.push(part);
     }
     let replicas = jobs.iter().map(|job| job.replicas).max().unwrap_or_default();
     let wait = jobs.iter().map(|job| job.wait).max().unwrap_or_default();
     // Redis takes 0 for a wait without an end.
     let milliseconds = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).clamp(1, 60_000);
     pipeline.cmd("WAIT").arg(replicas).arg(milliseconds);
-    let count = is_answer.len() + 1;
+    let count = parts.iter().sum::<usize>() + 1;
     let answers = connection.req_packed_commands(&pipeline, 0, count);
     let limit = call + Duration::from_millis(milliseconds);
     let mut answers = match timeout(limit, answers).await {
@@ -198,6 +204,7 @@ async fn send(
         Some(answer) => answer.extract_error().map(|_| 0),
         None => Ok(0),
     };
-    let answers = answers.into_iter().zip(is_answer).filter(|(_, is_answer)| *is_answer);
-    Ok((answers.map(|(answer, _)| answer.extract_error()).collect(), confirmed))
+    let mut answers = answers.into_iter().map(Value::extract_error);
+    let of_job = |part| answers.by_ref().take(part).reduce(Result::and).unwrap_or(Ok(Value::Nil));
+    Ok((parts.into_iter().map(of_job).collect(), confirmed))
 }

@@ -13,6 +13,12 @@ pub(super) fn keys(key: &StoreKey) -> [String; 2] {
     [format!("tk1:{}:{{{id}}}:v", key.app()), format!("tk1:{}:{{{id}}}:l", key.app())]
 }
 
+/// The key of a value that is about to be stored, in the same slot. Writers share none.
+pub(super) fn draft(key: &StoreKey) -> Result<String, getrandom::Error> {
+    let id = BASE64_URL_SAFE_NO_PAD.encode(key.as_bytes());
+    Ok(format!("tk1:{}:{{{id}}}:d{:016x}", key.app(), getrandom::u64()?))
+}
+
 /// The channel of an application's removals.
 pub(super) fn channel(app: &str) -> String {
     format!("tk1:{app}:out")

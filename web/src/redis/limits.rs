@@ -14,5 +14,7 @@ pub(super) const RETRY_AFTER: Duration = Duration::from_secs(1);
 pub(super) const LISTENER_CONNECT: Duration = Duration::from_secs(2);
 /// How long a listener hears nothing before it asks whether the engine is there.
 pub(super) const LISTENER_PING: Duration = Duration::from_secs(10);
+/// A value that is sent and not stored yet. The step that stores it is sent with it.
+pub(super) const DRAFT: Duration = Duration::from_secs(15);
 /// Redis takes no longer time to live than its clock can count.
 pub(super) const LONGEST_TTL: Duration = Duration::from_secs(100 * 365 * 24 * 3_600);

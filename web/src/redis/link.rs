@@ -311,26 +311,40 @@ async fn reconnect(inner: Weak<Inner>) {
 async fn exchange(live: &Live, request: &Request<'_>, asking: bool) -> Result<Value, RedisError> {
     let connection = &mut live.connection.clone();
     match request {
-        Request::Command(command) => one(connection, command, asking).await,
-        Request::Script(call) => match one(connection, &call.by_digest(), asking).await {
-            Err(error) if failure::is_no_script(&error) => {
-                one(connection, &call.by_text(), asking).await
+        Request::Command(command) => together(connection, None, command, asking).await,
+        Request::Script(call) => {
+            match together(connection, call.before(), &call.by_digest(), asking).await {
+                Err(error) if failure::is_no_script(&error) => {
+                    together(connection, None, &call.by_text(), asking).await
+                }
+                answer => answer,
             }
-            answer => answer,
-        },
+        }
     }
 }
 
-async fn one(
+/// Sends both, and returns what the second is answered, or else the first's error.
+async fn together(
     connection: &mut MultiplexedConnection,
-    command: &Cmd,
+    first: Option<Cmd>,
+    second: &Cmd,
     asking: bool,
 ) -> Result<Value, RedisError> {
-    if !asking {
-        return command.query_async(connection).await;
+    if first.is_none() && !asking {
+        return second.query_async(connection).await;
     }
-    let mut both = redis::pipe();
-    both.cmd("ASKING").add_command(command.clone());
-    let answers = connection.req_packed_commands(&both, 1, 1).await?;
-    answers.into_iter().next().unwrap_or(Value::Nil).extract_error()
+    let (mut all, mut count) = (redis::pipe(), 0);
+    for command in first.iter().chain([second]) {
+        if asking {
+            all.cmd("ASKING");
+            count += 1;
+        }
+        all.add_command(command.clone());
+        count += 1;
+    }
+    let mut last = Value::Nil;
+    for answer in connection.req_packed_commands(&all, 0, count).await? {
+        last = answer.extract_error()?;
+    }
+    Ok(last)
 }

@@ -28,7 +28,7 @@ use self::{
     link::{Manner, Request},
     listener::Listener,
     opening::Answer,
-    script::{LEASE, PUT, RELEASE, REMOVE, Script, ScriptCall},
+    script::{Draft, LEASE, PUT, RELEASE, REMOVE, Script, ScriptCall},
 };
 use crate::store::{
     BoxFuture, Cursor, Durability, Inspection, Lease, LeaseRequest, Loaded, Mark, Note, Owner,
@@ -40,8 +40,9 @@ pub use self::builder::RedisStoreBuilder;
 /// A store on Redis 6.2 or later, or Valkey.
 ///
 /// A value is the string `tk1:<app>:{<id>}:v`, its lease or note the string `tk1:<app>:{<id>}:l`.
-/// Removals are published on the channel `tk1:<app>:out`. Each step is one script, so it is one
-/// round trip. Scripts are sent again where the engine has lost them.
+/// A value comes as the string `tk1:<app>:{<id>}:d<number>`, which a script renames. Removals are
+/// published on the channel `tk1:<app>:out`. Each step is one script, and one round trip. Scripts
+/// are sent again where the engine has lost them.
 ///
 /// A call ends within 500 ms, or [`RedisStoreBuilder::timeout`]. A step is sent once more where
 /// the connection broke. After five failures in a row calls end at once, until a connection is
@@ -62,8 +63,9 @@ impl RedisStore {
     /// `+select` for another database than 0, `+wait` for [`Durability::Replicated`], `+asking` and
     /// `+cluster|slots` for a Cluster. With Sentinels `+info` is always needed.
     pub const RIGHTS: &str = "resetkeys ~tk1:* resetchannels &tk1:* -@all +hello +ping +select \
-                              +get +getrange +set +del +pexpire +pttl +eval +evalsha +publish \
-                              +subscribe +scan +wait +info +time +asking +cluster|slots";
+                              +get +getrange +set +del +exists +rename +pexpire +pttl +eval \
+                              +evalsha +publish +subscribe +scan +wait +info +time +asking \
+                              +cluster|slots";
 
     /// Connects to one server. The URL is `redis://` or `rediss://` (TLS), then
     /// `[[user]:password@]host[:port][/database]`.
@@ -126,7 +128,7 @@ impl RedisStore {
     ) -> Result<Answer, Failure> {
         let keys: Vec<_> = keys.iter().copied().cloned().collect();
         let name = keys[0].clone();
-        let call = ScriptCall { script, keys, arguments: arguments.to_vec() };
+        let call = ScriptCall { script, keys, arguments: arguments.to_vec(), draft: None };
         self.backend.run(&name, &Request::Script(call), manner).await
     }
 }
@@ -161,15 +163,19 @@ impl Store for RedisStore {
         put: Put<'a>,
     ) -> BoxFuture<'a, Result<PutOutcome, StoreError>> {
         Box::pin(async move {
-            if Mark::of(put.value).is_none() {
+            let Some(mark) = Mark::of(put.value) else {
                 let what = "the value is shorter than a sealed value's header".into();
                 return Err(StoreError::Other { what, source: None });
-            }
+            };
+            let draft = keys::draft(key).map_err(|error| {
+                let what = "the operating system gives no random number".into();
+                StoreError::Other { what, source: Some(error.into()) }
+            })?;
             let [value, lease] = keys::keys(key);
             let ttl = keys::milliseconds(put.keep_for);
             let expect = put.expect.map_or(&b""[..], |mark| mark.as_bytes());
             let owner = put.release.as_ref().map(|owner| &owner.as_bytes()[..]);
-            let arguments = [expect, put.value, ttl.as_bytes(), owner.unwrap_or_default()];
+            let arguments = |value, owner| [expect, mark.as_bytes(), value, ttl.as_bytes(), owner];
             let replicas = match put.durability {
                 Durability::Replicated { replicas: wanted @ 1.., timeout } => {
                     Some((wanted, timeout))
@@ -177,19 +183,24 @@ impl Store for RedisStore {
                 _ => None,
             };
             let manner = Manner { replicas, ..Manner::plain() };
-            let keys = if owner.is_some() { &[&value, &lease][..] } else { &[&value] };
-            let answer = match (self.script(&PUT, keys, &arguments, manner).await, owner) {
-                (Err(Failure::Split), Some(owner)) => {
-                    let answer = self.script(&PUT, &[&value], &arguments, manner).await;
-                    if matches!(&answer, Ok(Answer { value: Value::Int(1), .. })) {
-                        // The value is stored. A lease that stays ends by itself.
-                        let release = [owner, b"", b"1"];
-                        self.script(&RELEASE, &[&lease], &release, Manner::plain()).await.ok();
-                    }
-                    answer
-                }
-                (answer, _) => answer,
+            let keys = [&value, &draft].into_iter().chain(owner.map(|_| &lease));
+            let call = ScriptCall {
+                script: &PUT,
+                keys: keys.cloned().collect(),
+                arguments: arguments(b"", owner.unwrap_or_default()).to_vec(),
+                draft: Some(Draft { key: draft.clone(), value: put.value }),
             };
+            let mut answer = self.backend.run(&value, &Request::Script(call), manner).await;
+            if matches!(answer, Err(Failure::Split)) {
+                // The draft is where the slot will be, and ends by itself.
+                let arguments = arguments(put.value, b"");
+                answer = self.script(&PUT, &[&value], &arguments, manner).await;
+                if let (Ok(Answer { value: Value::Int(1), .. }), Some(owner)) = (&answer, owner) {
+                    // The value is stored. A lease that stays ends by itself.
+                    let release = [owner, b"", b"1"];
+                    self.script(&RELEASE, &[&lease], &release, Manner::plain()).await.ok();
+                }
+            }
             let answer = match answer.map_err(Failure::into_store_error) {
                 Err(StoreError::NotReplicated { reached, written, .. }) => {
                     let wanted = replicas.map_or(1, |(wanted, _)| wanted);

@@ -4,6 +4,8 @@ use std::sync::OnceLock;
 
 use redis::Cmd;
 
+use super::{keys::milliseconds, limits::DRAFT};
+
 /// A script and its digest.
 pub(super) struct Script {
     text: &'static str,
@@ -25,6 +27,24 @@ pub(super) struct ScriptCall<A> {
     pub(super) script: &'static Script,
     pub(super) keys: Vec<String>,
     pub(super) arguments: Vec<A>,
+    /// What is sent with it, before it.
+    pub(super) draft: Option<Draft<A>>,
+}
+
+/// A value under a name of its own, which the script renames. The engine copies what a script gets
+/// as an argument several times, so a value of 10 kB costs it more than the rest of the step.
+pub(super) struct Draft<A> {
+    pub(super) key: String,
+    pub(super) value: A,
+}
+
+impl<A: AsRef<[u8]>> Draft<A> {
+    /// Where the script does not come, the draft ends by itself.
+    fn command(&self) -> Cmd {
+        let mut command = redis::cmd("SET");
+        command.arg(&self.key).arg(self.value.as_ref()).arg("PX").arg(milliseconds(DRAFT));
+        command
+    }
 }
 
 impl<A: AsRef<[u8]>> ScriptCall<A> {
@@ -38,12 +58,22 @@ impl<A: AsRef<[u8]>> ScriptCall<A> {
         self.command("EVAL", self.script.text)
     }
 
+    /// What is sent before either.
+    pub(super) fn before(&self) -> Option<Cmd> {
+        self.draft.as_ref().map(Draft::command)
+    }
+
     /// The same call, for another task.
     pub(super) fn to_owned(&self) -> ScriptCall<Vec<u8>> {
+        let draft = self
+            .draft
+            .as_ref()
+            .map(|Draft { key, value }| Draft { key: key.clone(), value: value.as_ref().to_vec() });
         ScriptCall {
             script: self.script,
             keys: self.keys.clone(),
             arguments: self.arguments.iter().map(|argument| argument.as_ref().to_vec()).collect(),
+            draft,
         }
     }
 
@@ -57,28 +87,34 @@ impl<A: AsRef<[u8]>> ScriptCall<A> {
     }
 }
 
-/// Keys: value, and lease if there is an owner. Arguments: expected mark or "", value, time to
-/// live, owner. Answers 1 where the value is stored, or else the current one.
+/// Keys: value, draft if there is one, and lease if there is an owner. Arguments: expected mark or
+/// "", the new value's mark, the new value or "" if there is a draft, time to live, owner or "".
+/// Answers 1 where the value is stored, or else the current one.
 ///
 /// The value's mark is the caller's own where an answer was lost. The new time to live makes a
 /// write of that, which replicas confirm.
 pub(super) static PUT: Script = Script::new(
-    "local stored
-if ARGV[1] == '' then
-  stored = redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3], 'NX')
-end
-if not stored then
-  local mark = redis.call('GETRANGE', KEYS[1], 80, 119)
-  if #mark == 40 and mark == ARGV[1] then
-    redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-  elseif #mark == 40 and mark == string.sub(ARGV[2], 81, 120) then
-    redis.call('PEXPIRE', KEYS[1], ARGV[3])
+    "local draft = ARGV[3] == '' and KEYS[2]
+local lease = ARGV[5] ~= '' and KEYS[draft and 3 or 2]
+local mark = redis.call('GETRANGE', KEYS[1], 80, 119)
+if #mark == 40 and mark == ARGV[1]
+    or ARGV[1] == '' and redis.call('EXISTS', KEYS[1]) == 0 then
+  if not draft then
+    redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
+  elseif redis.call('PEXPIRE', draft, ARGV[4]) == 1 then
+    redis.call('RENAME', draft, KEYS[1])
   else
-    return redis.call('GET', KEYS[1])
+    return redis.error_reply('OOM the value was evicted before it was stored')
   end
+elseif #mark == 40 and mark == ARGV[2] then
+  redis.call('PEXPIRE', KEYS[1], ARGV[4])
+  if draft then redis.call('DEL', draft) end
+else
+  if draft then redis.call('DEL', draft) end
+  return redis.call('GET', KEYS[1])
 end
-if KEYS[2] and redis.call('GET', KEYS[2]) == ARGV[4] then
-  redis.call('DEL', KEYS[2])
+if lease and redis.call('GET', lease) == ARGV[5] then
+  redis.call('DEL', lease)
 end
 return 1",
 );

@@ -77,6 +77,7 @@ async fn a_probe_brings_forty_bytes() {
         line.unwrap().trim().parse::<u64>().unwrap()
     };
     let calls = || server.cli(&["INFO", "commandstats"]);
+    server.cli(&["CONFIG", "RESETSTAT"]);
     let before = sent();
     store.load(&key, Some(&mark(&value))).await.unwrap();
     // The rest is the answer to the question.

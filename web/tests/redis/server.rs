@@ -57,6 +57,33 @@ async fn a_cut_off_value_is_not_written_over() {
 }
 
 #[tokio::test]
+async fn nothing_but_the_value_is_left_of_a_put() {
+    if !need(Tool::Redis) {
+        return;
+    }
+    let server = Server::start(&[]);
+    let store = connect(&server).await;
+    let (key, first, second) = (key(), value(9_000), value(9_000));
+    let expected = mark(&first);
+    let puts = [
+        (None, &first, true),
+        (None, &first, true),
+        (None, &second, false),
+        (Some(&expected), &second, true),
+        (Some(&expected), &second, true),
+        (Some(&expected), &first, false),
+    ];
+    for (expect, value, is_stored) in puts {
+        let outcome = store.put(&key, Put::new(expect, value, HOUR)).await.unwrap();
+        assert_eq!(outcome == PutOutcome::Stored, is_stored);
+        let name = server.cli(&["KEYS", "*"]);
+        assert!(name.ends_with("}:v") && name.lines().count() == 1, "{name}");
+        let left: u128 = server.cli(&["PTTL", &name]).parse().unwrap();
+        assert!(left > HOUR.as_millis() / 2, "{left}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_is_not_there_is_unreachable() {
     if !need(Tool::Redis) {
         return;
