@@ -207,7 +207,7 @@ impl Index {
         let live = |bucket: &Bucket| bucket.states.iter().filter(|&&state| state < GONE).count();
         let live: usize = self.buckets.iter().map(live).sum();
         // About 57 % full afterwards.
-        let size = (live * 7 / 4 / CELLS).max(4);
+        let size = live * 7 / 4 / CELLS + 1;
         let empty = Bucket { tags: [0; CELLS], states: [EMPTY; CELLS], notes: [0; CELLS] };
         let buckets = std::mem::replace(&mut self.buckets, vec![empty; size]);
         let places = std::mem::replace(&mut self.places, vec![[0; CELLS]; size]);
