@@ -34,8 +34,18 @@ impl Engine {
 
     /// A server of PostgreSQL with the tables, if that is here.
     pub(crate) fn postgres() -> Option<Self> {
+        Self::postgres_with(&[])
+    }
+
+    /// The same, whose processes all last as long as it: what one used that has ended is not
+    /// counted any more.
+    pub(crate) fn postgres_without_vacuum() -> Option<Self> {
+        Self::postgres_with(&["autovacuum = off"])
+    }
+
+    fn postgres_with(config: &[&str]) -> Option<Self> {
         need(Tool::Postgres).then(|| {
-            let server = postgres::Server::start(&[]);
+            let server = postgres::Server::start(config);
             server.psql(SCHEMA);
             Self::Postgres(server)
         })

@@ -18,7 +18,8 @@ use crate::{
 
 pub(crate) fn run() {
     let many = crate::count("TOKENKEEP_BENCH_PARTITIONS", 1_000_000);
-    for start in [Engine::redis as fn() -> Option<Engine>, Engine::postgres] {
+    let engines = [Engine::redis as fn() -> Option<Engine>, Engine::postgres_without_vacuum];
+    for start in engines {
         let (Some(few), Some(lots)) = (start(), start()) else { continue };
         let runtime = runtime();
         let mut sides = [(few, FEW), (lots, many)].map(|(engine, count)| {

@@ -1,13 +1,16 @@
 //! What the store on PostgreSQL costs, and what many updates leave behind.
 
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use tokenkeep_test_support::{Tool, engines::postgres::Server, need};
 use tokenkeep_web::{PostgresStore, postgres::SCHEMA, store::BoxFuture};
-use tokio::runtime::Runtime;
+use tokio::{runtime::Runtime, time::sleep_until};
 
 use crate::{
     drive::{calls, rate, runtime},
@@ -66,14 +69,24 @@ fn put_any(store: &Shared, users: &Arc<Users>) -> impl Fn(u64) -> BoxFuture<'sta
 fn size() {
     let users = crate::count("TOKENKEEP_BENCH_TABLE", 50_000);
     let updates = crate::count("TOKENKEEP_BENCH_UPDATES", 100_000);
-    // By default the server looks once a minute what is to be vacuumed. Here each user's value
-    // changes some hundred times as often as at a site.
+    // By default the server looks once a minute what is to be vacuumed, and a site's users renew
+    // once an hour. Here both are some hundred times as often.
     let server = Server::start(&["autovacuum_naptime = 1"]);
     server.psql(SCHEMA);
     let runtime = runtime();
     let (store, values) = filled(&runtime, &server, usize::try_from(users).expect("a count"));
     let begun = Instant::now();
-    runtime.block_on(calls(WORKERS, updates, put_any(&store, &values)));
+    let apart = Duration::from_secs(1).div_f64(users as f64 * A_SECOND);
+    let (put, number) = (put_any(&store, &values), AtomicU32::new(0));
+    let in_turn = Arc::new((put, number));
+    runtime.block_on(calls(WORKERS, updates, move |random| {
+        let in_turn = Arc::clone(&in_turn);
+        async move {
+            let (put, number) = &*in_turn;
+            sleep_until((begun + apart * number.fetch_add(1, Ordering::Relaxed)).into()).await;
+            put(random).await;
+        }
+    }));
     let a_second = updates as f64 / begun.elapsed().as_secs_f64();
     // What a connection has counted is in the statistics when it ends.
     drop((store, values));
@@ -112,3 +125,5 @@ const USERS: usize = 10_000;
 const WORKERS: u64 = 16;
 const ROUNDS: usize = 3;
 const SECONDS: u64 = 2;
+/// The share of the values that change in a second.
+const A_SECOND: f64 = 0.04;
