@@ -39,6 +39,15 @@ impl Engine {
         step: &S,
         start: Instant,
     ) -> Result<S::Answer, StoreError> {
+        Ok(self.done_since(step, start).await?.answer)
+    }
+
+    /// As [`run_since`](Self::run_since), and says whether the step may have been done before.
+    pub(super) async fn done_since<S: Step>(
+        &self,
+        step: &S,
+        start: Instant,
+    ) -> Result<Done<S::Answer>, StoreError> {
         let admitted = self
             .breaker
             .admit(start.into_std())
@@ -55,7 +64,11 @@ impl Engine {
     }
 
     /// A step may run again: see [`Step`].
-    async fn attempts<S: Step>(&self, step: &S, start: Instant) -> Result<S::Answer, StoreError> {
+    async fn attempts<S: Step>(
+        &self,
+        step: &S,
+        start: Instant,
+    ) -> Result<Done<S::Answer>, StoreError> {
         let end = start + LIMIT;
         let (mut conflicts, mut lost) = (0, Lost::default());
         loop {
@@ -67,7 +80,7 @@ impl Engine {
             let trouble = match timeout_at(end + step.extra(), step.run(&client, end)).await {
                 Ok(Ok(answer)) => {
                     client.give_back();
-                    return Ok(answer);
+                    return Ok(Done { answer, was_repeated: lost.times > 0 });
                 }
                 Ok(Err(trouble)) => trouble,
                 Err(_) => Trouble::Silence,
@@ -114,6 +127,14 @@ impl Engine {
             }
         }
     }
+}
+
+/// The answer to a step.
+pub(super) struct Done<A> {
+    pub(super) answer: A,
+    /// A connection was lost with it under way, so it may have been done before others changed what
+    /// it found.
+    pub(super) was_repeated: bool,
 }
 
 /// Connections that were lost with a statement under way.

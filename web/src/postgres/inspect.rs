@@ -55,11 +55,6 @@ const SERVER_ADVICE: &[Finding] = &[
         "Connect to the primary; `target_session_attrs=read-write` finds it.",
     ),
     (
-        "is_asynchronous",
-        "The setting synchronous_commit is off: a crash loses the sign-ins of the last moments.",
-        "Set synchronous_commit to on for the role.",
-    ),
-    (
         "is_without_fsync",
         "The setting fsync or full_page_writes is off: a crash can destroy the database.",
         "Set fsync and full_page_writes to on.",
@@ -80,7 +75,6 @@ const SERVER: &str = "\
 SELECT current_setting('server_version') AS version, clock_timestamp() AS now,
     current_setting('server_version_num')::int4 < 130000 AS is_old,
     pg_is_in_recovery() AS is_standby,
-    current_setting('synchronous_commit') = 'off' AS is_asynchronous,
     'off' IN (current_setting('fsync'), current_setting('full_page_writes')) AS is_without_fsync,
     current_setting('autovacuum') = 'off' AS is_without_autovacuum,
     NOT coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false)

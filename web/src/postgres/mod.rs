@@ -59,6 +59,8 @@ use crate::store::{
 ///
 /// - A call ends within 500 ms, the wait for a connection included. With
 ///   [`Durability::Replicated`] a `put` may take its timeout longer.
+/// - [`Durability::Local`] waits for the disk of the server itself. It waits for no standby server,
+///   whatever `synchronous_commit` says. Removals do the same.
 /// - [`Durability::Replicated`] waits until the value is on the disks of as many standby servers as
 ///   `synchronous_standby_names` says. If that is fewer than the caller wants, or none, the value
 ///   is written and the answer is [`StoreError::NotReplicated`].
@@ -148,9 +150,12 @@ impl PostgresStore {
             return Err(StoreError::Other { what, source: None });
         };
         let (engine, start) = (self.engine(), Instant::now());
+        let mut was_repeated = false;
         for _ in 0..MOST_ROUNDS {
             let write = write::Write { key, put: &put, mark: &mark };
-            let Written { is_stored, confirmed } = engine.run_since(&write, start).await?;
+            let written = engine.done_since(&write, start).await?;
+            was_repeated |= written.was_repeated;
+            let Written { is_stored, confirmed } = written.answer;
             if is_stored {
                 return confirmed_by(confirmed, put.durability);
             }
@@ -165,10 +170,29 @@ impl PostgresStore {
                 Some(expected) => found == Some(*expected),
             };
             if !is_fit && found != Some(mark) {
-                return Ok(PutOutcome::Conflict(loaded));
+                // The first try may have stored the value before others did.
+                return match was_repeated {
+                    true => Err(StoreError::Timeout { after: start.elapsed(), source: None }),
+                    false => Ok(PutOutcome::Conflict(loaded)),
+                };
             }
         }
         Err(changes_too_often())
+    }
+
+    /// A write that goes on without its caller. If it were dropped, the server could wait for a
+    /// standby server that never confirms.
+    async fn put_to_its_end(&self, key: &StoreKey, put: Put<'_>) -> Result<PutOutcome, StoreError> {
+        let (store, key, start) = (self.clone(), key.clone(), Instant::now());
+        let Put { expect, value, keep_for, release, durability } = put;
+        let (expect, value) = (expect.copied(), value.to_vec());
+        let task = tokio::spawn(async move {
+            let put = Put::new(expect.as_ref(), &value, keep_for);
+            store.put_within(&key, put.release(release).durability(durability)).await
+        });
+        // Its runtime may end.
+        task.await
+            .unwrap_or_else(|_| Err(StoreError::Timeout { after: start.elapsed(), source: None }))
     }
 
     async fn lease_within(
@@ -216,7 +240,10 @@ impl Store for PostgresStore {
         key: &'a StoreKey,
         put: Put<'a>,
     ) -> BoxFuture<'a, Result<PutOutcome, StoreError>> {
-        Box::pin(self.put_within(key, put))
+        match put.durability {
+            Durability::Local => Box::pin(self.put_within(key, put)),
+            Durability::Replicated { .. } => Box::pin(self.put_to_its_end(key, put)),
+        }
     }
 
     fn remove<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<(), StoreError>> {

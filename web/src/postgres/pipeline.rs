@@ -39,7 +39,8 @@ impl<F: Future> Sent<F> {
 }
 
 /// Sends a statement as a transaction of its own, which the server ends after the time that a call
-/// may take. Otherwise it could wait for a lock long after the caller has given up.
+/// may take. Otherwise it could wait for a lock, or for a standby server, long after the caller has
+/// given up.
 pub(super) async fn limited<T>(
     client: &Client,
     statement: impl Future<Output = Result<T, Error>>,
@@ -53,8 +54,10 @@ pub(super) async fn limited<T>(
     Ok(answer)
 }
 
-/// In milliseconds, the limit of a call.
-const BEGIN: &str = "BEGIN; SET LOCAL statement_timeout = 500";
+/// The first is the limit of a call in milliseconds. It does not end a commit's wait for a standby
+/// server, so the second does away with that wait.
+const BEGIN: &str = "\
+BEGIN; SET LOCAL statement_timeout = 500; SET LOCAL synchronous_commit = local";
 
 /// Sends both in this order, and waits for both answers.
 pub(super) async fn in_order<A: Future, B: Future>(first: A, second: B) -> (A::Output, B::Output) {

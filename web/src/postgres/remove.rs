@@ -41,7 +41,7 @@ impl Step for Announce {
 
     async fn run(&self, client: &Client, _end: Instant) -> Result<(), Trouble> {
         let parameters: [Parameter<'_>; 1] = [(&self.text, Type::TEXT)];
-        client.query_typed(ANNOUNCE, &parameters).await?;
+        limited(client, client.query_typed(ANNOUNCE, &parameters)).await?;
         Ok(())
     }
 }

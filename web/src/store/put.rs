@@ -53,7 +53,7 @@ impl fmt::Debug for Put<'_> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {
-    /// When the engine says so, by its own settings.
+    /// When the server that takes the write says so. It waits for no replica.
     #[default]
     Local,
     /// When replicas have it too.

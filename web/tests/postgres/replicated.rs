@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 use tokenkeep_test_support::engines::postgres::Server;
 use tokenkeep_web::{
     PostgresStore,
-    store::{Durability, Loaded, Put, PutOutcome, Store, StoreError, StoreKey},
+    store::{Durability, Lease, Loaded, Note, Put, PutOutcome, Store, StoreError, StoreKey},
 };
 
-use crate::scene::{LONG, filled, key, mark, run, server, store_on, until, value};
+use crate::scene::{
+    self, LONG, filled, key, lease, mark, owner, run, server, store_on, until, value,
+};
 
 async fn put(
     store: &PostgresStore,
@@ -77,16 +79,11 @@ fn a_value_is_stored_when_the_standby_has_it() {
             assert_eq!(not_replicated(result), (0, 1));
             assert!(took >= PATIENCE && took < PATIENCE + Duration::from_millis(600), "{took:?}");
             // The server does not wait on for a call that has ended.
-            let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
-            until("no process waits", async || server.psql(waiting) == "0").await;
+            until("no process waits", async || waiting(&server) == 0).await;
         }
         assert_eq!(store.load(&key, None).await.unwrap(), Loaded::Value(second.clone()));
         // Without being asked for, it is not waited for.
-        server.psql(
-            "SET synchronous_commit = local; ALTER ROLE postgres SET synchronous_commit = local",
-        );
-        let local = store_on(&server.url(), 1, &server.url());
-        filled(&local).await;
+        filled(&store).await;
         standby.thaw();
         until("the standby confirms", async || {
             put(&store, &key, Some(&first), &second, 1)
@@ -96,6 +93,67 @@ fn a_value_is_stored_when_the_standby_has_it() {
         .await;
         let on_standby = "SELECT count(*) FROM tokenkeep_web WHERE length(value) = 300";
         until("the standby shows it", async || standby.psql(on_standby) == "2").await;
+    });
+}
+
+/// The server's processes that wait for a standby server.
+fn waiting(server: &Server) -> usize {
+    let count = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    server.psql(count).parse().unwrap()
+}
+
+/// A server whose commits wait for a standby server that does not answer, and a store on it.
+async fn with_a_frozen_standby(server: &Server) -> (Server, PostgresStore) {
+    let standby = server.standby(&[]);
+    wait_for(server, "standby");
+    let store = store_on(&server.url(), 1, &server.url());
+    let (key, value) = (key(), value(300));
+    until("the server waits for the standby", async || {
+        put(&store, &key, None, &value, 1).await.is_ok()
+    })
+    .await;
+    store.remove(&key).await.unwrap();
+    standby.freeze();
+    (standby, store)
+}
+
+#[test]
+fn what_needs_no_standby_does_not_wait_for_one() {
+    let Some(server) = server(&[]) else { return };
+    run(async {
+        let (_standby, store) = with_a_frozen_standby(&server).await;
+        let (key, first) = filled(&store).await;
+        let (owner, second) = (owner(), value(300));
+        let note = Note::from_bytes([7; 40]).unwrap();
+        assert_eq!(lease(&store, &key, owner).await.unwrap().0, Lease::Mine);
+        let stored = scene::put(&store, &key, Some(&first), &second).await.unwrap();
+        assert_eq!(stored, PutOutcome::Stored);
+        store.release(&key, owner, Some((&note, LONG))).await.unwrap();
+        store.remove(&key).await.unwrap();
+        filled(&store).await;
+        server.psql(
+            "SET synchronous_commit = local;
+             UPDATE tokenkeep_web SET keep_until = '2000-01-01'",
+        );
+        assert_eq!(store.sweep().await.unwrap().removed, 1);
+        assert_eq!(waiting(&server), 0);
+    });
+}
+
+#[test]
+fn a_dropped_call_leaves_no_process_that_waits_for_a_standby() {
+    let Some(server) = server(&[]) else { return };
+    run(async {
+        let (_standby, store) = with_a_frozen_standby(&server).await;
+        for _ in 0..3 {
+            let (key, value) = (key(), value(300));
+            tokio::select! {
+                put = put(&store, &key, None, &value, 1) => panic!("{put:?}"),
+                () = until("the commit waits", async || waiting(&server) == 1) => {}
+            }
+            until("no process waits", async || waiting(&server) == 0).await;
+            assert_eq!(store.load(&key, None).await.unwrap(), Loaded::Value(value));
+        }
     });
 }
 

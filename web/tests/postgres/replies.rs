@@ -98,6 +98,30 @@ fn a_lost_answer_to_any_write_changes_nothing() {
     });
 }
 
+/// The first try of a write is lost on its way back. The second one meets another value, which may
+/// have replaced that of the first try.
+#[test]
+fn a_write_that_was_sent_twice_is_no_conflict() {
+    let (Some(server), Some(other)) = (server(&[]), server(&[])) else { return };
+    let proxy = Proxy::start(server.port(), postgres_writes);
+    run(async {
+        let store = store_on(&proxy.postgres_url(), 1, &server.url());
+        let (key, old) = filled(&store).await;
+        let there = value(200);
+        put(&store_on(&other.url(), 1, &other.url()), &key, None, &there).await.unwrap();
+        let newer = value(300);
+        proxy.on_write(1, Fault::CutAfter(0));
+        proxy.lead_to(other.port());
+        let error = put(&store, &key, Some(&old), &newer).await.unwrap_err();
+        assert!(matches!(error, StoreError::Timeout { .. }), "{error:?}");
+        let here = store_on(&server.url(), 1, &server.url());
+        assert_eq!(here.load(&key, None).await.unwrap(), Loaded::Value(newer.clone()));
+        // Sent once it is one.
+        let conflict = put(&store, &key, Some(&old), &newer).await.unwrap();
+        assert_eq!(conflict, PutOutcome::Conflict(Loaded::Value(there)));
+    });
+}
+
 /// Each transaction may run on another connection of the server.
 #[test]
 fn a_life_behind_pgbouncer_misses_no_answer() {
