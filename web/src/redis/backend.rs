@@ -60,7 +60,7 @@ impl Backend {
     pub(super) fn place(&self) -> Arc<dyn Place> {
         match self {
             Self::Server(link) => link.place(),
-            Self::Cluster(cluster) => Arc::new(Member::of(cluster.clone())),
+            Self::Cluster(cluster) => Arc::new(Member(cluster.clone())),
         }
     }
 }

@@ -107,7 +107,7 @@ async fn hear(
             return Ok(());
         }
         redis::cmd("PING").exec_async(&mut connection).await?;
-        if !place.is_still_right().await {
+        if !place.is_still_right(&client).await {
             return Ok(());
         }
     }

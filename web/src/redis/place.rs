@@ -17,8 +17,9 @@ pub(super) trait Place: Send + Sync + 'static {
         Box::pin(async { Ok(()) })
     }
 
-    /// Whether the server that was found last is still the one. A listener asks now and then.
-    fn is_still_right(&self) -> BoxFuture<'_, bool> {
+    /// Whether the server that was found is still the one. A listener asks now and then. Silence
+    /// leaves it as it is.
+    fn is_still_right<'a>(&'a self, _found: &'a Client) -> BoxFuture<'a, bool> {
         Box::pin(async { true })
     }
 }

@@ -42,6 +42,14 @@ impl Place for Sentinels {
             Err((ErrorKind::Io, "the server is not the primary any more").into())
         })
     }
+
+    /// A primary that the Sentinels lost takes connections, and hears nothing of the other one.
+    fn is_still_right<'a>(&'a self, found: &'a Client) -> BoxFuture<'a, bool> {
+        Box::pin(async {
+            let now = self.address().await;
+            now.is_err() || now.ok() == Address::of(found.get_connection_info())
+        })
+    }
 }
 
 impl Sentinels {

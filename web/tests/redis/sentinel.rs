@@ -1,12 +1,16 @@
 //! A primary that Sentinels watch.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tokenkeep_test_support::{Tool, engines::redis::Sentinels, need, say};
+use tokenkeep_test_support::{
+    Tool,
+    engines::redis::{Sentinels, Server},
+    need, say,
+};
 use tokenkeep_web::{
     RedisStore,
     contract::{self, Setup},
-    store::{Durability, Store as _},
+    store::{Durability, Removal, Store as _},
 };
 
 use crate::support::{
@@ -41,6 +45,29 @@ async fn a_primary_of_sentinels_keeps_its_promises() {
     failovers(&sentinels, Durability::Local).await;
     failovers(&sentinels, replicated()).await;
     frozen_primary(&sentinels).await;
+}
+
+/// The Sentinels have another primary, and the former one answers its clients as before, as where
+/// the network is parted.
+#[tokio::test]
+async fn a_listener_leaves_a_primary_that_the_sentinels_have_left() {
+    if !need(Tool::Redis) {
+        return;
+    }
+    let (sentinels, other) = (Sentinels::start(&[]), Server::start(&[]));
+    let mut removals = connect(&sentinels).await.removals("shop");
+    assert_eq!(removals.next().await, Removal::Unsure);
+    for sentinel in sentinels.sentinels() {
+        assert_eq!(sentinel.cli(&["SENTINEL", "REMOVE", Sentinels::NAME]), "OK");
+        let port = other.port().to_string();
+        let monitor = ["SENTINEL", "MONITOR", Sentinels::NAME, "127.0.0.1", &port, "2"];
+        assert_eq!(sentinel.cli(&monitor), "OK");
+    }
+    // Longer than a listener waits until it asks.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(11)).await;
+    tokio::time::resume();
+    until_heard(&connect(&sentinels).await, &mut *removals).await;
 }
 
 /// Replaces the primary while its replicas have not what was written last.
