@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     cluster::{Cluster, Member},
     failure::Failure,
+    keys::pattern,
     link::{Link, Manner, Request},
     opening::Answer,
     place::Place,
@@ -44,15 +45,12 @@ impl Backend {
         }
     }
 
-    /// A part of the list of names, and where it goes on.
-    pub(super) async fn scan(
-        &self,
-        pattern: &str,
-        from: Option<&Cursor>,
-    ) -> Result<Part, StoreError> {
+    /// A part of the list of names, in which there may be others than of this application, and
+    /// where it goes on.
+    pub(super) async fn list(&self, app: &str, from: Option<&Cursor>) -> Result<Part, StoreError> {
         match self {
-            Self::Server(link) => scan(link, pattern, from.map(Cursor::as_bytes)).await,
-            Self::Cluster(cluster) => cluster.scan(pattern, from).await,
+            Self::Server(link) => scan(link, &pattern(app), from.map(Cursor::as_bytes)).await,
+            Self::Cluster(cluster) => cluster.list(app, from).await,
         }
     }
 

@@ -36,6 +36,11 @@ pub(super) fn pattern(app: &str) -> String {
     pattern + ":{*}:v"
 }
 
+/// A name that no value has, with this hash tag.
+pub(super) fn absent(app: &str, tag: u32) -> String {
+    format!("tk1:{app}:{{{tag}}}:v")
+}
+
 /// The key of a value's name.
 pub(super) fn parse(app: &str, name: &[u8]) -> Option<StoreKey> {
     let name = std::str::from_utf8(name).ok()?;
@@ -64,6 +69,7 @@ mod tests {
         assert_eq!(parse("sho", value.as_bytes()), None);
         assert_eq!(parse("shop", lease.as_bytes()), None);
         assert_eq!(parse("shop", b"tk1:shop:{short}:v"), None);
+        assert_eq!(parse("shop", absent("shop", u32::MAX).as_bytes()), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::{
 };
 
 use redis::{
-    Cmd, RedisError, Value,
+    Cmd, Pipeline, RedisError, Value,
     aio::{ConnectionLike as _, MultiplexedConnection},
 };
 use tokio::{
@@ -60,6 +60,8 @@ struct Live {
 /// What is sent to a server.
 pub(super) enum Request<'a> {
     Command(Cmd),
+    /// Commands that are sent together. The answer is the array of theirs, errors among them.
+    Commands(Pipeline),
     Script(ScriptCall<&'a [u8]>),
 }
 
@@ -312,6 +314,10 @@ async fn exchange(live: &Live, request: &Request<'_>, asking: bool) -> Result<Va
     let connection = &mut live.connection.clone();
     match request {
         Request::Command(command) => together(connection, None, command, asking).await,
+        Request::Commands(commands) => {
+            let answers = connection.req_packed_commands(commands, 0, commands.len()).await?;
+            Ok(Value::Array(answers))
+        }
         Request::Script(call) => {
             match together(connection, call.before(), &call.by_digest(), asking).await {
                 Err(error) if failure::is_no_script(&error) => {

@@ -61,11 +61,12 @@ impl RedisStore {
     ///
     /// `+info` and `+time` are for [`Store::inspect`] alone, `+scan` for [`Store::page`],
     /// `+select` for another database than 0, `+wait` for [`Durability::Replicated`], `+asking` and
-    /// `+cluster|slots` for a Cluster. With Sentinels `+info` is always needed.
+    /// `+cluster|slots` for a Cluster, and `+cluster|getkeysinslot` for [`Store::page`] there. With
+    /// Sentinels `+info` is always needed.
     pub const RIGHTS: &str = "resetkeys ~tk1:* resetchannels &tk1:* -@all +hello +ping +select \
                               +get +getrange +set +del +exists +rename +pexpire +pttl +eval \
                               +evalsha +publish +subscribe +scan +wait +info +time +asking \
-                              +cluster|slots";
+                              +cluster|slots +cluster|getkeysinslot";
 
     /// Connects to one server. The URL is `redis://` or `rediss://` (TLS), then
     /// `[[user]:password@]host[:port][/database]`.
@@ -289,7 +290,7 @@ impl Store for RedisStore {
         from: Option<Cursor>,
     ) -> BoxFuture<'a, Result<Page, StoreError>> {
         Box::pin(async move {
-            let part = self.backend.scan(&keys::pattern(app), from.as_ref()).await?;
+            let part = self.backend.list(app, from.as_ref()).await?;
             let keys = part.names.iter().filter_map(|name| keys::parse(app, name)).collect();
             Ok(Page::new(keys, part.next.map(Cursor::new)))
         })

@@ -1,9 +1,6 @@
 //! Which node has which slot.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    hash::{DefaultHasher, Hash as _, Hasher as _},
-};
+use std::collections::{BTreeSet, HashMap};
 
 use redis::Value;
 
@@ -47,12 +44,6 @@ impl Layout {
     pub(super) fn has(&self, node: &Address) -> bool {
         self.nodes.contains(node)
     }
-
-    pub(super) fn fingerprint(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.hash(&mut hasher);
-        hasher.finish()
-    }
 }
 
 /// The address of a node. Where Redis knows no host, it is that of the node that was asked.
@@ -89,13 +80,13 @@ impl Map {
         Self { links: links.collect(), layout, moved: HashMap::new() }
     }
 
-    /// The link to the primary of a slot.
-    pub(super) fn link(&self, slot: u16) -> Option<&Link> {
+    /// The primary of a slot, and the link to it.
+    pub(super) fn node(&self, slot: u16) -> Option<(&Address, &Link)> {
         let range = || {
             let has = |(first, last, _): &&(u16, u16, Address)| (*first..=*last).contains(&slot);
             self.layout.ranges.iter().find(has).map(|(_, _, primary)| primary)
         };
-        self.links.get(self.moved.get(&slot).or_else(range)?)
+        self.links.get_key_value(self.moved.get(&slot).or_else(range)?)
     }
 
     /// The link to a node.

@@ -1,9 +1,9 @@
 //! A Cluster.
 
+mod list;
 mod listen;
 mod map;
 mod refresh;
-mod scan;
 mod slot;
 
 use std::{
@@ -117,7 +117,12 @@ impl Cluster {
     }
 
     fn link(&self, slot: u16) -> Option<Link> {
-        self.read(|map| map.link(slot).cloned()).flatten()
+        self.node(slot).map(|(_, link)| link)
+    }
+
+    /// The node that has a slot.
+    fn node(&self, slot: u16) -> Option<(Address, Link)> {
+        self.read(|map| map.node(slot).map(|(node, link)| (node.clone(), link.clone()))).flatten()
     }
 
     fn link_to(&self, node: &Address) -> Link {
