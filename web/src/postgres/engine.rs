@@ -97,7 +97,7 @@ impl Engine {
             match verdict {
                 Verdict::Final(error) => {
                     client.give_back();
-                    return Err(error);
+                    return Err(lost.or(error, start, S::WRITES));
                 }
                 Verdict::Slow(source) => {
                     client.give_back();
@@ -151,7 +151,7 @@ impl Lost {
             return error;
         }
         let source = match error {
-            StoreError::Unreachable { source, .. } => source,
+            StoreError::Unreachable { source, .. } | StoreError::Full { source } => source,
             other => return other,
         };
         silence(start, source.or(self.source))

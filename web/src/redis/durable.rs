@@ -32,8 +32,16 @@ struct Job {
     answer: oneshot::Sender<Outcome>,
 }
 
-/// The error, and whether the call may have been done.
-type Outcome = Result<Answer, (RedisError, bool)>;
+type Outcome = Result<Answer, Undone>;
+
+/// Why there is no answer.
+pub(super) struct Undone {
+    pub(super) error: RedisError,
+    /// Whether the call was sent, so that the error may be the server's.
+    pub(super) was_sent: bool,
+    /// Whether an earlier try may have been done.
+    pub(super) was_repeated: bool,
+}
 
 impl Durable {
     pub(super) fn new(place: Arc<dyn Place>, call: Duration) -> Self {
@@ -57,8 +65,9 @@ impl Durable {
     ) -> Outcome {
         let (answer, answered) = oneshot::channel();
         let job = Job { call, asking, replicas, wait, answer };
-        self.jobs.send(job).await.map_err(|_| (closed(), false))?;
-        answered.await.unwrap_or_else(|_| Err((closed(), true)))
+        let ended = |was_sent| Undone { error: closed(), was_sent, was_repeated: false };
+        self.jobs.send(job).await.map_err(|_| ended(false))?;
+        answered.await.unwrap_or_else(|_| Err(ended(true)))
     }
 }
 
@@ -79,7 +88,7 @@ async fn work(mut waiting: mpsc::Receiver<Job>, place: Arc<dyn Place>, call: Dur
         }
         let outcomes = together(&mut connection, &*place, &jobs, call).await;
         for (job, outcome) in jobs.drain(..).zip(outcomes) {
-            if matches!(&outcome, Err((error, _)) if ends_connection(error)) {
+            if matches!(&outcome, Err(undone) if ends_connection(&undone.error)) {
                 connection = None;
             }
             // A caller that has gone needs no answer.
@@ -94,8 +103,8 @@ async fn together(
     jobs: &[Job],
     call: Duration,
 ) -> Vec<Outcome> {
-    let all = |error: &RedisError, was_sent| {
-        jobs.iter().map(|_| Err((error.clone(), was_sent))).collect()
+    let all = |error: RedisError, was_sent, was_repeated| {
+        jobs.iter().map(|_| Err(Undone { error: error.clone(), was_sent, was_repeated })).collect()
     };
     let mut was_repeated = false;
     loop {
@@ -103,7 +112,7 @@ async fn together(
             Some(live) => (live, false),
             None => match open(place, None, call / 2).await {
                 Ok(live) => (connection.insert(live), true),
-                Err(error) => return all(&error, was_repeated),
+                Err(error) => return all(error, false, was_repeated),
             },
         };
         match exchange(live, jobs, call, was_repeated).await {
@@ -112,7 +121,7 @@ async fn together(
                 *connection = None;
                 // It may have been closed while nothing was sent. Every step may be repeated.
                 if is_new || !is_broken(&error) {
-                    return all(&error, true);
+                    return all(error, true, was_repeated);
                 }
                 was_repeated = true;
             }
@@ -151,12 +160,11 @@ async fn exchange(
             answers = new;
         }
     }
-    let outcomes = answers.into_iter().map(|answer| match answer {
-        Ok(value) => match &replicas {
-            Ok(replicas) => Ok(Answer { value, replicas: *replicas, was_repeated }),
-            Err(error) => Err((error.clone(), true)),
-        },
-        Err(error) => Err((error, true)),
+    let undone = |error| Undone { error, was_sent: true, was_repeated };
+    let outcomes = answers.into_iter().map(|answer| match (answer, &replicas) {
+        (Ok(value), Ok(replicas)) => Ok(Answer { value, replicas: *replicas, was_repeated }),
+        (Ok(_), Err(error)) => Err(undone(error.clone())),
+        (Err(error), _) => Err(undone(error)),
     });
     Ok(outcomes.collect())
 }

@@ -159,6 +159,10 @@ fn code(error: &RedisError) -> String {
     {
         return "NOPERM".to_owned();
     }
+    // A server that was the primary says so to the wait for replicas.
+    if code == "ERR" && error.detail().unwrap_or_default().starts_with("WAIT cannot be used with") {
+        return "READONLY".to_owned();
+    }
     if code == "ERR"
         && let Some((_, inner)) = error.detail().unwrap_or_default().rsplit_once(": -")
     {

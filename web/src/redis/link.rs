@@ -17,7 +17,7 @@ use tokio::{
 };
 
 use super::{
-    durable::Durable,
+    durable::{Durable, Undone},
     failure::{self, Failure, Stage, unreachable},
     limits::PAUSES,
     opening::{Answer, open},
@@ -182,11 +182,7 @@ impl Link {
             }
             if !failure::is_broken(&error) || broken.is_some() {
                 let failure = Failure::of(error, Stage::Sent(start.elapsed()));
-                // The second one was not done. The first may have been.
-                return Err(match broken.is_some() && failure::counts(&failure) {
-                    true => unknown(start),
-                    false => failure,
-                });
+                return Err(if broken.is_some() { of_second(failure, start) } else { failure });
             }
             broken = Some(());
         }
@@ -204,7 +200,7 @@ impl Link {
         // A call may wait for the one before it.
         match timeout(self.0.call * 2 + wait * 2, answer).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err((error, was_sent))) => {
+            Ok(Err(Undone { error, was_sent, was_repeated })) => {
                 // Other errors are of the other connection.
                 if failure::is_read_only(&error)
                     && let Some(number) = self.number()
@@ -212,9 +208,10 @@ impl Link {
                     self.lost(number);
                 }
                 let sent = Stage::Sent(start.elapsed());
-                Err(Failure::of(error, if was_sent { sent } else { Stage::Connecting }))
+                let failure = Failure::of(error, if was_sent { sent } else { Stage::Connecting });
+                Err(if was_repeated { of_second(failure, start) } else { failure })
             }
-            Err(_) => Err(StoreError::Timeout { after: start.elapsed(), source: None }.into()),
+            Err(_) => Err(unknown(start)),
         }
     }
 
@@ -272,6 +269,19 @@ impl Link {
     fn task(&self) -> MutexGuard<'_, Option<AbortHandle>> {
         // Nothing panics while it is held, but a spawn without a runtime, which changes nothing.
         self.0.task.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What the failure of a second try means. It was not done, but the first may have been.
+fn of_second(failure: Failure, start: Instant) -> Failure {
+    match failure {
+        Failure::Store(
+            StoreError::Unreachable { .. }
+            | StoreError::Timeout { .. }
+            | StoreError::Full { .. }
+            | StoreError::NotReplicated { .. },
+        ) => unknown(start),
+        failure => failure,
     }
 }
 

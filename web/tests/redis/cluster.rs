@@ -18,6 +18,7 @@ use tokenkeep_web::{
     },
 };
 
+use crate::runtimes::on_a_runtime;
 use crate::support::{
     Acknowledged, HOUR, count, key, mark, patient, random, replicated, until, until_heard,
     until_writable, value,
@@ -64,10 +65,12 @@ async fn a_cluster_keeps_its_promises() {
 
     scripts_flushed(&cluster).await;
     migration(&cluster, limited().await).await;
+    listed_during_a_migration(&cluster, &limited().await).await;
     one_shard_dead(&cluster).await;
     failovers(&cluster, Durability::Local).await;
     failovers(&cluster, replicated()).await;
     frozen_primary(&cluster).await;
+    ended_runtime(&cluster).await;
     left_by_a_node(&cluster).await;
 }
 
@@ -146,6 +149,65 @@ async fn migration(cluster: &Cluster, store: RedisStore) {
     assert!(longest <= std::time::Duration::from_millis(500), "a write took {longest:?}");
     let loaded = store.load(&key, None).await.unwrap();
     assert_eq!(loaded, tokenkeep_web::store::Loaded::Value(last));
+}
+
+/// A key that is there all the time is on a page, whenever its slot moves.
+async fn listed_during_a_migration(cluster: &Cluster, store: &RedisStore) {
+    // A slot of each node.
+    let slots = [0, 8_000, 16_000].map(|slot| (cluster.primary(slot).port(), slot));
+    let (Some((_, to)), Some((from, _))) = (slots.iter().min(), slots.iter().max()) else {
+        panic!("no node")
+    };
+    for moves_at in [0, 1, 2, 20, 100] {
+        for finishes in [false, true] {
+            let key = key_on(cluster, *from);
+            store.put(&key, Put::new(None, &value(300), HOUR)).await.unwrap();
+            let slot = cluster.slot(name(&key));
+            let mut migration = Some(cluster.migrate(slot, *to));
+            let (mut cursor, mut found) = (None, false);
+            for page in 0.. {
+                if page == moves_at
+                    && let Some(under_way) = &migration
+                {
+                    under_way.move_keys();
+                    if finishes {
+                        migration.take().unwrap().finish();
+                    }
+                }
+                let page = store.page("shop", cursor).await.unwrap();
+                found |= page.keys.contains(&key);
+                cursor = page.next;
+                if cursor.is_none() {
+                    break;
+                }
+            }
+            assert!(found, "slot {slot} moved before page {moves_at}, {finishes}");
+            if let Some(under_way) = migration {
+                under_way.finish();
+            }
+        }
+    }
+}
+
+/// Its runtime ends while it is asked who has the slots. Another one asks again.
+async fn ended_runtime(cluster: &Cluster) {
+    let frozen = cluster.primary(0);
+    let here = key_on(cluster, frozen.port());
+    let urls = cluster.urls();
+    let (store, here) = std::thread::scope(|scope| {
+        let part = scope.spawn(|| {
+            on_a_runtime(async {
+                let store = RedisStore::cluster(urls).await.unwrap();
+                frozen.freeze();
+                store.load(&here, None).await.unwrap_err();
+                (store, here)
+            })
+        });
+        part.join().unwrap()
+    });
+    cluster.wait_for_failover(0, frozen.port());
+    until_writable(&store, &here).await;
+    cluster.repair();
 }
 
 async fn one_shard_dead(cluster: &Cluster) {

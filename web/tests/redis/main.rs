@@ -5,8 +5,10 @@
 mod cluster;
 mod faults;
 mod proxy;
+mod repeats;
 mod replicated;
 mod rights;
+mod runtimes;
 mod sentinel;
 mod server;
 mod support;
