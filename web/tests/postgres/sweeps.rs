@@ -101,3 +101,17 @@ fn a_store_sweeps_by_itself_while_it_lives() {
         until("the connections end", async || server.psql(connections) == "0").await;
     });
 }
+
+#[test]
+fn a_store_sweeps_also_on_a_runtime_after_its_first() {
+    let Some(server) = server(&[]) else { return };
+    let store = store(&server);
+    let (key, value) = run_on_one_thread(filled(&store));
+    run_on_one_thread(async {
+        assert_eq!(store.load(&key, None).await.unwrap(), Loaded::Value(value));
+        server.psql("UPDATE tokenkeep_web SET keep_until = '2000-01-01'");
+        pass(Duration::from_secs(91)).await;
+        let count = "SELECT count(*) FROM tokenkeep_web";
+        until("the value is removed", async || server.psql(count) == "0").await;
+    });
+}

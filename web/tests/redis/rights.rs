@@ -4,10 +4,10 @@ use tokenkeep_test_support::{Tool, engines::redis::Server, need};
 use tokenkeep_web::{
     RedisStore,
     contract::{self, Setup},
-    store::{Loaded, Put, Store as _, StoreError},
+    store::{LeaseRequest, Loaded, Owner, Put, PutOutcome, Store as _, StoreError},
 };
 
-use crate::support::{HOUR, connect, expect_refused, key, patient, value};
+use crate::support::{HOUR, connect, expect_refused, key, mark, patient, replicated, value};
 
 fn grant(server: &Server, rights: &str) {
     let mut command = vec!["ACL", "SETUSER", "web", "reset", "on", ">word"];
@@ -59,6 +59,66 @@ async fn each_missing_right_is_a_refusal() {
     let inspection = store.inspect().await.unwrap();
     assert!(inspection.advice.iter().any(|advice| advice.next_step.contains("+info")));
     assert!(inspection.advice.iter().any(|advice| advice.next_step.contains("+time")));
+}
+
+/// Redis 7.0 answers with `ERR`, and not with `NOPERM`, where a script may not do something.
+#[tokio::test]
+async fn each_right_that_a_script_lacks_is_a_refusal() {
+    if !need(Tool::Redis) {
+        return;
+    }
+    let server = Server::start(&[]);
+    grant(&server, RedisStore::RIGHTS);
+    let store = RedisStore::connect(&url(&server, "web:word", 0)).await.unwrap();
+    let (key, old) = (key(), value(150));
+    store.put(&key, Put::new(None, &old, HOUR)).await.unwrap();
+    let (expected, newer) = (mark(&old), value(150));
+    let other = Owner::from_bytes([1; 16]);
+    store.lease(&key, LeaseRequest::new(other, HOUR)).await.unwrap();
+    let put = || async {
+        let put = Put::new(Some(&expected), &newer, HOUR);
+        store.put(&key, put).await.map(drop)
+    };
+    let lease = |owner| {
+        let (store, key) = (&store, &key);
+        async move { store.lease(key, LeaseRequest::new(owner, HOUR)).await.map(drop) }
+    };
+    let remove = || async { store.remove(&key).await };
+    for right in ["-set", "-getrange", "-get", "-pttl", "-pexpire", "-publish", "resetchannels"] {
+        grant(&server, &format!("{} {right}", RedisStore::RIGHTS));
+        let result = match right {
+            "-set" | "-getrange" => put().await,
+            "-get" | "-pttl" => lease(Owner::from_bytes([2; 16])).await,
+            "-pexpire" => lease(other).await,
+            _ => remove().await,
+        };
+        let error = result.unwrap_err();
+        assert!(matches!(error, StoreError::Refused { .. }), "{right}: {error:?}");
+    }
+    grant(&server, &format!("{} -del", RedisStore::RIGHTS));
+    let error = remove().await.unwrap_err();
+    assert!(matches!(error, StoreError::Refused { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn an_error_of_the_wait_for_replicas_is_not_their_number() {
+    if !need(Tool::Redis) {
+        return;
+    }
+    let server = Server::start(&[]);
+    grant(&server, &format!("{} -wait", RedisStore::RIGHTS));
+    let store = patient().connect(&url(&server, "web:word", 0)).await.unwrap();
+    let (key, value) = (key(), value(150));
+    let put = Put::new(None, &value, HOUR);
+    let error = store.put(&key, put.durability(replicated())).await.unwrap_err();
+    assert!(matches!(error, StoreError::Refused { .. }), "{error:?}");
+    // The value is there, and its writer may say so again.
+    assert_eq!(store.load(&key, None).await.unwrap(), Loaded::Value(value.clone()));
+    assert_eq!(store.put(&key, put).await.unwrap(), PutOutcome::Stored);
+    // What a script says comes first.
+    server.cli(&["REPLICAOF", "127.0.0.1", "1"]);
+    let error = store.put(&key, put.durability(replicated())).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unreachable { .. }), "{error:?}");
 }
 
 #[tokio::test]
