@@ -55,6 +55,13 @@ impl Inner {
         for attempt in 1.. {
             let epoch = self.l1.epoch(&id);
             let pending = self.unsaved.pending(&id);
+            // What waits is saved too, so its lease has done its work, unless a renewal has it.
+            let held = match owner {
+                Some(_) => None,
+                None => pending.as_ref().and_then(|pending| pending.owner),
+            };
+            let held = held.and_then(|held| Some((held, self.lanes.try_turn(id)?)));
+            let release = owner.or(held.as_ref().map(|(held, _)| *held));
             let before = base.as_ref().map(|base| base.cache.clone()).unwrap_or_default();
             let mut cache = before.clone();
             if let Some(pending) = &pending {
@@ -67,7 +74,7 @@ impl Inner {
                 if let Some(pending) = pending {
                     self.unsaved.saved(&id, &pending, None);
                 }
-                if let Some(owner) = owner {
+                if let Some(owner) = release {
                     self.release_later(partition, owner);
                 }
                 return Ok(Written::Stored(outcome));
@@ -87,7 +94,7 @@ impl Inner {
             };
             let expect = base.as_ref().and_then(|base| base.mark);
             let put = Put::new(expect.as_ref(), &value, keep_for)
-                .release(owner)
+                .release(release)
                 .durability(self.options.durability);
             let (done, is_unsure) = self.put(partition, put).await;
             let loaded = match done {

@@ -140,6 +140,53 @@ async fn a_failed_renewal_leaves_the_lease_of_what_is_not_saved() {
     assert!(!world.provider.has_ended("ada"));
 }
 
+/// A write of the application saves what waits too.
+#[tokio::test(start_paused = true)]
+async fn the_lease_of_what_was_not_saved_ends_with_its_save() {
+    for is_sign_in in [true, false] {
+        let world = World::at(FaultyStore::new());
+        let nodes = world.nodes(2);
+        let user = world.sign_in(&nodes[0], "ada").await;
+        expire().await;
+        world.store.fail([Op::Put], Fault::Full);
+        assert!(!nodes[0].user(&user).token(["read"]).await.unwrap().is_stored());
+        // The lease was renewed since.
+        pass(1_000).await;
+        world.store.heal();
+        if is_sign_in {
+            world.sign_in(&nodes[0], "ada").await;
+        } else {
+            nodes[0].user(&user).transaction(|_| Ok(())).await.unwrap();
+        }
+        assert_eq!(nodes[0].stats().unsaved, 0);
+        let started = Instant::now();
+        nodes[1].user(&user).token(["mail"]).await.unwrap();
+        let took = started.elapsed();
+        assert!(took < Duration::from_millis(500), "sign-in {is_sign_in}: {took:?}");
+        assert!(!world.provider.has_ended("ada"));
+    }
+}
+
+/// That lease may be the one of a renewal under way.
+#[tokio::test(start_paused = true)]
+async fn a_renewal_under_way_keeps_the_lease_of_what_is_saved_meanwhile() {
+    let world = World::at(FaultyStore::new());
+    let nodes = world.nodes(2);
+    let user = world.sign_in(&nodes[0], "ada").await;
+    expire().await;
+    world.store.fail([Op::Put], Fault::Full);
+    assert!(!nodes[0].user(&user).token(["read"]).await.unwrap().is_stored());
+    world.provider.set_delay(Duration::from_secs(2));
+    let tokens = nodes[0].user(&user);
+    let under_way = tokio::spawn(async move { tokens.token(["mail"]).await });
+    pass(10).await;
+    world.store.heal();
+    nodes[0].user(&user).transaction(|_| Ok(())).await.unwrap();
+    nodes[1].user(&user).token(["files"]).await.unwrap();
+    under_way.await.unwrap().unwrap();
+    assert!(!world.provider.has_ended("ada"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_sign_in_at_a_dead_store_is_kept_and_saved_later() {
     let world = World::at(FaultyStore::new());
