@@ -31,6 +31,8 @@ pub(crate) enum Fault {
     Unreachable,
     /// Done, and the reply takes 200 ms.
     Slow,
+    /// Done after 200 ms, with the reply.
+    Late,
     /// After 500 ms, and nothing is done.
     Frozen,
     /// After 500 ms, and it is done.
@@ -142,6 +144,10 @@ impl FaultyStore {
                 let done = step.await;
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 done
+            }
+            Fault::Late => {
+                tokio::time::sleep(Duration::from_millis(200)).await;
+                step.await
             }
             Fault::Lost => {
                 step.await?;

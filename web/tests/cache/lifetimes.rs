@@ -65,6 +65,45 @@ async fn what_is_on_behalf_of_a_user_ends_with_the_assertion() {
     assert_eq!(world.provider.count(), calls + 1, "the provider decides on an old assertion");
 }
 
+/// What a provider says for one that does not end.
+#[tokio::test(start_paused = true)]
+async fn no_number_of_seconds_is_too_large() {
+    use serde_json::{Value, json};
+    let numbers: [Value; 9] = [
+        json!(u64::MAX),
+        json!(u64::MAX - 1_800_000_000),
+        json!(i64::MAX),
+        json!(i64::MAX - 1_800_000_000),
+        json!(u32::MAX),
+        json!("18446744073709551615"),
+        json!("9223372036854775807"),
+        json!("99999999999999999999999999"),
+        json!(1e300),
+    ];
+    let year = 365 * 86_400;
+    for number in numbers {
+        for name in ["expires_in", "refresh_token_expires_in", "refresh_expires_in", "refresh_in"] {
+            let world = World::at(FaultyStore::new());
+            let node = world.builder().keep_for(Duration::MAX).build().unwrap();
+            let user = world.sign_in(&node, "ada").await;
+            world.provider.add(name, number.clone());
+            expire().await;
+            let token = node.user(&user).token(["read"]).await;
+            // A lifetime that cannot be read is an error.
+            assert!(token.is_ok() || name == "expires_in", "{name} {number}: {token:?}");
+            if let Ok(token) = token {
+                assert!(token.is_stored(), "{name} {number}");
+                world.node().user(&user).token(["read"]).await.unwrap();
+                node.app().token(["api"]).await.unwrap();
+            }
+            for kept_for in world.store.kept_for() {
+                let fits = (1..=11 * year).contains(&kept_for.as_secs());
+                assert!(fits, "{name} {number}: {kept_for:?}");
+            }
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_sign_out_of_an_assertion_ends_all_clients_of_it() {
     let world = World::new();

@@ -1,6 +1,7 @@
 //! The cache on the store in memory: what it promises, in virtual time.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test may")]
 
+mod assertions;
 mod basics;
 mod failures;
 mod faulty;
@@ -12,5 +13,7 @@ mod model;
 mod provider;
 mod renewals;
 mod sign_outs;
+mod turns;
+mod unusable;
 mod values;
 mod world;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokenkeep_web::{Error, SignInReason};
+use tokenkeep_web::{Error, SignInReason, store::Store};
 
 use crate::{
     faulty::{Fault, FaultyStore, Op},
@@ -54,6 +54,31 @@ async fn a_reply_from_before_a_sign_out_is_not_kept_in_memory() {
         let error = nodes[reads].user(&user).token(["read"]).await.unwrap_err();
         assert!(error.is_sign_in_needed(), "{error:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sign_in_that_is_saved_after_its_sign_out_is_undone() {
+    let world = World::at(FaultyStore::new());
+    let node = world.node();
+    world.store.fail([Op::Put], Fault::Full);
+    let response = world.provider.sign_in("ada");
+    let (user, token) = node.keep_sign_in(&request(["read"]), response).await.unwrap();
+    assert!(!token.is_stored());
+    world.store.heal();
+    world.store.fail_next(Op::Put, [Fault::Late]);
+    let puts = world.store.calls(Op::Put);
+    while world.store.calls(Op::Put) == puts {
+        pass(10).await;
+    }
+    // The write is under way, and reaches the store after this.
+    node.user(&user).sign_out().await.unwrap();
+    pass(1_000).await;
+    let page = world.store.page("shop", None).await.unwrap();
+    assert!(page.keys.is_empty(), "{page:?}");
+    for node in [node, world.node()] {
+        assert!(node.user(&user).token(["read"]).await.unwrap_err().is_sign_in_needed());
+    }
+    assert_eq!(world.provider.valid("ada"), Vec::<String>::new(), "it was revoked");
 }
 
 #[tokio::test(start_paused = true)]
