@@ -67,7 +67,11 @@ pub(crate) const ALL: [Op; 5] = [Op::Load, Op::Put, Op::Remove, Op::Lease, Op::R
 
 impl FaultyStore {
     pub(crate) fn new() -> Self {
-        Self { store: MemoryStore::new(), state: Arc::default() }
+        Self::on(MemoryStore::new())
+    }
+
+    pub(crate) fn on(store: MemoryStore) -> Self {
+        Self { store, state: Arc::default() }
     }
 
     pub(crate) fn inner(&self) -> &MemoryStore {
