@@ -40,6 +40,26 @@ fn the_life_of_a_refresh_token_is_what_the_provider_says() {
 }
 
 #[test]
+fn the_refresh_token_of_a_response_is_read_whatever_else_it_says() {
+    for (json, token, seconds) in [
+        (r#"{"refresh_token": "RT", "refresh_expires_in": 60}"#, Some("RT"), Some(60)),
+        (r#"{"refresh_token": "RT", "access_token": 7, "expires_in": "soon"}"#, Some("RT"), None),
+        (r#"{"refresh_token": "RT", "error": "server_error", "scope": {}}"#, Some("RT"), None),
+        (r#"{"refresh_token": "", "refresh_token_expires_in": 60}"#, None, Some(60)),
+        (r#"{"refresh_token": ["RT"], "refresh_token_expires_in": 60}"#, None, Some(60)),
+        (r#"{"refresh_token": null}"#, None, None),
+        ("\u{feff}{\"refresh_token\": \"RT\"}", Some("RT"), None),
+        ("[]", None, None),
+        ("<html>", None, None),
+    ] {
+        let said = SignInEvent::of_refresh_token(json.as_bytes());
+        assert_eq!(said.refresh_token(), token, "{json}");
+        assert_eq!(said.has_refresh_token(), token.is_some(), "{json}");
+        assert_eq!(said.refresh_token_lifetime(), seconds.map(Duration::from_secs), "{json}");
+    }
+}
+
+#[test]
 fn an_event_says_who_signed_in_where_and_what_came() {
     let token = id_token(&json!({"iss": "https://idp.example/t/", "sub": "42", "oid": "o"}));
     let said = event(ELSEWHERE, &json!({"id_token": token, "refresh_token": "RT"}));

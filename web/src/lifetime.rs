@@ -2,62 +2,26 @@
 
 use std::time::Duration;
 
-use serde::Deserialize;
-use tokenkeep::{CredentialType, Entry, Secret, TokenCache};
-use zeroize::Zeroizing;
+use tokenkeep::{CredentialType, Entry, SignInEvent, TokenCache};
 
 use crate::{Error, partition::Kind, store::StoreKey};
 
-/// What a provider's response says of its refresh token.
-#[derive(Default)]
-pub(crate) struct Stated {
-    pub(crate) refresh_token: Option<Zeroizing<String>>,
-    /// How long the refresh token lives, in seconds.
-    lifetime: Option<u64>,
-}
-
-impl Stated {
-    pub(crate) fn of(body: &Secret) -> Self {
-        #[derive(Deserialize)]
-        struct Response<'r> {
-            #[serde(borrow)]
-            refresh_token: Option<&'r serde_json::value::RawValue>,
-            refresh_token_expires_in: Option<serde_json::Value>,
-            refresh_expires_in: Option<serde_json::Value>,
-        }
-        let json = body.expose();
-        let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
-        let Ok(response) = serde_json::from_slice::<Response<'_>>(json) else {
-            return Self::default();
-        };
-        let refresh_token = response.refresh_token.and_then(|token| {
-            serde_json::from_str::<String>(token.get()).ok().filter(|text| !text.is_empty())
-        });
-        let seconds = |value: &serde_json::Value| match value {
-            serde_json::Value::Number(number) => number.as_u64(),
-            serde_json::Value::String(text) => text.trim().parse().ok(),
-            _ => None,
-        };
-        let lifetime = [response.refresh_token_expires_in, response.refresh_expires_in];
-        let lifetime = lifetime.iter().flatten().find_map(seconds);
-        Self {
-            refresh_token: refresh_token.map(Zeroizing::new),
-            // Keycloak writes 0 for an offline token, which does not end.
-            lifetime: lifetime.filter(|seconds| *seconds > 0),
-        }
+/// Notes how long a response says that its refresh token lives, in the entries of that token or of
+/// the spent one. Later writes know it then.
+pub(crate) fn note(
+    cache: &mut TokenCache,
+    stated: &SignInEvent,
+    spent: Option<&str>,
+) -> Result<(), Error> {
+    let Some(lifetime) = stated.refresh_token_lifetime() else { return Ok(()) };
+    let lifetime = lifetime.as_secs().to_string();
+    let secret = stated.refresh_token().or(spent);
+    let tokens = cache.entries(CredentialType::RefreshToken);
+    let of_it: Vec<Entry> = tokens.filter(|entry| entry.secret() == secret).cloned().collect();
+    for entry in &of_it {
+        cache.modify(entry, &[(LIFETIME, Some(&lifetime))])?;
     }
-
-    /// Notes the lifetime in the entries of the refresh token, so that later writes know it.
-    pub(crate) fn note(&self, cache: &mut TokenCache, spent: Option<&str>) -> Result<(), Error> {
-        let Some(lifetime) = self.lifetime else { return Ok(()) };
-        let secret = self.refresh_token.as_deref().map(String::as_str).or(spent);
-        let tokens = cache.entries(CredentialType::RefreshToken);
-        let of_it: Vec<Entry> = tokens.filter(|entry| entry.secret() == secret).cloned().collect();
-        for entry in &of_it {
-            cache.modify(entry, &[(LIFETIME, Some(&lifetime.to_string()))])?;
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// Notes until when tokens that were issued on behalf of a user may be kept.

@@ -3,13 +3,11 @@
 use std::fmt;
 
 use tokenkeep::{
-    AccessToken, CredentialType, Entry, Secret, TokenCache, TokenRequest, silent::Refreshed,
+    AccessToken, CredentialType, Entry, Secret, SignInEvent, TokenCache, TokenRequest,
+    silent::Refreshed,
 };
 
-use crate::{
-    Error,
-    lifetime::{self, Stated},
-};
+use crate::{Error, lifetime};
 
 /// A provider's response, with what is needed to store it, now or later.
 pub(crate) struct Received {
@@ -27,7 +25,7 @@ pub(crate) struct Received {
 impl Received {
     /// Stores it, by what became of the refresh token since.
     pub(crate) fn add_to(&self, cache: &mut TokenCache) -> Result<Refreshed, Error> {
-        let stated = Stated::of(&self.body);
+        let stated = self.stated();
         let refreshed = match &self.spent {
             None => {
                 Refreshed::Stored(cache.add_response(&self.request, self.body.expose(), self.at)?)
@@ -49,7 +47,7 @@ impl Received {
                 // One token each.
                 cache.remove_other_access_tokens(token)?;
             }
-            stated.note(cache, self.spent.as_ref().and_then(Entry::secret))?;
+            lifetime::note(cache, &stated, self.spent.as_ref().and_then(Entry::secret))?;
             if let Some(until) = self.bound {
                 lifetime::bound(cache, until)?;
             }
@@ -59,20 +57,20 @@ impl Received {
 
     /// Whether the cache has the refresh token of the response.
     pub(crate) fn is_in(&self, cache: &TokenCache) -> bool {
-        let stated = Stated::of(&self.body);
-        let Some(own) = stated.refresh_token.as_deref() else { return false };
+        let stated = self.stated();
+        let Some(own) = stated.refresh_token() else { return false };
         let mut tokens = cache.entries(CredentialType::RefreshToken);
-        tokens.any(|entry| entry.secret() == Some(own.as_str()))
+        tokens.any(|entry| entry.secret() == Some(own))
     }
 
     /// Stores the new refresh token alone, of a response that is of no use otherwise.
     fn add_refresh_token_to(
         &self,
-        stated: &Stated,
+        stated: &SignInEvent,
         spent: &Entry,
         cache: &mut TokenCache,
     ) -> Result<(), Error> {
-        let (Some(renewed), Some(old)) = (&stated.refresh_token, spent.secret()) else {
+        let (Some(renewed), Some(old)) = (stated.refresh_token(), spent.secret()) else {
             return Ok(());
         };
         let home = spent.home_account_id();
@@ -82,7 +80,12 @@ impl Received {
 
     /// The refresh token of the response.
     pub(crate) fn refresh_token(&self) -> Option<Secret> {
-        Stated::of(&self.body).refresh_token.map(|token| Secret::new(token.as_str()))
+        self.stated().refresh_token().map(Secret::new)
+    }
+
+    /// What the response says of its refresh token.
+    fn stated(&self) -> SignInEvent {
+        SignInEvent::of_refresh_token(self.body.expose())
     }
 
     /// The access token of a response that no cache has.
@@ -94,9 +97,9 @@ impl Received {
     /// response in each. `false` if there is nothing left to drop.
     pub(crate) fn shrink(&self, cache: &mut TokenCache, step: usize) -> Result<bool, Error> {
         use CredentialType::{AccessToken, IdToken, RefreshToken};
-        let stated = Stated::of(&self.body);
+        let stated = self.stated();
         let spent = self.spent.as_ref().and_then(Entry::secret);
-        let own = stated.refresh_token.as_deref().map(String::as_str).or(spent);
+        let own = stated.refresh_token().or(spent);
         let newest = self.unkept().ok();
         let all =
             |cache: &TokenCache, kind| -> Vec<Entry> { cache.entries(kind).cloned().collect() };

@@ -51,9 +51,14 @@ impl SignInEvent {
         self.response.access_token.as_deref().map(String::as_str)
     }
 
+    /// The refresh token of the response. Returns `None` if it has none, or an empty one.
+    pub fn refresh_token(&self) -> Option<&str> {
+        self.response.refresh_token.as_deref().map(String::as_str).filter(|token| !token.is_empty())
+    }
+
     /// The response has a refresh token.
     pub fn has_refresh_token(&self) -> bool {
-        self.response.refresh_token.as_ref().is_some_and(|token| !token.is_empty())
+        self.refresh_token().is_some()
     }
 
     /// The scope was granted. If the response names none, all are that were requested (RFC 6749,

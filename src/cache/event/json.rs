@@ -117,11 +117,28 @@ impl SignInEvent {
         }
     }
 
+    /// Creates an event that has nothing but what a provider's response says of its refresh token.
+    ///
+    /// For a response that is of no use otherwise: the refresh token in it may have replaced the
+    /// one that was spent. Nothing else in the response has to be right. If it is not a JSON object
+    /// the event is empty.
+    pub fn of_refresh_token(json: &[u8]) -> Self {
+        let read = || {
+            let document = Document::new(json, "it").ok()?;
+            let response = root(&document, "it").ok()?;
+            Some(Response {
+                refresh_token: response.secret("refresh_token").ok().flatten(),
+                refresh_token_expires_in: refresh_token_lifetime(&response),
+                ..Response::default()
+            })
+        };
+        Self { response: read().unwrap_or_default(), ..Self::default() }
+    }
+
     /// The refresh token in a token endpoint's response, whatever else is wrong with it.
     #[cfg(feature = "desktop")]
     pub(crate) fn refresh_token_in(json: &[u8]) -> Option<Zeroizing<String>> {
-        let document = Document::new(json, "it").ok()?;
-        root(&document, "it").ok()?.secret("refresh_token").ok()?
+        Self::of_refresh_token(json).response.refresh_token
     }
 
     /// Sets what was asked for: the response was to a request for other scopes.
@@ -175,9 +192,7 @@ fn read_response(response: &Fields<'_>) -> Result<Response, Error> {
         refresh_token: response.secret("refresh_token")?,
         id_token: response.secret("id_token")?,
         family_id: response.scalar("foci")?,
-        refresh_token_expires_in: response
-            .seconds("refresh_token_expires_in")
-            .or_else(|| response.seconds("refresh_expires_in")),
+        refresh_token_expires_in: refresh_token_lifetime(response),
         ..Response::default()
     };
     if access_token.is_none() {
@@ -200,6 +215,11 @@ fn read_response(response: &Fields<'_>) -> Result<Response, Error> {
     read.refresh_in = response.seconds("refresh_in");
     read.access_token = access_token;
     Ok(read)
+}
+
+fn refresh_token_lifetime(response: &Fields<'_>) -> Option<i64> {
+    let seconds = response.seconds("refresh_token_expires_in");
+    seconds.or_else(|| response.seconds("refresh_expires_in"))
 }
 
 fn owned(text: Option<Cow<'_, str>>) -> Option<String> {

@@ -99,7 +99,7 @@ fn a_value_is_stored_when_the_standby_has_it() {
 /// The server's processes that wait for a standby server.
 fn waiting(server: &Server) -> usize {
     let count = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
-    server.psql(count).parse().unwrap()
+    server.psql(count).parse().expect("a count")
 }
 
 /// A server whose commits wait for a standby server that does not answer, and a store on it.
@@ -112,7 +112,7 @@ async fn with_a_frozen_standby(server: &Server) -> (Server, PostgresStore) {
         put(&store, &key, None, &value, 1).await.is_ok()
     })
     .await;
-    store.remove(&key).await.unwrap();
+    store.remove(&key).await.expect("the server answers");
     standby.freeze();
     (standby, store)
 }
