@@ -1,20 +1,23 @@
 //! The error type of this crate: what failed and what a user can do about it.
 
+mod decisions;
 #[cfg(feature = "desktop")]
 mod from_platform;
+mod next_step;
 mod refusal;
+mod refused;
 mod sign_in;
+mod text;
 
 pub(crate) use refusal::CLIENT_MISMATCH;
 pub use refusal::Refusal;
 pub use sign_in::{IssuerSource, SignInFailure};
 
-use std::{borrow::Cow, error::Error as StdError, fmt, path::PathBuf, time::Duration};
+use std::{error::Error as StdError, path::PathBuf, time::Duration};
 
-use tokenkeep_platform::{
-    os_code,
-    text::{shown, shown_path, shown_start},
-};
+use tokenkeep_platform::text::{shown, shown_path, shown_start};
+
+use text::{cut_off, held_by, in_brackets, listed, way_back};
 
 /// The error of the operating system, a vault or a parser.
 pub(crate) type Source = Box<dyn StdError + Send + Sync>;
@@ -492,255 +495,6 @@ pub enum Error {
         /// What the operating system said, if it was asked.
         source: Option<Source>,
     },
-}
-
-impl Error {
-    /// The next step, for a program to show its user beside the error.
-    pub fn next_step(&self) -> Cow<'_, str> {
-        Cow::Borrowed(match self {
-            Self::AccountAmbiguous { .. } => "name one of these accounts",
-            Self::AlreadyLocked { .. } => "release the lock first, or use the guard of it",
-            Self::Callback { .. } | Self::Io { .. } | Self::System { .. } => {
-                "correct the cause, then try again"
-            }
-            Self::Corrupt { .. } => "set the damaged cache aside or remove it, then sign in again",
-            Self::DurabilityUnknown { .. } => "save again",
-            Self::Invalid { .. } => "correct the input",
-            Self::InvalidKeyFile { .. } => {
-                "restore the key file from a copy, or name the right one"
-            }
-            Self::KeptChanging { .. } => "try again",
-            Self::KeyGone { .. } => {
-                "bring the key file or the keyring back, or remove the cache and sign in again"
-            }
-            Self::LockTimeout { .. } => {
-                "let the program that holds the lock go on or end by itself, then try again"
-            }
-            Self::MissingParent { .. } => "create the folder, or name another one",
-            Self::Mounted { .. } => "mount the file's folder as a whole, or name another file",
-            Self::Nested => {
-                "in a transaction, use the cache that its closure was given; in a callback, use \
-                 none"
-            }
-            Self::NoSpace { .. } => "make room, then save again",
-            Self::NoThread { .. } => "let other calls end, then try again",
-            Self::OtherBackend { .. } => "open it as what it is, or name another file",
-            Self::OtherStore { .. } => "open it under its own store name",
-            Self::OutcomeUnknown { .. } => "look again before you repeat the write",
-            Self::PartlyRemoved { source, .. } => {
-                let first = source.next_step();
-                return format!("{first}, then remove what is left as the error names it").into();
-            }
-            Self::PermissionDenied { .. } => "allow this user or this program, then try again",
-            Self::PromptDismissed { .. } => "try again and answer the prompt",
-            Self::ProviderAnswer { .. } => {
-                "try again; if that does not help, check the address of the token endpoint"
-            }
-            Self::SignInFailed(failure) => failure.next_step(),
-            Self::SignInNeeded { .. } => "sign in again",
-            Self::ProviderUnavailable { .. } => "try again later",
-            Self::ProviderUnreachable { .. } => "check the network, then try again",
-            Self::RefreshInProgress { .. } => {
-                "let the program that renews go on or end by itself, then try again"
-            }
-            Self::ReadOnly { .. } => "make the file system writable, or name another folder",
-            Self::RefreshTokenGone => "look for a token in the cache again",
-            Self::Refused { refusal } if refusal.is_temporary() => "try again later",
-            Self::Refused { .. } => {
-                "correct the client id, the scopes, or the registration at the provider"
-            }
-            Self::RolledBack { .. } => {
-                "find out who restored an old copy, or remove the cache and sign in again"
-            }
-            Self::TooLarge { .. } => "remove sign-ins, or raise the limit",
-            Self::UnsafePath { fix, .. } => return shown(fix),
-            Self::Unsupported { .. } => "choose another way or another place",
-            Self::UnsupportedVersion { .. } => "update the program",
-            Self::VaultAmbiguous { .. } => "remove all but one of them in the vault's own program",
-            Self::VaultDenied { .. } => "allow this program in the vault's own program",
-            Self::VaultFailed { .. } => "find out with `tokenkeep doctor` what works here",
-            Self::VaultLocked { .. } => "unlock it, or allow prompts",
-            Self::VaultMissing { vault, .. } => return or_another_key(making(vault)),
-            Self::VaultServiceMissing { vault, .. } => return or_another_key(starting(vault)),
-            Self::VaultTimeout { .. } => "look for an open prompt, or restart the vault's service",
-            Self::WaitCanceled { .. } => "try again",
-            Self::WrongKey { .. } => "check the passphrase, the key file or the callback",
-        })
-    }
-
-    /// Returns `true` if the user has to sign in again.
-    ///
-    /// For [`SignInNeeded`](Self::SignInNeeded) a sign-in is enough. For the others the opened cache
-    /// is unusable unless a copy of the file or the key is restored. Without a copy, ask the user,
-    /// then call [`reset`](crate::PersistedTokenCache::reset).
-    pub fn is_sign_in_needed(&self) -> bool {
-        matches!(
-            self,
-            Self::Corrupt { .. }
-                | Self::KeyGone { .. }
-                | Self::RolledBack { .. }
-                | Self::SignInNeeded { .. }
-        )
-    }
-
-    /// Returns `true` if the same call may succeed a little later without any other action.
-    pub fn is_retryable(&self) -> bool {
-        matches!(
-            self,
-            Self::DurabilityUnknown { .. }
-                | Self::KeptChanging { .. }
-                | Self::LockTimeout { .. }
-                | Self::NoThread { .. }
-                | Self::OutcomeUnknown { .. }
-                | Self::ProviderUnavailable { .. }
-                | Self::ProviderUnreachable { .. }
-                | Self::RefreshInProgress { .. }
-                | Self::VaultTimeout { .. }
-                | Self::WaitCanceled { .. }
-        )
-    }
-
-    /// The operating system's number of what caused the error: errno on Unix, the code of the last
-    /// error or the HRESULT on Windows, the `OSStatus` of the Keychain on macOS. HRESULTs are
-    /// negative. Returns `None` if the operating system caused nothing, or gave no number. The
-    /// services of a session bus give none.
-    ///
-    /// ```no_run
-    /// use tokenkeep::{PersistedTokenCache, persistence::PlaintextPersistence};
-    ///
-    /// let cache = PersistedTokenCache::new(PlaintextPersistence::new("/srv/mytool/cache.json")?);
-    /// if let Err(error) = cache.accounts() {
-    ///     eprintln!("{error} (number {:?})", error.os_code());
-    /// }
-    /// # Ok::<(), tokenkeep::Error>(())
-    /// ```
-    pub fn os_code(&self) -> Option<i64> {
-        os_code(self)
-    }
-
-    /// What the provider said, if it refused a request.
-    pub fn refusal(&self) -> Option<&Refusal> {
-        match self {
-            Self::Refused { refusal }
-            | Self::SignInNeeded { refusal, .. }
-            | Self::SignInFailed(SignInFailure::Denied { refusal }) => Some(refusal),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn refused(refusal: Refusal) -> Self {
-        let refusal = Box::new(refusal);
-        match refusal.is_sign_in_needed() {
-            true => Self::SignInNeeded { refusal, is_orphan: false },
-            false => Self::Refused { refusal },
-        }
-    }
-
-    /// The error without a text of the provider that repeats the secret.
-    pub(crate) fn without_secret(self, secret: &str) -> Self {
-        match self {
-            Self::Refused { refusal } => Self::refused(refusal.without(&[secret])),
-            Self::SignInNeeded { refusal, is_orphan } => {
-                Self::refused(refusal.without(&[secret])).after_orphan(is_orphan)
-            }
-            error => error,
-        }
-    }
-
-    /// The same error after a renewal that was cut off.
-    pub(crate) fn after_orphan(self, is_orphan: bool) -> Self {
-        match self {
-            Self::SignInNeeded { refusal, .. } => Self::SignInNeeded { refusal, is_orphan },
-            error => error,
-        }
-    }
-
-    #[cfg(feature = "desktop")]
-    pub(crate) fn is_not_found(&self) -> bool {
-        match self {
-            Self::MissingParent { .. } => true,
-            Self::Io { source, .. } => source
-                .downcast_ref::<std::io::Error>()
-                .is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound),
-            _ => false,
-        }
-    }
-}
-
-/// What `main` prints of a returned error: the text, its causes, and what to do.
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self}")?;
-        let mut source = self.source();
-        while let Some(error) = source {
-            write!(f, ": {}", shown(error.to_string().trim_end()))?;
-            source = error.source();
-        }
-        write!(f, " ({})", self.next_step())
-    }
-}
-
-/// How a vault that is missing is made. One step must suit each cause that this vault can have.
-fn making(vault: &str) -> &'static str {
-    match vault {
-        "DPAPI" if cfg!(not(windows)) => "choose another key source; DPAPI is part of Windows",
-        "Credential Manager" | "DPAPI" => "sign in at the Windows machine itself",
-        "Keychain" => "make or repair the default keychain in Keychain Access",
-        "kernel keyring" => "in a container, allow the system calls add_key and keyctl",
-        "Secret Service" => {
-            "create or rename the collection in the vault's own program, log in once with a \
-             password, or ask `tokenkeep doctor`"
-        }
-        _ => "make the vault",
-    }
-}
-
-/// How the service of a vault is started.
-fn starting(vault: &str) -> &'static str {
-    match vault {
-        "Credential Manager" => "start it with `sc.exe start VaultSvc`",
-        "Keychain" => "run the program in a user's login session",
-        "Secret Service" => {
-            "log in to a desktop session that has gnome-keyring, KWallet or KeePassXC, or run the \
-             command that `tokenkeep doctor` prints"
-        }
-        _ => "start the vault's service",
-    }
-}
-
-fn or_another_key(step: &str) -> Cow<'static, str> {
-    let others = "a passphrase, a key file or a callback, or use memory";
-    format!("{step}, or keep a sealed cache under {others}").into()
-}
-
-fn cut_off(is_orphan: bool) -> &'static str {
-    match is_orphan {
-        true => "; the program that renewed it was ended before it could store the answer",
-        false => "",
-    }
-}
-
-fn held_by(holder: Option<&str>) -> String {
-    holder.map_or_else(String::new, |holder| format!(": {}", shown(holder)))
-}
-
-fn in_brackets(code: &str) -> String {
-    match shown_start(code) {
-        code if code.is_empty() => String::new(),
-        code => format!(" (`{code}`)"),
-    }
-}
-
-fn way_back(seen: u64, found: u64) -> String {
-    match found < seen {
-        true => format!("went back from generation {seen} to {found}"),
-        false => "is of a store that had ended".into(),
-    }
-}
-
-/// Joins names from outside into one text for a user.
-fn listed(names: &[String]) -> String {
-    names.iter().map(|name| shown_start(name)).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]
