@@ -1,6 +1,9 @@
 //! The request for an access token.
 
+mod equality;
 mod fingerprint;
+mod getters;
+mod lookup;
 
 use std::{
     collections::BTreeSet,
@@ -16,14 +19,13 @@ use crate::{
     Error,
     cache::{
         accounts::Account,
-        authority::{Authority, aliases, cloud_name, is_microsoft},
+        authority::{Authority, is_microsoft},
         entry::scopes_in,
         event::ext_cache_key::ext_cache_key,
-        json::quoted,
-        scope::ScopeRule,
-        section::{Reach, lookup_token},
     },
 };
+
+pub(crate) use self::lookup::Lookup;
 
 /// A request for an access token: client, authority, scopes, and optionally an account.
 ///
@@ -59,31 +61,6 @@ pub struct TokenRequest {
     resource: Option<String>,
     refused: Option<Arc<RefusedToken>>,
     lookup: Option<Lookup>,
-}
-
-/// The fields of a request as canonical tokens.
-#[derive(Clone)]
-pub(crate) struct Lookup {
-    pub(crate) client: String,
-    pub(crate) realm: String,
-    pub(crate) home: Option<String>,
-    /// The authority's host, followed by its aliases.
-    pub(crate) environments: Vec<String>,
-    /// The [`issuer_name`](crate::cache::authority::issuer_name) outside Microsoft's clouds.
-    pub(crate) issuer: Option<String>,
-    /// For each of the [`reaches`](Self::reaches), the start of the index names of any account's
-    /// tokens.
-    anybodys: Vec<String>,
-    pub(crate) rule: ScopeRule,
-    /// The scopes that decide a match, folded by the rule and sorted.
-    pub(crate) scopes: Vec<String>,
-    /// All scopes as they were given, sorted.
-    pub(crate) target: String,
-    /// The [`ScopeRule::name`] of the scopes.
-    pub(crate) joined: String,
-    /// The index name of the scopes, at the first of the [`reaches`](Self::reaches) and for the
-    /// named account. Empty if the request names no account.
-    pub(crate) exact: String,
 }
 
 impl TokenRequest {
@@ -275,62 +252,6 @@ impl TokenRequest {
         self
     }
 
-    /// The client id.
-    pub fn client_id(&self) -> &str {
-        &self.client_id
-    }
-
-    /// The authority as it was given.
-    pub fn authority(&self) -> &str {
-        &self.authority
-    }
-
-    /// The name of the authority's cloud: of all hosts of the cloud, the smallest by code point.
-    /// Outside Microsoft's clouds, the authority's host in lower case, with its port if the
-    /// authority uses http.
-    ///
-    /// The name of a cloud does not change, so a key of a store may contain it. Returns `None` if
-    /// the authority cannot be used; the call that uses the request says why.
-    ///
-    /// ```
-    /// use tokenkeep::TokenRequest;
-    ///
-    /// let authority = "https://login.microsoftonline.com/organizations";
-    /// let request = TokenRequest::new("my-client-id", authority, ["User.Read"]);
-    /// assert_eq!(request.cloud(), Some("login.microsoft.com"));
-    /// ```
-    pub fn cloud(&self) -> Option<&str> {
-        self.place.as_ref().map(|place| cloud_name(&place.environment))
-    }
-
-    /// The tenant: the first segment of the authority's path. Returns `None` if it has none, or if
-    /// the authority cannot be used.
-    pub fn realm(&self) -> Option<&str> {
-        self.place.as_ref()?.realm.as_deref()
-    }
-
-    /// The authority as an issuer, in the form in which issuers are compared: scheme, host, port if
-    /// it is not the default, and path, without one `/` at the end. Returns `None` in Microsoft's
-    /// clouds, where the cloud tells sign-ins apart, and if the authority cannot be used.
-    pub fn issuer(&self) -> Option<&str> {
-        self.place.as_ref()?.issuer.as_deref()
-    }
-
-    /// The scopes, without duplicates.
-    pub fn scopes(&self) -> &[String] {
-        &self.scopes
-    }
-
-    /// The account's home account id. Returns `None` if the request names no account.
-    pub fn home_account_id(&self) -> Option<&str> {
-        self.home_account_id.as_deref()
-    }
-
-    /// Returns `true` if the request is for the application itself, not for a user.
-    pub fn is_app_only(&self) -> bool {
-        self.app_only
-    }
-
     /// The request names an account, and sets no key, no claims, no extended cache key, no refused
     /// token and no margin.
     pub(crate) fn is_plain(&self) -> bool {
@@ -433,65 +354,11 @@ impl TokenRequest {
         Ok(is_microsoft(&self.place()?.environment))
     }
 
-    /// # Errors
-    ///
-    /// [`Error::Invalid`] if the authority cannot be used, see [`TokenRequest::new`].
-    pub(crate) fn lookup(&self) -> Result<&Lookup, Error> {
-        match &self.lookup {
-            Some(lookup) => Ok(lookup),
-            None => Err(self
-                .place()
-                .err()
-                .unwrap_or(Error::Invalid { detail: "the authority cannot be used".to_owned() })),
-        }
-    }
-
-    fn prepared(mut self) -> Self {
-        // Made with the request, so that the usual find formats no text.
-        self.lookup = self.place.as_ref().map(|place| {
-            let token = |text: &str| lookup_token(Some(&quoted(text))).to_owned();
-            let rule = ScopeRule::of(&place.environment);
-            let target = self.target();
-            let home = match self.app_only {
-                // Entries without an account are indexed under null.
-                true => Some("null".to_owned()),
-                false => self.home_account_id.as_deref().map(token),
-            };
-            let mut lookup = Lookup {
-                client: token(&self.client_id),
-                realm: token(place.realm.as_deref().unwrap_or_default()),
-                home,
-                environments: aliases(&place.environment).map(quoted).collect(),
-                issuer: place.issuer.clone(),
-                anybodys: Vec::new(),
-                rule,
-                scopes: rule.deciding(&target).into_iter().map(Into::into).collect(),
-                joined: rule.name(&target),
-                target,
-                exact: String::new(),
-            };
-            lookup.anybodys = lookup.reaches(true).map(|reach| reach.of_anybody()).collect();
-            let first = lookup.reaches(true).next();
-            let exact = lookup.home.as_ref().zip(first).map(|(home, reach)| reach.of(home));
-            lookup.exact = exact.map_or_else(String::new, |start| start + &lookup.joined);
-            lookup
-        });
-        self
-    }
-
     /// The scopes as they are stored in an entry's `target`: sorted and separated by spaces.
     pub(crate) fn target(&self) -> String {
         let mut scopes: Vec<&str> = self.scopes.iter().map(String::as_str).collect();
         scopes.sort_unstable();
         scopes.join(" ")
-    }
-
-    /// The values that equality compares.
-    fn meaning(&self) -> impl Hash + PartialEq + '_ {
-        let names = (&self.client_id, &self.authority, self.target(), &self.home_account_id);
-        let further = (&self.claims, &self.capabilities, &self.resource);
-        let parameters = (&self.key_id, &self.ext_cache_key, further);
-        (names, self.app_only, parameters, &self.refused, self.margin)
     }
 }
 
@@ -516,48 +383,6 @@ struct RefusedToken {
 impl Hash for RefusedToken {
     fn hash<H: Hasher>(&self, state: &mut H) {
         (self.secret.as_str(), self.cached_at).hash(state);
-    }
-}
-
-impl PartialEq for TokenRequest {
-    fn eq(&self, other: &Self) -> bool {
-        self.meaning() == other.meaning()
-    }
-}
-
-impl Eq for TokenRequest {}
-
-impl Hash for TokenRequest {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.meaning().hash(state);
-    }
-}
-
-impl Lookup {
-    /// Where access tokens for the request are, the best first: those of the issuer, then those
-    /// that name no issuer, if these count.
-    pub(crate) fn reaches(&self, has_unnamed: bool) -> impl Iterator<Item = Reach<'_>> {
-        let client = &self.client;
-        let issuer = self.issuer.as_deref().map(|issuer| Reach {
-            client,
-            realm: issuer,
-            environment: &self.environments[0],
-        });
-        let unnamed = self.environments.iter().filter(move |_| has_unnamed);
-        let unnamed =
-            unnamed.map(move |environment| Reach { client, realm: &self.realm, environment });
-        issuer.into_iter().chain(unnamed)
-    }
-
-    /// For each of the [`reaches`](Self::reaches), the start of the index names of any account's
-    /// tokens.
-    pub(crate) fn anybodys(&self, has_unnamed: bool) -> &[String] {
-        // Outside Microsoft's clouds a host has no aliases, so the first is the issuer's.
-        if has_unnamed { &self.anybodys } else { &self.anybodys[..1] }
-    }
-
-    pub(crate) fn each_scope(&self) -> impl Iterator<Item = &str> {
-        self.scopes.iter().map(String::as_str)
     }
 }
 
