@@ -9,6 +9,8 @@
 
 #[path = "linear/shapes.rs"]
 mod shapes;
+#[path = "linear/text.rs"]
+mod text;
 #[path = "linear/work.rs"]
 mod work;
 
