@@ -2,131 +2,34 @@
 //! it never does.
 #![allow(clippy::unwrap_used, missing_docs, reason = "it is a test")]
 
+#[path = "http_endpoint/revocation.rs"]
+mod revocation;
+#[path = "http_endpoint/scene.rs"]
+mod scene;
+
 use std::{
     env,
-    error::Error as StdError,
-    io::{self, Write},
+    error::Error as _,
+    io,
     net::{TcpListener, TcpStream},
     process::Command,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
-use rustls::{
-    ServerConfig, ServerConnection, StreamOwned,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-};
 use tokenkeep::{
-    Error, PersistedTokenCache, Secret, TokenCache, TokenRequest,
-    silent::{
-        Answer, ExchangeError, HttpEndpoint, Revoked, SilentOptions, Spend, TokenEndpoint,
-        TokenReply,
-    },
+    Error, PersistedTokenCache,
+    silent::{Answer, HttpEndpoint, SilentOptions, Spend, TokenEndpoint as _},
 };
-use tokenkeep_test_support::{
-    Connection, HttpRequest, HttpServer, Script, again, http_response, task,
+use tokenkeep_test_support::{HttpServer, Script, again, http_response, task};
+
+use scene::{
+    CA, LONG, NOW, SHORT, TOKENS, assert_answered, both, encrypted, exchange, good, not_sent,
+    only_request, plain, request, spend, tls_server, unknown,
 };
-
-/// A certificate of an authority for tests.
-const CA: &[u8] = include_bytes!("http_endpoint/ca.pem");
-/// A certificate of that authority for 127.0.0.1, and its key.
-const SERVER: &[u8] = include_bytes!("http_endpoint/server.pem");
-const SERVER_KEY: &[u8] = include_bytes!("http_endpoint/server.key");
-
-const NOW: u64 = 1_700_000_000;
-const TOKENS: &str =
-    r#"{"access_token": "first-access", "refresh_token": "second-refresh", "expires_in": 3600}"#;
-/// Longer than any test needs.
-const LONG: Duration = Duration::from_secs(60);
-/// Shorter than what a server is waited for.
-const SHORT: Duration = Duration::from_millis(300);
-
-fn request() -> TokenRequest {
-    TokenRequest::new("a client", "https://id.example/tenant", ["read"])
-}
-
-/// Spends the refresh token `first refresh`.
-fn spend(limit: Duration) -> Spend {
-    let mut cache = TokenCache::new();
-    let answer = r#"{"access_token": "a", "refresh_token": "first refresh", "expires_in": 3600}"#;
-    cache.add_response(&request(), answer, NOW).unwrap();
-    let token = &cache.refresh_tokens(&request()).unwrap()[0];
-    Spend::of_refresh_token(&request(), token, Instant::now() + limit).unwrap()
-}
-
-fn plain(server: &HttpServer) -> HttpEndpoint {
-    HttpEndpoint::new(&format!("http://{}/token", server.host())).unwrap()
-}
-
-fn encrypted(server: &HttpServer) -> HttpEndpoint {
-    HttpEndpoint::new(&format!("https://{}/token", server.host())).unwrap()
-}
-
-fn exchange(mut endpoint: HttpEndpoint) -> Result<TokenReply, ExchangeError> {
-    endpoint.exchange(&spend(LONG))
-}
-
-#[track_caller]
-fn assert_answered(endpoint: HttpEndpoint) {
-    assert_eq!(exchange(endpoint).unwrap().status(), 200);
-}
-
-fn good() -> Script {
-    Script::Answer(http_response("200 OK", &[], TOKENS))
-}
-
-/// A server whose connections are encrypted, with a certificate that only [`CA`] vouches for.
-fn tls_server(script: Script) -> HttpServer {
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(SERVER).map(Result::unwrap).collect();
-    let key = PrivateKeyDer::from_pem_slice(SERVER_KEY).unwrap();
-    let provider = Arc::new(rustls_graviola::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .unwrap();
-    let config = Arc::new(config);
-    HttpServer::start_on(script, move |stream| {
-        let connection = ServerConnection::new(Arc::clone(&config)).map_err(io::Error::other)?;
-        let mut stream = StreamOwned::new(connection, stream);
-        stream.flush()?;
-        Ok(Box::new(stream) as Box<dyn Connection>)
-    })
-}
-
-/// A server without and one with encryption, each with an endpoint that reaches it.
-fn both(script: Script) -> [(HttpServer, HttpEndpoint); 2] {
-    let (clear, tls) = (HttpServer::start(script.clone()), tls_server(script));
-    let (reaches_clear, reaches_tls) = (plain(&clear), encrypted(&tls).root_certificates(CA));
-    [(clear, reaches_clear), (tls, reaches_tls.unwrap())]
-}
-
-#[track_caller]
-fn only_request(server: &HttpServer) -> HttpRequest {
-    let requests = server.requests();
-    let [request] = &requests[..] else { panic!("{requests:?}") };
-    request.clone()
-}
-
-#[track_caller]
-fn not_sent(reply: Result<TokenReply, ExchangeError>) -> String {
-    match reply {
-        Err(ExchangeError::NotSent(source)) => source.to_string(),
-        other => panic!("{other:?}"),
-    }
-}
-
-#[track_caller]
-fn unknown(reply: Result<TokenReply, ExchangeError>) -> String {
-    match reply {
-        Err(ExchangeError::Unknown(source)) => source.to_string(),
-        other => panic!("{other:?}"),
-    }
-}
 
 #[test]
 fn a_form_is_posted_and_the_answer_comes_back() {
@@ -384,49 +287,6 @@ fn an_address_that_is_not_safe_is_refused() {
     {
         assert!(matches!(endpoint().root_certificates(pem), Err(Error::Invalid { .. })));
     }
-}
-
-fn revoke(server: &HttpServer) -> Revoked {
-    let address = format!("http://{}/revoke", server.host());
-    let mut endpoint = plain(server).revocation_endpoint(&address, "a client").unwrap();
-    endpoint.revoke(&Secret::new("second refresh"))
-}
-
-#[test]
-fn a_refresh_token_is_revoked() {
-    let server = HttpServer::start(Script::Answer(http_response("200 OK", &[], "")));
-    assert!(matches!(revoke(&server), Revoked::Done));
-    let sent = only_request(&server);
-    assert_eq!(sent.line, "POST /revoke");
-    let form = "token=second+refresh&token_type_hint=refresh_token&client_id=a+client";
-    assert_eq!(sent.body, form);
-}
-
-#[test]
-fn what_is_not_revoked_is_said() {
-    assert!(matches!(
-        plain(&HttpServer::start(Script::Silence)).revoke(&Secret::new("r")),
-        Revoked::NotSupported
-    ));
-    let answers = |status: &str, error: &str| {
-        let body = format!(r#"{{"error": "{error}"}}"#);
-        revoke(&HttpServer::start(Script::Answer(http_response(status, &[], &body))))
-    };
-    assert!(matches!(answers("400 Bad", "unsupported_token_type"), Revoked::NotSupported));
-    for (status, error) in [("401 No", "invalid_client"), ("503 Busy", "temporarily_unavailable")] {
-        let Revoked::Failed(ExchangeError::Unknown(source)) = answers(status, error) else {
-            panic!("{status}")
-        };
-        assert!(source.to_string().contains(&status[..3]), "{source}");
-    }
-    let cut = HttpServer::start(Script::Close(Vec::new()));
-    assert!(matches!(revoke(&cut), Revoked::Failed(ExchangeError::Unknown(_))));
-    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let endpoint = HttpEndpoint::new("https://id.example/token").unwrap();
-    let mut endpoint =
-        endpoint.revocation_endpoint(&format!("http://{closed}/revoke"), "a client").unwrap();
-    let revoked = endpoint.revoke(&Secret::new("r"));
-    assert!(matches!(revoked, Revoked::Failed(ExchangeError::NotSent(_))), "{revoked:?}");
 }
 
 /// `command` without the settings of the user who runs the tests.
