@@ -109,7 +109,14 @@ impl WebTokenCacheBuilder {
         self
     }
 
-    /// When a value counts as stored. The default is when the store says so.
+    /// When a value counts as stored, and the lease for a renewal as taken. The default is when the
+    /// store says so.
+    ///
+    /// With [`Durability::Replicated`] a failover to a replica that has the lease does not let a
+    /// second node spend the same refresh token. A renewal whose lease too few replicas confirm
+    /// spends nothing: it is [`Error::StoreUnavailable`]. Leases of application tokens, tokens on
+    /// behalf of a user, and with [`spend_without_store`](Self::spend_without_store) wait for no
+    /// replica.
     pub fn durability(mut self, durability: Durability) -> Self {
         self.options.durability = durability;
         self

@@ -39,8 +39,14 @@ impl Inner {
         request: LeaseRequest<'_>,
         known: Option<&Arc<Kept>>,
     ) -> Result<(Lease, Result<Option<Arc<Kept>>, Error>), Error> {
+        // Where a refresh token may be spent twice, a lost lease harms nobody.
+        let is_needed = partition.kind().has_refresh_tokens() && !self.options.spend_without_store;
+        let request = match is_needed {
+            true => request.durability(self.options.durability),
+            false => request,
+        };
         let leased = self.hold(partition, request, known).await;
-        if let Err(StoreError::Timeout { .. }) = leased {
+        if let Err(StoreError::Timeout { .. } | StoreError::NotReplicated { .. }) = leased {
             // It may have been given; nobody should have to wait for its end.
             self.release_later(partition, request.owner);
         }

@@ -73,6 +73,16 @@ impl fmt::Debug for MemoryStore {
     }
 }
 
+/// An error if replicas are wanted, because there are none.
+fn without_replicas(durability: Durability) -> Result<(), StoreError> {
+    match durability {
+        Durability::Replicated { replicas: wanted @ 1.., .. } => {
+            Err(StoreError::NotReplicated { reached: 0, wanted, written: true })
+        }
+        _ => Ok(()),
+    }
+}
+
 impl Store for MemoryStore {
     fn load<'a>(
         &'a self,
@@ -102,14 +112,10 @@ impl Store for MemoryStore {
                 sweep.step(apps, now);
                 apps.entry_or_new(key).put(&put, mark, now)
             };
-            match put.durability {
-                Durability::Replicated { replicas: wanted @ 1.., .. }
-                    if outcome == PutOutcome::Stored =>
-                {
-                    Err(StoreError::NotReplicated { reached: 0, wanted, written: true })
-                }
-                _ => Ok(outcome),
+            if outcome == PutOutcome::Stored {
+                without_replicas(put.durability)?;
             }
+            Ok(outcome)
         })
     }
 
@@ -131,7 +137,11 @@ impl Store for MemoryStore {
             let State { apps, sweep } = &mut *state;
             sweep.step(apps, now);
             let entry = apps.entry_or_new(key);
-            Ok((entry.lease(&lease, now), entry.load(lease.known, now)))
+            let who = entry.lease(&lease, now);
+            if who == Lease::Mine {
+                without_replicas(lease.durability)?;
+            }
+            Ok((who, entry.load(lease.known, now)))
         })
     }
 

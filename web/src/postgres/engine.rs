@@ -87,11 +87,20 @@ impl Engine {
             };
             let verdict = match trouble {
                 Trouble::Engine(error) => at_statement(error),
+                Trouble::Refused(what) => {
+                    let what = what.into();
+                    Verdict::Final(StoreError::Refused { what, source: None })
+                }
                 Trouble::Silence => return Err(silence(start, None)),
-                Trouble::Unconfirmed { wanted, waiting } => {
-                    drop(client);
-                    tokio::spawn(end_wait(self.pool.clone(), waiting));
-                    return Err(StoreError::NotReplicated { reached: 0, wanted, written: true });
+                Trouble::Unconfirmed { reached, wanted, waiting } => {
+                    match waiting {
+                        Some(waiting) => {
+                            drop(client);
+                            tokio::spawn(end_wait(self.pool.clone(), waiting));
+                        }
+                        None => client.give_back(),
+                    }
+                    return Err(StoreError::NotReplicated { reached, wanted, written: true });
                 }
             };
             match verdict {

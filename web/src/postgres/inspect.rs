@@ -100,6 +100,11 @@ const TABLE_ADVICE: &[Finding] = &[
         "Run ALTER TABLE … SET LOGGED.",
     ),
     (
+        "has_unlogged_leases",
+        "is unlogged: a failover loses all leases, so a second node may spend a refresh token",
+        "Run ALTER TABLE tokenkeep_web_lease SET LOGGED.",
+    ),
+    (
         "is_without_autovacuum",
         "has the option autovacuum_enabled = false, so it grows with each save",
         "Run ALTER TABLE … RESET (autovacuum_enabled).",
@@ -134,6 +139,7 @@ SELECT wanted.name,
         WHERE (p.oid = c.oid OR p.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = c.oid))
             AND p.relpersistence <> 'p'
     ) AS is_unlogged,
+    c.oid IS NOT NULL AND NOT is_value AND c.relpersistence <> 'p' AS has_unlogged_leases,
     c.oid IS NOT NULL AND EXISTS (
         SELECT FROM pg_class AS p
         WHERE (p.oid = c.oid OR p.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = c.oid))

@@ -3,15 +3,16 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tokio_postgres::{Client, Row, types::Type};
+use tokio_postgres::{Client, Error, Row, types::Type};
 
 use super::{
     load::{Parameter, loaded},
-    pipeline::{in_order, limited},
+    pipeline::{limited_and_lazy, unless_first_fails},
+    replicated::{Patience, replicated},
     step::{Step, Trouble},
     write::seconds,
 };
-use crate::store::{Lease, LeaseRequest, Loaded, Note, Owner, StoreKey};
+use crate::store::{Durability, Lease, LeaseRequest, Loaded, Note, Owner, StoreKey};
 
 /// Takes a lease, and then reads the value and whose the lease is.
 ///
@@ -28,7 +29,14 @@ impl Step for Take<'_> {
 
     const WRITES: bool = true;
 
-    async fn run(&self, client: &Client, _end: Instant) -> Result<Self::Answer, Trouble> {
+    fn extra(&self) -> Duration {
+        match self.lease.durability {
+            Durability::Local => Duration::ZERO,
+            Durability::Replicated { timeout, .. } => timeout,
+        }
+    }
+
+    async fn run(&self, client: &Client, end: Instant) -> Result<Self::Answer, Trouble> {
         let id = &self.key.as_bytes()[..];
         let owner = &self.lease.owner.as_bytes()[..];
         let ttl = seconds(self.lease.ttl);
@@ -41,16 +49,42 @@ impl Step for Take<'_> {
             (&instead_of, Type::BYTEA),
         ];
         let look: [Parameter<'_>; 2] = [(&id, Type::BYTEA), (&known, Type::BYTEA)];
-        let take = limited(client, client.execute_typed(TAKE, &take));
-        let (taken, seen) = in_order(take, client.query_typed(LOOK, &look)).await;
-        let is_taken = taken? > 0;
-        let rows = seen?;
+        let take = client.execute_typed(TAKE, &take);
+        let take = take_as_wanted(client, take, self.lease.durability, end);
+        let seen = async { Ok(client.query_typed(LOOK, &look).await?) };
+        // While a commit waits for a standby server, what was sent after it is not answered.
+        let (is_taken, rows) = unless_first_fails(take, seen).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         let value = if row.try_get(0)? { loaded(row, 1)? } else { Loaded::Absent };
         let lease = if is_taken { Some(Lease::Mine) } else { lease_of_another(row)? };
         Ok(lease.map(|lease| (lease, value)))
     }
 }
+
+/// Runs the statement that takes a lease, and says whether it was taken.
+async fn take_as_wanted(
+    client: &Client,
+    take: impl Future<Output = Result<u64, Error>>,
+    durability: Durability,
+    end: Instant,
+) -> Result<bool, Trouble> {
+    let Durability::Replicated { replicas: replicas @ 1.., timeout } = durability else {
+        return Ok(limited_and_lazy(client, take).await? > 0);
+    };
+    let patience = Patience { end, replicas, timeout };
+    let taken = replicated(client, take, |rows| *rows > 0, patience).await?;
+    if !taken.has_leases {
+        return Err(Trouble::Refused(UNLOGGED));
+    }
+    if taken.answer > 0 && taken.by < replicas {
+        return Err(Trouble::Unconfirmed { reached: taken.by, wanted: replicas, waiting: None });
+    }
+    Ok(taken.answer > 0)
+}
+
+const UNLOGGED: &str = "\
+no standby server has leases, because the table tokenkeep_web_lease is unlogged; run ALTER TABLE \
+tokenkeep_web_lease SET LOGGED";
 
 /// Whose the lease is. `None` if it has ended.
 fn lease_of_another(row: &Row) -> Result<Option<Lease>, Trouble> {
@@ -84,12 +118,12 @@ impl Step for Release<'_> {
         let owner = &self.owner.as_bytes()[..];
         let both: [Parameter<'_>; 2] = [(&id, Type::BYTEA), (&owner, Type::BYTEA)];
         match self.failed {
-            None => limited(client, client.execute_typed(RELEASE, &both)).await?,
+            None => limited_and_lazy(client, client.execute_typed(RELEASE, &both)).await?,
             Some((note, pause)) => {
                 let (note, pause) = (note.as_bytes(), seconds(pause));
                 let [id, owner] = both;
                 let all = [id, owner, (&note, Type::BYTEA), (&pause, Type::FLOAT8)];
-                limited(client, client.execute_typed(LEAVE_NOTE, &all)).await?
+                limited_and_lazy(client, client.execute_typed(LEAVE_NOTE, &all)).await?
             }
         };
         Ok(())
@@ -97,9 +131,15 @@ impl Step for Release<'_> {
 }
 
 /// The time is read when the row is locked, so that a wait for the lock does not shorten the lease.
+///
+/// A lease that others have is left alone: the clause `ON CONFLICT` alone would lock its row, which
+/// the log of the server has.
 const TAKE: &str = "\
 INSERT INTO tokenkeep_web_lease AS l (id, owner, until)
-VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3))
+SELECT $1, $2, clock_timestamp() + make_interval(secs => $3)
+WHERE NOT EXISTS (
+    SELECT FROM tokenkeep_web_lease AS o
+    WHERE o.id = $1 AND (o.owner IN ($2, $4)) IS NOT TRUE AND o.until > clock_timestamp())
 ON CONFLICT (id) DO UPDATE SET owner = $2, until = clock_timestamp() + make_interval(secs => $3)
 WHERE l.owner IN ($2, $4) OR l.until <= clock_timestamp()";
 

@@ -25,6 +25,7 @@ mod load;
 mod pipeline;
 mod removals;
 mod remove;
+mod replicated;
 mod schema;
 mod standby;
 mod step;

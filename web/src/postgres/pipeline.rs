@@ -45,7 +45,24 @@ pub(super) async fn limited<T>(
     client: &Client,
     statement: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    let begin_and_statement = in_order(client.batch_execute(BEGIN), statement);
+    transaction(client, BEGIN, statement).await
+}
+
+/// As [`limited`], and its commit waits for no disk and no standby server. A crash of the server
+/// may undo it.
+pub(super) async fn limited_and_lazy<T>(
+    client: &Client,
+    statement: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    transaction(client, BEGIN_LAZY, statement).await
+}
+
+async fn transaction<T>(
+    client: &Client,
+    begin: &str,
+    statement: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let begin_and_statement = in_order(client.batch_execute(begin), statement);
     let ((begun, answer), committed) =
         in_order(begin_and_statement, client.batch_execute("COMMIT")).await;
     begun?;
@@ -58,6 +75,23 @@ pub(super) async fn limited<T>(
 /// server, so the second does away with that wait.
 const BEGIN: &str = "\
 BEGIN; SET LOCAL statement_timeout = 500; SET LOCAL synchronous_commit = local";
+const BEGIN_LAZY: &str = "\
+BEGIN; SET LOCAL statement_timeout = 500; SET LOCAL synchronous_commit = off";
+
+/// Sends both in this order, and waits for both answers, or for the error of the first.
+pub(super) async fn unless_first_fails<A, B, E>(
+    first: impl Future<Output = Result<A, E>>,
+    second: impl Future<Output = Result<B, E>>,
+) -> Result<(A, B), E> {
+    let (mut first, mut second) = (Sent::new(first), Sent::new(second));
+    poll_fn(|cx| {
+        let (is_first, is_second) = (first.poll(cx), second.poll(cx));
+        let has_failed = matches!(first, Sent::Answered(Err(_)));
+        if has_failed || is_first && is_second { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    Ok((first.answer().await?, second.answer().await?))
+}
 
 /// Sends both in this order, and waits for both answers.
 pub(super) async fn in_order<A: Future, B: Future>(first: A, second: B) -> (A::Output, B::Output) {

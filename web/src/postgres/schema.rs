@@ -15,8 +15,8 @@
 /// - `keep_until` is a day of UTC. An index has it, and it changes once a day at most, so that
 ///   other updates are HOT: they write no index. A value stays up to a day longer for this.
 /// - The value is ciphertext, which does not compress: `EXTERNAL` spares the attempt.
-/// - Leases are not logged: they are empty after a crash and after a failover. A refresh under way
-///   may then be done by a second node too.
+/// - Leases are logged, so that standby servers have them. The commit of a lease waits for no disk,
+///   and for standby servers only with [`Durability::Replicated`](crate::Durability::Replicated).
 pub const SCHEMA: &str = "\
 CREATE TABLE tokenkeep_web (
     id         bytea PRIMARY KEY,
@@ -32,7 +32,7 @@ CREATE TABLE tokenkeep_web (
 );
 ALTER TABLE tokenkeep_web ALTER COLUMN value SET STORAGE EXTERNAL;
 CREATE INDEX tokenkeep_web_keep_until ON tokenkeep_web (keep_until);
-CREATE UNLOGGED TABLE tokenkeep_web_lease (
+CREATE TABLE tokenkeep_web_lease (
     id    bytea PRIMARY KEY,
     owner bytea NOT NULL,
     until timestamptz NOT NULL
@@ -68,7 +68,7 @@ BEGIN
     END LOOP;
 END
 $$;
-CREATE UNLOGGED TABLE tokenkeep_web_lease (
+CREATE TABLE tokenkeep_web_lease (
     id    bytea PRIMARY KEY,
     owner bytea NOT NULL,
     until timestamptz NOT NULL

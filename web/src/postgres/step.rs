@@ -34,13 +34,17 @@ pub(super) enum Trouble {
     Engine(tokio_postgres::Error),
     /// The server does not answer.
     Silence,
-    /// The value is written, and too few standby servers confirmed it in time.
+    /// It is written, and too few standby servers confirmed it in time.
     Unconfirmed {
+        /// How many did.
+        reached: u8,
         /// How many had to.
         wanted: u8,
-        /// The server's process that waits for them still.
-        waiting: Waiting,
+        /// The server's process that waits for them still, if one does.
+        waiting: Option<Waiting>,
     },
+    /// What the step needs is missing, as this says.
+    Refused(&'static str),
 }
 
 /// A process of the server that waits for standby servers. It would wait on, with its locks, when

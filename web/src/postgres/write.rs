@@ -1,15 +1,15 @@
 //! Writes that compare first.
 
-use std::{future::poll_fn, task::Poll, time::Duration};
+use std::time::Duration;
 
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::Instant;
 use tokio_postgres::{Client, Error, types::Type};
 
 use super::{
     load::Parameter,
-    pipeline::{Sent, limited},
-    standby::confirming,
-    step::{Step, Trouble, Waiting},
+    pipeline::limited,
+    replicated::{Patience, replicated},
+    step::{Step, Trouble},
 };
 use crate::store::{Durability, Mark, Put, StoreKey};
 
@@ -50,7 +50,10 @@ impl Step for Write<'_> {
                 Ok(Written { is_stored, confirmed: None })
             }
             Durability::Replicated { replicas, timeout } => {
-                self.replicated(client, end, replicas, timeout).await
+                let write = self.write(client);
+                let patience = Patience { end, replicas, timeout };
+                let confirmed = replicated(client, write, |is_stored| *is_stored, patience).await?;
+                Ok(Written { is_stored: confirmed.answer, confirmed: Some(confirmed.by) })
             }
         }
     }
@@ -93,40 +96,6 @@ impl Write<'_> {
         let rows = client.query_typed(text, &parameters).await?;
         rows.first().map_or(Ok(false), |row| row.try_get(0))
     }
-
-    /// All statements are sent at once, so that a call that is dropped leaves no transaction open.
-    async fn replicated(
-        &self,
-        client: &Client,
-        end: Instant,
-        wanted: u8,
-        patience: Duration,
-    ) -> Result<Written, Trouble> {
-        let mut begin = Sent::new(client.batch_execute(BEGIN));
-        let mut situation = Sent::new(client.query_typed(SITUATION, &[]));
-        let mut write = Sent::new(self.write(client));
-        let mut commit = Sent::new(client.batch_execute("COMMIT"));
-        let written = poll_fn(|cx| {
-            let answers = [begin.poll(cx), situation.poll(cx), write.poll(cx)];
-            commit.poll(cx);
-            if answers == [true; 3] { Poll::Ready(()) } else { Poll::Pending }
-        });
-        timeout_at(end, written).await.map_err(|_| Trouble::Silence)?;
-        begin.answer().await?;
-        let situation = situation.answer().await?;
-        let is_stored = write.answer().await?;
-        let Some(row) = situation.first() else { return Err(Trouble::Silence) };
-        let names: String = row.try_get(0)?;
-        match timeout(patience, commit.answer()).await {
-            Ok(committed) => committed?,
-            Err(_) if is_stored => {
-                let waiting = Waiting { pid: row.try_get(1)?, since: row.try_get(2)? };
-                return Err(Trouble::Unconfirmed { wanted, waiting });
-            }
-            Err(_) => return Err(Trouble::Silence),
-        }
-        Ok(Written { is_stored, confirmed: Some(confirming(&names)) })
-    }
 }
 
 /// A time for `make_interval`, at most a century.
@@ -136,13 +105,6 @@ pub(super) fn seconds(time: Duration) -> f64 {
 
 /// Where a sealed value has the id of its key (docs/FORMAT.md).
 const KEY_ID: std::ops::Range<usize> = 16..32;
-
-/// `on` waits for the disk of each standby server, if the server waits for any.
-const BEGIN: &str = "\
-BEGIN; SET LOCAL statement_timeout = 500; SET LOCAL synchronous_commit = on";
-
-const SITUATION: &str = "\
-SELECT current_setting('synchronous_standby_names'), pg_backend_pid(), now()";
 
 macro_rules! insert {
     () => {

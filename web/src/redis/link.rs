@@ -24,7 +24,10 @@ use super::{
     place::Place,
     script::ScriptCall,
 };
-use crate::{breaker::Breaker, store::StoreError};
+use crate::{
+    breaker::Breaker,
+    store::{Durability, StoreError},
+};
 
 /// The connection to one server. While there is none, a task of its own makes one, and calls end at
 /// once with what the last try said.
@@ -80,6 +83,35 @@ impl Manner {
     /// As it is done as a rule.
     pub(super) fn plain() -> Self {
         Self { asking: false, replicas: None, start: Instant::now() }
+    }
+
+    /// So that a script's writes are as durable as wanted.
+    pub(super) fn of(durability: Durability) -> Self {
+        let replicas = match durability {
+            Durability::Replicated { replicas: wanted @ 1.., timeout } => Some((wanted, timeout)),
+            _ => None,
+        };
+        Self { replicas, ..Self::plain() }
+    }
+
+    /// An error if fewer replicas than wanted confirmed a write.
+    pub(super) fn confirmed_by(self, reached: u8) -> Result<(), StoreError> {
+        match self.replicas {
+            Some((wanted, _)) if reached < wanted => {
+                Err(StoreError::NotReplicated { reached, wanted, written: true })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What a failure means where there is no other node.
+    pub(super) fn meaning(self, failure: Failure) -> StoreError {
+        match (failure.into_store_error(), self.replicas) {
+            (StoreError::NotReplicated { reached, written, .. }, Some((wanted, _))) => {
+                StoreError::NotReplicated { reached, wanted, written }
+            }
+            (error, _) => error,
+        }
     }
 }
 

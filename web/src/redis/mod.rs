@@ -31,7 +31,7 @@ use self::{
     script::{Draft, LEASE, PUT, RELEASE, REMOVE, Script, ScriptCall},
 };
 use crate::store::{
-    BoxFuture, Cursor, Durability, Inspection, Lease, LeaseRequest, Loaded, Mark, Note, Owner,
+    BoxFuture, Cursor, Inspection, Lease, LeaseRequest, Loaded, Mark, Note, Owner,
     Page, Put, PutOutcome, Removals, Store, StoreError, StoreKey,
 };
 
@@ -177,13 +177,7 @@ impl Store for RedisStore {
             let expect = put.expect.map_or(&b""[..], |mark| mark.as_bytes());
             let owner = put.release.as_ref().map(|owner| &owner.as_bytes()[..]);
             let arguments = |value, owner| [expect, mark.as_bytes(), value, ttl.as_bytes(), owner];
-            let replicas = match put.durability {
-                Durability::Replicated { replicas: wanted @ 1.., timeout } => {
-                    Some((wanted, timeout))
-                }
-                _ => None,
-            };
-            let manner = Manner { replicas, ..Manner::plain() };
+            let manner = Manner::of(put.durability);
             let keys = [&value, &draft].into_iter().chain(owner.map(|_| &lease));
             let call = ScriptCall {
                 script: &PUT,
@@ -202,25 +196,17 @@ impl Store for RedisStore {
                     self.script(&RELEASE, &[&lease], &release, Manner::plain()).await.ok();
                 }
             }
-            let answer = match answer.map_err(Failure::into_store_error) {
-                Err(StoreError::NotReplicated { reached, written, .. }) => {
-                    let wanted = replicas.map_or(1, |(wanted, _)| wanted);
-                    return Err(StoreError::NotReplicated { reached, wanted, written });
-                }
-                answer => answer?,
-            };
+            let answer = answer.map_err(|failure| manner.meaning(failure))?;
+            let reached = answer.replicas;
             let outcome = answer::put(answer.value)?;
             if answer.was_repeated && outcome != PutOutcome::Stored {
                 // The first one may have stored the value before others did.
                 return Err(StoreError::Timeout { after: manner.start.elapsed(), source: None });
             }
-            match replicas {
-                Some((wanted, _)) if outcome == PutOutcome::Stored && answer.replicas < wanted => {
-                    let reached = answer.replicas;
-                    Err(StoreError::NotReplicated { reached, wanted, written: true })
-                }
-                _ => Ok(outcome),
+            if outcome == PutOutcome::Stored {
+                manner.confirmed_by(reached)?;
             }
+            Ok(outcome)
         })
     }
 
@@ -255,16 +241,22 @@ impl Store for RedisStore {
                 lease.known.map_or(&b""[..], |mark| mark.as_bytes()),
                 lease.instead_of.map_or(&b""[..], |note| note.as_bytes()),
             ];
-            let manner = Manner::plain();
-            match self.script(&LEASE, &[lease_key, value_key], &arguments, manner).await {
-                Err(Failure::Split) => {
-                    let answer = self.script(&LEASE, &[lease_key], &arguments, manner).await;
-                    let answer = answer.map_err(Failure::into_store_error)?;
-                    let (who, _) = answer::lease(answer.value)?;
-                    Ok((who, self.load(key, lease.known).await?))
-                }
-                answer => answer::lease(answer.map_err(Failure::into_store_error)?.value),
+            let manner = Manner::of(lease.durability);
+            let mut answer = self.script(&LEASE, &[lease_key, value_key], &arguments, manner).await;
+            let is_split = matches!(answer, Err(Failure::Split));
+            if is_split {
+                answer = self.script(&LEASE, &[lease_key], &arguments, manner).await;
             }
+            let answer = answer.map_err(|failure| manner.meaning(failure))?;
+            let reached = answer.replicas;
+            let (who, mut loaded) = answer::lease(answer.value)?;
+            if who == Lease::Mine {
+                manner.confirmed_by(reached)?;
+            }
+            if is_split {
+                loaded = self.load(key, lease.known).await?;
+            }
+            Ok((who, loaded))
         })
     }
 

@@ -25,7 +25,7 @@ use crate::{
     lifetime::spread,
     observed::LeaseWait,
     partition::Partition,
-    store::{Lease, LeaseRequest, Note, Owner},
+    store::{Lease, LeaseRequest, Note, Owner, StoreError},
     value::{self, Kept},
 };
 
@@ -148,6 +148,12 @@ impl Renewal<'_> {
                 }
             }
             match lease {
+                // It may have ended while its answer was on the way.
+                Lease::Mine if granted.elapsed() >= LONGEST_GRANT => {
+                    self.give_back(true, None).await;
+                    let after = granted.elapsed();
+                    return self.failed(StoreError::Timeout { after, source: None }.into()).await;
+                }
                 Lease::Mine => {
                     let deadline = granted + EXCHANGE;
                     match self.spend(current.clone(), &cache, deadline).await {
@@ -326,6 +332,8 @@ impl Job {
 
 /// How long a request to the provider may take.
 pub(crate) const EXCHANGE: Duration = Duration::from_secs(5);
+/// How long a lease may take to be granted, so that the request has a time of use.
+const LONGEST_GRANT: Duration = Duration::from_secs(4);
 /// The lease outlives the request, so that nobody else spends the same token meanwhile.
 const LEASE: Duration = Duration::from_secs(7);
 /// How long a call waits for others at most.

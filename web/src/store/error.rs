@@ -28,16 +28,17 @@ pub enum StoreError {
         /// What the engine said.
         source: Option<Source>,
     },
-    /// Too few replicas confirmed the value.
+    /// Too few replicas confirmed the value or the lease.
     ///
-    /// The value may be lost when the engine fails over. A `put` of the same value asks again.
-    #[error("the value reached {reached} replicas, {wanted} were wanted")]
+    /// It may be lost when the engine fails over. A `put` of the same value, or a `lease` for the
+    /// same owner, asks again.
+    #[error("the write reached {reached} replicas, {wanted} were wanted")]
     NotReplicated {
         /// How many replicas confirmed it.
         reached: u8,
         /// How many were wanted.
         wanted: u8,
-        /// Whether the engine has the value. `false` if it refused it for want of replicas.
+        /// Whether the engine has it. `false` if it refused it for want of replicas.
         written: bool,
     },
     /// The engine refuses the call: a right, a password, a table or a setting is missing. Trying

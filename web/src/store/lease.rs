@@ -2,7 +2,7 @@
 
 use std::{fmt, time::Duration};
 
-use super::Mark;
+use super::{Durability, Mark};
 
 /// Who holds a lease: random bytes, new for each renewal.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -63,12 +63,14 @@ pub struct LeaseRequest<'a> {
     pub known: Option<&'a Mark>,
     /// The note that may be replaced by the lease. A note of other bytes is respected.
     pub instead_of: Option<&'a Note>,
+    /// When the lease counts as taken.
+    pub durability: Durability,
 }
 
 impl<'a> LeaseRequest<'a> {
     /// A lease for `owner` that lasts `ttl`.
     pub fn new(owner: Owner, ttl: Duration) -> Self {
-        Self { owner, ttl, known: None, instead_of: None }
+        Self { owner, ttl, known: None, instead_of: None, durability: Durability::Local }
     }
 
     /// Answers [`Loaded::Unchanged`](super::Loaded::Unchanged) for a value with this mark.
@@ -79,6 +81,11 @@ impl<'a> LeaseRequest<'a> {
     /// Takes the place of this note.
     pub fn instead_of(self, note: Option<&'a Note>) -> Self {
         Self { instead_of: note, ..self }
+    }
+
+    /// When the lease counts as taken.
+    pub fn durability(self, durability: Durability) -> Self {
+        Self { durability, ..self }
     }
 }
 

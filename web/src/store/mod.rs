@@ -67,6 +67,10 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Takes the lease of `key`, or renews it for its owner, and reads the value after that: one
     /// round trip.
+    ///
+    /// With [`Durability::Replicated`] it is [`StoreError::NotReplicated`] if too few replicas
+    /// confirmed the lease in time. The engine may have it then; a caller that does not use it
+    /// gives it back. A lease of another owner needs no replica.
     fn lease<'a>(
         &'a self,
         key: &'a StoreKey,

@@ -49,14 +49,14 @@ impl fmt::Debug for Put<'_> {
     }
 }
 
-/// When a value counts as stored.
+/// When a value counts as stored, or a lease as taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Durability {
     /// When the server that takes the write says so. It waits for no replica.
     #[default]
     Local,
-    /// When replicas have it too.
+    /// When replicas have it too. So a failover to one of them does not lose it.
     Replicated {
         /// How many replicas.
         replicas: u8,

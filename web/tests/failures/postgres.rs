@@ -266,7 +266,7 @@ fn answers(postgres: &Postgres, table: &mut Table) {
         refused(&scene, row, "StoreUnavailable 503", cut, repair).await;
     });
     table.row("too few standby servers (`Replicated(1)`)", async |row| {
-        writes::too_few_replicas(&Scene::new(postgres).await, row).await;
+        writes::too_few_replicas(&Scene::new(postgres).await, row, postgres).await;
     });
 }
 

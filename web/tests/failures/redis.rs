@@ -178,7 +178,7 @@ fn answers(redis: &Redis, table: &mut Table) {
         writes::no_writes(&scene, row, "StoreUnavailable 503", cut, repair).await;
     });
     table.row("too few replicas (`Replicated(1)`)", async |row| {
-        writes::too_few_replicas(&Scene::new(redis).await, row).await;
+        writes::too_few_replicas(&Scene::new(redis).await, row, redis).await;
     });
     table.row("NOPERM", async |row| {
         let scene = Scene::at(redis, redis.with_rights()).await;

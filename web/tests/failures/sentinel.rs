@@ -6,7 +6,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokenkeep_test_support::{Tool, engines::redis::Sentinels, need};
+use tokenkeep_test_support::{
+    Tool,
+    engines::{provider::Answers, redis::Sentinels},
+    need,
+};
 use tokenkeep_web::store::Durability;
 
 use crate::{
@@ -77,12 +81,18 @@ async fn lossy_failover(watched: &Watched, scene: &Scene<'_>, row: &mut Row) {
     let replicas = Durability::Replicated { replicas: 1, timeout: Duration::from_millis(100) };
     let careful = scene.engine.address().node(scene.builder().durability(replicas)).await;
     assert_eq!(watched.0.primary().cli(&["WAIT", "2", "5000"]), "2");
-    watched.0.freeze_replicas();
+    // The replicas have the lease, and not the value.
+    scene.endpoint().once(Answers::Held);
+    let cut = async {
+        scene.until_asked(1).await;
+        watched.0.freeze_replicas();
+        scene.endpoint().release();
+    };
+    let (known, ()) = tokio::join!(ask(careful.user(&scene.also_expired.id)), cut);
+    row.expect(Whose::Expired, &known, UNSTORED, Duration::from_secs(5));
     // Acknowledged by the primary alone.
     let lost = scene.ask(&scene.expired).await;
     row.expect(Whose::Expired, &lost, STORED, SILENCE);
-    let known = ask(careful.user(&scene.also_expired.id)).await;
-    row.expect(Whose::Expired, &known, UNSTORED, WITH_PROVIDER);
     let sentinels = Arc::clone(&watched.0);
     tokio::task::spawn_blocking(move || sentinels.failover()).await.expect("it is replaced");
     row.after("unsaved tokens saved", {

@@ -1,6 +1,6 @@
 //! The store does not take a write, or its answer is lost.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokenkeep_test_support::engines::{provider::Answers, proxy::Fault};
 use tokenkeep_web::{WebTokenCache, store::Durability};
@@ -79,17 +79,31 @@ async fn late_refusal(scene: &Scene<'_>, row: &mut Row, node: &WebTokenCache, cu
     row.expect(Whose::Expired, &token, UNSTORED, Duration::from_secs(5));
 }
 
-/// The value is written, and too few replicas confirm it.
-pub(crate) async fn too_few_replicas(scene: &Scene<'_>, row: &mut Row) {
+/// The lease is written, and too few replicas confirm it: nothing is spent. The value is written
+/// all the same where the provider does not mind.
+pub(crate) async fn too_few_replicas(scene: &Scene<'_>, row: &mut Row, engine: &dyn Single) {
     let durability = Durability::Replicated { replicas: 1, timeout: Duration::from_millis(100) };
-    let builder = scene.builder().durability(durability);
-    let node = scene.engine.address().node(builder).await;
+    let builder = || scene.builder().durability(durability);
+    let node = scene.engine.address().node(builder()).await;
     row.expect(Whose::Valid, &ask(node.user(&scene.valid.id)).await, STORED, SILENCE);
-    let token = ask(node.user(&scene.expired.id)).await;
-    row.expect(Whose::Expired, &token, UNSTORED, WITH_PROVIDER);
+    let refused = ask(node.user(&scene.expired.id)).await;
+    row.expect(Whose::Expired, &refused, "StoreUnavailable 503", SILENCE);
+    row.after("nothing spent", scene.endpoint().counts().refreshes() == 0);
+    let start = Instant::now();
+    while engine.has_lease(&scene.expired.name) && start.elapsed() < SAVED {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    row.after("the lease given back", !engine.has_lease(&scene.expired.name));
     row.expect(Whose::Application, &ask(node.app()).await, UNSTORED, WITH_PROVIDER);
+    let (newcomer, kept) = scene.sign_in(&node, "joe").await;
+    row.expect(Whose::Expired, &kept, UNSTORED, WITH_PROVIDER);
+    row.after("written all the same", scene.is_stored(&newcomer, kept.secret()).await);
     row.after("one partition unsaved", node.stats().unsaved == 1);
-    row.after("written all the same", scene.is_stored(&scene.expired.id, token.secret()).await);
+    let careless = scene.engine.address().node(builder().spend_without_store(true)).await;
+    let token = ask(careless.user(&scene.also_expired.id)).await;
+    row.expect(Whose::Expired, &token, UNSTORED, WITH_PROVIDER);
+    let is_written = scene.is_stored(&scene.also_expired.id, token.secret()).await;
+    row.after("`spend_without_store` spends, and writes", is_written);
 }
 
 const TWICE: Duration = Duration::from_millis(1_300);

@@ -64,32 +64,6 @@ fn nothing_acknowledged_is_missing_after_redis_was_killed() {
     check("Redis killed and started again", &world, &acks, 0);
 }
 
-#[test]
-fn nothing_acknowledged_is_missing_after_failovers_with_a_replica() {
-    if is_node() {
-        return;
-    }
-    let Some(world) = World::sentinels() else { return };
-    let test = nothing_acknowledged_is_missing_after_failovers_with_a_replica;
-    let Engine::Sentinels(all) = &*world.engine else { panic!("these are Sentinels") };
-    let people = People::new(&world);
-    let mut nodes = world.nodes(NODES, test);
-    begin(&mut nodes, |nth| people.load(&world, nth));
-    for _ in 0..rounds() {
-        wait_for_more(&nodes, ACKS);
-        // What is written now is lost.
-        all.freeze_replicas();
-        wait_for_more(&nodes, NODES);
-        all.failover();
-    }
-    wait_for_more(&nodes, ACKS);
-    let acks: Vec<_> = nodes.into_iter().flat_map(Node::ended).collect();
-    // A lease that no replica had is lost with the primary, so that another node spends the same
-    // refresh token.
-    let spent_twice = world.provider.counts().reuses;
-    check("failovers with one replica", &world, &acks, spent_twice);
-}
-
 fn kill_nodes(world: &World, test: impl Fn()) -> (Vec<Ack>, usize) {
     let people = People::new(world);
     let mut nodes = world.nodes(NODES, &test);
@@ -108,14 +82,14 @@ fn kill_nodes(world: &World, test: impl Fn()) -> (Vec<Ack>, usize) {
 }
 
 /// The users of a load.
-struct People {
+pub(crate) struct People {
     renewed: Vec<String>,
     kept: Vec<(String, String)>,
     leaving: Vec<String>,
 }
 
 impl People {
-    fn new(world: &World) -> Self {
+    pub(crate) fn new(world: &World) -> Self {
         world.provider.lifetime(0);
         let names = |kind: &str, count: usize| -> Vec<String> {
             (0..count).map(|nth| format!("{kind}-{nth}")).collect()
@@ -128,7 +102,7 @@ impl People {
         }
     }
 
-    fn load(&self, world: &World, nth: usize) -> Order {
+    pub(crate) fn load(&self, world: &World, nth: usize) -> Order {
         let mine = self.leaving.iter().skip(nth % NODES).step_by(NODES);
         Order::Load(Load {
             provider: world.settings.provider.clone(),
@@ -154,7 +128,7 @@ pub(crate) fn wait_for_more(nodes: &[Node], more: usize) {
 
 /// Compares what was acknowledged with what is there. For `allowed` users a node that was killed may
 /// have had the only refresh token.
-fn check(what: &str, world: &World, acks: &[Ack], allowed: usize) {
+pub(crate) fn check(what: &str, world: &World, acks: &[Ack], allowed: usize) {
     world.provider.lifetime(3600);
     let reuses = world.provider.counts().reuses;
     let (mut kept, mut left, mut renewed) = (Vec::new(), Vec::new(), BTreeMap::new());
@@ -273,17 +247,17 @@ fn put(server: &redis::Server, key: &str, value: &[u8]) {
 }
 
 /// How often the fault comes.
-fn rounds() -> usize {
+pub(crate) fn rounds() -> usize {
     count("TOKENKEEP_NODE_FAULTS", 2)
 }
 
-const NODES: usize = 4;
+pub(crate) const NODES: usize = 4;
 const RENEWED: usize = 6;
 const KEPT: usize = 4;
 const MOST: usize = 20;
 const LEAVING: usize = 12;
 const SWAPPED: usize = 12;
 /// Calls that end between two faults.
-const ACKS: usize = 60;
+pub(crate) const ACKS: usize = 60;
 /// So many renewals are under way at a node.
 const RENEWALS: usize = 4;

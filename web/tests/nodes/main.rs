@@ -4,6 +4,7 @@
 mod acks;
 mod callers;
 mod canaries;
+mod failovers;
 mod kills;
 mod load;
 mod log;

@@ -222,6 +222,9 @@ pub(crate) async fn cache(settings: &Settings) -> WebTokenCache {
             let store = RedisStore::sentinel(urls, Sentinels::NAME).await;
             builder.store(store.expect("they answer"))
         }
+        EngineAt::Cluster(urls) => {
+            builder.store(RedisStore::cluster(urls).await.expect("it answers"))
+        }
         EngineAt::Postgres(url) => {
             builder.store(PostgresStore::connect(url).expect("it is an address"))
         }

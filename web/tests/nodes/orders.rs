@@ -23,6 +23,7 @@ pub(crate) struct Settings {
 pub(crate) enum EngineAt {
     Redis(String),
     Sentinels(Vec<String>),
+    Cluster(Vec<String>),
     Postgres(String),
 }
 

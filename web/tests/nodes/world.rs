@@ -26,7 +26,10 @@ pub(crate) struct World {
 pub(crate) enum Engine {
     Redis(redis::Server),
     Sentinels(redis::Sentinels),
+    Cluster(redis::Cluster),
     Postgres(postgres::Server),
+    /// A primary and its standby, in no order.
+    Pair([postgres::Server; 2]),
 }
 
 impl World {
@@ -62,6 +65,40 @@ impl World {
         let all = redis::Sentinels::start(&[]);
         let at = EngineAt::Sentinels(all.urls());
         let mut world = Self::at(Engine::Sentinels(all), at);
+        world.settings.replicas = 1;
+        Some(world)
+    }
+
+    /// On a Cluster, where the replica of a primary has a value before it counts as stored. `None`
+    /// if there is no Redis here.
+    pub(crate) fn cluster() -> Option<Self> {
+        if !need(Tool::Redis) {
+            return None;
+        }
+        let cluster = redis::Cluster::start(&[]);
+        let at = EngineAt::Cluster(cluster.urls());
+        let mut world = Self::at(Engine::Cluster(cluster), at);
+        world.settings.replicas = 1;
+        Some(world)
+    }
+
+    /// On PostgreSQL with a standby, which has a value before it counts as stored. `None` if
+    /// PostgreSQL is not here.
+    pub(crate) fn pair() -> Option<Self> {
+        if !need(Tool::Postgres) {
+            return None;
+        }
+        let names = "synchronous_standby_names = 'standby'";
+        let primary = postgres::Server::start(&["max_connections = 300", names]);
+        primary.psql(&format!("SET synchronous_commit = local; {SCHEMA}"));
+        let standby = primary.standby(&["max_connections = 300", names]);
+        let at = EngineAt::Postgres(format!(
+            "postgresql://postgres@127.0.0.1:{},127.0.0.1:{}/postgres?\
+             target_session_attrs=read-write&connect_timeout=1",
+            primary.port(),
+            standby.port()
+        ));
+        let mut world = Self::at(Engine::Pair([primary, standby]), at);
         world.settings.replicas = 1;
         Some(world)
     }
@@ -117,6 +154,7 @@ impl World {
         match &*self.engine {
             Engine::Redis(server) => keys(server),
             Engine::Sentinels(all) => keys(all.primary()),
+            Engine::Cluster(_) | Engine::Pair(_) => panic!("no test asks"),
             Engine::Postgres(server) => {
                 let count = server.psql("SELECT count(*) FROM tokenkeep_web");
                 count.parse().expect("it is a count")

@@ -47,6 +47,11 @@ fn each_fault_is_found() {
                 "tokenkeep_web is unlogged",
             ),
             (
+                "ALTER TABLE tokenkeep_web_lease SET UNLOGGED",
+                "ALTER TABLE tokenkeep_web_lease SET LOGGED",
+                "tokenkeep_web_lease is unlogged",
+            ),
+            (
                 "ALTER TABLE tokenkeep_web SET (autovacuum_enabled = false)",
                 "ALTER TABLE tokenkeep_web RESET (autovacuum_enabled)",
                 "autovacuum_enabled",

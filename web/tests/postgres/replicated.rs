@@ -1,15 +1,28 @@
-//! Values that standby servers have to have.
+//! Values and leases that standby servers have to have.
 
-use std::time::{Duration, Instant};
+use std::{
+    fmt::Debug,
+    time::{Duration, Instant},
+};
 
-use tokenkeep_test_support::engines::postgres::Server;
+use tokenkeep_test_support::{
+    engines::{
+        postgres::Server,
+        proxy::{Proxy, no_writes},
+    },
+    say,
+};
 use tokenkeep_web::{
     PostgresStore,
-    store::{Durability, Lease, Loaded, Note, Put, PutOutcome, Store, StoreError, StoreKey},
+    store::{
+        Durability, Lease, LeaseRequest, Loaded, Note, Owner, Put, PutOutcome, Store, StoreError,
+        StoreKey,
+    },
 };
 
 use crate::scene::{
-    self, LONG, filled, key, lease, mark, owner, run, server, store_on, until, value,
+    self, LONG, filled, key, lease, mark, owner, run, run_on_one_thread, server, store_on, until,
+    value,
 };
 
 async fn put(
@@ -24,6 +37,17 @@ async fn put(
     store.put(key, Put::new(expected.as_ref(), value, LONG).durability(durability)).await
 }
 
+async fn take(
+    store: &PostgresStore,
+    key: &StoreKey,
+    owner: Owner,
+    replicas: u8,
+) -> Result<Lease, StoreError> {
+    let durability = Durability::Replicated { replicas, timeout: PATIENCE };
+    let request = LeaseRequest::new(owner, LONG).durability(durability);
+    store.lease(key, request).await.map(|(lease, _)| lease)
+}
+
 const PATIENCE: Duration = Duration::from_millis(300);
 
 fn wait_for(server: &Server, standbys: &str) {
@@ -32,7 +56,7 @@ fn wait_for(server: &Server, standbys: &str) {
     ));
 }
 
-fn not_replicated(result: Result<PutOutcome, StoreError>) -> (u8, u8) {
+fn not_replicated<T: Debug>(result: Result<T, StoreError>) -> (u8, u8) {
     match result {
         Err(StoreError::NotReplicated { reached, wanted, written: true }) => (reached, wanted),
         other => panic!("{other:?}"),
@@ -154,6 +178,78 @@ fn a_dropped_call_leaves_no_process_that_waits_for_a_standby() {
             until("no process waits", async || waiting(&server) == 0).await;
             assert_eq!(store.load(&key, None).await.unwrap(), Loaded::Value(value));
         }
+    });
+}
+
+#[test]
+fn a_lease_is_taken_when_the_standby_has_it() {
+    let Some(server) = server(&[]) else { return };
+    let standby = server.standby(&[]);
+    run(async {
+        let store = store_on(&server.url(), 2, &server.url());
+        let (taken, untaken) = (key(), key());
+        let [here, there] = [owner(), owner()];
+        let lost = take(&store, &taken, here, 1).await;
+        assert_eq!(not_replicated(lost), (0, 1), "a server that waits for nobody");
+        wait_for(&server, "standby");
+        until("the server waits for the standby", async || {
+            take(&store, &taken, here, 1).await.is_ok_and(|lease| lease == Lease::Mine)
+        })
+        .await;
+        assert_eq!(not_replicated(take(&store, &taken, here, 2).await), (1, 2));
+        let leases = "SELECT count(*) FROM tokenkeep_web_lease";
+        until("the standby shows it", async || standby.psql(leases) == "1").await;
+
+        standby.freeze();
+        for key in [&untaken, &taken] {
+            let start = Instant::now();
+            assert_eq!(not_replicated(take(&store, key, here, 1).await), (0, 1));
+            let took = start.elapsed();
+            assert!(took >= PATIENCE && took < PATIENCE + Duration::from_millis(600), "{took:?}");
+            let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+            until("no process waits", async || server.psql(waiting) == "0").await;
+        }
+        // Of another's nothing was written, and one that is to be had anywhere waits for nobody.
+        let lease = take(&store, &taken, there, 1).await.unwrap();
+        assert!(matches!(lease, Lease::Other { .. }), "{lease:?}");
+        assert_eq!(crate::scene::lease(&store, &key(), here).await.unwrap().0, Lease::Mine);
+        store.release(&untaken, here, None).await.unwrap();
+        standby.thaw();
+        until("the standby confirms", async || {
+            take(&store, &untaken, there, 1).await.is_ok_and(|lease| lease == Lease::Mine)
+        })
+        .await;
+        server.psql("ALTER TABLE tokenkeep_web_lease SET UNLOGGED");
+        let refused = take(&store, &key(), here, 1).await;
+        let fits = matches!(&refused, Err(StoreError::Refused { what, .. }) if what.contains("SET LOGGED"));
+        assert!(fits, "{refused:?}");
+    });
+}
+
+#[test]
+fn a_step_that_waits_for_a_standby_is_one_round_trip() {
+    let Some(server) = server(&[]) else { return };
+    let _standby = server.standby(&[]);
+    wait_for(&server, "standby");
+    let proxy = Proxy::start(server.port(), no_writes);
+    run_on_one_thread(async {
+        let store = store_on(&proxy.postgres_url(), 1, &server.url());
+        let (key, value, owner) = (key(), value(300), owner());
+        store.load(&key, None).await.unwrap();
+        proxy.forget();
+        until("the standby confirms", async || {
+            proxy.forget();
+            take(&store, &key, owner, 1).await.is_ok_and(|lease| lease == Lease::Mine)
+        })
+        .await;
+        let lease = proxy.counts().round_trips;
+        proxy.forget();
+        let durability = Durability::Replicated { replicas: 1, timeout: LONG };
+        let put = Put::new(None, &value, LONG).release(Some(owner)).durability(durability);
+        assert_eq!(store.put(&key, put).await.unwrap(), PutOutcome::Stored);
+        let put = proxy.counts().round_trips;
+        say(&format!("round trips with one standby: lease {lease}, put {put}"));
+        assert_eq!((lease, put), (1, 1));
     });
 }
 

@@ -1,11 +1,20 @@
-//! Values that replicas confirm.
+//! Values and leases that replicas confirm.
 
 use std::time::Duration;
 
-use tokenkeep_test_support::{Tool, engines::redis::Server, need};
-use tokenkeep_web::store::{Durability, Loaded, Put, PutOutcome, Store as _, StoreError};
+use tokenkeep_test_support::{
+    Tool,
+    engines::{
+        proxy::{Proxy, redis_writes},
+        redis::Server,
+    },
+    need, say,
+};
+use tokenkeep_web::store::{
+    Durability, Lease, LeaseRequest, Loaded, Owner, Put, PutOutcome, Store as _, StoreError,
+};
 
-use crate::support::{HOUR, connect, key, mark, replicated, until, value};
+use crate::support::{HOUR, connect, key, mark, patient, random, replicated, until, value};
 
 /// More than any replica needs.
 const ENOUGH: Durability = Durability::Replicated { replicas: 1, timeout: Duration::from_secs(20) };
@@ -60,6 +69,74 @@ async fn a_value_counts_as_stored_when_replicas_have_it() {
     primary.cli(&["CONFIG", "SET", "min-replicas-to-write", "2"]);
     let error = store.put(&key, put).await.unwrap_err();
     assert!(matches!(error, StoreError::NotReplicated { wanted: 2, written: false, .. }));
+}
+
+#[tokio::test]
+async fn a_lease_counts_as_taken_when_replicas_have_it() {
+    if !need(Tool::Redis) {
+        return;
+    }
+    let (primary, replica) = pair().await;
+    let store = connect(&primary).await;
+    let [taken, untaken, local, refused] = [(); 4].map(|()| key());
+    let [owner, other] = [(); 2].map(|()| Owner::from_bytes(random()));
+    let ask = async |key, owner, durability| {
+        let request = LeaseRequest::new(owner, HOUR).durability(durability);
+        store.lease(key, request).await.map(|(lease, _)| lease)
+    };
+    let leases = || replica.cli(&["KEYS", "tk1:shop:*:l"]).split_ascii_whitespace().count();
+    assert_eq!(ask(&taken, owner, ENOUGH).await.unwrap(), Lease::Mine);
+    assert_eq!(leases(), 1, "the replica has it");
+    // Renewed, it has to be confirmed again.
+    assert_eq!(ask(&taken, owner, ENOUGH).await.unwrap(), Lease::Mine);
+
+    replica.freeze();
+    for (key, owner) in [(&untaken, owner), (&untaken, owner), (&taken, owner)] {
+        let error = ask(key, owner, replicated()).await.unwrap_err();
+        let fits =
+            matches!(error, StoreError::NotReplicated { reached: 0, wanted: 1, written: true });
+        assert!(fits, "{error:?}");
+    }
+    // Of another's nothing was written.
+    let lease = ask(&taken, other, replicated()).await.unwrap();
+    assert!(matches!(lease, Lease::Other { .. }), "{lease:?}");
+    assert_eq!(ask(&local, owner, Durability::Local).await.unwrap(), Lease::Mine);
+    store.release(&untaken, owner, None).await.unwrap();
+    replica.thaw();
+    assert_eq!(ask(&untaken, other, ENOUGH).await.unwrap(), Lease::Mine);
+    primary.cli(&["CONFIG", "SET", "min-replicas-to-write", "2"]);
+    let error = ask(&refused, owner, ENOUGH).await.unwrap_err();
+    let fits = matches!(error, StoreError::NotReplicated { wanted: 1, written: false, .. });
+    assert!(fits, "{error:?}");
+}
+
+#[tokio::test]
+async fn a_step_that_waits_for_replicas_is_one_round_trip() {
+    if !need(Tool::Redis) {
+        return;
+    }
+    let (primary, _replica) = pair().await;
+    let proxy = Proxy::start(primary.port(), redis_writes);
+    let store = patient().connect(&proxy.redis_url()).await.unwrap();
+    let owner = Owner::from_bytes(random());
+    let mut trips = Vec::new();
+    // The first makes the connection, and brings the scripts.
+    for _ in 0..2 {
+        trips.clear();
+        let (key, value) = (key(), value(7_000));
+        let mut count = |what| {
+            trips.push((what, proxy.counts().round_trips));
+            proxy.forget();
+        };
+        proxy.forget();
+        store.lease(&key, LeaseRequest::new(owner, HOUR).durability(ENOUGH)).await.unwrap();
+        count("lease");
+        let put = Put::new(None, &value, HOUR).release(Some(owner)).durability(ENOUGH);
+        store.put(&key, put).await.unwrap();
+        count("put");
+    }
+    say(&format!("round trips with one replica: {trips:?}"));
+    assert_eq!(trips, [("lease", 1), ("put", 1)]);
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! One server of PostgreSQL.
 
 use std::env;
+use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -45,15 +46,42 @@ impl Server {
     /// When it does not.
     #[must_use]
     pub fn standby(&self, config: &[&str]) -> Self {
-        Self::start_on(config, |data, programs| {
-            let mut backup = run_as(user(), &programs.join("pg_basebackup"));
-            let from = "host=127.0.0.1 user=postgres application_name=standby";
-            backup.arg("-d").arg(format!("{from} port={}", self.port()));
-            backup
-                .args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "-D"])
-                .arg(data);
-            run(&mut backup);
-        })
+        Self::start_on(config, |data, programs| copy_of(self.port(), data, programs))
+    }
+
+    /// Stops it, makes it a standby that follows `primary`, as [`standby`](Self::standby) does,
+    /// and waits until it answers. What it had is lost.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn follow(&self, primary: &Self) {
+        self.stop_immediate();
+        let data = self.folder.path().join("data");
+        fs::remove_dir_all(&data).expect("it is this server's");
+        copy_of(primary.port(), &data, &self.programs);
+        hand_over(&data);
+        assert!(self.comes_up(), "PostgreSQL does not start; {}", self.daemon.last_lines());
+    }
+
+    /// Stops a standby of this server and cuts its connection: it never learns what is written from
+    /// now on, unless this server is there when it goes on.
+    ///
+    /// # Panics
+    /// When this server does not answer.
+    pub fn freeze_standby(&self, standby: &Self) {
+        standby.freeze();
+        self.psql("SELECT pg_terminate_backend(pid) FROM pg_stat_replication");
+    }
+
+    /// Ends this server at once, lets a standby of it go on if it was frozen, and makes that the
+    /// primary.
+    ///
+    /// # Panics
+    /// When the standby is none afterwards.
+    pub fn fail_over_to(&self, standby: &Self) {
+        self.stop_immediate();
+        standby.thaw();
+        standby.promote();
     }
 
     fn start_on(config: &[&str], fill: impl Fn(&Path, &Path)) -> Self {
@@ -235,6 +263,15 @@ impl Server {
     }
 }
 
+/// Fills a folder with a copy of the server on this port, which follows it.
+fn copy_of(port: u16, data: &Path, programs: &Path) {
+    let mut backup = run_as(user(), &programs.join("pg_basebackup"));
+    let from = "host=127.0.0.1 user=postgres application_name=standby";
+    backup.arg("-d").arg(format!("{from} port={port}"));
+    backup.args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync", "-D"]).arg(data);
+    run(&mut backup);
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         // It waits for processes that are frozen.
@@ -330,9 +367,13 @@ mod tests {
         primary.psql("SET synchronous_commit = remote_apply; INSERT INTO t VALUES (7)");
         assert_eq!(standby.psql("SELECT n FROM t"), "7");
         assert!(standby.try_psql("INSERT INTO t VALUES (8)").is_err());
-        primary.stop_immediate();
-        standby.promote();
-        standby.psql("INSERT INTO t VALUES (8)");
-        assert_eq!(standby.psql("SELECT count(*) FROM t"), "2");
+        primary.freeze_standby(&standby);
+        primary.psql("SET synchronous_commit = local; INSERT INTO t VALUES (9)");
+        primary.fail_over_to(&standby);
+        standby.psql("SET synchronous_commit = local; INSERT INTO t VALUES (8)");
+        assert_eq!(standby.psql("SELECT sum(n) FROM t"), "15");
+        primary.follow(&standby);
+        standby.psql("SET synchronous_commit = remote_apply; INSERT INTO t VALUES (1)");
+        assert_eq!(primary.psql("SELECT sum(n) FROM t"), "16");
     }
 }
