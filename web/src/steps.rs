@@ -46,7 +46,9 @@ impl Inner {
             false => request,
         };
         let leased = self.hold(partition, request, known).await;
-        if let Err(StoreError::Timeout { .. } | StoreError::NotReplicated { .. }) = leased {
+        let is_unsure =
+            matches!(leased, Err(StoreError::Timeout { .. } | StoreError::NotReplicated { .. }));
+        if is_unsure && !self.is_held(partition, request.owner) {
             // It may have been given; nobody should have to wait for its end.
             self.release_later(partition, request.owner);
         }
@@ -102,6 +104,13 @@ impl Inner {
         if let Err(error) = store_step("release", release).await {
             tracing::debug!(target: crate::TARGET, %error, "a lease was not released");
         }
+    }
+
+    /// Whether the store has a refresh token that was spent with this lease. Then the lease keeps the
+    /// other nodes from it.
+    pub(crate) fn is_held(&self, partition: &Partition, owner: Owner) -> bool {
+        let pending = self.unsaved.pending(&partition.id());
+        pending.is_some_and(|pending| pending.owner == Some(owner))
     }
 
     pub(crate) fn release_later(&self, partition: &Partition, owner: Owner) {

@@ -31,8 +31,8 @@ use self::{
     script::{Draft, LEASE, PUT, RELEASE, REMOVE, Script, ScriptCall},
 };
 use crate::store::{
-    BoxFuture, Cursor, Inspection, Lease, LeaseRequest, Loaded, Mark, Note, Owner,
-    Page, Put, PutOutcome, Removals, Store, StoreError, StoreKey,
+    BoxFuture, Cursor, Inspection, Lease, LeaseRequest, Loaded, Mark, Note, Owner, Page, Put,
+    PutOutcome, Removals, Store, StoreError, StoreKey,
 };
 
 pub use self::builder::RedisStoreBuilder;

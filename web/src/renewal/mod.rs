@@ -258,12 +258,7 @@ impl Renewal<'_> {
     }
 
     async fn give_back(&self, is_mine: bool, failed: Option<&Failed>) {
-        if !is_mine {
-            return;
-        }
-        let pending = self.inner.unsaved.pending(&self.job.partition.id());
-        if pending.is_some_and(|pending| pending.owner == Some(self.owner)) {
-            // The store has a token that was spent. The lease keeps the other nodes from it.
+        if !is_mine || self.inner.is_held(&self.job.partition, self.owner) {
             return;
         }
         let Some(failed) = failed else {

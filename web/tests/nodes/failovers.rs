@@ -2,7 +2,10 @@
 //!
 //! Values and leases count when a replica has them, so no refresh token is spent twice.
 
-use std::cell::Cell;
+use std::{
+    cell::Cell,
+    time::{Duration, Instant},
+};
 
 use crate::{
     acks::{ACKS, NODES, People, check, rounds, wait_for_more},
@@ -63,25 +66,23 @@ fn no_token_is_spent_twice_and_nothing_is_missing_after_failovers_of_postgres() 
     failovers("PostgreSQL", &world, test, freeze, fail_over);
 }
 
-fn failovers(
-    what: &str,
-    world: &World,
-    test: impl Fn(),
-    freeze: impl Fn(),
-    fail_over: impl Fn(),
-) {
+fn failovers(what: &str, world: &World, test: impl Fn(), freeze: impl Fn(), fail_over: impl Fn()) {
     let people = People::new(world);
     let mut nodes = world.nodes(NODES, test);
+    let mut longest = Duration::ZERO;
     begin(&mut nodes, |nth| people.load(world, nth));
     for _ in 0..rounds() {
         wait_for_more(&nodes, ACKS);
         // What is written now is lost.
         freeze();
         wait_for_more(&nodes, NODES);
+        let start = Instant::now();
         fail_over();
+        longest = longest.max(start.elapsed());
     }
     wait_for_more(&nodes, ACKS);
     let acks: Vec<_> = nodes.into_iter().flat_map(Node::ended).collect();
-    check(&format!("{} failovers, {what}", rounds()), world, &acks, 0);
+    let what = format!("{} failovers, {what}, the longest took {longest:?}", rounds());
+    check(&what, world, &acks, 0);
     assert_eq!(world.provider.counts().reuses, 0, "no refresh token is spent twice");
 }

@@ -56,8 +56,8 @@ impl World {
         Some(Self::at(Engine::Postgres(server), at))
     }
 
-    /// On a primary of Redis with two replicas, one of which has a value before it counts as stored.
-    /// `None` if there is no Redis here.
+    /// On a primary of Redis with two replicas, which both have a value before it counts as stored:
+    /// either may be the next primary. `None` if there is no Redis here.
     pub(crate) fn sentinels() -> Option<Self> {
         if !need(Tool::Redis) {
             return None;
@@ -65,7 +65,7 @@ impl World {
         let all = redis::Sentinels::start(&[]);
         let at = EngineAt::Sentinels(all.urls());
         let mut world = Self::at(Engine::Sentinels(all), at);
-        world.settings.replicas = 1;
+        world.settings.replicas = 2;
         Some(world)
     }
 
