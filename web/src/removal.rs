@@ -17,8 +17,9 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// Those of the store. Then nothing is certain, and the call can be repeated.
-    /// [`Error::Invalid`] for tokens of the application, which have one value for each request: see
+    /// Those of the store. Then nothing is certain, and the call can be repeated. With
+    /// [`Durability::Replicated`](crate::store::Durability::Replicated) it is an error too if a failover
+    /// could undo the sign-out. [`Error::Invalid`] for tokens of the application, which have one value for each request: see
     /// [`remove`](Self::remove).
     pub async fn sign_out(&self) -> Result<(), Error> {
         self.inner.listen();
@@ -56,7 +57,8 @@ impl Inner {
         let id = partition.id();
         self.revoke(self.unsaved.forget(&id).iter().filter_map(|one| one.refresh_token()));
         self.l1.remove(&id);
-        let removed = store_step("remove", self.store.remove(partition.key())).await;
+        let durability = self.options.durability;
+        let removed = store_step("remove", self.store.remove(partition.key(), durability)).await;
         // What a renewal read before the removal.
         self.l1.remove(&id);
         Ok(removed?)

@@ -47,7 +47,7 @@ impl WebTokenCache {
 
         let started = Instant::now();
         let done = inner.round_trip(key).await;
-        let removed = inner.store.remove(key).await;
+        let removed = inner.store.remove(key, inner.options.durability).await;
         done?;
         removed?;
         let took = started.elapsed();

@@ -15,8 +15,8 @@ use tokenkeep_web::{
     PostgresStore, RedisStore,
     postgres::SCHEMA,
     store::{
-        BoxFuture, Cursor, Inspection, Lease, LeaseRequest, Loaded, Mark, Note, Owner, Page, Put,
-        PutOutcome, Removals, Store, StoreError, StoreKey,
+        BoxFuture, Cursor, Durability, Inspection, Lease, LeaseRequest, Loaded, Mark, Note, Owner,
+        Page, Put, PutOutcome, Removals, Store, StoreError, StoreKey,
     },
 };
 
@@ -149,8 +149,12 @@ impl Store for Shared {
         self.0.put(key, put)
     }
 
-    fn remove<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<(), StoreError>> {
-        self.0.remove(key)
+    fn remove<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        durability: Durability,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        self.0.remove(key, durability)
     }
 
     fn lease<'a>(

@@ -8,7 +8,7 @@ use super::{
     random,
     scene::{Check, Fault, LONG, Outcome, Scene, mark_of},
 };
-use crate::store::{Lease, LeaseRequest, Loaded, Put};
+use crate::store::{Durability, Lease, LeaseRequest, Loaded, Put};
 
 pub(super) const CHECKS: &[Check] = &[
     Check { name: "dropped futures leave the store whole", run: |scene| Box::pin(dropped(scene)) },
@@ -52,8 +52,8 @@ async fn dropped(scene: Scene) -> Outcome {
         drop_after(polls, scene.store.release(&key, request.owner, None)).await;
         scene.store.release(&key, request.owner, None).await?;
         scene.is_free(&key).await?;
-        drop_after(polls, scene.store.remove(&key)).await;
-        scene.store.remove(&key).await?;
+        drop_after(polls, scene.store.remove(&key, Durability::Local)).await;
+        scene.store.remove(&key, Durability::Local).await?;
         scene.has_none(&key).await?;
 
         let key = scene.key();

@@ -8,7 +8,7 @@ use super::{
     random,
     scene::{Check, Fault, LONG, Outcome, Scene},
 };
-use crate::store::StoreKey;
+use crate::store::{Durability, StoreKey};
 
 pub(super) const CHECKS: &[Check] = &[
     Check { name: "pages have every key", run: |scene| Box::pin(every_key(scene)) },
@@ -69,7 +69,7 @@ async fn every_key(scene: Scene) -> Outcome {
 async fn no_other(scene: Scene) -> Outcome {
     let mut wanted = filled(&scene, 5).await?;
     let removed = wanted.iter().next().expect("there are five").clone();
-    scene.store.remove(&removed).await?;
+    scene.store.remove(&removed, Durability::Local).await?;
     wanted.remove(&removed);
     scene.leased(&scene.key(), LONG).await?;
     let mut listed = listed(&scene).await?;
@@ -87,7 +87,7 @@ async fn changes(scene: Scene) -> Outcome {
             loop {
                 let (key, _) = scene.key_with_value().await?;
                 tokio::task::yield_now().await;
-                scene.store.remove(&key).await?;
+                scene.store.remove(&key, Durability::Local).await?;
             }
             #[expect(unreachable_code, reason = "it gives the task its type")]
             Outcome::Ok(())

@@ -6,7 +6,7 @@ use super::{
     random,
     scene::{Check, Fault, LONG, Outcome, Scene, mark_of, new_app},
 };
-use crate::store::{Loaded, Note, Put, PutOutcome, Removal, Removals, Store, StoreKey};
+use crate::store::{Durability, Loaded, Note, Put, PutOutcome, Removal, Removals, Store, StoreKey};
 
 pub(super) const CHECKS: &[Check] = &[
     Check { name: "a removal takes the value", run: |scene| Box::pin(takes_value(scene)) },
@@ -21,12 +21,12 @@ pub(super) const CHECKS: &[Check] = &[
 async fn takes_value(scene: Scene) -> Outcome {
     let (key, _) = scene.key_with_value().await?;
     let (kept, value) = scene.key_with_value().await?;
-    scene.store.remove(&key).await?;
+    scene.store.remove(&key, Durability::Local).await?;
     scene.has_none(&key).await?;
     scene.has(&kept, &value).await?;
     // Absence is not an error.
-    scene.store.remove(&key).await?;
-    scene.store.remove(&scene.key()).await?;
+    scene.store.remove(&key, Durability::Local).await?;
+    scene.store.remove(&scene.key(), Durability::Local).await?;
     scene.put_new(&key, &value).await?;
     scene.has(&key, &value).await
 }
@@ -34,14 +34,14 @@ async fn takes_value(scene: Scene) -> Outcome {
 async fn takes_lease(scene: Scene) -> Outcome {
     let (key, _) = scene.key_with_value().await?;
     scene.leased(&key, LONG).await?;
-    scene.other.remove(&key).await?;
+    scene.other.remove(&key, Durability::Local).await?;
     scene.is_free(&key).await?;
 
     let key = scene.key();
     let owner = scene.leased(&key, LONG).await?;
     let note = Note::from_bytes([7; 40]).expect("it has an allowed length");
     scene.store.release(&key, owner, Some((&note, LONG))).await?;
-    scene.store.remove(&key).await?;
+    scene.store.remove(&key, Durability::Local).await?;
     scene.is_free(&key).await
 }
 
@@ -49,7 +49,7 @@ async fn is_final(scene: Scene) -> Outcome {
     let (key, value) = scene.key_with_value().await?;
     let (mark, newer) = (mark_of(&value), random::value(200));
     let owner = scene.leased(&key, LONG).await?;
-    scene.other.remove(&key).await?;
+    scene.other.remove(&key, Durability::Local).await?;
     let put = Put::new(Some(&mark), &newer, LONG).release(Some(owner));
     let outcome = scene.store.put(&key, put).await?;
     ensure_eq!(outcome, PutOutcome::Conflict(Loaded::Absent), "a put on a removed value");
@@ -93,7 +93,7 @@ async fn all_hear(scene: Scene) -> Outcome {
     for nth in 0..ROUNDS {
         let (key, _) = scene.key_with_value().await?;
         let store = if nth % 2 == 0 { &scene.store } else { &scene.other };
-        store.remove(&key).await?;
+        store.remove(&key, Durability::Local).await?;
         for listener in &mut listeners {
             unsure += usize::from(hears(&mut **listener, &key).await?);
         }
@@ -109,8 +109,8 @@ async fn own(scene: Scene) -> Outcome {
     let other_app = new_app();
     for _ in 0..ROUNDS {
         let (others, key) = (StoreKey::new(other_app.clone(), random::bytes()), scene.key());
-        scene.store.remove(&others).await?;
-        scene.store.remove(&key).await?;
+        scene.store.remove(&others, Durability::Local).await?;
+        scene.store.remove(&key, Durability::Local).await?;
         let news = tokio::time::timeout(NEWS, listener.next()).await;
         let is_own = matches!(&news, Ok(Removal::Unsure)) || news == Ok(Removal::One(key));
         ensure!(is_own, "a listener of one application hears {news:?}");
@@ -127,13 +127,13 @@ async fn dropped(scene: Scene) -> Outcome {
         Removal::Unsure => is_unsure = true,
     };
     for key in &all {
-        let removal = scene.store.remove(key);
+        let removal = scene.store.remove(key, Durability::Local);
         // The call that waits is dropped while the news is on its way.
         tokio::select! {
             news = listener.next() => hear(news),
             removed = removal => removed?,
         }
-        scene.store.remove(key).await?;
+        scene.store.remove(key, Durability::Local).await?;
         if let Ok(news) = tokio::time::timeout(Duration::ZERO, listener.next()).await {
             hear(news);
         }

@@ -119,10 +119,14 @@ impl Store for MemoryStore {
         })
     }
 
-    fn remove<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn remove<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        durability: Durability,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             self.lock().apps.remove(key);
-            Ok(())
+            without_replicas(durability)
         })
     }
 

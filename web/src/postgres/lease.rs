@@ -30,10 +30,7 @@ impl Step for Take<'_> {
     const WRITES: bool = true;
 
     fn extra(&self) -> Duration {
-        match self.lease.durability {
-            Durability::Local => Duration::ZERO,
-            Durability::Replicated { timeout, .. } => timeout,
-        }
+        self.lease.durability.patience()
     }
 
     async fn run(&self, client: &Client, end: Instant) -> Result<Self::Answer, Trouble> {

@@ -181,21 +181,6 @@ impl PostgresStore {
         Err(changes_too_often())
     }
 
-    /// A write that goes on without its caller. If it were dropped, the server could wait for a
-    /// standby server that never confirms.
-    async fn put_to_its_end(&self, key: &StoreKey, put: Put<'_>) -> Result<PutOutcome, StoreError> {
-        let (store, key, start) = (self.clone(), key.clone(), Instant::now());
-        let Put { expect, value, keep_for, release, durability } = put;
-        let (expect, value) = (expect.copied(), value.to_vec());
-        let task = tokio::spawn(async move {
-            let put = Put::new(expect.as_ref(), &value, keep_for);
-            store.put_within(&key, put.release(release).durability(durability)).await
-        });
-        // Its runtime may end.
-        task.await
-            .unwrap_or_else(|_| Err(StoreError::Timeout { after: start.elapsed(), source: None }))
-    }
-
     async fn lease_within(
         &self,
         key: &StoreKey,
@@ -210,6 +195,17 @@ impl PostgresStore {
         }
         Err(changes_too_often())
     }
+}
+
+/// Goes on without its caller. If it were dropped, the server could wait for a standby server that
+/// never confirms.
+async fn to_its_end<T: Send + 'static>(
+    step: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    let start = Instant::now();
+    // Its runtime may end.
+    let ended = |_| Err(StoreError::Timeout { after: start.elapsed(), source: None });
+    tokio::spawn(step).await.unwrap_or_else(ended)
 }
 
 fn confirmed_by(confirmed: Option<u8>, durability: Durability) -> Result<PutOutcome, StoreError> {
@@ -241,14 +237,32 @@ impl Store for PostgresStore {
         key: &'a StoreKey,
         put: Put<'a>,
     ) -> BoxFuture<'a, Result<PutOutcome, StoreError>> {
-        match put.durability {
-            Durability::Local => Box::pin(self.put_within(key, put)),
-            Durability::Replicated { .. } => Box::pin(self.put_to_its_end(key, put)),
+        if put.durability == Durability::Local {
+            return Box::pin(self.put_within(key, put));
         }
+        let (store, key) = (self.clone(), key.clone());
+        let Put { expect, value, keep_for, release, durability } = put;
+        let (expect, value) = (expect.copied(), value.to_vec());
+        Box::pin(to_its_end(async move {
+            let put = Put::new(expect.as_ref(), &value, keep_for);
+            store.put_within(&key, put.release(release).durability(durability)).await
+        }))
     }
 
-    fn remove<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(async move { self.engine().run(&remove::Remove { key }).await })
+    fn remove<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        durability: Durability,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        if durability == Durability::Local {
+            return Box::pin(async move {
+                self.engine().run(&remove::Remove { key, durability }).await
+            });
+        }
+        let (store, key) = (self.clone(), key.clone());
+        Box::pin(to_its_end(async move {
+            store.engine().run(&remove::Remove { key: &key, durability }).await
+        }))
     }
 
     fn lease<'a>(
@@ -256,7 +270,16 @@ impl Store for PostgresStore {
         key: &'a StoreKey,
         lease: LeaseRequest<'a>,
     ) -> BoxFuture<'a, Result<(Lease, Loaded), StoreError>> {
-        Box::pin(self.lease_within(key, lease))
+        if lease.durability == Durability::Local {
+            return Box::pin(self.lease_within(key, lease));
+        }
+        let (store, key) = (self.clone(), key.clone());
+        let LeaseRequest { owner, ttl, known, instead_of, durability } = lease;
+        let (known, instead_of) = (known.copied(), instead_of.cloned());
+        Box::pin(to_its_end(async move {
+            let lease = LeaseRequest::new(owner, ttl).known(known.as_ref()).durability(durability);
+            store.lease_within(&key, lease.instead_of(instead_of.as_ref())).await
+        }))
     }
 
     fn release<'a>(

@@ -1,18 +1,22 @@
 //! Removals, and how they are announced.
 
+use std::time::Duration;
+
 use tokio::time::Instant;
 use tokio_postgres::{Client, types::Type};
 
 use super::{
     load::Parameter,
     pipeline::limited,
+    replicated::{Patience, replicated},
     step::{Step, Trouble},
 };
-use crate::store::StoreKey;
+use crate::store::{Durability, StoreKey};
 
 /// Removes a value and its lease, and announces it.
 pub(super) struct Remove<'a> {
     pub(super) key: &'a StoreKey,
+    pub(super) durability: Durability,
 }
 
 impl Step for Remove<'_> {
@@ -20,12 +24,26 @@ impl Step for Remove<'_> {
 
     const WRITES: bool = true;
 
-    async fn run(&self, client: &Client, _end: Instant) -> Result<(), Trouble> {
+    fn extra(&self) -> Duration {
+        self.durability.patience()
+    }
+
+    async fn run(&self, client: &Client, end: Instant) -> Result<(), Trouble> {
         let id = &self.key.as_bytes()[..];
         let news = announcement(self.key);
         let parameters: [Parameter<'_>; 2] = [(&id, Type::BYTEA), (&news, Type::TEXT)];
-        limited(client, client.query_typed(REMOVE, &parameters)).await?;
-        Ok(())
+        let remove = client.query_typed(REMOVE, &parameters);
+        let Durability::Replicated { replicas: wanted @ 1.., timeout } = self.durability else {
+            limited(client, remove).await?;
+            return Ok(());
+        };
+        // The announcement alone makes a commit that waits, so a repeated removal waits too.
+        let patience = Patience { end, replicas: wanted, timeout };
+        let reached = replicated(client, remove, |_| true, patience).await?.by;
+        match reached < wanted {
+            true => Err(Trouble::Unconfirmed { reached, wanted, waiting: None }),
+            false => Ok(()),
+        }
     }
 }
 

@@ -37,10 +37,7 @@ impl Step for Write<'_> {
     const WRITES: bool = true;
 
     fn extra(&self) -> Duration {
-        match self.put.durability {
-            Durability::Local => Duration::ZERO,
-            Durability::Replicated { timeout, .. } => timeout,
-        }
+        self.put.durability.patience()
     }
 
     async fn run(&self, client: &Client, end: Instant) -> Result<Written, Trouble> {

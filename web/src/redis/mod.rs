@@ -31,8 +31,8 @@ use self::{
     script::{Draft, LEASE, PUT, RELEASE, REMOVE, Script, ScriptCall},
 };
 use crate::store::{
-    BoxFuture, Cursor, Inspection, Lease, LeaseRequest, Loaded, Mark, Note, Owner, Page, Put,
-    PutOutcome, Removals, Store, StoreError, StoreKey,
+    BoxFuture, Cursor, Durability, Inspection, Lease, LeaseRequest, Loaded, Mark, Note, Owner,
+    Page, Put, PutOutcome, Removals, Store, StoreError, StoreKey,
 };
 
 pub use self::builder::RedisStoreBuilder;
@@ -210,12 +210,16 @@ impl Store for RedisStore {
         })
     }
 
-    fn remove<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn remove<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        durability: Durability,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             let [value, lease] = &keys::keys(key);
             let channel = keys::channel(key.app());
             let arguments = [channel.as_bytes(), key.as_bytes()];
-            let manner = Manner::plain();
+            let manner = Manner::of(durability);
             let mut answer = self.script(&REMOVE, &[value, lease], &arguments, manner).await;
             if matches!(answer, Err(Failure::Split)) {
                 answer = self.script(&REMOVE, &[value], &arguments, manner).await;
@@ -223,7 +227,7 @@ impl Store for RedisStore {
                     answer = self.script(&REMOVE, &[lease], &arguments, manner).await;
                 }
             }
-            answer.map(drop).map_err(Failure::into_store_error)
+            manner.confirmed_by(answer.map_err(|failure| manner.meaning(failure))?.replicas)
         })
     }
 

@@ -63,7 +63,15 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 
     /// Removes the value and the lease of `key`, and announces it to all
     /// [`removals`](Self::removals) of the same application. Absence is not an error.
-    fn remove<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<(), StoreError>>;
+    ///
+    /// With [`Durability::Replicated`] it is [`StoreError::NotReplicated`] if too few replicas
+    /// confirmed the removal in time. Then it is done, and may be undone by a failover. A second
+    /// removal waits for the first one's replicas too.
+    fn remove<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        durability: Durability,
+    ) -> BoxFuture<'a, Result<(), StoreError>>;
 
     /// Takes the lease of `key`, or renews it for its owner, and reads the value after that: one
     /// round trip.

@@ -65,6 +65,17 @@ pub enum Durability {
     },
 }
 
+impl Durability {
+    /// How long replicas may take.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn patience(self) -> Duration {
+        match self {
+            Self::Local => Duration::ZERO,
+            Self::Replicated { timeout, .. } => timeout,
+        }
+    }
+}
+
 /// What became of a write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

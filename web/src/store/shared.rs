@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    BoxFuture, Cursor, Inspection, Lease, LeaseRequest, Loaded, Mark, Note, Owner, Page, Put,
-    PutOutcome, Removals, Store, StoreError, StoreKey,
+    BoxFuture, Cursor, Durability, Inspection, Lease, LeaseRequest, Loaded, Mark, Note, Owner,
+    Page, Put, PutOutcome, Removals, Store, StoreError, StoreKey,
 };
 
 impl<S: Store + ?Sized> Store for Arc<S> {
@@ -24,8 +24,12 @@ impl<S: Store + ?Sized> Store for Arc<S> {
         (**self).put(key, put)
     }
 
-    fn remove<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<(), StoreError>> {
-        (**self).remove(key)
+    fn remove<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        durability: Durability,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        (**self).remove(key, durability)
     }
 
     fn lease<'a>(

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use tokenkeep_web::{Error, SignInReason, store::Store};
+use tokenkeep_web::{
+    Error, SignInReason,
+    store::{Durability, Store},
+};
 use tokio::time::Instant;
 
 use crate::{
@@ -227,17 +230,17 @@ async fn late_news_of_a_removal_leaves_a_newer_sign_in() {
     node.user(&user).token(["read"]).await.unwrap();
     // The news of it is under way while the user signs in again.
     let key = world.store.keys()[0].clone();
-    world.store.inner().remove(&key).await.unwrap();
+    world.store.inner().remove(&key, Durability::Local).await.unwrap();
     world.store.fail([Op::Put], Fault::Full);
     let response = world.provider.sign_in("ada");
     let (_, token) = node.keep_sign_in(&request(["read"]), response).await.unwrap();
     assert!(!token.is_stored());
-    world.store.inner().remove(&key).await.unwrap();
+    world.store.inner().remove(&key, Durability::Local).await.unwrap();
     pass(10).await;
     assert_eq!(node.user(&user).token(["read"]).await.unwrap().secret(), token.secret());
     // News of the next minute is about this sign-in.
     pass(5_000).await;
-    world.store.inner().remove(&key).await.unwrap();
+    world.store.inner().remove(&key, Durability::Local).await.unwrap();
     pass(10).await;
     assert!(node.user(&user).token(["read"]).await.unwrap_err().is_sign_in_needed());
 }

@@ -9,8 +9,8 @@ use std::{
 use tokenkeep_web::{
     MemoryStore,
     store::{
-        BoxFuture, Cursor, Inspection, Lease, LeaseRequest, Loaded, Mark, Note, Owner, Page, Put,
-        PutOutcome, Removals, Store, StoreError, StoreKey,
+        BoxFuture, Cursor, Durability, Inspection, Lease, LeaseRequest, Loaded, Mark, Note, Owner,
+        Page, Put, PutOutcome, Removals, Store, StoreError, StoreKey,
     },
 };
 
@@ -193,8 +193,12 @@ impl Store for FaultyStore {
         Box::pin(self.step(Op::Put, self.store.put(key, put)))
     }
 
-    fn remove<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.step(Op::Remove, self.store.remove(key)))
+    fn remove<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        durability: Durability,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.step(Op::Remove, self.store.remove(key, durability)))
     }
 
     fn lease<'a>(

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokenkeep_web::{
     Error, KeyRing, SessionId,
-    store::{Loaded, Put, Store},
+    store::{Durability, Loaded, Put, Store},
 };
 
 use crate::{
@@ -39,7 +39,7 @@ async fn no_value_opens_at_another_place() {
     for (at, key) in keys.iter().enumerate() {
         for (from, value) in values.iter().enumerate() {
             let others = world.nodes(1).remove(0);
-            store.remove(key).await.unwrap();
+            store.remove(key, Durability::Local).await.unwrap();
             let put = Put::new(None, value, Duration::from_secs(60));
             store.put(key, put).await.unwrap();
             let users = ["ada", "bob", "cyd"]
@@ -78,7 +78,7 @@ async fn a_damaged_value_is_an_error_until_it_is_removed() {
     for key in world.store.keys() {
         let Loaded::Value(mut value) = store.load(&key, None).await.unwrap() else { panic!() };
         *value.last_mut().unwrap() ^= 1;
-        store.remove(&key).await.unwrap();
+        store.remove(&key, Durability::Local).await.unwrap();
         store.put(&key, Put::new(None, &value, Duration::from_secs(99))).await.unwrap();
     }
     let other = world.node();

@@ -9,8 +9,8 @@ use std::{
 use tokenkeep_web::{
     MemoryStore,
     store::{
-        BoxFuture, Cursor, Inspection, Lease, LeaseRequest, Loaded, Mark, Note, Owner, Page, Put,
-        PutOutcome, Removals, Store, StoreError, StoreKey,
+        BoxFuture, Cursor, Durability, Inspection, Lease, LeaseRequest, Loaded, Mark, Note, Owner,
+        Page, Put, PutOutcome, Removals, Store, StoreError, StoreKey,
     },
 };
 use tokio::{task::yield_now, time::Instant};
@@ -167,17 +167,21 @@ impl Store for Mutant {
         })
     }
 
-    fn remove<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<(), StoreError>> {
+    fn remove<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        durability: Durability,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
         Box::pin(async move {
             self.seen().removed.push(key.clone());
             if self.fault == Fault::RemovesNothing {
                 return Ok(());
             }
-            self.inner.remove(&self.key(key)).await?;
+            self.inner.remove(&self.key(key), durability).await?;
             if self.fault == Fault::HearsAll {
                 let apps = self.seen().apps.clone();
                 for app in apps.iter().filter(|app| *app != key.app()) {
-                    self.inner.remove(&StoreKey::new(&**app, *key.as_bytes())).await?;
+                    self.inner.remove(&StoreKey::new(&**app, *key.as_bytes()), durability).await?;
                 }
             }
             if self.fault == Fault::KeepsLease

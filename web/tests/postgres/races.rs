@@ -1,6 +1,6 @@
 //! What two nodes do at the same moment.
 
-use tokenkeep_web::store::{Lease, Loaded, Put, PutOutcome, Store};
+use tokenkeep_web::store::{Durability, Lease, Loaded, Put, PutOutcome, Store};
 
 use crate::scene::{count, filled, key, lease, mark, owner, put, run, server, store, value};
 
@@ -56,7 +56,7 @@ fn removals_and_writes_do_not_block_each_other() {
             tasks.spawn(async move {
                 for _ in 0..count("TOKENKEEP_TEST_TURNS", 50) {
                     if nth % 2 == 0 {
-                        store.remove(&key).await.unwrap();
+                        store.remove(&key, Durability::Local).await.unwrap();
                         continue;
                     }
                     let owner = owner();

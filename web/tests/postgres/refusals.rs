@@ -2,7 +2,7 @@
 
 use tokenkeep_web::{
     PostgresStore,
-    store::{Loaded, Store, StoreError},
+    store::{Durability, Loaded, Store, StoreError},
 };
 
 use crate::scene::{filled, key, owner, put, run, server, store, value, whole};
@@ -29,7 +29,7 @@ fn a_missing_table_is_named() {
             refused(store.load(&key, None).await),
             refused(put(&store, &key, None, &value).await),
             refused(crate::scene::lease(&store, &key, owner()).await),
-            refused(store.remove(&key).await),
+            refused(store.remove(&key, Durability::Local).await),
             refused(store.release(&key, owner(), None).await),
             refused(store.page("shop", None).await),
             refused(store.sweep().await),

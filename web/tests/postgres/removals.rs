@@ -12,7 +12,7 @@ use tokenkeep_test_support::{
 };
 use tokenkeep_web::{
     PostgresStore,
-    store::{Removal, Removals, Store},
+    store::{Durability, Removal, Removals, Store},
 };
 
 use crate::scene::{filled, pass, pool_on, run, run_on_one_thread, server, store, store_on};
@@ -26,7 +26,7 @@ async fn next(removals: &mut Box<dyn Removals>) -> Removal {
 /// Removes a value, and hears of it.
 async fn hears(store: &PostgresStore, removals: &mut Box<dyn Removals>) {
     let (key, _) = filled(store).await;
-    store.remove(&key).await.expect("the server answers");
+    store.remove(&key, Durability::Local).await.expect("the server answers");
     assert_eq!(next(removals).await, Removal::One(key));
 }
 
@@ -73,7 +73,7 @@ fn a_listener_notices_silence() {
         hears(&store, &mut removals).await;
         proxy.set(Mode::HalfOpen);
         let (key, _) = filled(&store).await;
-        store.remove(&key).await.unwrap();
+        store.remove(&key, Durability::Local).await.unwrap();
         pass(Duration::from_secs(31)).await;
         let silent = tokio::time::timeout(Duration::from_millis(2_500), removals.next()).await;
         assert!(silent.is_err(), "{silent:?}");

@@ -19,6 +19,7 @@ use tokenkeep_web::{
         StoreKey,
     },
 };
+use tokio::time::timeout;
 
 use crate::scene::{
     self, LONG, filled, key, lease, mark, owner, run, run_on_one_thread, server, store_on, until,
@@ -120,6 +121,33 @@ fn a_value_is_stored_when_the_standby_has_it() {
     });
 }
 
+#[test]
+fn a_removal_is_done_when_the_standby_has_it() {
+    let Some(server) = server(&[]) else { return };
+    run(async {
+        let (standby, store) = with_a_frozen_standby(&server).await;
+        let (key, _) = filled(&store).await;
+        let durability = Durability::Replicated { replicas: 1, timeout: PATIENCE };
+        // The second time nothing is there, and no standby knows that either.
+        for _ in 0..2 {
+            assert_eq!(not_replicated(store.remove(&key, durability).await), (0, 1));
+            assert_eq!(store.load(&key, None).await.unwrap(), Loaded::Absent);
+            until("no process waits", async || waiting(&server) == 0).await;
+        }
+        let mut dropped = store.remove(&key, durability);
+        until("the server waits", async || {
+            let is_pending = timeout(Duration::from_millis(5), &mut dropped).await.is_err();
+            assert!(is_pending, "nobody confirms");
+            waiting(&server) == 1
+        })
+        .await;
+        drop(dropped);
+        until("no process waits", async || waiting(&server) == 0).await;
+        standby.thaw();
+        until("the standby confirms", async || store.remove(&key, durability).await.is_ok()).await;
+    });
+}
+
 /// The server's processes that wait for a standby server.
 fn waiting(server: &Server) -> usize {
     let count = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
@@ -136,7 +164,7 @@ async fn with_a_frozen_standby(server: &Server) -> (Server, PostgresStore) {
         put(&store, &key, None, &value, 1).await.is_ok()
     })
     .await;
-    store.remove(&key).await.expect("the server answers");
+    store.remove(&key, Durability::Local).await.expect("the server answers");
     standby.freeze();
     (standby, store)
 }
@@ -153,7 +181,7 @@ fn what_needs_no_standby_does_not_wait_for_one() {
         let stored = scene::put(&store, &key, Some(&first), &second).await.unwrap();
         assert_eq!(stored, PutOutcome::Stored);
         store.release(&key, owner, Some((&note, LONG))).await.unwrap();
-        store.remove(&key).await.unwrap();
+        store.remove(&key, Durability::Local).await.unwrap();
         filled(&store).await;
         server.psql(
             "SET synchronous_commit = local;

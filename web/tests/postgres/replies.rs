@@ -66,7 +66,7 @@ async fn life(store: &PostgresStore) -> usize {
     let request = request.instead_of(Some(&note));
     assert_eq!(answered(missed, || store.lease(&key, request)).await.0, Lease::Mine);
     answered(missed, || store.release(&key, other, None)).await;
-    answered(missed, || store.remove(&key)).await;
+    answered(missed, || store.remove(&key, Durability::Local)).await;
     assert_eq!(answered(missed, || store.load(&key, None)).await, Loaded::Absent);
     *missed
 }
@@ -193,7 +193,7 @@ fn each_call_is_one_round_trip() {
         let mut removals = store.removals("shop");
         assert_eq!(removals.next().await, Removal::Unsure);
         trips();
-        store.remove(&known).await.unwrap();
+        store.remove(&known, Durability::Local).await.unwrap();
         assert_eq!(trips(), 1, "a removal");
     });
 }

@@ -114,7 +114,7 @@ async fn migration(cluster: &Cluster, store: RedisStore) {
                 assert_eq!(store.put(&key, put).await.unwrap(), PutOutcome::Stored);
                 last = next;
                 if writes.load(Ordering::SeqCst) % 3 == 2 {
-                    store.remove(&key).await.unwrap();
+                    store.remove(&key, Durability::Local).await.unwrap();
                     last = value(300);
                     let put = Put::new(None, &last, HOUR);
                     assert_eq!(store.put(&key, put).await.unwrap(), PutOutcome::Stored);

@@ -14,7 +14,8 @@ use tokenkeep_web::{
     RedisStore,
     contract::{self, Setup},
     store::{
-        Lease, LeaseRequest, Loaded, Note, Owner, Put, PutOutcome, Removal, Store as _, StoreError,
+        Durability, Lease, LeaseRequest, Loaded, Note, Owner, Put, PutOutcome, Removal, Store as _,
+        StoreError,
     },
 };
 
@@ -38,7 +39,7 @@ async fn each_step_is_one_round_trip() {
     store.put(&warm, Put::new(None, &value(200), HOUR).release(Some(owner))).await.unwrap();
     store.lease(&warm, LeaseRequest::new(owner, HOUR)).await.unwrap();
     store.release(&warm, owner, None).await.unwrap();
-    store.remove(&warm).await.unwrap();
+    store.remove(&warm, Durability::Local).await.unwrap();
 
     let (key, value) = (key(), value(7_000));
     let known = mark(&value);
@@ -58,7 +59,7 @@ async fn each_step_is_one_round_trip() {
     assert_eq!(trips(), 1, "lease");
     store.release(&key, owner, None).await.unwrap();
     assert_eq!(trips(), 1, "release");
-    store.remove(&key).await.unwrap();
+    store.remove(&key, Durability::Local).await.unwrap();
     assert_eq!(trips(), 1, "remove");
 }
 
@@ -105,7 +106,7 @@ async fn all_writes(store: &RedisStore) {
     store.release(&key, next, Some((&note, HOUR))).await.unwrap();
     let (lease, _) = store.lease(&key, LeaseRequest::new(owner, HOUR)).await.unwrap();
     assert!(matches!(lease, Lease::Failed { note: left, .. } if left == note));
-    store.remove(&key).await.unwrap();
+    store.remove(&key, Durability::Local).await.unwrap();
     let answer = store.lease(&key, LeaseRequest::new(owner, HOUR)).await.unwrap();
     assert_eq!(answer, (Lease::Mine, Loaded::Absent));
 }
@@ -227,7 +228,7 @@ async fn a_listener_is_unsure_after_each_reconnect() {
         proxy.reset_all();
         assert_eq!(removals.next().await, Removal::Unsure);
         let key = key();
-        until(|| async { store.remove(&key).await.is_ok() }).await;
+        until(|| async { store.remove(&key, Durability::Local).await.is_ok() }).await;
         assert_eq!(removals.next().await, Removal::One(key));
     }
 }

@@ -55,7 +55,7 @@ async fn a_second_try_that_is_not_done_says_nothing_of_the_first() {
     let wants_replicas =
         |second: &Server| drop(second.cli(&["CONFIG", "SET", "min-replicas-to-write", "1"]));
     let is_down = |second: &Server| second.kill();
-    let all: [(&str, &dyn Fn(&Server)); 4] = [
+    let all: [(&str, Change<'_>); 4] = [
         ("a replica", &is_replica),
         ("full", &is_full),
         ("without replicas", &wants_replicas),
@@ -89,3 +89,6 @@ async fn a_second_try_that_finds_another_value_is_no_conflict() {
     let put = Put::new(Some(&stale), &newer, HOUR).durability(NOBODY);
     assert_eq!(store.put(&key(), put).await.unwrap(), PutOutcome::Conflict(Loaded::Absent));
 }
+
+/// What happens to a server.
+type Change<'a> = &'a dyn Fn(&Server);

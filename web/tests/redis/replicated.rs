@@ -111,6 +111,32 @@ async fn a_lease_counts_as_taken_when_replicas_have_it() {
 }
 
 #[tokio::test]
+async fn a_removal_counts_when_replicas_have_it() {
+    if !need(Tool::Redis) {
+        return;
+    }
+    let (primary, replica) = pair().await;
+    let store = connect(&primary).await;
+    let (gone, local, value) = (key(), key(), value(300));
+    for key in [&gone, &local] {
+        store.put(key, Put::new(None, &value, HOUR).durability(ENOUGH)).await.unwrap();
+    }
+    replica.freeze();
+    // The second time nothing is there, and no replica knows that either.
+    for _ in 0..2 {
+        let error = store.remove(&gone, replicated()).await.unwrap_err();
+        let fits =
+            matches!(error, StoreError::NotReplicated { reached: 0, wanted: 1, written: true });
+        assert!(fits, "{error:?}");
+        assert_eq!(store.load(&gone, None).await.unwrap(), Loaded::Absent);
+    }
+    store.remove(&local, Durability::Local).await.unwrap();
+    replica.thaw();
+    store.remove(&gone, ENOUGH).await.unwrap();
+    assert_eq!(connect(&replica).await.load(&gone, None).await.unwrap(), Loaded::Absent);
+}
+
+#[tokio::test]
 async fn a_step_that_waits_for_replicas_is_one_round_trip() {
     if !need(Tool::Redis) {
         return;

@@ -4,7 +4,7 @@ use tokenkeep_test_support::{Tool, engines::redis::Server, need};
 use tokenkeep_web::{
     RedisStore,
     contract::{self, Setup},
-    store::{LeaseRequest, Loaded, Owner, Put, PutOutcome, Store as _, StoreError},
+    store::{Durability, LeaseRequest, Loaded, Owner, Put, PutOutcome, Store as _, StoreError},
 };
 
 use crate::support::{HOUR, connect, expect_refused, key, mark, patient, replicated, value};
@@ -51,7 +51,7 @@ async fn each_missing_right_is_a_refusal() {
         grant(&server, &format!("{} {right}", RedisStore::RIGHTS));
         let error = match is_read {
             true => store.load(&key, None).await.unwrap_err(),
-            false => store.remove(&key).await.unwrap_err(),
+            false => store.remove(&key, Durability::Local).await.unwrap_err(),
         };
         assert!(matches!(error, StoreError::Refused { .. }), "{right}: {error:?}");
     }
@@ -83,7 +83,7 @@ async fn each_right_that_a_script_lacks_is_a_refusal() {
         let (store, key) = (&store, &key);
         async move { store.lease(key, LeaseRequest::new(owner, HOUR)).await.map(drop) }
     };
-    let remove = || async { store.remove(&key).await };
+    let remove = || async { store.remove(&key, Durability::Local).await };
     for right in ["-set", "-getrange", "-get", "-pttl", "-pexpire", "-publish", "resetchannels"] {
         grant(&server, &format!("{} {right}", RedisStore::RIGHTS));
         let result = match right {

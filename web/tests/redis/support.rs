@@ -64,7 +64,7 @@ pub(crate) async fn until<F: Future<Output = bool>>(mut done: impl FnMut() -> F)
 
 /// Waits until the store takes a write at this key.
 pub(crate) async fn until_writable(store: &RedisStore, key: &StoreKey) {
-    until(|| async { store.remove(key).await.is_ok() }).await;
+    until(|| async { store.remove(key, Durability::Local).await.is_ok() }).await;
 }
 
 /// The last value of each key that the store said it has.
@@ -126,7 +126,7 @@ pub(crate) async fn until_heard(store: &RedisStore, listener: &mut dyn Removals)
     loop {
         assert!(tokio::time::Instant::now() < limit, "a listener hears nothing for 60 s");
         // A removal at a node that is away is repeated.
-        store.remove(&key).await.ok();
+        store.remove(&key, Durability::Local).await.ok();
         let news = tokio::time::timeout(std::time::Duration::from_millis(100), listener.next());
         if matches!(news.await, Ok(Removal::One(removed)) if removed == key) {
             return;

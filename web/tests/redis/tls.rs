@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use tokenkeep_test_support::{Tool, engines::redis::Server, need};
-use tokenkeep_web::store::{Put, PutOutcome, Removal, Store as _};
+use tokenkeep_web::store::{Durability, Put, PutOutcome, Removal, Store as _};
 
 use crate::support::{HOUR, expect_refused, key, patient, value};
 
@@ -47,7 +47,7 @@ async fn a_server_with_a_certificate_of_a_given_authority_is_trusted() {
     assert_eq!(removals.next().await, Removal::Unsure);
     let outcome = store.put(&key, Put::new(None, &value, HOUR)).await.unwrap();
     assert_eq!(outcome, PutOutcome::Stored);
-    store.remove(&key).await.unwrap();
+    store.remove(&key, Durability::Local).await.unwrap();
     assert_eq!(removals.next().await, Removal::One(key));
 
     // The system does not trust it.

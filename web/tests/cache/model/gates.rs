@@ -9,8 +9,8 @@ use tokenkeep::silent::{ExchangeError, Spend, TokenReply};
 use tokenkeep_web::{
     MemoryStore, Provider,
     store::{
-        BoxFuture, Cursor, Inspection, Lease, LeaseRequest, Loaded, Mark, Note, Owner, Page, Put,
-        PutOutcome, Removals, Store, StoreError, StoreKey,
+        BoxFuture, Cursor, Durability, Inspection, Lease, LeaseRequest, Loaded, Mark, Note, Owner,
+        Page, Put, PutOutcome, Removals, Store, StoreError, StoreKey,
     },
 };
 use tokio::{
@@ -139,8 +139,12 @@ impl Store for NodeStore {
         }))
     }
 
-    fn remove<'a>(&'a self, key: &'a StoreKey) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.step("remove", self.store.remove(key)))
+    fn remove<'a>(
+        &'a self,
+        key: &'a StoreKey,
+        durability: Durability,
+    ) -> BoxFuture<'a, Result<(), StoreError>> {
+        Box::pin(self.step("remove", self.store.remove(key, durability)))
     }
 
     fn lease<'a>(
