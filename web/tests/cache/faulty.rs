@@ -8,21 +8,12 @@ use std::{
 
 use tokenkeep_web::{
     MemoryStore,
-    store::{
-        BoxFuture, Cursor, Durability, Inspection, Lease, LeaseRequest, Loaded, Mark, Note, Owner,
-        Page, Put, PutOutcome, Removals, Store, StoreError, StoreKey,
-    },
+    store::{BoxFuture, Loaded, Mark, Put, PutOutcome, Store as _, StoreError, StoreKey},
 };
 
-/// A step of the store.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Op {
-    Load,
-    Put,
-    Remove,
-    Lease,
-    Release,
-}
+use crate::around::{Around, AroundStore};
+
+pub(crate) use crate::around::Op;
 
 /// How a step fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,12 +36,11 @@ pub(crate) enum Fault {
     Fine,
 }
 
-/// A store in memory that fails when it is told to. Clones are the same store.
-#[derive(Clone, Debug)]
-pub(crate) struct FaultyStore {
-    store: MemoryStore,
-    state: Arc<Mutex<State>>,
-}
+/// A store in memory that fails when it is told to.
+pub(crate) type FaultyStore = AroundStore<Faults>;
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Faults(Arc<Mutex<State>>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -71,7 +61,7 @@ impl FaultyStore {
     }
 
     pub(crate) fn on(store: MemoryStore) -> Self {
-        Self { store, state: Arc::default() }
+        Self { store, around: Faults::default() }
     }
 
     pub(crate) fn inner(&self) -> &MemoryStore {
@@ -119,13 +109,35 @@ impl FaultyStore {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.around.lock()
+    }
+}
+
+impl Faults {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl Around for Faults {
+    fn put<'a>(
+        &'a self,
+        store: &'a MemoryStore,
+        key: &'a StoreKey,
+        put: Put<'a>,
+    ) -> BoxFuture<'a, Result<PutOutcome, StoreError>> {
+        let mut state = self.lock();
+        state.kept_for.push(put.keep_for);
+        if !state.keys.contains(key) {
+            state.keys.push(key.clone());
+        }
+        store.put(key, put)
     }
 
-    async fn step<T>(
+    async fn step<T: Send>(
         &self,
         op: Op,
-        step: impl Future<Output = Result<T, StoreError>>,
+        step: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
         let fault = {
             let mut state = self.lock();
@@ -167,70 +179,5 @@ impl FaultyStore {
                 Err(StoreError::NotReplicated { reached: 0, wanted: 1, written: true })
             }
         }
-    }
-}
-
-impl Store for FaultyStore {
-    fn load<'a>(
-        &'a self,
-        key: &'a StoreKey,
-        known: Option<&'a Mark>,
-    ) -> BoxFuture<'a, Result<Loaded, StoreError>> {
-        Box::pin(self.step(Op::Load, self.store.load(key, known)))
-    }
-
-    fn put<'a>(
-        &'a self,
-        key: &'a StoreKey,
-        put: Put<'a>,
-    ) -> BoxFuture<'a, Result<PutOutcome, StoreError>> {
-        let mut state = self.lock();
-        state.kept_for.push(put.keep_for);
-        if !state.keys.contains(key) {
-            state.keys.push(key.clone());
-        }
-        drop(state);
-        Box::pin(self.step(Op::Put, self.store.put(key, put)))
-    }
-
-    fn remove<'a>(
-        &'a self,
-        key: &'a StoreKey,
-        durability: Durability,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.step(Op::Remove, self.store.remove(key, durability)))
-    }
-
-    fn lease<'a>(
-        &'a self,
-        key: &'a StoreKey,
-        lease: LeaseRequest<'a>,
-    ) -> BoxFuture<'a, Result<(Lease, Loaded), StoreError>> {
-        Box::pin(self.step(Op::Lease, self.store.lease(key, lease)))
-    }
-
-    fn release<'a>(
-        &'a self,
-        key: &'a StoreKey,
-        owner: Owner,
-        failed: Option<(&'a Note, Duration)>,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.step(Op::Release, self.store.release(key, owner, failed)))
-    }
-
-    fn page<'a>(
-        &'a self,
-        app: &'a str,
-        from: Option<Cursor>,
-    ) -> BoxFuture<'a, Result<Page, StoreError>> {
-        self.store.page(app, from)
-    }
-
-    fn removals(&self, app: &str) -> Box<dyn Removals> {
-        self.store.removals(app)
-    }
-
-    fn inspect(&self) -> BoxFuture<'_, Result<Inspection, StoreError>> {
-        self.store.inspect()
     }
 }

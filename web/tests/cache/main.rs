@@ -1,6 +1,7 @@
 //! The cache on the store in memory: what it promises, in virtual time.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a test may")]
 
+mod around;
 mod assertions;
 mod basics;
 mod failures;

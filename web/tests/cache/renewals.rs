@@ -200,11 +200,8 @@ async fn a_refused_token_is_spent_again_if_the_store_has_another_one() {
     let (node, other) = (world.node(), world.node());
     let user = world.sign_in(&node, "ada").await;
     expire().await;
-    world.provider.set_delay(Duration::from_secs(1));
     world.provider.then([Act::Reply(400, r#"{"error": "invalid_grant"}"#, None)]);
-    let tokens = node.user(&user);
-    let call = tokio::spawn(async move { tokens.token(["mail"]).await });
-    pass(200).await;
+    let call = world.asked(&node, &user, "mail").await;
     world.sign_in(&other, "ada").await;
     call.await.unwrap().unwrap();
     assert_eq!(world.provider.count(), 2);
@@ -265,9 +262,8 @@ async fn a_new_sign_in_during_the_exchange_wins() {
     let nodes = world.nodes(2);
     let user = world.sign_in(&nodes[0], "ada").await;
     expire().await;
-    world.provider.set_delay(Duration::from_secs(1));
-    let tokens = nodes[0].user(&user);
-    let call = tokio::spawn(async move { tokens.token(["read"]).await });
+    let call = world.asked(&nodes[0], &user, "read").await;
+    // The provider has replaced the refresh token.
     pass(600).await;
     world.sign_in(&nodes[1], "ada").await;
     let token = call.await.unwrap().unwrap();

@@ -1,7 +1,5 @@
 //! Sign-outs, at any moment.
 
-use std::time::Duration;
-
 use tokenkeep_web::{Error, SignInReason, store::Store};
 
 use crate::{
@@ -15,9 +13,8 @@ async fn a_sign_out_during_the_exchange_is_final_and_the_new_token_is_revoked() 
     let nodes = world.nodes(2);
     let user = world.sign_in(&nodes[0], "ada").await;
     expire().await;
-    world.provider.set_delay(Duration::from_secs(1));
-    let tokens = nodes[0].user(&user);
-    let call = tokio::spawn(async move { tokens.token(["read"]).await });
+    let call = world.asked(&nodes[0], &user, "read").await;
+    // The provider has replaced the refresh token.
     pass(600).await;
     nodes[1].user(&user).sign_out().await.unwrap();
     let error = call.await.unwrap().unwrap_err();

@@ -1,10 +1,12 @@
 //! Nodes of one application at one store and one provider.
 
-use tokenkeep::TokenRequest;
+use std::time::Duration;
+
+use tokenkeep::{AccessToken, TokenRequest};
 use tokenkeep_web::{
-    KeyRing, MemoryStore, UserId, WebTokenCache, WebTokenCacheBuilder, store::Store,
+    Error, KeyRing, MemoryStore, UserId, WebTokenCache, WebTokenCacheBuilder, store::Store,
 };
-use tokio::time::Instant;
+use tokio::{task::JoinHandle, time::Instant};
 
 use crate::provider::TestProvider;
 
@@ -47,6 +49,22 @@ impl<S: Store + Clone> World<S> {
         (0..count).map(|_| self.node()).collect()
     }
 
+    /// A renewal whose request the provider has, and has not answered for some time yet.
+    pub(crate) async fn asked(
+        &self,
+        node: &WebTokenCache,
+        user: &UserId,
+        scope: &'static str,
+    ) -> JoinHandle<Result<AccessToken, Error>> {
+        self.provider.set_delay(Duration::from_secs(1));
+        let (tokens, before) = (node.user(user), self.provider.count());
+        let call = tokio::spawn(async move { tokens.token([scope]).await });
+        while self.provider.count() == before {
+            pass(1).await;
+        }
+        call
+    }
+
     /// Signs a user in at a node.
     pub(crate) async fn sign_in(&self, node: &WebTokenCache, user: &str) -> UserId {
         let response = self.provider.sign_in(user);
@@ -62,11 +80,11 @@ pub(crate) fn request<const N: usize>(scopes: [&str; N]) -> TokenRequest {
 
 /// Lets the time of an access token pass.
 pub(crate) async fn expire() {
-    tokio::time::advance(std::time::Duration::from_secs(3600)).await;
+    tokio::time::advance(Duration::from_secs(3600)).await;
 }
 
 pub(crate) async fn pass(millis: u64) {
-    tokio::time::sleep(std::time::Duration::from_millis(millis)).await;
+    tokio::time::sleep(Duration::from_millis(millis)).await;
 }
 
 /// The count from the environment, or the default for the usual run.

@@ -9,8 +9,8 @@ use tokenkeep::silent::{ExchangeError, Spend, TokenReply};
 use tokenkeep_web::{
     MemoryStore, Provider,
     store::{
-        BoxFuture, Cursor, Durability, Inspection, Lease, LeaseRequest, Loaded, Mark, Note, Owner,
-        Page, Put, PutOutcome, Removals, Store, StoreError, StoreKey,
+        BoxFuture, Lease, LeaseRequest, Loaded, Mark, Put, PutOutcome, Store as _, StoreError,
+        StoreKey,
     },
 };
 use tokio::{
@@ -19,7 +19,10 @@ use tokio::{
 };
 
 use super::{Mutant, NODES};
-use crate::provider::TestProvider;
+use crate::{
+    around::{Around, AroundStore, Op},
+    provider::TestProvider,
+};
 
 /// Where steps wait for their turn.
 #[derive(Clone, Default)]
@@ -77,27 +80,31 @@ impl Gates {
 }
 
 /// The store as one node reaches it.
+pub(super) type NodeStore = AroundStore<Node>;
+
+/// Where a node's steps wait, and what is taken out of them.
 #[derive(Clone)]
-pub(super) struct NodeStore {
-    pub(super) node: usize,
-    pub(super) store: MemoryStore,
+pub(super) struct Node {
+    pub(super) number: usize,
     pub(super) gates: Gates,
     pub(super) mutant: Mutant,
 }
 
-impl std::fmt::Debug for NodeStore {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("NodeStore")
-    }
-}
-
-impl NodeStore {
-    async fn step<T>(
+impl Around for Node {
+    async fn step<T: Send>(
         &self,
-        op: &'static str,
-        step: impl Future<Output = Result<T, StoreError>>,
+        op: Op,
+        step: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
-        match self.gates.pass(self.node, op).await {
+        let name = match op {
+            Op::Load => "load",
+            Op::Put => "put",
+            Op::Remove => "remove",
+            Op::Lease => "lease",
+            // A lost release is a lease that ends by itself, which crashes cover.
+            Op::Release => return step.await,
+        };
+        match self.gates.pass(self.number, name).await {
             Turn::Go => step.await,
             Turn::LoseReply => {
                 step.await?;
@@ -105,25 +112,16 @@ impl NodeStore {
             }
         }
     }
-}
-
-impl Store for NodeStore {
-    fn load<'a>(
-        &'a self,
-        key: &'a StoreKey,
-        known: Option<&'a Mark>,
-    ) -> BoxFuture<'a, Result<Loaded, StoreError>> {
-        Box::pin(self.step("load", self.store.load(key, known)))
-    }
 
     fn put<'a>(
         &'a self,
+        store: &'a MemoryStore,
         key: &'a StoreKey,
         put: Put<'a>,
     ) -> BoxFuture<'a, Result<PutOutcome, StoreError>> {
-        Box::pin(self.step("put", async move {
-            self.gates.lock().in_doubt[self.node] = false;
-            let now = self.store.load(key, None).await?;
+        Box::pin(async move {
+            self.gates.lock().in_doubt[self.number] = false;
+            let now = store.load(key, None).await?;
             let mark = match &now {
                 Loaded::Value(value) => Mark::of(value),
                 _ => None,
@@ -131,60 +129,27 @@ impl Store for NodeStore {
             match self.mutant {
                 Mutant::NoCompare => {
                     let forced = Put::new(mark.as_ref(), put.value, put.keep_for);
-                    self.store.put(key, forced.release(put.release)).await
+                    store.put(key, forced.release(put.release)).await
                 }
                 Mutant::NoOwnMark if mark == Mark::of(put.value) => Ok(PutOutcome::Conflict(now)),
-                _ => self.store.put(key, put).await,
+                _ => store.put(key, put).await,
             }
-        }))
-    }
-
-    fn remove<'a>(
-        &'a self,
-        key: &'a StoreKey,
-        durability: Durability,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.step("remove", self.store.remove(key, durability)))
+        })
     }
 
     fn lease<'a>(
         &'a self,
+        store: &'a MemoryStore,
         key: &'a StoreKey,
         lease: LeaseRequest<'a>,
     ) -> BoxFuture<'a, Result<(Lease, Loaded), StoreError>> {
-        Box::pin(self.step("lease", async move {
-            let (granted, loaded) = self.store.lease(key, lease).await?;
+        Box::pin(async move {
+            let (granted, loaded) = store.lease(key, lease).await?;
             match (self.mutant, lease.known) {
                 (Mutant::NoReload, Some(_)) => Ok((granted, Loaded::Unchanged)),
                 _ => Ok((granted, loaded)),
             }
-        }))
-    }
-
-    fn release<'a>(
-        &'a self,
-        key: &'a StoreKey,
-        owner: Owner,
-        failed: Option<(&'a Note, Duration)>,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        // A lost release is a lease that ends by itself, which crashes cover.
-        self.store.release(key, owner, failed)
-    }
-
-    fn page<'a>(
-        &'a self,
-        app: &'a str,
-        from: Option<Cursor>,
-    ) -> BoxFuture<'a, Result<Page, StoreError>> {
-        self.store.page(app, from)
-    }
-
-    fn removals(&self, app: &str) -> Box<dyn Removals> {
-        self.store.removals(app)
-    }
-
-    fn inspect(&self) -> BoxFuture<'_, Result<Inspection, StoreError>> {
-        self.store.inspect()
+        })
     }
 }
 

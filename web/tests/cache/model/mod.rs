@@ -16,7 +16,7 @@ use tokenkeep_web::{Error, KeyRing, MemoryStore, WebTokenCache};
 use tokio::task::JoinHandle;
 
 use self::{
-    gates::{Gates, NodeProvider, NodeStore, Turn},
+    gates::{Gates, Node, NodeProvider, NodeStore, Turn},
     promises::{Checked, check},
 };
 use crate::{
@@ -77,7 +77,10 @@ async fn run(
     let build = |node: usize, gates: &Gates| {
         let is_dropping = mutant == Mutant::NoSpawn && node == 0;
         WebTokenCache::builder("shop")
-            .store(NodeStore { node, store: store.clone(), gates: gates.clone(), mutant })
+            .store(NodeStore {
+                store: store.clone(),
+                around: Node { number: node, gates: gates.clone(), mutant },
+            })
             .keys(ring.clone())
             .provider(
                 CLIENT,
