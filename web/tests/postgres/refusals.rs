@@ -5,7 +5,7 @@ use tokenkeep_web::{
     store::{Durability, Loaded, Store, StoreError},
 };
 
-use crate::scene::{filled, key, owner, put, run, server, store, value, whole};
+use crate::scene::{FULL, filled, key, owner, put, run, server, store, value, whole};
 
 /// The text of a refusal.
 fn refused<T: std::fmt::Debug>(result: Result<T, StoreError>) -> String {
@@ -80,20 +80,13 @@ fn missing_rights_and_passwords_are_named() {
     assert!(!whole(&error).contains("hunter2"), "{}", whole(&error));
 }
 
-/// A full disk cannot be made here, so a trigger says what the server says then.
 #[test]
 fn a_full_disk_leaves_reads() {
     let Some(server) = server(&[]) else { return };
     run(async {
         let store = store(&server);
         let (known, value) = filled(&store).await;
-        server.psql(
-            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-                 RAISE EXCEPTION 'no room in \"\n\"' USING ERRCODE = '53100', DETAIL = 'a row';
-             END $$;
-             CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON tokenkeep_web
-             FOR EACH ROW EXECUTE FUNCTION refuse()",
-        );
+        server.psql(FULL);
         for _ in 0..10 {
             let error = put(&store, &known, Some(&value), &crate::scene::value(200)).await;
             let error = error.unwrap_err();

@@ -18,7 +18,8 @@ use tokenkeep_web::{
 };
 
 use crate::scene::{
-    LONG, filled, key, lease, mark, owner, put, run, run_on_one_thread, server, store_on, value,
+    FULL, LONG, filled, key, lease, mark, owner, put, run, run_on_one_thread, server, store_on,
+    value,
 };
 
 /// Runs a call until the store answers it. A call whose answer was lost is a timeout in time, and
@@ -119,6 +120,28 @@ fn a_write_that_was_sent_twice_is_no_conflict() {
         // Sent once it is one.
         let conflict = put(&store, &key, Some(&old), &newer).await.unwrap();
         assert_eq!(conflict, PutOutcome::Conflict(Loaded::Value(there)));
+    });
+}
+
+/// The second try meets a server without room.
+#[test]
+fn a_second_try_that_is_not_done_says_nothing_of_the_first() {
+    let (Some(server), Some(full)) = (server(&[]), server(&[])) else { return };
+    let proxy = Proxy::start(server.port(), postgres_writes);
+    run(async {
+        let store = store_on(&proxy.postgres_url(), 1, &server.url());
+        let (key, old) = filled(&store).await;
+        put(&store_on(&full.url(), 1, &full.url()), &key, None, &old).await.unwrap();
+        full.psql(FULL);
+        let newer = value(300);
+        proxy.on_write(1, Fault::CutAfter(0));
+        proxy.lead_to(full.port());
+        let error = put(&store, &key, Some(&old), &newer).await.unwrap_err();
+        assert!(matches!(error, StoreError::Timeout { .. }), "{error:?}");
+        let here = store_on(&server.url(), 1, &server.url());
+        assert_eq!(here.load(&key, None).await.unwrap(), Loaded::Value(newer.clone()));
+        let error = put(&store, &key, Some(&old), &newer).await.unwrap_err();
+        assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
     });
 }
 

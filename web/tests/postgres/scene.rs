@@ -138,3 +138,11 @@ pub(crate) fn count(variable: &str, usual: usize) -> usize {
 
 /// A time that does not end within a test.
 pub(crate) const LONG: Duration = Duration::from_secs(3_600);
+
+/// Makes the disk full. That cannot be done here, so a trigger says what the server says then.
+pub(crate) const FULL: &str = "\
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    RAISE EXCEPTION 'no room in \"\n\"' USING ERRCODE = '53100', DETAIL = 'a row';
+END $$;
+CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON tokenkeep_web
+FOR EACH ROW EXECUTE FUNCTION refuse()";
