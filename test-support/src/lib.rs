@@ -42,6 +42,7 @@ mod others;
 mod place;
 #[cfg(feature = "providers")]
 pub mod providers;
+pub mod redirect;
 pub mod sign_in;
 mod skip;
 mod start;

@@ -11,26 +11,9 @@ use tokenkeep::{
     Error, PersistedTokenCache, SignInFailure,
     sign_in::{ClientApplication, Interactive, InteractiveOptions, SignedIn},
 };
+use tokenkeep_test_support::redirect::{get, parameter};
 
 use crate::provider::Provider;
-
-/// A parameter of the address that the browser opens, decoded.
-fn parameter(url: &str, name: &str) -> String {
-    let query = url.split_once('?').unwrap().1;
-    let value = query.split('&').find_map(|pair| pair.strip_prefix(&format!("{name}=")));
-    let value = value.unwrap_or_else(|| panic!("{name} in {url}"));
-    value.replace("%3A", ":").replace("%2F", "/").replace('+', " ")
-}
-
-/// What a browser gets at an address of this machine.
-fn get(address: &str) -> String {
-    let (host, path) = address.strip_prefix("http://").unwrap().split_once('/').unwrap();
-    let mut stream = TcpStream::connect(host).unwrap();
-    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
-}
 
 /// What a browser brings to the redirect, and what it gets in the end.
 fn browse(interactive: &Interactive<'_>, response: &str) -> thread::JoinHandle<String> {

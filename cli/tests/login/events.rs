@@ -3,10 +3,13 @@
 use std::{net::TcpListener, process::Stdio};
 
 use serde_json::{Value, json};
-use tokenkeep_test_support::providers::Scripted;
+use tokenkeep_test_support::{
+    providers::Scripted,
+    redirect::{get, parameter},
+};
 
 use crate::{
-    redirect::{follow, get, parameter, redirect},
+    redirect::{follow, redirect},
     session::Session,
     support::{Place, refusal, text},
 };

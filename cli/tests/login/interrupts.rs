@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tokenkeep_test_support::{HttpServer, Script, providers::Scripted};
+use tokenkeep_test_support::{HttpServer, Script, providers::Scripted, redirect::get};
 
 use crate::{
     pseudo_terminal::OnTerminal,
-    redirect::{get, redirect},
+    redirect::redirect,
     session::Session,
     support::{Place, text},
 };

@@ -1,13 +1,9 @@
 //! What a sign-in shows on a terminal, and what is typed there.
 
 use serde_json::json;
-use tokenkeep_test_support::providers::Scripted;
+use tokenkeep_test_support::{providers::Scripted, redirect::parameter};
 
-use crate::{
-    pseudo_terminal::OnTerminal,
-    redirect::{parameter, redirect},
-    support::Place,
-};
+use crate::{pseudo_terminal::OnTerminal, redirect::redirect, support::Place};
 
 fn on_terminal(
     place: &Place,

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use reqwest::{Client, Response, StatusCode, redirect};
-use tokenkeep_test_support::{Tool, browser::Browser, engines::redis, need};
+use tokenkeep_test_support::{Tool, browser::Browser, engines::redis, need, redirect::parameter};
 use tokenkeep_web::KeyRing;
 
 use crate::running::Running;
@@ -186,12 +186,6 @@ async fn begin(shop: &Node) -> Response {
 
 fn client() -> Client {
     Client::builder().no_proxy().redirect(redirect::Policy::none()).build().unwrap()
-}
-
-fn parameter(url: &str, name: &str) -> String {
-    let query = url.split_once('?').unwrap().1;
-    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.find(|(found, _)| *found == name).unwrap().1.to_owned()
 }
 
 const L1: &str = "L1, the memory of this node";
