@@ -27,8 +27,8 @@ use tokenkeep::{
 use tokenkeep_test_support::{HttpServer, Script, again, http_response, task};
 
 use scene::{
-    CA, LONG, NOW, SHORT, TOKENS, assert_answered, both, encrypted, exchange, good, not_sent,
-    only_request, plain, request, spend, tls_server, unknown,
+    AUTHORITY, CERTIFICATE, LONG, NOW, SHORT, TOKENS, assert_answered, authority, both, encrypted,
+    exchange, good, not_sent, only_request, plain, request, spend, tls_server, unknown,
 };
 
 #[test]
@@ -149,10 +149,12 @@ fn a_certificate_is_trusted_only_through_its_authority() {
     let reason = not_sent(exchange(encrypted(&server)));
     assert!(reason.contains("certificate"), "{reason}");
     // The server is none of its own authority.
-    not_sent(exchange(encrypted(&server).root_certificates(SERVER).unwrap()));
+    not_sent(exchange(
+        encrypted(&server).root_certificates(CERTIFICATE.certificate().as_bytes()).unwrap(),
+    ));
     assert!(server.requests().is_empty());
 
-    let trusting = encrypted(&server).root_certificates(CA).unwrap();
+    let trusting = encrypted(&server).root_certificates(&authority()).unwrap();
     assert_eq!(exchange(trusting).unwrap().body().expose_str(), Some(TOKENS));
     assert!(only_request(&server).body.contains("refresh_token=first+refresh"));
 }
@@ -161,7 +163,7 @@ fn a_certificate_is_trusted_only_through_its_authority() {
 fn a_certificate_for_another_host_is_not_trusted() {
     let server = tls_server(good());
     let address = format!("https://{}/token", server.host().replace("127.0.0.1", "localhost"));
-    let trusting = HttpEndpoint::new(&address).unwrap().root_certificates(CA).unwrap();
+    let trusting = HttpEndpoint::new(&address).unwrap().root_certificates(&authority()).unwrap();
     let reason = not_sent(exchange(trusting));
     assert!(reason.contains("certificate"), "{reason}");
     assert!(server.requests().is_empty());
@@ -283,8 +285,11 @@ fn an_address_that_is_not_safe_is_refused() {
             }
         }
     }
-    for pem in [&b""[..], SERVER_KEY, b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----"]
-    {
+    for pem in [
+        &b""[..],
+        CERTIFICATE.key().as_bytes(),
+        b"-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----",
+    ] {
         assert!(matches!(endpoint().root_certificates(pem), Err(Error::Invalid { .. })));
     }
 }
@@ -330,9 +335,11 @@ fn a_file_of_the_environment_replaces_the_certificates_of_the_system() {
     let server = tls_server(good());
     let itself =
         again(a_file_of_the_environment_replaces_the_certificates_of_the_system, server.host());
-    let ca = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/http_endpoint/ca.pem");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), authority()).unwrap();
     let mut itself = with_no_proxy_set(itself);
-    assert!(itself.env_remove("SSL_CERT_DIR").env("SSL_CERT_FILE", ca).status().unwrap().success());
+    itself.env_remove("SSL_CERT_DIR").env("SSL_CERT_FILE", file.path());
+    assert!(itself.status().unwrap().success());
     only_request(&server);
 }
 
@@ -365,7 +372,11 @@ fn no_secret_reaches_the_log_or_a_text() {
     static LOG: Log = Log { lines: Mutex::new(Vec::new()) };
     let Some(host) = task() else {
         let server = tls_server(good());
-        let itself = || again(no_secret_reaches_the_log_or_a_text, server.host());
+        let itself = || {
+            let mut itself = again(no_secret_reaches_the_log_or_a_text, server.host());
+            itself.env(AUTHORITY, CERTIFICATE.authority());
+            itself
+        };
         assert!(itself().status().unwrap().success());
         only_request(&server);
         assert!(itself().env(TRACED, "yes").status().unwrap().success());
@@ -376,7 +387,7 @@ fn no_secret_reaches_the_log_or_a_text() {
     log::set_max_level(log::LevelFilter::Trace);
     let address = format!("https://{}/token", host.into_string().unwrap());
     let endpoint = HttpEndpoint::new(&address).unwrap().client_secret_basic("client-secret");
-    let mut endpoint = endpoint.root_certificates(CA).unwrap();
+    let mut endpoint = endpoint.root_certificates(&authority()).unwrap();
     let reply = endpoint.exchange(&spend(LONG));
     let mut texts = vec![format!("{endpoint:?} {reply:?}")];
     if env::var_os(TRACED).is_some() {

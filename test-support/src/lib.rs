@@ -17,6 +17,8 @@ mod again;
 #[cfg(feature = "providers")]
 pub mod browser;
 mod canary;
+#[cfg(feature = "certificates")]
+mod certificate;
 #[cfg(all(
     feature = "mock",
     unix,
@@ -52,6 +54,8 @@ mod tool;
 
 pub use again::{again, task};
 pub use canary::Canaries;
+#[cfg(feature = "certificates")]
+pub use certificate::ServerCertificate;
 pub use environment::{NodeModules, Venv, python, python_with_libsecret};
 pub use hexadecimal::hexadecimal;
 pub use http::{Connection, HttpRequest, HttpServer, Script, http_response};

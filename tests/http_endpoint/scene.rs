@@ -1,8 +1,9 @@
 //! Servers, endpoints that reach them, and what came of a request.
 
 use std::{
+    env,
     io::{self, Write},
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::{Duration, Instant},
 };
 
@@ -14,13 +15,22 @@ use tokenkeep::{
     TokenCache, TokenRequest,
     silent::{ExchangeError, HttpEndpoint, Spend, TokenEndpoint, TokenReply},
 };
-use tokenkeep_test_support::{Connection, HttpRequest, HttpServer, Script, http_response};
+use tokenkeep_test_support::{
+    Connection, HttpRequest, HttpServer, Script, ServerCertificate, http_response,
+};
 
-/// A certificate of an authority for tests.
-pub(crate) const CA: &[u8] = include_bytes!("ca.pem");
-/// A certificate of that authority for 127.0.0.1, and its key.
-const SERVER: &[u8] = include_bytes!("server.pem");
-const SERVER_KEY: &[u8] = include_bytes!("server.key");
+/// A certificate for 127.0.0.1 that only its authority vouches for.
+pub(crate) static CERTIFICATE: LazyLock<ServerCertificate> =
+    LazyLock::new(|| ServerCertificate::new(&["127.0.0.1"]));
+
+/// The authority of that certificate, or of the one of the test that started this process.
+pub(crate) fn authority() -> Vec<u8> {
+    let own = || CERTIFICATE.authority().to_owned();
+    env::var(AUTHORITY).unwrap_or_else(|_| own()).into_bytes()
+}
+
+/// Hands the authority to another process.
+pub(crate) const AUTHORITY: &str = "TOKENKEEP_TEST_AUTHORITY";
 
 pub(crate) const NOW: u64 = 1_700_000_000;
 pub(crate) const TOKENS: &str =
@@ -64,10 +74,12 @@ pub(crate) fn good() -> Script {
     Script::Answer(http_response("200 OK", &[], TOKENS))
 }
 
-/// A server whose connections are encrypted, with a certificate that only [`CA`] vouches for.
+/// A server whose connections are encrypted, with a certificate that only [`authority`] vouches for.
 pub(crate) fn tls_server(script: Script) -> HttpServer {
-    let chain: Vec<_> = CertificateDer::pem_slice_iter(SERVER).map(Result::unwrap).collect();
-    let key = PrivateKeyDer::from_pem_slice(SERVER_KEY).unwrap();
+    let chain: Vec<_> = CertificateDer::pem_slice_iter(CERTIFICATE.certificate().as_bytes())
+        .map(Result::unwrap)
+        .collect();
+    let key = PrivateKeyDer::from_pem_slice(CERTIFICATE.key().as_bytes()).unwrap();
     let provider = Arc::new(rustls_graviola::default_provider());
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -87,7 +99,8 @@ pub(crate) fn tls_server(script: Script) -> HttpServer {
 /// A server without and one with encryption, each with an endpoint that reaches it.
 pub(crate) fn both(script: Script) -> [(HttpServer, HttpEndpoint); 2] {
     let (clear, tls) = (HttpServer::start(script.clone()), tls_server(script));
-    let (reaches_clear, reaches_tls) = (plain(&clear), encrypted(&tls).root_certificates(CA));
+    let (reaches_clear, reaches_tls) =
+        (plain(&clear), encrypted(&tls).root_certificates(&authority()));
     [(clear, reaches_clear), (tls, reaches_tls.unwrap())]
 }
 
