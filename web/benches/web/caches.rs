@@ -2,11 +2,12 @@
 
 use tokenkeep::silent::{ExchangeError, Spend, TokenReply};
 use tokenkeep_web::{
-    KeyRing, Provider, UserId, WebTokenCache, WebTokenCacheBuilder,
+    KeyRing, Provider, Tokens, UserId, WebTokenCache, WebTokenCacheBuilder,
     store::{BoxFuture, Store},
 };
 
 use crate::{
+    drive::Random,
     user::{self, AUTHORITY, CLIENT},
     values::APP,
 };
@@ -27,6 +28,29 @@ impl Provider for NotAsked {
 pub(crate) fn builder(store: impl Store, keys: &KeyRing) -> WebTokenCacheBuilder {
     let builder = WebTokenCache::builder(APP).store(store).keys(keys.clone());
     builder.provider(CLIENT, AUTHORITY, NotAsked)
+}
+
+/// Users who are signed in, of whom any is asked.
+pub(crate) struct Users {
+    ids: Vec<UserId>,
+    tokens: Vec<Tokens>,
+}
+
+impl Users {
+    /// Signs users in; see [`sign_in`].
+    pub(crate) async fn new(cache: &WebTokenCache, users: u64) -> Self {
+        let ids = sign_in(cache, users).await;
+        let tokens = ids.iter().map(|id| cache.user(id)).collect();
+        Self { ids, tokens }
+    }
+
+    pub(crate) fn any_id(&self, random: &mut Random) -> &UserId {
+        random.any(&self.ids)
+    }
+
+    pub(crate) fn any(&self, random: &mut Random) -> &Tokens {
+        random.any(&self.tokens)
+    }
 }
 
 /// Signs users in, who have two access tokens each.

@@ -73,4 +73,9 @@ impl Random {
         self.0 = self.0.wrapping_mul(factor).wrapping_add(1_442_695_040_888_963_407);
         self.0 >> 33
     }
+
+    /// Any of `all`, which are less than 2^31.
+    pub(crate) fn any<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        &all[usize::try_from(self.next()).expect("31 bits") % all.len()]
+    }
 }

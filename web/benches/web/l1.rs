@@ -4,10 +4,10 @@ use std::{hint::black_box, sync::Arc, time::Duration};
 
 use moka::sync::Cache;
 use tokenkeep::TokenCache;
-use tokenkeep_web::{KeyRing, MemoryStore, Tokens};
+use tokenkeep_web::{KeyRing, MemoryStore};
 
 use crate::{
-    caches,
+    caches::{self, Users},
     drive::{Random, runtime_in_this_thread},
     measure::{least, thread_cpu},
     row::{self, Aim},
@@ -23,8 +23,7 @@ pub(crate) fn run() -> Duration {
         MemoryStore::new()
     };
     let cache = caches::builder(store, &keys).build().expect("a cache");
-    let ids = runtime.block_on(caches::sign_in(&cache, USERS));
-    let tokens: Vec<Tokens> = ids.iter().map(|id| cache.user(id)).collect();
+    let users = runtime.block_on(Users::new(&cache, USERS));
     let moka: Cache<[u8; 16], Arc<TokenCache>> = Cache::new(USERS * 2);
     for number in 0..USERS {
         moka.insert(place(number), Arc::new(user::cache(number)));
@@ -32,8 +31,6 @@ pub(crate) fn run() -> Duration {
     let (request, now) = (user::request(), user::now());
     let mut random = [1, 2, 3].map(Random);
     let [random, random_whole, random_floor] = &mut random;
-    let any = |random: &mut Random| random.next() % USERS;
-    let at = |number: u64| usize::try_from(number).expect("a small number");
     let [[call], [whole], [floor]] = least(
         ROUNDS,
         BATCH,
@@ -42,7 +39,7 @@ pub(crate) fn run() -> Duration {
             &mut |batch| {
                 runtime.block_on(async {
                     for _ in 0..batch {
-                        let token = tokens[at(any(random))].get(&request).await;
+                        let token = users.any(random).get(&request).await;
                         black_box(token.expect("in memory"));
                     }
                 });
@@ -50,7 +47,7 @@ pub(crate) fn run() -> Duration {
             &mut |batch| {
                 runtime.block_on(async {
                     for _ in 0..batch {
-                        let id = &ids[at(any(random_whole))];
+                        let id = users.any_id(random_whole);
                         let token = cache.user(id).token(&user::SCOPES[..1]).await;
                         black_box(token.expect("in memory"));
                     }
@@ -58,7 +55,8 @@ pub(crate) fn run() -> Duration {
             },
             &mut |batch| {
                 for _ in 0..batch {
-                    let cache = moka.get(&place(any(random_floor))).expect("it was put there");
+                    let cache =
+                        moka.get(&place(random_floor.next() % USERS)).expect("it was put there");
                     let token = cache.find_access_token(&request, now).expect("a good request");
                     black_box(token.expect("valid").to_owned());
                 }

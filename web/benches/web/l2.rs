@@ -6,10 +6,10 @@ use tokenkeep::{
     TokenCache,
     envelope::{self, Envelope, EnvelopeKey, KeyId},
 };
-use tokenkeep_web::{KeyRing, Tokens};
+use tokenkeep_web::KeyRing;
 
 use crate::{
-    caches,
+    caches::{self, Users},
     drive::{Random, runtime_in_this_thread},
     engine::Engine,
     measure::{least, thread_cpu},
@@ -23,12 +23,10 @@ pub(crate) fn run() -> Option<Duration> {
     let engine = Engine::redis()?;
     let runtime = runtime_in_this_thread();
     let keys = KeyRing::generate().expect("random bytes");
-    let (tokens, bare) = runtime.block_on(async {
+    let (users, bare) = runtime.block_on(async {
         let cache = caches::builder(engine.store().await, &keys).max_memory(0).build();
         let cache = cache.expect("a cache");
-        let ids = caches::sign_in(&cache, USERS).await;
-        let tokens: Vec<Tokens> = ids.iter().map(|id| cache.user(id)).collect();
-        (tokens, bare(&engine).await)
+        (Users::new(&cache, USERS).await, bare(&engine).await)
     });
     let floor = Floor::new();
     runtime.block_on(async {
@@ -41,8 +39,6 @@ pub(crate) fn run() -> Option<Duration> {
     let mut random = [1, 2, 3].map(Random);
     let [random, random_find, random_floor] = &mut random;
     let request = user::request();
-    let any = |random: &mut Random| random.next() % USERS;
-    let at = |number: u64| usize::try_from(number).expect("a small number");
     let [[get], [find], [bare_get]] = least(
         ROUNDS,
         BATCH,
@@ -51,7 +47,7 @@ pub(crate) fn run() -> Option<Duration> {
             &mut |batch| {
                 runtime.block_on(async {
                     for _ in 0..batch {
-                        let token = tokens[at(any(random))].get(&request).await;
+                        let token = users.any(random).get(&request).await;
                         black_box(token.expect("in the store"));
                     }
                 });
@@ -59,7 +55,7 @@ pub(crate) fn run() -> Option<Duration> {
             &mut |batch| {
                 runtime.block_on(async {
                     for _ in 0..batch {
-                        let token = tokens[at(any(random_find))].find(&request).await;
+                        let token = users.any(random_find).find(&request).await;
                         black_box(token.expect("the store answers").expect("in the store"));
                     }
                 });
@@ -68,7 +64,7 @@ pub(crate) fn run() -> Option<Duration> {
                 runtime.block_on(async {
                     for _ in 0..batch {
                         let mut get = redis::cmd("GET");
-                        get.arg(name(any(random_floor)));
+                        get.arg(name(random_floor.next() % USERS));
                         let value: Vec<u8> =
                             get.query_async(&mut bare.clone()).await.expect("an answer");
                         let cache = floor.open(value);
