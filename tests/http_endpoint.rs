@@ -10,7 +10,7 @@ mod scene;
 use std::{
     env,
     error::Error as _,
-    io,
+    io::{self, Write as _},
     net::{TcpListener, TcpStream},
     process::Command,
     sync::{
@@ -335,8 +335,8 @@ fn a_file_of_the_environment_replaces_the_certificates_of_the_system() {
     let server = tls_server(good());
     let itself =
         again(a_file_of_the_environment_replaces_the_certificates_of_the_system, server.host());
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), authority()).unwrap();
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    file.write_all(&authority()).unwrap();
     let mut itself = with_no_proxy_set(itself);
     itself.env_remove("SSL_CERT_DIR").env("SSL_CERT_FILE", file.path());
     assert!(itself.status().unwrap().success());

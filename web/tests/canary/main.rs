@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test may")]
 #![allow(dead_code, reason = "the other test program uses the rest of these modules")]
 
+#[path = "../cache/around.rs"]
+mod around;
 #[path = "../cache/faulty.rs"]
 mod faulty;
 #[path = "../cache/provider.rs"]

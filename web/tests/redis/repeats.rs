@@ -55,13 +55,9 @@ async fn a_second_try_that_is_not_done_says_nothing_of_the_first() {
     let wants_replicas =
         |second: &Server| drop(second.cli(&["CONFIG", "SET", "min-replicas-to-write", "1"]));
     let is_down = |second: &Server| second.kill();
-    let all: [(&str, Change<'_>); 4] = [
-        ("a replica", &is_replica),
-        ("full", &is_full),
-        ("without replicas", &wants_replicas),
-        ("down", &is_down),
-    ];
-    for (what, becomes) in all {
+    let all: [&dyn Fn(&Server); 4] = [&is_replica, &is_full, &wants_replicas, &is_down];
+    let names = ["a replica", "full", "without replicas", "down"];
+    for (what, becomes) in names.into_iter().zip(all) {
         for durability in [Durability::Local, NOBODY] {
             let (second, key, old) = (Server::start(&[]), key(), value(200));
             connect(&second).await.put(&key, Put::new(None, &old, HOUR)).await.unwrap();
@@ -89,6 +85,3 @@ async fn a_second_try_that_finds_another_value_is_no_conflict() {
     let put = Put::new(Some(&stale), &newer, HOUR).durability(NOBODY);
     assert_eq!(store.put(&key(), put).await.unwrap(), PutOutcome::Conflict(Loaded::Absent));
 }
-
-/// What happens to a server.
-type Change<'a> = &'a dyn Fn(&Server);

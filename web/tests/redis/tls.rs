@@ -1,5 +1,7 @@
 //! TLS.
 
+use std::io::Write as _;
+
 use tokenkeep_test_support::{ServerCertificate, Tool, engines::redis::Server, need};
 use tokenkeep_web::store::{Durability, Put, PutOutcome, Removal, Store as _};
 
@@ -9,17 +11,18 @@ use crate::support::{HOUR, expect_refused, key, patient, value};
 /// certificate of its authority.
 fn server() -> (Server, String, String) {
     let certificate = ServerCertificate::new(&["localhost"]);
-    let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str, content: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, content).unwrap();
-        path.display().to_string()
-    };
-    // The server reads them when it starts.
+    // The server reads them when its port is set.
+    let files = [certificate.certificate(), certificate.key(), certificate.authority()];
+    let files = files.map(|content| {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(content.as_bytes()).unwrap();
+        file
+    });
+    let [certificate_file, key, authority] = files.each_ref().map(|file| file.path().display());
     let server = Server::start(&[
-        &format!("tls-cert-file {}", file("server.pem", certificate.certificate())),
-        &format!("tls-key-file {}", file("server.key", certificate.key())),
-        &format!("tls-ca-cert-file {}", file("authority.pem", certificate.authority())),
+        &format!("tls-cert-file {certificate_file}"),
+        &format!("tls-key-file {key}"),
+        &format!("tls-ca-cert-file {authority}"),
         "tls-auth-clients no",
     ]);
     let port = (20_000..30_000).find(|port| {
