@@ -1,5 +1,6 @@
 //! The store on PostgreSQL, against real servers.
 
+mod failovers;
 mod faults;
 mod inspection;
 mod races;

@@ -237,6 +237,12 @@ fn a_lease_is_taken_when_the_standby_has_it() {
             let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
             until("no process waits", async || server.psql(waiting) == "0").await;
         }
+        // Nor for a caller that has gone.
+        let dropped = take(&store, &untaken, here, 1);
+        tokio::time::timeout(PATIENCE / 6, dropped).await.expect_err("nobody confirms it");
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+        until("a process waits", async || server.psql(waiting) == "1").await;
+        until("no process waits", async || server.psql(waiting) == "0").await;
         // Of another's nothing was written, and one that is to be had anywhere waits for nobody.
         let lease = take(&store, &taken, there, 1).await.unwrap();
         assert!(matches!(lease, Lease::Other { .. }), "{lease:?}");
