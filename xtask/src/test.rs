@@ -19,6 +19,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         Tool::Redis,
         Tool::Postgres,
         Tool::PgBouncer,
+        Tool::OpenSsl,
         Tool::Browser,
     ])?;
     let mut test = stage::cargo();

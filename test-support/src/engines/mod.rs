@@ -4,6 +4,7 @@
 //! are its own. Where a server does not do what a test asks, the call panics and says what the
 //! server's log says.
 
+mod certificates;
 mod daemon;
 mod port;
 pub mod postgres;
@@ -12,3 +13,5 @@ pub mod provider;
 pub mod proxy;
 pub mod redis;
 mod wait;
+
+pub use certificates::Certificates;

@@ -62,19 +62,29 @@ pub(super) fn at_statement(error: Error) -> Verdict {
 
 /// What an error while connecting means. Nothing was sent yet.
 pub(super) fn at_connect(error: Error) -> StoreError {
+    let refused = |source| StoreError::Refused {
+        what: "no connection can be set up: look at TLS, the password and the settings of the \
+               client"
+            .into(),
+        source,
+    };
+    if is_of_tls(&error) {
+        return refused(Some(Box::new(error)));
+    }
     match at_statement(error) {
-        Verdict::Final(StoreError::Other { source, .. }) => StoreError::Refused {
-            what: "no connection can be set up: look at TLS, the password and the settings of the \
-                   client"
-                .into(),
-            source,
-        },
+        Verdict::Final(StoreError::Other { source, .. }) => refused(source),
         Verdict::Final(error) => error,
         Verdict::Again(source)
         | Verdict::Lost(source)
         | Verdict::ReadOnly(source)
         | Verdict::Slow(source) => unreachable(Some(source)),
     }
+}
+
+/// Whether the connector for TLS does not accept what the server sent, such as its certificate.
+fn is_of_tls(error: &Error) -> bool {
+    let source = error.source().and_then(|source| source.downcast_ref::<io::Error>());
+    source.is_some_and(|source| source.kind() == io::ErrorKind::InvalidData)
 }
 
 /// Nothing was done, and the server may be back in a second.

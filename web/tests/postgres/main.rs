@@ -11,4 +11,5 @@ mod replies;
 mod scene;
 mod suite;
 mod sweeps;
+mod tls;
 mod updates;

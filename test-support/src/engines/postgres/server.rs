@@ -11,6 +11,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::{hand_over, run, template, user};
+use crate::engines::Certificates;
 use crate::engines::daemon::{Daemon, Recipe, folder, run_as, write};
 use crate::engines::port::Port;
 use crate::engines::process::{children, cpu_time, freeze, thaw};
@@ -37,6 +38,20 @@ impl Server {
     /// When it does not.
     pub fn start(config: &[&str]) -> Self {
         Self::start_on(config, |data, _| template::copy(data))
+    }
+
+    /// [`start`](Self::start), and the server takes TLS too.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn start_with_tls(certificates: &Certificates, config: &[&str]) -> Self {
+        Self::start_on(&[&["ssl = on"], config].concat(), |data, _| {
+            template::copy(data);
+            // Only its own user may read the key, or it does not start.
+            for (from, to) in certificates.server().iter().zip(["server.crt", "server.key"]) {
+                fs::copy(from, data.join(to)).expect("it was made");
+            }
+        })
     }
 
     /// Starts a standby that follows this server, and waits until it answers. Its

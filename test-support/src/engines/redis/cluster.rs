@@ -67,6 +67,14 @@ impl Cluster {
         self.nodes.iter().map(Server::url).collect()
     }
 
+    /// The addresses of all nodes with TLS; see [`Server::tls_url`].
+    ///
+    /// # Panics
+    /// When they have no certificates.
+    pub fn tls_urls(&self) -> Vec<String> {
+        self.nodes.iter().map(Server::tls_url).collect()
+    }
+
     /// All nodes, in no order.
     pub fn nodes(&self) -> &[Server] {
         &self.nodes

@@ -27,10 +27,10 @@ impl Sentinels {
         let own: Vec<String> = password.iter().map(|word| format!("masterauth {word}")).collect();
         let own: Vec<&str> = config.iter().copied().chain(own.iter().map(String::as_str)).collect();
         let primary = Server::start(&own);
-        let of = format!("replicaof 127.0.0.1 {}", primary.port());
+        let of = format!("replicaof 127.0.0.1 {}", primary.peer_port());
         let replica = || Server::start(&[&own, [of.as_str()].as_slice()].concat());
         let servers = vec![replica(), replica(), primary];
-        let (name, port) = (Self::NAME, servers[2].port());
+        let (name, port) = (Self::NAME, servers[2].peer_port());
         let mut lines = vec![
             format!("sentinel monitor {name} 127.0.0.1 {port} 2"),
             format!("sentinel down-after-milliseconds {name} 500"),
@@ -40,9 +40,10 @@ impl Sentinels {
         ];
         lines.extend(password.iter().map(|word| format!("sentinel auth-pass {name} {word}")));
         for replica in &servers[..2] {
-            lines.push(format!("sentinel known-replica {name} 127.0.0.1 {}", replica.port()));
+            lines.push(format!("sentinel known-replica {name} 127.0.0.1 {}", replica.peer_port()));
         }
-        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        let of_tls = config.iter().filter(|line| line.starts_with("tls-"));
+        let lines: Vec<&str> = of_tls.copied().chain(lines.iter().map(String::as_str)).collect();
         let sentinels: Vec<Server> = (0..3).map(|_| Server::start_sentinel(&lines)).collect();
         for sentinel in &sentinels {
             // They find each other by what they publish at the primary.
@@ -58,6 +59,14 @@ impl Sentinels {
         self.sentinels.iter().map(Server::url).collect()
     }
 
+    /// The addresses of the Sentinels with TLS; see [`Server::tls_url`].
+    ///
+    /// # Panics
+    /// When they have no certificates.
+    pub fn tls_urls(&self) -> Vec<String> {
+        self.sentinels.iter().map(Server::tls_url).collect()
+    }
+
     /// The Sentinels.
     pub fn sentinels(&self) -> &[Server] {
         &self.sentinels
@@ -68,7 +77,7 @@ impl Sentinels {
         &self.servers
     }
 
-    /// The port of the primary, as most Sentinels have it.
+    /// The port of the primary, as most Sentinels have it: the one with TLS if there is one.
     ///
     /// # Panics
     /// When they do not agree within 30 s.
@@ -87,11 +96,11 @@ impl Sentinels {
     /// Those that are not the primary.
     pub fn replicas(&self) -> Vec<&Server> {
         let primary = self.primary_port();
-        self.servers.iter().filter(|server| server.port() != primary).collect()
+        self.servers.iter().filter(|server| server.peer_port() != primary).collect()
     }
 
     fn server(&self, port: u16) -> &Server {
-        let server = self.servers.iter().find(|server| server.port() == port);
+        let server = self.servers.iter().find(|server| server.peer_port() == port);
         server.expect("a Sentinel knows no other servers")
     }
 
@@ -127,7 +136,7 @@ impl Sentinels {
         let killed = Instant::now();
         old.kill();
         replicas.into_iter().for_each(Server::thaw);
-        self.wait_for_failover(old.port());
+        self.wait_for_failover(old.peer_port());
         let took = killed.elapsed();
         self.repair();
         took
@@ -157,7 +166,7 @@ impl Sentinels {
         for server in self.replicas() {
             server.revive();
             // The Sentinels would do it, some seconds later.
-            server.cli(&["REPLICAOF", "127.0.0.1", &primary.port().to_string()]);
+            server.cli(&["REPLICAOF", "127.0.0.1", &primary.peer_port().to_string()]);
         }
         self.wait_until_ready();
     }

@@ -19,6 +19,7 @@ pub struct Server {
     // Ended before its folder is removed.
     daemon: Daemon,
     port: Port,
+    tls_port: Option<Port>,
     password: Option<String>,
     _folder: TempDir,
 }
@@ -55,6 +56,11 @@ impl Server {
         let (port, folder) = (Port::reserve(), folder());
         let path = folder.path().join("redis.conf");
         let mut text = format!("port {}\nbind 127.0.0.1\n", port.number());
+        let has_tls = config.iter().any(|line| line.starts_with("tls-cert-file "));
+        let tls_port = has_tls.then(Port::reserve);
+        if let Some(port) = &tls_port {
+            text += &format!("tls-port {}\n", port.number());
+        }
         text += &format!("dir {}\n", folder.path().display());
         for line in config {
             text += &format!("{line}\n");
@@ -67,7 +73,7 @@ impl Server {
             end: Signal::KILL,
         };
         let daemon = Daemon::new(recipe, folder.path().join("log"));
-        Self { daemon, port, password: Self::password(config), _folder: folder }
+        Self { daemon, port, tls_port, password: Self::password(config), _folder: folder }
     }
 
     /// Waits until it answers. `false` if it ends before.
@@ -88,6 +94,21 @@ impl Server {
     /// Its port on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port.number()
+    }
+
+    /// Its address with TLS, if its settings are those of
+    /// [`Certificates`](crate::engines::Certificates).
+    ///
+    /// # Panics
+    /// When they are not.
+    pub fn tls_url(&self) -> String {
+        let port = self.tls_port.as_ref().expect("it has a certificate");
+        format!("rediss://localhost:{}", port.number())
+    }
+
+    /// The port that replicas and Sentinels use.
+    pub(super) fn peer_port(&self) -> u16 {
+        self.tls_port.as_ref().unwrap_or(&self.port).number()
     }
 
     /// Whether its process runs, and is not frozen.
