@@ -13,5 +13,6 @@ mod orders;
 mod process;
 mod rotation;
 mod sign_outs;
+mod steps;
 mod updates;
 mod world;
