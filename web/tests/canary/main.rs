@@ -8,6 +8,7 @@
 mod around;
 #[path = "../cache/faulty.rs"]
 mod faulty;
+mod panics;
 #[path = "../cache/provider.rs"]
 mod provider;
 #[path = "../cache/world.rs"]
