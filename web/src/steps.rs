@@ -12,7 +12,7 @@ use crate::{
     observed::store_step,
     options::MemoryPolicy,
     partition::Partition,
-    store::{Lease, LeaseRequest, Loaded, Note, Owner, Put, PutOutcome, StoreError},
+    store::{Durability, Lease, LeaseRequest, Loaded, Note, Owner, Put, PutOutcome, StoreError},
     value::{self, Kept},
 };
 use std::time::Duration;
@@ -41,9 +41,11 @@ impl Inner {
     ) -> Result<(Lease, Result<Option<Arc<Kept>>, Error>), Error> {
         // Where a refresh token may be spent twice, a lost lease harms nobody.
         let is_needed = partition.kind().has_refresh_tokens() && !self.options.spend_without_store;
-        let request = match is_needed {
-            true => request.durability(self.options.durability),
-            false => request,
+        let request = match self.options.durability {
+            durability @ Durability::Replicated { .. } if is_needed => {
+                LeaseRequest { ttl: OVER_A_FAILOVER, durability, ..request }
+            }
+            _ => request,
         };
         let leased = self.hold(partition, request, known).await;
         let is_unsure =
@@ -202,3 +204,7 @@ impl Inner {
         cache
     }
 }
+
+/// How long a lease lasts that replicas have. It has to be there after a failover, until its holder
+/// has saved what it could not save meanwhile.
+const OVER_A_FAILOVER: Duration = Duration::from_secs(30);
