@@ -126,8 +126,8 @@ impl WebTokenCacheBuilder {
         self
     }
 
-    /// Also renews a user's token while the store cannot be reached or is full, from what this node
-    /// remembers.
+    /// Also renews a user's token while the store cannot be reached, is full, or has too few
+    /// replicas for a lease, from what this node remembers. The new token is written later.
     ///
     /// Only for a provider that does not end a session when a refresh token is used twice.
     pub fn spend_without_store(mut self, spend: bool) -> Self {

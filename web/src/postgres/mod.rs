@@ -59,12 +59,13 @@ use crate::store::{
 /// A store on PostgreSQL. A clone uses the same pool.
 ///
 /// - A call ends within 500 ms, the wait for a connection included. With
-///   [`Durability::Replicated`] a `put` may take its timeout longer.
+///   [`Durability::Replicated`] a `put`, a `remove` or a `lease` may take its timeout longer.
 /// - [`Durability::Local`] waits for the disk of the server itself. It waits for no standby server,
-///   whatever `synchronous_commit` says. Removals do the same.
-/// - [`Durability::Replicated`] waits until the value is on the disks of as many standby servers as
-///   `synchronous_standby_names` says. If that is fewer than the caller wants, or none, the value
-///   is written and the answer is [`StoreError::NotReplicated`].
+///   whatever `synchronous_commit` says.
+/// - [`Durability::Replicated`] waits until the value, the removal or the lease is on the disks of
+///   as many standby servers as `synchronous_standby_names` says. If that is fewer than the caller
+///   wants, or none, it is written and the answer is [`StoreError::NotReplicated`]. For a lease the
+///   table `tokenkeep_web_lease` has to be logged, or the answer is [`StoreError::Refused`].
 /// - While the server does not answer, calls end at once with [`StoreError::Unreachable`].
 /// - It works under every isolation level that the role may have as its default.
 /// - Times run on the server's clock.

@@ -47,12 +47,21 @@ pub(crate) async fn no_writes(
     row.expect(Whose::Valid, &scene.ask(&scene.valid).await, STORED, SILENCE);
     let early = scene.ask(&scene.also_expired).await;
     row.expect(Whose::Expired, &early, before_the_lease, WITH_PROVIDER);
+    let careless = scene.builder().spend_without_store(true);
+    let careless = scene.engine.address().node(careless).await;
+    if before_the_lease != UNSTORED {
+        row.after("nothing spent without a lease", scene.endpoint().counts().refreshes() == 0);
+        let token = ask(careless.user(&scene.also_expired.id)).await;
+        row.expect(Whose::Expired, &token, UNSTORED, WITH_PROVIDER);
+        row.after("`spend_without_store` spends", scene.endpoint().counts().refreshes() == 1);
+    }
     row.expect(Whose::Application, &scene.ask_own().await, UNSTORED, WITH_PROVIDER);
     let (newcomer, kept) = scene.sign_in(&scene.node, "joe").await;
     row.expect(Whose::Expired, &kept, UNSTORED, WITH_PROVIDER);
     repair();
     row.took("unsaved tokens saved after", scene.until_saved(&scene.node).await, SAVED);
     row.after("the sign-in stored", scene.is_stored(&newcomer, kept.secret()).await);
+    row.took("saved by that node after", scene.until_saved(&careless).await, SAVED);
 
     let spent = scene.endpoint().counts().refreshes();
     late_refusal(scene, row, &scene.node, &cut).await;
