@@ -36,8 +36,6 @@ pub enum Tool {
     Postgres,
     /// PgBouncer, a pool of connections in front of PostgreSQL.
     PgBouncer,
-    /// The program `openssl`, which makes certificates.
-    OpenSsl,
     /// Chromium or Chrome, with the driver of its version.
     Browser,
     /// A compiler with the source of its standard library, for type-checking Windows and macOS.
@@ -61,7 +59,6 @@ impl Tool {
         Self::Redis,
         Self::Postgres,
         Self::PgBouncer,
-        Self::OpenSsl,
         Self::Browser,
         Self::OtherTargets,
         Self::Wine,
@@ -82,7 +79,6 @@ impl Tool {
             Self::Redis => "Redis (redis-server, redis-sentinel, redis-cli)",
             Self::Postgres => "PostgreSQL",
             Self::PgBouncer => "PgBouncer",
-            Self::OpenSsl => "openssl",
             Self::Browser => "Chromium with its driver",
             Self::OtherTargets => "a compiler with the standard library's source",
             Self::Wine => "Wine and mingw's linker",
@@ -93,9 +89,7 @@ impl Tool {
     pub fn is_here(self) -> bool {
         let programs = self.programs().iter().all(|name| place::executable(name).is_some());
         match self {
-            Self::SecretService | Self::KWallet | Self::Debugger | Self::Redis | Self::OpenSsl => {
-                programs
-            }
+            Self::SecretService | Self::KWallet | Self::Debugger | Self::Redis => programs,
             Self::Postgres => place::postgres_programs().is_some(),
             Self::PgBouncer => place::pgbouncer().is_some(),
             Self::Browser => programs && place::browser().is_some(),
@@ -124,7 +118,6 @@ impl Tool {
             Self::KWallet => &["kwalletd5"],
             Self::Debugger => &["gdb"],
             Self::Redis => &["redis-server", "redis-sentinel", "redis-cli"],
-            Self::OpenSsl => &["openssl"],
             Self::Browser => &["chromedriver"],
             Self::Wine => &["wine", MINGW_GCC],
             _ => &[],
@@ -146,7 +139,6 @@ impl Tool {
             Self::Redis => &["redis-server", "redis-sentinel", "redis-tools"],
             Self::Postgres => &["postgresql"],
             Self::PgBouncer => &["pgbouncer"],
-            Self::OpenSsl => &["openssl"],
             Self::Browser => &["chromium", "chromium-driver"],
             // Where Node.js is not Debian's, its npm is no package.
             Self::OidcProvider | Self::MsalNode if has_node() => &[],

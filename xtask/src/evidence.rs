@@ -23,7 +23,6 @@ pub(crate) fn run() -> Result<(), Failure> {
         Tool::MsalNode,
         Tool::Redis,
         Tool::Postgres,
-        Tool::OpenSsl,
     ])?;
     let folder = target_dir().join("test-support").join("evidence");
     fs::remove_dir_all(&folder).ok();

@@ -19,7 +19,6 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         Tool::Redis,
         Tool::Postgres,
         Tool::PgBouncer,
-        Tool::OpenSsl,
         Tool::Browser,
     ])?;
     let mut test = stage::cargo();

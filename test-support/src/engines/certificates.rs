@@ -2,15 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
 use super::daemon::{folder, write};
-use crate::place::executable;
+use crate::certificate::ServerCertificate;
 
-/// An authority, and the certificate of a server on loopback. All is made when it is asked for, and
-/// removed when this is dropped. [`Tool::OpenSsl`](crate::Tool::OpenSsl) has to be here.
+/// The certificates of a server on loopback and of its authority, as files. They are removed when
+/// this is dropped.
 #[derive(Debug)]
 pub struct Certificates {
     folder: TempDir,
@@ -20,28 +19,16 @@ impl Certificates {
     /// Makes them.
     ///
     /// # Panics
-    /// When `openssl` does not.
-    #[expect(clippy::new_without_default, reason = "it starts a program")]
+    /// When the system has no random bytes, or no place for files.
+    #[expect(clippy::new_without_default, reason = "it writes files")]
     pub fn new() -> Self {
         let made = Self { folder: folder() };
-        write(&made.path("settings"), SETTINGS);
-        made.make("authority", &[]);
-        let authority = [made.path("authority.pem"), made.path("authority.key")];
-        let [certificate, key] = authority.each_ref().map(|path| path.as_os_str());
-        made.make("server", &["-CA".as_ref(), certificate, "-CAkey".as_ref(), key]);
+        let server = ServerCertificate::new(&["localhost", "127.0.0.1"]);
+        let [certificate, key] = made.server();
+        write(&made.path("authority.pem"), server.authority());
+        write(&certificate, server.certificate());
+        write(&key, server.key());
         made
-    }
-
-    fn make(&self, name: &str, signer: &[&std::ffi::OsStr]) {
-        let mut openssl = Command::new(executable("openssl").expect("openssl is here"));
-        openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]);
-        openssl.args(["-nodes", "-days", "2", "-extensions", name]).args(signer);
-        openssl.arg("-config").arg(self.path("settings"));
-        openssl.arg("-keyout").arg(self.path(&format!("{name}.key")));
-        openssl.arg("-out").arg(self.path(&format!("{name}.pem")));
-        let output = openssl.stdin(Stdio::null()).output().expect("openssl starts");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{openssl:?}: {said}");
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -76,17 +63,3 @@ impl Certificates {
         ]
     }
 }
-
-const SETTINGS: &str = "\
-[req]
-distinguished_name = name
-prompt = no
-[name]
-CN = tokenkeep
-[authority]
-basicConstraints = critical, CA:TRUE
-keyUsage = critical, keyCertSign
-[server]
-basicConstraints = critical, CA:FALSE
-subjectAltName = DNS:localhost, IP:127.0.0.1
-";

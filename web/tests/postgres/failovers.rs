@@ -59,8 +59,10 @@ fn failovers(durability: Durability) {
             }
             let start = Instant::now();
             primary.fail_over_to(standby);
-            until("the new primary takes a write", async || store.remove(&key()).await.is_ok())
-                .await;
+            until("the new primary takes a write", async || {
+                store.remove(&key(), Durability::Local).await.is_ok()
+            })
+            .await;
             longest = longest.max(start.elapsed());
             assert_eq!(missing(&store, &before).await, 0, "values that the standby had confirmed");
             lost += missing(&store, &during).await;

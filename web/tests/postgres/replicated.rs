@@ -131,8 +131,9 @@ fn a_removal_is_done_when_the_standby_has_it() {
         // The second time nothing is there, and no standby knows that either.
         for _ in 0..2 {
             assert_eq!(not_replicated(store.remove(&key, durability).await), (0, 1));
-            assert_eq!(store.load(&key, None).await.unwrap(), Loaded::Absent);
+            // Others see it when the server waits no more.
             until("no process waits", async || waiting(&server) == 0).await;
+            assert_eq!(store.load(&key, None).await.unwrap(), Loaded::Absent);
         }
         let mut dropped = store.remove(&key, durability);
         until("the server waits", async || {
