@@ -136,7 +136,7 @@ impl<'e> Scene<'e> {
     /// Waits until the store has taken all that it had not. How long it took.
     pub(crate) async fn until_saved(&self, node: &WebTokenCache) -> Duration {
         let start = Instant::now();
-        while node.stats().unsaved > 0 && start.elapsed() < Duration::from_secs(20) {
+        while node.stats().unsaved > 0 && start.elapsed() < Duration::from_secs(60) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         start.elapsed()
