@@ -96,7 +96,7 @@ async fn lossy_failover(watched: &Watched, scene: &Scene<'_>, row: &mut Row) {
     let sentinels = Arc::clone(&watched.0);
     tokio::task::spawn_blocking(move || sentinels.failover()).await.expect("it is replaced");
     row.after("unsaved tokens saved", {
-        scene.until_saved(&careful).await < Duration::from_secs(15)
+        scene.until_saved(&careful).await < Duration::from_secs(40)
             && scene.is_stored(&scene.also_expired.id, known.secret()).await
     });
     row.after("the primary lost the save", {
