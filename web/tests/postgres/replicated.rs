@@ -106,7 +106,7 @@ fn a_value_is_stored_when_the_standby_has_it() {
             // The server does not wait on for a call that has ended.
             until("no process waits", async || waiting(&server) == 0).await;
         }
-        assert_eq!(store.load(&key, None).await.unwrap(), Loaded::Value(second.clone()));
+        until_stored(&store, &key, &second).await;
         // Without being asked for, it is not waited for.
         filled(&store).await;
         standby.thaw();
@@ -153,6 +153,14 @@ fn a_removal_is_done_when_the_standby_has_it() {
 fn waiting(server: &Server) -> usize {
     let count = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
     server.psql(count).parse().expect("a count")
+}
+
+/// Waits until others see a value: that is a moment after the wait of its commit has ended.
+async fn until_stored(store: &PostgresStore, key: &StoreKey, value: &[u8]) {
+    until("the value is stored", async || {
+        matches!(store.load(key, None).await, Ok(Loaded::Value(loaded)) if loaded == value)
+    })
+    .await;
 }
 
 /// A server whose commits wait for a standby server that does not answer, and a store on it.
@@ -205,7 +213,7 @@ fn a_dropped_call_leaves_no_process_that_waits_for_a_standby() {
                 () = until("the commit waits", async || waiting(&server) == 1) => {}
             }
             until("no process waits", async || waiting(&server) == 0).await;
-            assert_eq!(store.load(&key, None).await.unwrap(), Loaded::Value(value));
+            until_stored(&store, &key, &value).await;
         }
     });
 }
