@@ -7,8 +7,9 @@ use std::{
 };
 
 /// Opens after 5 failures in a row, or when half of at least 20 calls of the last 10 s failed. Open,
-/// it refuses every call for 1 s, then lets one through as a probe. A probe that fails doubles the
-/// time, up to 10 s.
+/// it refuses every call for 1 s, then lets one through as a probe. A probe that fails opens it for
+/// another second: leases that are held for tokens that are not saved yet end in a few seconds, and
+/// have to be renewed once the engine answers.
 #[derive(Debug, Default)]
 pub(crate) struct Breaker {
     state: Mutex<State>,
@@ -25,7 +26,6 @@ struct State {
 #[derive(Debug)]
 struct Open {
     until: Instant,
-    pause: Duration,
     /// Since when a probe is under way.
     probe: Option<Instant>,
 }
@@ -91,15 +91,14 @@ impl Admitted<'_> {
         self.is_over = true;
         let mut state = self.breaker.lock();
         if self.is_probe {
-            let pause = state.open.as_ref().map_or(FIRST_PAUSE, |open| open.pause * 2);
-            state.open(now, pause.min(LONGEST_PAUSE));
+            state.open(now);
             return;
         }
         state.in_a_row += 1;
         state.note(now, true);
         // A call from before the break does not lengthen it.
         if state.open.is_none() && state.has_to_open() {
-            state.open(now, FIRST_PAUSE);
+            state.open(now);
         }
     }
 }
@@ -131,10 +130,10 @@ impl State {
             || (self.recent.len() >= LEAST_CALLS && failed * 2 >= self.recent.len())
     }
 
-    fn open(&mut self, now: Instant, pause: Duration) {
+    fn open(&mut self, now: Instant) {
         self.in_a_row = 0;
         self.recent.clear();
-        self.open = Some(Open { until: now + pause, pause, probe: None });
+        self.open = Some(Open { until: now + PAUSE, probe: None });
     }
 }
 
@@ -143,8 +142,7 @@ const LEAST_CALLS: usize = 20;
 const WINDOW: Duration = Duration::from_secs(10);
 /// Bounds the memory; a share of this many calls is as good as one of all.
 const MOST_NOTED: usize = 1_000;
-const FIRST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_secs(1);
 /// When to look again while a probe is under way.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 
@@ -158,8 +156,8 @@ mod tests {
         for _ in 0..5 {
             breaker.admit(start).expect("closed").failed(start);
         }
-        assert_eq!(breaker.admit(start).expect_err("open"), FIRST_PAUSE);
-        let later = start + FIRST_PAUSE;
+        assert_eq!(breaker.admit(start).expect_err("open"), PAUSE);
+        let later = start + PAUSE;
         let probe = breaker.admit(later).expect("one probe");
         breaker.admit(later).expect_err("one probe at a time");
         probe.answered(later);
@@ -167,14 +165,14 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_probe_doubles_the_pause_up_to_ten_seconds() {
+    fn it_probes_each_second() {
         let (breaker, mut now) = (Breaker::default(), Instant::now());
         for _ in 0..5 {
             breaker.admit(now).expect("closed").failed(now);
         }
-        for pause in [1, 2, 4, 8, 10, 10].map(Duration::from_secs) {
-            assert_eq!(breaker.admit(now).expect_err("open"), pause);
-            now += pause;
+        for _ in 0..10 {
+            assert_eq!(breaker.admit(now).expect_err("open"), Duration::from_secs(1));
+            now += Duration::from_secs(1);
             breaker.admit(now).expect("a probe").failed(now);
         }
     }
@@ -207,8 +205,8 @@ mod tests {
         for _ in 0..5 {
             breaker.admit(start).expect("closed").failed(start);
         }
-        drop(breaker.admit(start + FIRST_PAUSE).expect("a probe"));
-        breaker.admit(start + FIRST_PAUSE).expect("a probe").answered(start + FIRST_PAUSE);
+        drop(breaker.admit(start + PAUSE).expect("a probe"));
+        breaker.admit(start + PAUSE).expect("a probe").answered(start + PAUSE);
         assert!(!breaker.is_open());
     }
 }
