@@ -64,6 +64,8 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(any(feature = "redis", feature = "postgres"))]
+mod answered;
 mod assertion;
 #[cfg(feature = "axum")]
 mod axum;

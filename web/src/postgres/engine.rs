@@ -10,7 +10,7 @@ use super::{
     failure::{Source, Verdict, at_connect, at_statement, unreachable},
     step::{Step, Trouble, Waiting},
 };
-use crate::{breaker::Breaker, store::StoreError};
+use crate::{answered::answered_by, breaker::Breaker, store::StoreError};
 
 /// The pool, and what is known of the server behind it.
 pub(super) struct Engine {
@@ -77,13 +77,14 @@ impl Engine {
                 Ok(Err(error)) => return Err(lost.or(without_connection(error), start, S::WRITES)),
                 Err(_) => return Err(lost.or(unreachable(None), start, S::WRITES)),
             };
-            let trouble = match timeout_at(end + step.extra(), step.run(&client, end)).await {
-                Ok(Ok(answer)) => {
+            let answer = answered_by(end + step.extra(), step.run(&client, end)).await;
+            let trouble = match answer {
+                Some(Ok(answer)) => {
                     client.give_back();
                     return Ok(Done { answer, was_repeated: lost.times > 0 });
                 }
-                Ok(Err(trouble)) => trouble,
-                Err(_) => Trouble::Silence,
+                Some(Err(trouble)) => trouble,
+                None => Trouble::Silence,
             };
             let verdict = match trouble {
                 Trouble::Engine(error) => at_statement(error),

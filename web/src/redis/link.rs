@@ -25,6 +25,7 @@ use super::{
     script::ScriptCall,
 };
 use crate::{
+    answered::answered_by,
     breaker::Breaker,
     store::{Durability, StoreError},
 };
@@ -198,8 +199,8 @@ impl Link {
                 (Err(_), Some(_)) => return Err(unknown(start)),
                 (Err(error), None) => return Err(error),
             };
-            let answer = timeout_at(deadline, exchange(&live, request, manner.asking)).await;
-            let Ok(answer) = answer else {
+            let answer = answered_by(deadline, exchange(&live, request, manner.asking)).await;
+            let Some(answer) = answer else {
                 self.lost(live.number);
                 return Err(unknown(start));
             };
