@@ -8,14 +8,14 @@ use std::{
 use tokenkeep::silent::Refreshed;
 use tokio::{
     task::{AbortHandle, JoinSet},
-    time::{Instant, timeout_at},
+    time::{Instant, timeout, timeout_at},
 };
 
 use crate::{
-    Error,
     inner::Inner,
     partition::Partition,
     store::{LeaseRequest, Removal},
+    turns::Wait,
     write::{Write, Written},
 };
 
@@ -69,18 +69,32 @@ impl Inner {
         let read = match pending.owner {
             // While it is held, no other node spends the token that was spent.
             Some(owner) => {
-                let request = LeaseRequest::new(owner, LEASE);
-                let held = self.hold(partition, request, None).await;
-                held.map_err(Error::from).and_then(|(_, read)| read)
+                let request = LeaseRequest::new(owner, UNSAVED_LEASE);
+                match self.lease(partition, request, None, Wait::lease()).await {
+                    Ok(leased) => {
+                        self.unsaved.held(&id);
+                        leased.read
+                    }
+                    Err(error) => {
+                        if error.is_silence() {
+                            self.unsaved.cut_off();
+                        }
+                        Err(error)
+                    }
+                }
             }
-            None => self.load(partition, None).await,
+            None => self.load(partition, None, Wait::lease()).await,
         };
         let Ok(base) = read else { return };
+        // Writes may hang while leases can be renewed. Those of all that waits come first.
+        let turn = timeout(TURN, self.unsaved.writes.acquire()).await;
+        let Ok(Ok(_write_turn)) = turn else { return };
         // What the write finds pending is all that is to be written.
         let mut cache = base.as_ref().map(|base| base.cache.clone()).unwrap_or_default();
         let outcomes = pending.add_to(&mut cache);
         let response = pending.newest().map(|newest| &**newest);
-        let write = Write { partition, base, owner: pending.owner, response };
+        let write =
+            Write { partition, base, owner: pending.owner, response, wait: Wait::save_soon() };
         match self.write(write, |_| Ok(())).await {
             Ok(Written::Stored(())) => {
                 for refreshed in outcomes {
@@ -97,11 +111,11 @@ impl Inner {
 }
 
 async fn save_all(weak: Weak<Inner>) {
+    let mut tasks = JoinSet::new();
     loop {
         let Some(inner) = weak.upgrade() else { return };
         inner.drop_unsaved(inner.unsaved.take_expired());
-        let (due, next) = inner.unsaved.due();
-        let mut tasks = JoinSet::new();
+        let (due, next) = inner.unsaved.due(AT_ONCE.saturating_sub(tasks.len()));
         for partition in due {
             let inner = Arc::clone(&inner);
             tasks.spawn(async move { inner.save_pending(&partition).await });
@@ -109,21 +123,31 @@ async fn save_all(weak: Weak<Inner>) {
         let changed = Arc::clone(&inner.unsaved.changed);
         // Waits for nothing with the cache in its hands.
         drop(inner);
-        if !tasks.is_empty() {
-            while tasks.join_next().await.is_some() {}
+        if tasks.len() >= AT_ONCE {
+            tasks.join_next().await;
             continue;
         }
+        // What is new may be due before that.
+        let news = async {
+            tokio::select! {
+                () = changed.notified() => {}
+                Some(_) = tasks.join_next() => {}
+            }
+        };
         match next {
             Some(next) => {
                 let next = next.max(Instant::now() + LEAST_PAUSE);
-                // What is new may be due before that.
-                timeout_at(next, changed.notified()).await.ok();
+                timeout_at(next, news).await.ok();
             }
-            None => changed.notified().await,
+            None => news.await,
         }
     }
 }
 
-/// Longer than the longest pause between two tries.
-const LEASE: Duration = Duration::from_secs(15);
+/// How many partitions are tried at once.
+const AT_ONCE: usize = 32;
+/// How long a try whose lease is renewed waits for other writes of this task.
+const TURN: Duration = Duration::from_millis(100);
+/// The lease of what is not saved. Longer than the longest pause between two tries.
+pub(crate) const UNSAVED_LEASE: Duration = Duration::from_secs(15);
 const LEAST_PAUSE: Duration = Duration::from_millis(10);

@@ -19,6 +19,7 @@ use crate::{
     options::Options,
     partition::{Partition, seal_name},
     provider::Provider,
+    renewal::Waits,
     store::Store,
     turns::Turns,
     unsaved::Unsaved,
@@ -39,7 +40,10 @@ pub(crate) struct Inner {
     pub(crate) writes: Flights<u64, Result<AccessToken, Error>>,
     pub(crate) unsaved: Unsaved,
     pub(crate) early: Arc<Semaphore>,
-    pub(crate) turns: Turns,
+    pub(crate) turns: Arc<Turns>,
+    /// The renewals that may have spent a refresh token.
+    pub(crate) spending: Semaphore,
+    pub(crate) waits: Waits,
     pub(crate) counts: Counts,
     /// From -1 to 1: the nodes do not all refresh early at one moment.
     pub(crate) node: f64,

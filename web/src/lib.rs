@@ -70,6 +70,7 @@ mod assertion;
 #[cfg(feature = "axum")]
 mod axum;
 mod background;
+mod bound;
 #[cfg(any(feature = "redis", feature = "postgres"))]
 mod breaker;
 mod builder;

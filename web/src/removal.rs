@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use tokenkeep::TokenRequest;
+use tokio::time::Instant;
 
 use crate::{
-    Error, Tokens, inner::Inner, observed::store_step, partition::Partition, tokens::within,
+    Error, Tokens, inner::Inner, observed::store_step, partition::Partition, renewal::WAIT,
+    tokens::within, turns::Wait,
 };
 
 impl Tokens {
@@ -57,8 +59,12 @@ impl Inner {
         let id = partition.id();
         self.revoke(self.unsaved.forget(&id).iter().filter_map(|one| one.refresh_token()));
         self.l1.remove(&id);
-        let durability = self.options.durability;
-        let removed = store_step("remove", self.store.remove(partition.key(), durability)).await;
+        let removed = async {
+            let _turn = self.turns.turn(Wait::save(Instant::now() + WAIT)).await?;
+            let durability = self.options.durability;
+            store_step("remove", self.store.remove(partition.key(), durability)).await
+        };
+        let removed = removed.await;
         // What a renewal read before the removal.
         self.l1.remove(&id);
         Ok(removed?)

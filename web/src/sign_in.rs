@@ -12,6 +12,7 @@ use crate::{
     received::Received,
     renewal::{Base, WAIT},
     tokens::{ended, within},
+    turns::Wait,
     value,
     write::{Write, Written},
 };
@@ -116,8 +117,9 @@ impl Inner {
         partition: &Partition,
         received: &Received,
     ) -> Result<Written<Refreshed>, Error> {
-        let base = self.load(partition, None).await?;
-        let write = Write { partition, base, owner: None, response: Some(received) };
+        let wait = Wait::save_soon();
+        let base = self.load(partition, None, wait).await?;
+        let write = Write { partition, base, owner: None, response: Some(received), wait };
         self.write(write, |cache| received.add_to(cache)).await
     }
 }

@@ -1,11 +1,13 @@
 //! The steps at the store, and what they mean for this node's memory.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokenkeep::TokenCache;
+use tokio::time::Instant;
 
 use crate::{
     Error,
+    bound::Place,
     counts::Counted,
     inner::Inner,
     l1::Epoch,
@@ -13,66 +15,86 @@ use crate::{
     options::MemoryPolicy,
     partition::Partition,
     store::{Durability, Lease, LeaseRequest, Loaded, Note, Owner, Put, PutOutcome, StoreError},
+    turns::Wait,
     value::{self, Kept},
 };
-use std::time::Duration;
+
+/// What the store said to a node that wants a lease.
+pub(crate) struct Leased {
+    pub(crate) lease: Lease,
+    /// When the store was asked. The lease began then or later.
+    pub(crate) from: Instant,
+    /// What the store has.
+    pub(crate) read: Result<Option<Arc<Kept>>, Error>,
+}
 
 impl Inner {
+    /// A turn at the store. While it takes no lease for tokens that are not saved, it gets no other
+    /// calls: they would take the few answers that there are from those.
+    async fn turn(&self, wait: Wait) -> Result<Place<'_>, StoreError> {
+        if wait.is_call() && self.unsaved.is_cut_off() {
+            return Err(StoreError::Unreachable {
+                retry_after: Duration::from_secs(1),
+                source: Some("tokens that it has not taken come first".into()),
+            });
+        }
+        self.turns.turn(wait).await
+    }
+
     /// Reads what the store has of a partition. `None` if it has nothing.
     pub(crate) async fn load(
         &self,
         partition: &Partition,
         known: Option<&Arc<Kept>>,
+        wait: Wait,
     ) -> Result<Option<Arc<Kept>>, Error> {
+        let turn = self.turn(wait).await?;
         let epoch = self.l1.epoch(&partition.id());
         let mark = known.and_then(|known| known.mark);
-        let turn = self.turns.read().await?;
         let loaded = store_step("load", self.store.load(partition.key(), mark.as_ref())).await?;
         drop(turn);
         self.read(partition, loaded, known, epoch).await
     }
 
-    /// Takes the lease, and reads what the store has after that.
+    /// The request for a lease that a renewal spends with, so that it is as lasting as values are.
+    pub(crate) fn lasting<'r>(
+        &self,
+        partition: &Partition,
+        request: LeaseRequest<'r>,
+    ) -> LeaseRequest<'r> {
+        // Where a refresh token may be spent twice, a lost lease harms nobody.
+        let is_needed = partition.kind().has_refresh_tokens() && !self.options.spend_without_store;
+        match self.options.durability {
+            durability @ Durability::Replicated { .. } if is_needed => {
+                LeaseRequest { ttl: OVER_A_FAILOVER, durability, ..request }
+            }
+            _ => request,
+        }
+    }
+
+    /// Takes the lease, or renews it, and reads what the store has after that.
     pub(crate) async fn lease(
         &self,
         partition: &Partition,
         request: LeaseRequest<'_>,
         known: Option<&Arc<Kept>>,
-    ) -> Result<(Lease, Result<Option<Arc<Kept>>, Error>), Error> {
-        // Where a refresh token may be spent twice, a lost lease harms nobody.
-        let is_needed = partition.kind().has_refresh_tokens() && !self.options.spend_without_store;
-        let request = match self.options.durability {
-            durability @ Durability::Replicated { .. } if is_needed => {
-                LeaseRequest { ttl: OVER_A_FAILOVER, durability, ..request }
-            }
-            _ => request,
-        };
-        let leased = self.hold(partition, request, known).await;
+        wait: Wait,
+    ) -> Result<Leased, Error> {
+        let turn = self.turn(wait).await?;
+        let epoch = self.l1.epoch(&partition.id());
+        let mark = known.and_then(|known| known.mark);
+        let from = Instant::now();
+        let request = request.known(mark.as_ref());
+        let leased = store_step("lease", self.store.lease(partition.key(), request)).await;
+        drop(turn);
         let is_unsure =
             matches!(leased, Err(StoreError::Timeout { .. } | StoreError::NotReplicated { .. }));
-        if is_unsure && !self.is_held(partition, request.owner) {
+        if is_unsure && !self.unsaved.is_held(&partition.id(), request.owner) {
             // It may have been given; nobody should have to wait for its end.
             self.release_later(partition, request.owner);
         }
-        Ok(leased?)
-    }
-
-    /// As [`lease`](Self::lease), for a lease that this node may have. Whatever the store says, it
-    /// is not given back. The lease lasts from when it is asked for at the store, at the earliest.
-    pub(crate) async fn hold(
-        &self,
-        partition: &Partition,
-        request: LeaseRequest<'_>,
-        known: Option<&Arc<Kept>>,
-    ) -> Result<(Lease, Result<Option<Arc<Kept>>, Error>), StoreError> {
-        let epoch = self.l1.epoch(&partition.id());
-        let mark = known.and_then(|known| known.mark);
-        let request = request.known(mark.as_ref());
-        let turn = self.turns.read().await?;
-        let leased = store_step("lease", self.store.lease(partition.key(), request)).await;
-        drop(turn);
         let (lease, loaded) = leased?;
-        Ok((lease, self.read(partition, loaded, known, epoch).await))
+        Ok(Leased { lease, from, read: self.read(partition, loaded, known, epoch).await })
     }
 
     /// Puts a value, and says whether an earlier try may have stored it.
@@ -80,8 +102,9 @@ impl Inner {
         &self,
         partition: &Partition,
         put: Put<'_>,
+        wait: Wait,
     ) -> (Result<PutOutcome, StoreError>, bool) {
-        let _turn = match self.turns.write().await {
+        let _turn = match self.turns.turn(wait).await {
             Ok(turn) => turn,
             Err(error) => return (Err(error), false),
         };
@@ -102,22 +125,20 @@ impl Inner {
         owner: Owner,
         failed: Option<(&Note, Duration)>,
     ) {
-        let release = self.store.release(partition.key(), owner, failed);
-        if let Err(error) = store_step("release", release).await {
+        let released = async {
+            let _turn = self.turns.turn(Wait::lease()).await?;
+            store_step("release", self.store.release(partition.key(), owner, failed)).await
+        };
+        if let Err(error) = released.await {
             tracing::debug!(target: crate::TARGET, %error, "a lease was not released");
         }
     }
 
-    /// Whether the store has a refresh token that was spent with this lease. Then the lease keeps the
-    /// other nodes from it.
-    pub(crate) fn is_held(&self, partition: &Partition, owner: Owner) -> bool {
-        let pending = self.unsaved.pending(&partition.id());
-        pending.is_some_and(|pending| pending.owner == Some(owner))
-    }
-
     pub(crate) fn release_later(&self, partition: &Partition, owner: Owner) {
         let (store, key) = (Arc::clone(&self.store), partition.key().clone());
+        let turns = Arc::clone(&self.turns);
         drop(tokio::spawn(async move {
+            let Ok(_turn) = turns.turn(Wait::lease()).await else { return };
             store.release(&key, owner, None).await.ok();
         }));
     }

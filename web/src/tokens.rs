@@ -13,6 +13,7 @@ use crate::{
     inner::Inner,
     partition::{Kind, Partition},
     renewal::{Job, WAIT},
+    turns::{MOMENT, Wait},
 };
 
 /// The tokens of one user, session, application or assertion.
@@ -234,7 +235,9 @@ impl Tokens {
         }
         let known = slot.and_then(|slot| inner.opened(&partition, slot));
         let known = known.filter(|known| known.mark.is_some());
-        match inner.load(&partition, known.as_ref()).await {
+        let patience = if here.is_some() { MOMENT } else { WAIT };
+        let wait = Wait::call(Instant::now() + patience);
+        match inner.load(&partition, known.as_ref(), wait).await {
             Ok(base) => found(&inner.with_unsaved(&partition, base.as_ref())),
             Err(error) if error.is_of_the_store() && here.is_some() => Ok(here),
             Err(error) => Err(error),

@@ -1,12 +1,15 @@
 //! Changes of a partition by the application.
 
 use tokenkeep::TokenCache;
+use tokio::time::Instant;
 
 use crate::{
     Error, Tokens,
     inner::Inner,
     partition::Partition,
+    renewal::WAIT,
     tokens::within,
+    turns::Wait,
     write::{Write, Written},
 };
 
@@ -49,8 +52,10 @@ impl Inner {
         // One after the other, so that changes of one node are in conflict with other nodes alone.
         let turn = self.changes.turn(partition.id()).await?;
         let changed = async {
-            let base = self.load(partition, None).await?;
-            let write = Write { partition, base, owner: None, response: None };
+            let until = Instant::now() + WAIT;
+            let base = self.load(partition, None, Wait::call(until)).await?;
+            let wait = Wait::save(until);
+            let write = Write { partition, base, owner: None, response: None, wait };
             match self.write(write, change).await? {
                 Written::Stored(outcome) => Ok(outcome),
                 Written::Failed { error, .. } => Err(error),

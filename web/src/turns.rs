@@ -1,48 +1,96 @@
-//! How many calls of one node are at the store at once.
+//! Who calls the store now, and who waits.
 
 use std::time::Duration;
 
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::timeout,
+use tokio::time::{Instant, timeout_at};
+
+use crate::{
+    bound::{Bound, Place},
+    store::StoreError,
 };
 
-use crate::store::StoreError;
-
-/// Bounds the calls at the store. Each call has to end in a short time, so thousands at once would
-/// let each other fail. Writes have turns of their own: a token that was issued must not wait for
-/// reads.
+/// Bounds the calls of one node at the store. Each call has to end in a short time, so thousands at
+/// once would let each other fail.
+///
+/// A token that replaces a spent one never waits for calls that only want to know something, and a
+/// lease that keeps other nodes from the spent one does not wait for writes that hang.
+#[derive(Default)]
 pub(crate) struct Turns {
-    reads: Semaphore,
-    writes: Semaphore,
+    calls: Bound,
+    renewals: Bound,
+    saves: Bound,
+    leases: Bound,
 }
 
-impl Default for Turns {
-    fn default() -> Self {
-        Self { reads: Semaphore::new(AT_ONCE), writes: Semaphore::new(AT_ONCE) }
+/// For which turn a call waits, and until when.
+#[derive(Clone, Copy)]
+pub(crate) struct Wait {
+    kind: Kind,
+    until: Instant,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Call,
+    Renewal,
+    Save,
+    Lease,
+}
+
+impl Wait {
+    /// A read.
+    pub(crate) fn call(until: Instant) -> Self {
+        Self { kind: Kind::Call, until }
+    }
+
+    /// A lease to begin a renewal with. It does not wait for reads, because a renewal that may begin
+    /// keeps others from that.
+    pub(crate) fn renewal(until: Instant) -> Self {
+        Self { kind: Kind::Renewal, until }
+    }
+
+    /// A write or a removal. `until` may be over: it waits a moment.
+    pub(crate) fn save(until: Instant) -> Self {
+        Self { kind: Kind::Save, until: until.max(Instant::now() + MOMENT) }
+    }
+
+    /// As [`save`](Self::save), where nothing says how long.
+    pub(crate) fn save_soon() -> Self {
+        Self::save(Instant::now())
+    }
+
+    /// Whether nothing is lost if it is not made.
+    pub(crate) fn is_call(self) -> bool {
+        matches!(self.kind, Kind::Call | Kind::Renewal)
+    }
+
+    /// What keeps a lease that this node has, or gives it back.
+    pub(crate) fn lease() -> Self {
+        Self { kind: Kind::Lease, until: Instant::now() + MOMENT }
     }
 }
 
 impl Turns {
-    /// The turn of a read or a lease.
-    pub(crate) async fn read(&self) -> Result<SemaphorePermit<'_>, StoreError> {
-        turn(&self.reads).await
+    /// Whether the store answers slowly, so that it may not take many tokens at once.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.renewals.is_slow() || self.saves.is_slow()
     }
 
-    /// The turn of a write.
-    pub(crate) async fn write(&self) -> Result<SemaphorePermit<'_>, StoreError> {
-        turn(&self.writes).await
+    /// Waits for a turn. The wait is not the store's time.
+    pub(crate) async fn turn(&self, wait: Wait) -> Result<Place<'_>, StoreError> {
+        let bound = match wait.kind {
+            Kind::Call => &self.calls,
+            Kind::Renewal => &self.renewals,
+            Kind::Save => &self.saves,
+            Kind::Lease => &self.leases,
+        };
+        timeout_at(wait.until, bound.place()).await.map_err(|_| StoreError::Unreachable {
+            retry_after: RETRY_AFTER,
+            source: Some("all turns at the store were taken; it answers too slowly".into()),
+        })
     }
 }
 
-/// A turn. The wait ends, because a lease goes on meanwhile.
-async fn turn(turns: &Semaphore) -> Result<SemaphorePermit<'_>, StoreError> {
-    match timeout(LONGEST, turns.acquire()).await {
-        Ok(turn) => Ok(turn.expect("it is never closed")),
-        Err(_) => Err(StoreError::Unreachable { retry_after: RETRY_AFTER, source: None }),
-    }
-}
-
-const AT_ONCE: usize = 64;
-const LONGEST: Duration = Duration::from_millis(500);
+/// How long a call waits that can do without the store, or is made again soon.
+pub(crate) const MOMENT: Duration = Duration::from_millis(500);
 const RETRY_AFTER: Duration = Duration::from_secs(1);

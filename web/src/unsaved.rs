@@ -2,25 +2,43 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
 use tokenkeep::{TokenCache, silent::Refreshed};
 use tokio::{
-    sync::{Notify, watch},
+    sync::{Notify, Semaphore, watch},
     time::Instant,
 };
 
 use crate::{counts, partition::Partition, received::Received, store::Owner, value::Kept};
 
 /// Responses that are not saved yet, by partition.
-#[derive(Default)]
 pub(crate) struct Unsaved {
     waiting: Mutex<HashMap<[u8; 16], Waiting>>,
     /// The number of partitions, to be read without the lock.
     count: watch::Sender<usize>,
     pub(crate) changed: Arc<Notify>,
+    /// The turns of writes that save what waits.
+    pub(crate) writes: Semaphore,
+    /// The last try to renew a lease had no answer.
+    is_cut_off: AtomicBool,
+}
+
+impl Default for Unsaved {
+    fn default() -> Self {
+        Self {
+            waiting: Mutex::default(),
+            count: watch::Sender::default(),
+            changed: Arc::default(),
+            writes: Semaphore::new(WRITES_AT_ONCE),
+            is_cut_off: AtomicBool::new(false),
+        }
+    }
 }
 
 /// What one partition waits with.
@@ -68,6 +86,29 @@ impl Unsaved {
             return None;
         }
         self.lock().get(id).map(Waiting::pending)
+    }
+
+    /// Whether a lease is held for what waits.
+    pub(crate) fn is_held(&self, id: &[u8; 16], owner: Owner) -> bool {
+        self.pending(id).is_some_and(|pending| pending.owner == Some(owner))
+    }
+
+    /// Whether something waits whose lease the store does not renew, because it is silent.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.is_cut_off.load(Relaxed) && self.len() > 0
+    }
+
+    /// The store was silent.
+    pub(crate) fn cut_off(&self) {
+        self.is_cut_off.store(true, Relaxed);
+    }
+
+    /// The lease of what waits was renewed, so that the next try may be later.
+    pub(crate) fn held(&self, id: &[u8; 16]) {
+        self.is_cut_off.store(false, Relaxed);
+        if let Some(waiting) = self.lock().get_mut(id) {
+            waiting.next_try = Instant::now() + waiting.pause;
+        }
     }
 
     /// The tokens of a partition with what waits for it.
@@ -139,6 +180,7 @@ impl Unsaved {
 
     /// Forgets what was saved. `false` if nothing waits for the partition any more.
     pub(crate) fn saved(&self, id: &[u8; 16], saved: &Pending, base: Option<&Arc<Kept>>) -> bool {
+        self.is_cut_off.store(false, Relaxed);
         let mut all = self.lock();
         let Some(waiting) = all.get_mut(id) else { return false };
         waiting
@@ -200,9 +242,9 @@ impl Unsaved {
         }
     }
 
-    /// The partitions to try now, each with the time for its next try already set, and when to look
-    /// again.
-    pub(crate) fn due(&self) -> (Vec<Partition>, Option<Instant>) {
+    /// At most `most` partitions to try now, each with the time for its next try already set, and
+    /// when to look again.
+    pub(crate) fn due(&self, most: usize) -> (Vec<Partition>, Option<Instant>) {
         let (mut due, mut next) = (Vec::new(), None);
         let now = Instant::now();
         let mut all = self.lock();
@@ -210,9 +252,14 @@ impl Unsaved {
         // Whose lease ends first comes first.
         waiting.sort_unstable_by_key(|waiting| waiting.next_try);
         for waiting in waiting {
-            if waiting.next_try <= now && due.len() < AT_ONCE {
+            if waiting.next_try <= now && due.len() < most {
                 waiting.pause = (waiting.pause * 2).min(LONGEST_PAUSE);
-                waiting.next_try = now + waiting.pause;
+                let pause = match waiting.owner {
+                    // Its lease ends before long, unless this try renews it.
+                    Some(_) => waiting.pause.min(PAUSE_WITHOUT_LEASE),
+                    None => waiting.pause,
+                };
+                waiting.next_try = now + pause;
                 due.push(waiting.partition.clone());
             }
             next = Some(next.map_or(waiting.next_try, |next: Instant| next.min(waiting.next_try)));
@@ -280,12 +327,13 @@ fn oldest(all: &HashMap<[u8; 16], Waiting>) -> Option<[u8; 16]> {
 
 /// The most partitions that wait.
 pub(crate) const MOST: usize = 10_000;
+/// How many are written at once.
+const WRITES_AT_ONCE: usize = 8;
 /// The most responses of one partition that wait.
 const MOST_OF_ONE: usize = 64;
-/// How many partitions are tried at once.
-const AT_ONCE: usize = 32;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+const PAUSE_WITHOUT_LEASE: Duration = Duration::from_secs(1);
 /// A lasting failure of the store is none that a node can outwait.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 /// How long the news of a removal may take.

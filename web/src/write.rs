@@ -12,6 +12,7 @@ use crate::{
     partition::Partition,
     received::Received,
     store::{Owner, Put, PutOutcome, StoreError},
+    turns::Wait,
     value::{self, Kept},
 };
 
@@ -37,6 +38,7 @@ pub(crate) struct Write<'a> {
     pub(crate) owner: Option<Owner>,
     /// The response that must not be lost if the value becomes too large.
     pub(crate) response: Option<&'a Received>,
+    pub(crate) wait: Wait,
 }
 
 impl Inner {
@@ -50,7 +52,7 @@ impl Inner {
         write: Write<'_>,
         mut change: impl FnMut(&mut TokenCache) -> Result<R, Error>,
     ) -> Result<Written<R>, Error> {
-        let Write { partition, mut base, owner, response } = write;
+        let Write { partition, mut base, owner, response, wait } = write;
         let (id, kind) = (partition.id(), partition.kind());
         for attempt in 1.. {
             let epoch = self.l1.epoch(&id);
@@ -96,7 +98,7 @@ impl Inner {
             let put = Put::new(expect.as_ref(), &value, keep_for)
                 .release(release)
                 .durability(self.options.durability);
-            let (done, is_unsure) = self.put(partition, put).await;
+            let (done, is_unsure) = self.put(partition, put, wait).await;
             let loaded = match done {
                 Ok(PutOutcome::Stored) => {
                     let kept = Arc::new(kept);
@@ -140,7 +142,7 @@ impl Inner {
                 let pause = CONFLICT_PAUSE.mul_f64(f64::from(attempt) * lifetime::spread());
                 tokio::time::sleep(pause).await;
                 // If the store fails here, the next put says so.
-                if let Ok(loaded) = self.load(partition, base.as_ref()).await {
+                if let Ok(loaded) = self.load(partition, base.as_ref(), wait).await {
                     base = loaded;
                 }
             }
@@ -154,7 +156,7 @@ impl Inner {
         let empty = value::seal(&ring, partition.key(), TokenCache::new(), Some(kept));
         let Ok((_, value)) = empty else { return };
         let put = Put::new(kept.mark.as_ref(), &value, EMPTY).durability(self.options.durability);
-        if let (Err(error), _) = self.put(partition, put).await {
+        if let (Err(error), _) = self.put(partition, put, Wait::save_soon()).await {
             tracing::warn!(target: crate::TARGET, %error, "a sign-in outlived its sign-out");
         }
         self.l1.remove(&partition.id());

@@ -115,6 +115,7 @@ const LONG: [Long; 14] = [
         program: "cache",
         counts: &[
             ("TOKENKEEP_WEB_CALLERS", "10000"),
+            ("TOKENKEEP_WEB_EXPIRED", "1000"),
             ("TOKENKEEP_WEB_SIGN_OUTS", "1000"),
             ("TOKENKEEP_WEB_MODEL_DEPTH", "4"),
         ],

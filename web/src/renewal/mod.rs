@@ -4,6 +4,8 @@ mod alone;
 mod exchange;
 mod note;
 mod save;
+mod share;
+mod wait;
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,21 +13,23 @@ use tokenkeep::{AccessToken, Entry, TokenCache, TokenRequest};
 use tokio::time::{Instant, sleep};
 use tracing::Instrument;
 
-pub(crate) use self::save::Base;
 use self::{
     exchange::{Exchanged, Failed},
     note::Failure,
 };
+pub(crate) use self::{save::Base, share::MOST_SPENDING, wait::Waits};
 use crate::{
     Error, SignInReason,
     assertion::Assertion,
+    background::UNSAVED_LEASE,
     counts::Counted,
     inner::Inner,
     lane::Turn,
-    lifetime::spread,
     observed::LeaseWait,
     partition::Partition,
+    steps::Leased,
     store::{Lease, LeaseRequest, Note, Owner, StoreError},
+    turns::{MOMENT, Wait},
     value::{self, Kept},
 };
 
@@ -98,7 +102,8 @@ impl Renewal<'_> {
         known = known.filter(|known| known.mark.is_some());
         // A value that is known to be of no use is read with the lease, in one round trip.
         if !is_fresh || known.is_none() {
-            match inner.load(partition, known.as_ref()).await {
+            match inner.load(partition, known.as_ref(), Wait::call(self.job.patience(inner))).await
+            {
                 Ok(loaded) => known = loaded,
                 Err(error) => return self.failed(error).await,
             }
@@ -108,26 +113,39 @@ impl Renewal<'_> {
             }
             self.job.candidate(&cache, &[])?;
         }
-        let mut wait = LeaseWait::new();
-        let span = wait.span.clone();
-        self.lease(known, &mut wait).instrument(span).await
+        let mut lease_wait = LeaseWait::new();
+        let span = lease_wait.span.clone();
+        self.lease(known, &mut lease_wait).instrument(span).await
     }
 
     /// Takes the lease, or waits for what its holder stores.
     async fn lease(
         &mut self,
         mut known: Option<Arc<Kept>>,
-        wait: &mut LeaseWait,
+        lease_wait: &mut LeaseWait,
     ) -> Result<AccessToken, Error> {
         let (inner, job) = (self.inner, self.job);
         let partition = &job.partition;
-        let mut pause = FIRST_LOOK;
         let mut replaced: Option<Note> = None;
         let mut rounds = 0;
         loop {
-            let granted = Instant::now();
-            let request = LeaseRequest::new(self.owner, LEASE).instead_of(replaced.as_ref());
-            let (lease, read) = match inner.lease(partition, request, known.as_ref()).await {
+            let spending = match inner.may_spend(job).await {
+                Ok(spending) => spending,
+                Err(error @ Error::RefreshInProgress { .. }) => {
+                    let cache = inner.with_unsaved(partition, known.as_ref());
+                    return self.with_what_is_left(&cache, error);
+                }
+                Err(error) => return self.failed(error).await,
+            };
+            let ttl = match inner.unsaved.is_held(&partition.id(), self.owner) {
+                true => UNSAVED_LEASE,
+                false => LEASE,
+            };
+            let request = LeaseRequest::new(self.owner, ttl).instead_of(replaced.as_ref());
+            let request = inner.lasting(partition, request);
+            let wait = Wait::renewal(job.patience(inner));
+            let leased = inner.lease(partition, request, known.as_ref(), wait).await;
+            let Leased { lease, from, read } = match leased {
                 Ok(leased) => leased,
                 Err(error) => return self.failed(error).await,
             };
@@ -149,43 +167,46 @@ impl Renewal<'_> {
             }
             match lease {
                 // It may have ended while its answer was on the way.
-                Lease::Mine if granted.elapsed() >= LONGEST_GRANT => {
+                Lease::Mine if from.elapsed() >= LONGEST_GRANT => {
                     self.give_back(true, None).await;
-                    let after = granted.elapsed();
+                    let after = from.elapsed();
                     return self.failed(StoreError::Timeout { after, source: None }.into()).await;
                 }
-                Lease::Mine => {
-                    let deadline = granted + EXCHANGE;
-                    match self.spend(current.clone(), &cache, deadline).await {
-                        Step::Done(done) => return done,
-                        Step::Again if rounds >= ROUNDS => {
-                            self.give_back(true, None).await;
-                            return Err(Error::Contended { attempts: ROUNDS });
-                        }
-                        Step::Again => rounds += 1,
+                Lease::Mine => match self.spend(current.clone(), &cache, from + EXCHANGE).await {
+                    Step::Done(done) => return done,
+                    Step::Again if rounds >= ROUNDS => {
+                        self.give_back(true, None).await;
+                        return Err(Error::Contended { attempts: ROUNDS });
                     }
-                }
+                    Step::Again => rounds += 1,
+                },
                 Lease::Failed { note, ends_in } => match self.says(&note, ends_in, &cache)? {
                     Some(error) => return self.with_what_is_left(&cache, error),
                     None if replaced.as_ref() == Some(&note) => {
                         if Instant::now() >= job.until {
                             return Err(Error::RefreshInProgress { waited: WAIT });
                         }
-                        sleep(LOOK).await;
+                        drop(spending);
+                        sleep(ASK).await;
                     }
                     None => replaced = Some(note),
                 },
                 Lease::Other { ends_in } => {
-                    wait.begin();
-                    let left = job.until.saturating_duration_since(Instant::now());
-                    if left.is_zero() {
-                        let waited = WAIT;
-                        let error = Error::RefreshInProgress { waited };
+                    drop(spending);
+                    lease_wait.begin();
+                    if Instant::now() >= job.until {
+                        let error = Error::RefreshInProgress { waited: WAIT };
                         return self.with_what_is_left(&cache, error);
                     }
-                    let look = pause.mul_f64(0.75 + 0.5 * spread());
-                    sleep(look.min(ends_in + Duration::from_millis(1)).min(left)).await;
-                    pause = LOOK;
+                    known = match self.wait_for_another(current, ends_in).await {
+                        Ok(seen) => seen,
+                        Err(error) => return self.failed(error).await,
+                    };
+                    let cache = inner.with_unsaved(partition, known.as_ref());
+                    if let Some(token) = job.look(inner, &cache)? {
+                        return Ok(token);
+                    }
+                    continue;
                 }
             }
             known = current;
@@ -200,6 +221,10 @@ impl Renewal<'_> {
         deadline: Instant,
     ) -> Step {
         let (inner, job) = (self.inner, self.job);
+        if deadline < Instant::now() + EXCHANGE / 2 {
+            // This node stood still. The lease would end too soon after the answer.
+            return Step::Again;
+        }
         let candidate = match job.candidate(cache, &self.tried) {
             Ok(candidate) => candidate,
             Err(error) => {
@@ -213,7 +238,8 @@ impl Renewal<'_> {
         match inner.exchange(job, candidate.as_ref(), deadline).await {
             Ok(Exchanged::Tokens(body, at)) => {
                 let received = job.received(candidate, body, at);
-                self.save(current, received).await
+                // A lease of which the rest does not do is kept for what is not saved.
+                self.save(current, received, deadline - EXCHANGE + LEASE / 2).await
             }
             Ok(Exchanged::RefusedToken(failed)) if self.tried.len() < MOST_TRIED => {
                 inner.counts.add(Counted::Refused, 1);
@@ -258,7 +284,8 @@ impl Renewal<'_> {
     }
 
     async fn give_back(&self, is_mine: bool, failed: Option<&Failed>) {
-        if !is_mine || self.inner.is_held(&self.job.partition, self.owner) {
+        if !is_mine || self.inner.unsaved.is_held(&self.job.partition.id(), self.owner) {
+            // The store has a token that was spent. The lease keeps the other nodes from it.
             return;
         }
         let Some(failed) = failed else {
@@ -303,6 +330,15 @@ impl Job {
         Ok(found.filter(|found| !(self.is_early && found.is_due)).map(|found| found.token))
     }
 
+    /// Until when a call waits for its turn at the store: not long if it can do without.
+    fn patience(&self, inner: &Inner) -> Instant {
+        let local = inner.local(&self.partition);
+        let has_token = local.is_some_and(|local| self.any(inner, &local.cache).is_some());
+        let is_needed = self.partition.kind().has_refresh_tokens() && !has_token;
+        let moment = Instant::now() + MOMENT;
+        if is_needed { self.until } else { moment }
+    }
+
     /// A token that has not expired, whatever the margin.
     fn any(&self, inner: &Inner, cache: &TokenCache) -> Option<AccessToken> {
         let is_over = self.assertion.as_ref().is_some_and(|one| one.is_over(inner.now()));
@@ -333,8 +369,8 @@ const LONGEST_GRANT: Duration = Duration::from_secs(4);
 const LEASE: Duration = Duration::from_secs(7);
 /// How long a call waits for others at most.
 pub(crate) const WAIT: Duration = Duration::from_secs(10);
-const FIRST_LOOK: Duration = Duration::from_millis(20);
-const LOOK: Duration = Duration::from_millis(40);
+/// When the lease is asked for again that another node has.
+const ASK: Duration = Duration::from_millis(250);
 /// How often a renewal starts over.
 const ROUNDS: u32 = 8;
 /// How many refresh tokens one renewal spends besides the first.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokenkeep::{AccessToken, CredentialType, Entry, Secret, silent::Refreshed};
+use tokio::time::Instant;
 
 use super::{Job, Renewal, Step};
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
     partition::Partition,
     received::Received,
     store::Owner,
+    turns::Wait,
     value::{self, Kept},
     write::{Write, Written},
 };
@@ -24,11 +26,12 @@ impl Job {
 }
 
 impl Renewal<'_> {
-    /// Saves a response, with the lease.
+    /// Saves a response, with the lease. It waits until `until` for its turn at the store.
     pub(super) async fn save(
         &mut self,
         current: Option<Arc<Kept>>,
         received: Arc<Received>,
+        until: Instant,
     ) -> Step {
         let (inner, job) = (self.inner, self.job);
         let write = Write {
@@ -36,6 +39,7 @@ impl Renewal<'_> {
             base: current,
             owner: Some(self.owner),
             response: Some(&received),
+            wait: Wait::save(until),
         };
         let mut is_there = false;
         let written = inner

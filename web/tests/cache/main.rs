@@ -11,6 +11,7 @@ mod lifetimes;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod model;
+mod overload;
 mod provider;
 mod renewals;
 mod sign_outs;

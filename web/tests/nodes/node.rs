@@ -27,7 +27,7 @@ use tokenkeep_web::{
     store::{BoxFuture, Durability},
 };
 use tokio::{
-    sync::{Semaphore, mpsc, watch},
+    sync::{mpsc, watch},
     task::JoinSet,
     time::{Instant, sleep, sleep_until},
 };
@@ -36,7 +36,6 @@ use zeroize::Zeroizing;
 
 use crate::log;
 use crate::orders::{Answer, Call, Called, Does, EngineAt, Got, Order, Settings};
-use crate::world::count;
 
 pub(crate) const CLIENT: &str = "client";
 
@@ -86,15 +85,9 @@ async fn obey(
     match order {
         Order::Calls(calls) => {
             let mut callers = JoinSet::new();
-            let at_once = Arc::new(Semaphore::new(count("TOKENKEEP_AT_ONCE", AT_ONCE)));
             for call in calls {
                 for _ in 0..call.callers {
-                    callers.spawn(make(
-                        cache.clone(),
-                        call.clone(),
-                        Arc::clone(&at_once),
-                        started.clone(),
-                    ));
+                    callers.spawn(make(cache.clone(), call.clone(), started.clone()));
                 }
             }
             wait_for_go(lines, &go).await;
@@ -151,7 +144,6 @@ async fn wait_for_go(
 async fn make(
     cache: WebTokenCache,
     call: Call,
-    at_once: Arc<Semaphore>,
     mut started: watch::Receiver<Option<Instant>>,
 ) -> Called {
     let tokens = cache.user(&call.user.parse().expect("a user"));
@@ -160,10 +152,6 @@ async fn make(
         sleep_until(started + Duration::from_micros(call.after)).await;
     }
     let mut tries = 1;
-    let permit = match call.does {
-        Does::Insist => Some(at_once.acquire().await.expect("it is not closed")),
-        _ => None,
-    };
     let got = loop {
         match once(&tokens, call.does).await {
             Err(error) if call.does == Does::Insist && error.is_retryable() => {
@@ -174,7 +162,6 @@ async fn make(
             Err(error) => break failed(&error),
         }
     };
-    drop(permit);
     let took = u64::try_from(started.elapsed().as_micros()).expect("it is not long");
     Called { user: call.user, does: call.does, tries, took, got }
 }
@@ -311,7 +298,5 @@ pub(crate) fn answer(answer: &Answer) {
     println!("\n{MARK}{json}");
 }
 
-/// So many calls a node makes at once that insist.
-const AT_ONCE: usize = 4;
 /// Begins each line of a node.
 pub(crate) const MARK: &str = "node: ";

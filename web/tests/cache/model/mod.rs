@@ -319,7 +319,12 @@ fn the_search_finds_what_is_taken_out() {
         (Mutant::NoOwnMark, Scenario::Transaction),
         (Mutant::NoSpawn, Scenario::Dropped),
     ] {
-        let depth = if mutant == Mutant::NoSpawn { 5 } else { 3 };
+        let depth = match mutant {
+            Mutant::NoSpawn => 5,
+            // Another node has to come for the lease after the put.
+            Mutant::NoReload => 4,
+            _ => 3,
+        };
         let (runs, broken) = search(scenario, mutant, depth);
         let broken = broken.unwrap_or_else(|| panic!("{mutant:?} was not found in {runs} runs"));
         println!("{mutant:?} found after {runs} runs: {broken}");
