@@ -1,6 +1,5 @@
 use std::{
     cell::{Cell, RefCell},
-    io::{Read as _, Write as _},
     net::{TcpListener, TcpStream},
     thread,
     time::Duration,
