@@ -14,7 +14,8 @@ use tokenkeep_web::{
     RedisStore,
     contract::{self, Setup},
     store::{
-        Durability, Lease, LeaseRequest, Owner, Put, PutOutcome, Removal, Store as _, StoreKey,
+        Durability, Lease, LeaseRequest, Owner, Page, Put, PutOutcome, Removal, Store as _,
+        StoreKey,
     },
 };
 
@@ -189,6 +190,17 @@ async fn listed_during_a_migration(cluster: &Cluster, store: &RedisStore) {
     }
 }
 
+async fn is_listed(store: &RedisStore) -> bool {
+    let mut from = None;
+    loop {
+        match store.page("shop", from).await {
+            Ok(Page { next: None, .. }) => return true,
+            Ok(page) => from = page.next,
+            Err(_) => return false,
+        }
+    }
+}
+
 /// Its runtime ends while it is asked who has the slots. Another one asks again.
 async fn ended_runtime(cluster: &Cluster) {
     let frozen = cluster.primary(0);
@@ -271,11 +283,14 @@ async fn frozen_primary(cluster: &Cluster) {
     let here = key_on(cluster, frozen.port());
     let mut kept = Acknowledged::default();
     kept.put_all(&store, 30).await;
+    let lists = connect(cluster).await;
     frozen.freeze();
     cluster.wait_for_failover(0, frozen.port());
     let start = Instant::now();
     until_writable(&store, &here).await;
     say(&format!("a frozen node was replaced: back {:?} later", start.elapsed()));
+    // A store that does nothing else finds the other node too.
+    until(|| async { is_listed(&lists).await }).await;
     assert_eq!(kept.lost(&store).await, 0);
     cluster.repair();
 }

@@ -49,7 +49,10 @@ impl Cluster {
                 by_node.entry(node).or_insert_with(|| (link, Vec::new())).1.push(slot);
             }
             for (link, slots) in by_node.into_values() {
-                for (slot, said) in slots.iter().zip(said(&link, app, &slots).await?) {
+                let said = said(&link, app, &slots).await;
+                // Another node may have the slots of one that does not answer.
+                let said = said.inspect_err(|_| self.refresh_later())?;
+                for (slot, said) in slots.iter().zip(said) {
                     names.extend(said.names);
                     match said.elsewhere {
                         None => {}
