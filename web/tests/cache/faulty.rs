@@ -8,7 +8,10 @@ use std::{
 
 use tokenkeep_web::{
     MemoryStore,
-    store::{BoxFuture, Loaded, Mark, Put, PutOutcome, Store as _, StoreError, StoreKey},
+    store::{
+        BoxFuture, Durability, Lease, LeaseRequest, Loaded, Mark, Put, PutOutcome, Store as _,
+        StoreError, StoreKey,
+    },
 };
 
 use crate::around::{Around, AroundStore};
@@ -24,6 +27,8 @@ pub(crate) enum Fault {
     Slow,
     /// Done after 200 ms, with the reply.
     Late,
+    /// Done, and the reply takes 6 s.
+    Overdue,
     /// After 500 ms, and nothing is done.
     Frozen,
     /// After 500 ms, and it is done.
@@ -51,6 +56,7 @@ struct State {
     calls: HashMap<Op, usize>,
     kept_for: Vec<Duration>,
     keys: Vec<StoreKey>,
+    leases: Vec<(Durability, Duration)>,
 }
 
 pub(crate) const ALL: [Op; 5] = [Op::Load, Op::Put, Op::Remove, Op::Lease, Op::Release];
@@ -108,6 +114,11 @@ impl FaultyStore {
         self.lock().keys.clone()
     }
 
+    /// How durable each lease had to be, and for how long.
+    pub(crate) fn leases(&self) -> Vec<(Durability, Duration)> {
+        self.lock().leases.clone()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.around.lock()
     }
@@ -132,6 +143,17 @@ impl Around for Faults {
             state.keys.push(key.clone());
         }
         store.put(key, put)
+    }
+
+    fn lease<'a>(
+        &'a self,
+        store: &'a MemoryStore,
+        key: &'a StoreKey,
+        lease: LeaseRequest<'a>,
+    ) -> BoxFuture<'a, Result<(Lease, Loaded), StoreError>> {
+        self.lock().leases.push((lease.durability, lease.ttl));
+        // The store in memory has no replicas.
+        store.lease(key, lease.durability(Durability::Local))
     }
 
     async fn step<T: Send>(
@@ -164,6 +186,11 @@ impl Around for Faults {
             Fault::Late => {
                 tokio::time::sleep(Duration::from_millis(200)).await;
                 step.await
+            }
+            Fault::Overdue => {
+                let done = step.await;
+                tokio::time::sleep(Duration::from_secs(6)).await;
+                done
             }
             Fault::Lost => {
                 step.await?;

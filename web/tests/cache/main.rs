@@ -7,6 +7,7 @@ mod basics;
 mod failures;
 mod faulty;
 mod key_sources;
+mod leases;
 mod lifetimes;
 #[cfg(feature = "metrics")]
 mod metrics;
