@@ -1,6 +1,6 @@
 //! How a store is made.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use tokio_postgres::{
@@ -19,11 +19,12 @@ use crate::store::StoreError;
 pub struct PostgresStoreBuilder {
     pool: Pool,
     dialer: Option<Arc<dyn Dial>>,
+    call: Duration,
 }
 
 impl PostgresStoreBuilder {
     pub(super) fn new(pool: Pool) -> Self {
-        Self { pool, dialer: None }
+        Self { pool, dialer: None, call: CALL }
     }
 
     /// Listens to removals on a connection of its own, opened by `config` and `tls`.
@@ -41,9 +42,16 @@ impl PostgresStoreBuilder {
         Self { dialer: Some(Arc::new(Dialer { config, tls })), ..self }
     }
 
+    /// The longest time of a call, in place of 500 ms, the wait for a connection of the pool
+    /// included. The server ends a statement that takes longer.
+    #[must_use]
+    pub fn timeout(self, call: Duration) -> Self {
+        Self { call, ..self }
+    }
+
     /// The store.
     pub fn build(self) -> PostgresStore {
-        PostgresStore::of(Engine::new(self.pool), self.dialer)
+        PostgresStore::of(Engine::new(self.pool, self.call), self.dialer)
     }
 }
 
@@ -86,3 +94,5 @@ pub(super) fn connected_plainly(url: &str) -> Result<PostgresStore, StoreError> 
 }
 
 const CONNECTIONS: usize = 16;
+/// The longest call, unless the program says another.
+const CALL: Duration = Duration::from_millis(500);

@@ -16,11 +16,13 @@ use crate::{answered::answered_by, breaker::Breaker, store::StoreError};
 pub(super) struct Engine {
     pool: Pool,
     breaker: Breaker,
+    /// The longest call.
+    call: Duration,
 }
 
 impl Engine {
-    pub(super) fn new(pool: Pool) -> Self {
-        Self { pool, breaker: Breaker::default() }
+    pub(super) fn new(pool: Pool, call: Duration) -> Self {
+        Self { pool, breaker: Breaker::default(), call }
     }
 
     /// Whether calls are let through.
@@ -69,7 +71,7 @@ impl Engine {
         step: &S,
         start: Instant,
     ) -> Result<Done<S::Answer>, StoreError> {
-        let end = start + LIMIT;
+        let end = start + self.call;
         let (mut conflicts, mut lost) = (0, Lost::default());
         loop {
             let client = match timeout_at(end, self.pool.get()).await {
@@ -97,7 +99,7 @@ impl Engine {
                     match waiting {
                         Some(waiting) => {
                             drop(client);
-                            tokio::spawn(end_wait(self.pool.clone(), waiting));
+                            tokio::spawn(end_wait(self.pool.clone(), self.call, waiting));
                         }
                         None => client.give_back(),
                     }
@@ -188,14 +190,14 @@ fn without_connection(error: PoolError) -> StoreError {
 }
 
 /// Ends a wait on another connection.
-async fn end_wait(pool: Pool, waiting: Waiting) {
+async fn end_wait(pool: Pool, call: Duration, waiting: Waiting) {
     let ended = async {
         let client = Borrowed(Some(pool.get().await.ok()?));
-        waiting.run(&client, Instant::now()).await.ok()?;
+        waiting.run(&client, Instant::now() + call).await.ok()?;
         client.give_back();
         Some(())
     };
-    if !matches!(timeout(LIMIT, ended).await, Ok(Some(()))) {
+    if !matches!(timeout(call, ended).await, Ok(Some(()))) {
         let pid = waiting.pid;
         tracing::warn!(target: "tokenkeep_web", pid, "a process of PostgreSQL waits on");
     }
@@ -227,7 +229,5 @@ impl Drop for Borrowed {
     }
 }
 
-/// How long a call takes at most.
-pub(super) const LIMIT: Duration = Duration::from_millis(500);
 const MOST_CONFLICTS: u32 = 8;
 const MOST_LOST: u32 = 3;

@@ -66,7 +66,7 @@ async fn take_as_wanted(
     end: Instant,
 ) -> Result<bool, Trouble> {
     let Durability::Replicated { replicas: replicas @ 1.., timeout } = durability else {
-        return Ok(limited_and_lazy(client, take).await? > 0);
+        return Ok(limited_and_lazy(client, end, take).await? > 0);
     };
     let patience = Patience { end, replicas, timeout };
     let taken = replicated(client, take, |rows| *rows > 0, patience).await?;
@@ -110,17 +110,17 @@ impl Step for Release<'_> {
 
     const WRITES: bool = true;
 
-    async fn run(&self, client: &Client, _end: Instant) -> Result<(), Trouble> {
+    async fn run(&self, client: &Client, end: Instant) -> Result<(), Trouble> {
         let id = &self.key.as_bytes()[..];
         let owner = &self.owner.as_bytes()[..];
         let both: [Parameter<'_>; 2] = [(&id, Type::BYTEA), (&owner, Type::BYTEA)];
         match self.failed {
-            None => limited_and_lazy(client, client.execute_typed(RELEASE, &both)).await?,
+            None => limited_and_lazy(client, end, client.execute_typed(RELEASE, &both)).await?,
             Some((note, pause)) => {
                 let (note, pause) = (note.as_bytes(), seconds(pause));
                 let [id, owner] = both;
                 let all = [id, owner, (&note, Type::BYTEA), (&pause, Type::FLOAT8)];
-                limited_and_lazy(client, client.execute_typed(LEAVE_NOTE, &all)).await?
+                limited_and_lazy(client, end, client.execute_typed(LEAVE_NOTE, &all)).await?
             }
         };
         Ok(())

@@ -6,6 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use tokio::time::Instant;
 use tokio_postgres::{Client, Error};
 
 /// A statement under way. It is sent at the first poll.
@@ -38,23 +39,24 @@ impl<F: Future> Sent<F> {
     }
 }
 
-/// Sends a statement as a transaction of its own, which the server ends after the time that a call
-/// may take. Otherwise it could wait for a lock, or for a standby server, long after the caller has
-/// given up.
+/// Sends a statement as a transaction of its own, which the server ends at the end of the call.
+/// Otherwise it could wait for a lock, or for a standby server, long after the caller has given up.
 pub(super) async fn limited<T>(
     client: &Client,
+    end: Instant,
     statement: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    transaction(client, BEGIN, statement).await
+    transaction(client, &begin_until(end, "local"), statement).await
 }
 
 /// As [`limited`], and its commit waits for no disk and no standby server. A crash of the server
 /// may undo it.
 pub(super) async fn limited_and_lazy<T>(
     client: &Client,
+    end: Instant,
     statement: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, Error> {
-    transaction(client, BEGIN_LAZY, statement).await
+    transaction(client, &begin_until(end, "off"), statement).await
 }
 
 async fn transaction<T>(
@@ -71,12 +73,14 @@ async fn transaction<T>(
     Ok(answer)
 }
 
-/// The first is the limit of a call in milliseconds. It does not end a commit's wait for a standby
-/// server, so the second does away with that wait.
-const BEGIN: &str = "\
-BEGIN; SET LOCAL statement_timeout = 500; SET LOCAL synchronous_commit = local";
-const BEGIN_LAZY: &str = "\
-BEGIN; SET LOCAL statement_timeout = 500; SET LOCAL synchronous_commit = off";
+/// Begins a transaction whose statements the server ends at `end`. That does not end a commit's wait
+/// for a standby server, so `commit` says for what it waits: the values of `synchronous_commit`.
+pub(super) fn begin_until(end: Instant, commit: &str) -> String {
+    let left = end.saturating_duration_since(Instant::now());
+    // None at all would be no limit.
+    let left = left.as_millis().max(1);
+    format!("BEGIN; SET LOCAL statement_timeout = {left}; SET LOCAL synchronous_commit = {commit}")
+}
 
 /// Sends both in this order, and waits for both answers, or for the error of the first.
 pub(super) async fn unless_first_fails<A, B, E>(

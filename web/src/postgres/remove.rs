@@ -34,7 +34,7 @@ impl Step for Remove<'_> {
         let parameters: [Parameter<'_>; 2] = [(&id, Type::BYTEA), (&news, Type::TEXT)];
         let remove = client.query_typed(REMOVE, &parameters);
         let Durability::Replicated { replicas: wanted @ 1.., timeout } = self.durability else {
-            limited(client, remove).await?;
+            limited(client, end, remove).await?;
             return Ok(());
         };
         // The announcement alone makes a commit that waits, so a repeated removal waits too.
@@ -57,9 +57,9 @@ impl Step for Announce {
 
     const WRITES: bool = true;
 
-    async fn run(&self, client: &Client, _end: Instant) -> Result<(), Trouble> {
+    async fn run(&self, client: &Client, end: Instant) -> Result<(), Trouble> {
         let parameters: [Parameter<'_>; 1] = [(&self.text, Type::TEXT)];
-        limited(client, client.query_typed(ANNOUNCE, &parameters)).await?;
+        limited(client, end, client.query_typed(ANNOUNCE, &parameters)).await?;
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tokio_postgres::{Client, Error};
 
 use super::{
-    pipeline::Sent,
+    pipeline::{Sent, begin_until},
     standby::confirming,
     step::{Trouble, Waiting},
 };
@@ -40,7 +40,9 @@ pub(super) async fn replicated<T>(
     has_written: impl Fn(&T) -> bool,
     patience: Patience,
 ) -> Result<Confirmed<T>, Trouble> {
-    let mut begin = Sent::new(client.batch_execute(BEGIN));
+    // The disk of each standby server, if the server waits for any.
+    let begin = begin_until(patience.end, "on");
+    let mut begin = Sent::new(client.batch_execute(&begin));
     let mut situation = Sent::new(client.query_typed(SITUATION, &[]));
     let mut statement = Sent::new(statement);
     let mut commit = Sent::new(client.batch_execute("COMMIT"));
@@ -66,10 +68,6 @@ pub(super) async fn replicated<T>(
     }
     Ok(Confirmed { answer, by: confirming(&names), has_leases: row.try_get(3)? })
 }
-
-/// `on` waits for the disk of each standby server, if the server waits for any.
-const BEGIN: &str = "\
-BEGIN; SET LOCAL statement_timeout = 500; SET LOCAL synchronous_commit = on";
 
 const SITUATION: &str = "\
 SELECT current_setting('synchronous_standby_names'), pg_backend_pid(), now(), NOT EXISTS (

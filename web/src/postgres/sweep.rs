@@ -74,9 +74,9 @@ impl Step for Batch {
 
     const WRITES: bool = true;
 
-    async fn run(&self, client: &Client, _end: Instant) -> Result<u64, Trouble> {
+    async fn run(&self, client: &Client, end: Instant) -> Result<u64, Trouble> {
         let parameters: [Parameter<'_>; 1] = [(&ROWS, Type::INT8)];
-        Ok(limited(client, client.execute_typed(self.text, &parameters)).await?)
+        Ok(limited(client, end, client.execute_typed(self.text, &parameters)).await?)
     }
 }
 

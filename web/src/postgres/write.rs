@@ -43,7 +43,7 @@ impl Step for Write<'_> {
     async fn run(&self, client: &Client, end: Instant) -> Result<Written, Trouble> {
         match self.put.durability {
             Durability::Local => {
-                let is_stored = limited(client, self.write(client)).await?;
+                let is_stored = limited(client, end, self.write(client)).await?;
                 Ok(Written { is_stored, confirmed: None })
             }
             Durability::Replicated { replicas, timeout } => {
