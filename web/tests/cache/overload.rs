@@ -219,7 +219,7 @@ async fn leases_of_unsaved_tokens_are_kept_while_writes_hang() {
     }
     assert_eq!(world.provider.count(), asked, "no other node spends what was spent");
     world.store.heal();
-    nodes[0].close(Duration::from_secs(10)).await.expect("all is saved");
+    nodes[0].close(Duration::from_secs(30)).await.expect("all is saved");
     for user in &users {
         nodes[1].user(user).token(["read"]).await.expect("the store has it");
     }
@@ -237,7 +237,7 @@ async fn a_call_that_fails_leaves_the_lease_of_what_is_not_saved() {
         world.store.fail([Op::Put], Fault::Full);
         assert!(!nodes[0].user(&user).token(["read"]).await.expect("a token").is_stored());
         // The task that saves has renewed the lease, and does not look for some seconds.
-        pass(12_000).await;
+        pass(13_500).await;
         if lost {
             world.store.fail_next(Op::Lease, [Fault::Lost]);
         } else {
