@@ -33,7 +33,9 @@ impl ServerCertificate {
         authority.key_usages = vec![KeyUsagePurpose::KeyCertSign];
         let signed = authority.self_signed(&own).expect("its names are right");
         let mut params = params(names, "A server for tests", 2);
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        // A node of a Cluster is a client of the others, too.
+        params.extended_key_usages =
+            vec![ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth];
         let issuer = Issuer::from_params(&authority, &own);
         let certificate = params.signed_by(&server, &issuer).expect("its names are right");
         Self {

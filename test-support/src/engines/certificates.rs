@@ -1,6 +1,7 @@
 //! Certificates of an authority that only one test knows.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
@@ -28,6 +29,9 @@ impl Certificates {
         write(&made.path("authority.pem"), server.authority());
         write(&certificate, server.certificate());
         write(&key, server.key());
+        // PostgreSQL takes no key that others can read.
+        let mode = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(&key, mode).expect("it was written");
         made
     }
 

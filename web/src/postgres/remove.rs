@@ -37,7 +37,6 @@ impl Step for Remove<'_> {
             limited(client, end, remove).await?;
             return Ok(());
         };
-        // The announcement alone makes a commit that waits, so a repeated removal waits too.
         let patience = Patience { end, replicas: wanted, timeout };
         let reached = replicated(client, remove, |_| true, patience).await?.by;
         match reached < wanted {
@@ -95,11 +94,12 @@ pub(super) const CHANNEL: &str = "tokenkeep_web_out";
 const ANNOUNCE: &str = "SELECT pg_notify('tokenkeep_web_out', $1)";
 
 /// The value's row is locked before the lease's, as by a write, or the two could block each other:
-/// that is what the second condition is for.
+/// that is what the second condition is for. A commit waits for the disk and for standby servers
+/// only if something else was logged: the message is, where the removal is done already.
 const REMOVE: &str = "\
 WITH v AS (DELETE FROM tokenkeep_web WHERE id = $1 RETURNING 1),
     l AS (DELETE FROM tokenkeep_web_lease WHERE id = $1 AND (SELECT count(*) FROM v) >= 0)
-SELECT pg_notify('tokenkeep_web_out', $2)";
+SELECT pg_notify('tokenkeep_web_out', $2), pg_logical_emit_message(true, 'tokenkeep_web', '')";
 
 #[cfg(test)]
 mod tests {
