@@ -4,6 +4,7 @@
 //! [`Mark`]s of values and never opens one.
 
 mod advice;
+mod durability;
 mod error;
 mod key;
 mod lease;
@@ -18,13 +19,14 @@ use std::{fmt, pin::Pin, time::Duration};
 
 pub use self::{
     advice::{Advice, Inspection},
+    durability::Durability,
     error::StoreError,
     key::StoreKey,
     lease::{Lease, LeaseRequest, Note, Owner},
     loaded::Loaded,
     mark::Mark,
     page::{Cursor, Page},
-    put::{Durability, Put, PutOutcome},
+    put::{Put, PutOutcome},
     removals::{Removal, Removals},
 };
 

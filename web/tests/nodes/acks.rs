@@ -158,7 +158,8 @@ pub(crate) fn check(what: &str, world: &World, acks: &[Ack], allowed: usize) {
         let provider = &world.settings.provider;
         for (user, scope, secret) in &kept {
             let tokens = cache.user(&user.parse().expect("a user"));
-            let found = tokens.find(&node::request(provider, scope)).await;
+            let request = node::request(provider, scope);
+            let found = at_last(async || tokens.find(&request).await).await;
             let found = found.expect("the store answers");
             assert_eq!(
                 found.as_ref().map(|token| token.secret()),
@@ -167,11 +168,13 @@ pub(crate) fn check(what: &str, world: &World, acks: &[Ack], allowed: usize) {
             );
         }
         for user in &left {
-            let got = cache.user(&user.parse().expect("a user")).token(["read"]).await;
+            let tokens = cache.user(&user.parse().expect("a user"));
+            let got = at_last(async || tokens.token(["read"]).await).await;
             assert!(matches!(got, Err(Error::SignInNeeded { .. })), "somebody is back: {got:?}");
         }
         for user in renewed.keys() {
-            match cache.user(&user.parse().expect("a user")).token(["read"]).await {
+            let tokens = cache.user(&user.parse().expect("a user"));
+            match at_last(async || tokens.token(["read"]).await).await {
                 Ok(token) => assert!(token.is_stored()),
                 Err(Error::SignInNeeded { .. }) => lost += 1,
                 Err(error) => panic!("{error}"),
@@ -188,6 +191,20 @@ pub(crate) fn check(what: &str, world: &World, acks: &[Ack], allowed: usize) {
     ));
     assert!(!kept.is_empty() && !left.is_empty() && renewals > 0);
     assert!(lost <= allowed, "{lost} refresh tokens are missing");
+}
+
+/// The answer after those that say nothing of the user: the lease of a node that was killed lasts
+/// for a while.
+async fn at_last<T>(ask: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match ask().await {
+            Err(error) if error.is_retryable() && Instant::now() < end => {
+                tokio::time::sleep(error.retry_after().unwrap_or_default()).await;
+            }
+            answer => return answer,
+        }
+    }
 }
 
 /// No value opens in the place of another.
