@@ -61,6 +61,19 @@ impl OpaqueStore {
         self.persistence().prepare(intent)
     }
 
+    /// Reaches the place: proves that the vault answers and is unlocked, or that the folders above a
+    /// file are safe. Nothing is created or written, and nothing is read from a vault's item. A
+    /// vault may prompt if that was allowed.
+    ///
+    /// # Errors
+    /// The errors of [`MsalExtensionsPersistence::reach`], and of [`PlaintextPersistence::open`].
+    pub fn reach(&self) -> Result<(), Error> {
+        match &self.0 {
+            Place::MsalExtensions(persistence) => persistence.reach(),
+            Place::Plaintext(persistence) => persistence.reach(),
+        }
+    }
+
     /// The content and its stamp; `None` if nothing is kept.
     ///
     /// # Errors

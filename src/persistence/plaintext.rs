@@ -65,8 +65,7 @@ impl PlaintextPersistence {
     /// On Windows the folders above are not checked.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let persistence = Self::new(path)?;
-        persistence.check_place()?;
-        persistence.stamp()?;
+        persistence.reach()?;
         Ok(persistence)
     }
 
@@ -80,6 +79,12 @@ impl PlaintextPersistence {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Looks at the folders above and at the file, and creates nothing.
+    pub(super) fn reach(&self) -> Result<(), Error> {
+        self.check_place()?;
+        self.stamp().map(drop)
     }
 
     /// Refuses a place below a folder that others may change.

@@ -25,8 +25,14 @@ impl Venv {
             "azure-identity==1.27.0",
             "azure-core==1.41.0",
             "redis==8.1.0",
+            "pytest==9.2.0",
+            "pytest-asyncio==1.5.0",
+            "aiohttp==3.14.5",
         ],
     };
+
+    /// What the command-line program of Azure uses.
+    pub const AZURE_CLI: Self = Self { name: "azure_cli", wheels: &["azure-cli-core==2.91.0"] };
 
     /// A provider with a leeway for spent refresh tokens.
     pub const DJANGO: Self = Self {
@@ -51,7 +57,7 @@ impl Venv {
     }
 
     /// Whether it has every wheel, in its version.
-    pub(crate) fn is_complete(self) -> bool {
+    pub fn is_complete(self) -> bool {
         has_wheels(&self.path(), self.wheels)
     }
 }
@@ -70,6 +76,57 @@ fn has_wheels(venv: &Path, wheels: &[&str]) -> bool {
             site.join(format!("{installed}.dist-info")).is_dir()
         })
     })
+}
+
+/// The source distributions of the peers, which have their test suites; a wheel has none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Suites {
+    name: &'static str,
+}
+
+impl Suites {
+    /// Those of msal, msal-extensions and azure-identity.
+    pub const PEERS: Self = Self { name: "suites" };
+
+    /// The packages that `pip download` gets, with their versions and digests, in
+    /// [`source`](Self::source) and, when all are there, in [`path`](Self::path).
+    pub const REQUIREMENTS: &str = "requirements.txt";
+
+    /// What `pip` is told, but for the folder and the requirements.
+    pub const DOWNLOAD: [&str; 5] =
+        ["download", "--no-deps", "--no-binary=:all:", "--require-hashes", "--quiet"];
+
+    /// The folder of the requirements.
+    pub fn source(self) -> PathBuf {
+        workspace_root().join("test-support").join(self.name)
+    }
+
+    /// The folder that they are unpacked in, whether they are there or not.
+    pub fn path(self) -> PathBuf {
+        folder(self.name)
+    }
+
+    /// The tests of the package whose folder begins with `name` and a hyphen.
+    ///
+    /// # Panics
+    /// When it is not there.
+    pub fn tests_of(self, name: &str) -> PathBuf {
+        let is_its = |folder: &PathBuf| {
+            let folder = folder.file_name().and_then(|folder| folder.to_str());
+            folder.is_some_and(|folder| {
+                folder.strip_prefix(name).is_some_and(|version| version.starts_with('-'))
+            })
+        };
+        let package = folders(&self.path()).find(|folder| folder.is_dir() && is_its(folder));
+        package.expect("the suites are here").join("tests")
+    }
+
+    /// Whether all are there, in their versions.
+    pub(crate) fn is_complete(self) -> bool {
+        // They are copied last.
+        let requirements = |folder: PathBuf| fs::read(folder.join(Self::REQUIREMENTS)).ok();
+        requirements(self.path()).is_some_and(|is| Some(is) == requirements(self.source()))
+    }
 }
 
 /// The Python that has the peers installed: `TOKENKEEP_TEST_PYTHON`, or that of the virtual
@@ -112,6 +169,9 @@ impl NodeModules {
 
     /// MSAL for Node.js and its client of Redis, which benchmarks compare with.
     pub const MSAL: Self = Self { source: "peers", name: "msal_node" };
+
+    /// Pyright, which checks the types of the Python package.
+    pub const PYRIGHT: Self = Self { source: "peers", name: "pyright" };
 
     /// The files that `npm ci` reads, in [`source`](Self::source) and copied to
     /// [`path`](Self::path).
@@ -171,6 +231,9 @@ mod tests {
             "azure_identity-1.27.0.dist-info",
             "azure_core-1.41.0.dist-info",
             "redis-8.1.0.dist-info",
+            "pytest-9.2.0.dist-info",
+            "pytest_asyncio-1.5.0.dist-info",
+            "aiohttp-3.14.5.dist-info",
         ];
         for folder in folders {
             assert!(!has_wheels(venv.path(), Venv::PEERS.wheels()), "complete before {folder}");
@@ -181,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_lock_file_names_no_registry() {
-        for modules in [NodeModules::OIDC, NodeModules::MSAL] {
+        for modules in [NodeModules::OIDC, NodeModules::MSAL, NodeModules::PYRIGHT] {
             for file in NodeModules::MANIFEST {
                 let path = modules.source().join(file);
                 let text = fs::read_to_string(&path).unwrap();

@@ -44,6 +44,7 @@ mod others;
 mod place;
 #[cfg(feature = "providers")]
 pub mod providers;
+mod python_package;
 pub mod redirect;
 pub mod sign_in;
 mod skip;
@@ -56,11 +57,12 @@ pub use again::{again, task};
 pub use canary::Canaries;
 #[cfg(feature = "certificates")]
 pub use certificate::ServerCertificate;
-pub use environment::{NodeModules, Venv, python, python_with_libsecret};
+pub use environment::{NodeModules, Suites, Venv, python, python_with_libsecret};
 pub use hexadecimal::hexadecimal;
 pub use http::{Connection, HttpRequest, HttpServer, Script, http_response};
 pub use others::{Others, create_private, give_away, let_others};
 pub use place::{example, executable, program, strace, target_dir, workspace_root};
+pub use python_package::{native_library, python_package};
 pub use skip::{in_ci, say};
 pub use start::started;
 pub use tool::{

@@ -3,7 +3,7 @@
 use std::env;
 use std::path::Path;
 
-use crate::environment::{NodeModules, Venv, has_node, python};
+use crate::environment::{NodeModules, Suites, Venv, has_node, python};
 use crate::place;
 use crate::skip::{caller, say, skip};
 
@@ -24,12 +24,18 @@ pub enum Tool {
     /// libsecret for the system's own Python, as msal-extensions uses it; see
     /// [`crate::python_with_libsecret`].
     PythonLibsecret,
+    /// The test suites of the peers in Python; see [`Suites`].
+    PythonSuites,
+    /// What the command-line program of Azure uses.
+    AzureCli,
     /// Node.js with oidc-provider, an OpenID provider.
     OidcProvider,
     /// Python with django-oauth-toolkit, an OpenID provider.
     DjangoProvider,
     /// Node.js with MSAL and a client of Redis, which benchmarks compare with.
     MsalNode,
+    /// Node.js with pyright, which checks the types of Python programs.
+    Pyright,
     /// Redis with its Sentinel and its Cluster.
     Redis,
     /// PostgreSQL.
@@ -53,9 +59,12 @@ impl Tool {
         Self::Debugger,
         Self::Python,
         Self::PythonLibsecret,
+        Self::PythonSuites,
+        Self::AzureCli,
         Self::OidcProvider,
         Self::DjangoProvider,
         Self::MsalNode,
+        Self::Pyright,
         Self::Redis,
         Self::Postgres,
         Self::PgBouncer,
@@ -73,9 +82,12 @@ impl Tool {
             Self::Debugger => "gdb",
             Self::Python => "Python with msal, msal-extensions and redis",
             Self::PythonLibsecret => "libsecret for Python",
+            Self::PythonSuites => "the test suites of msal, msal-extensions and azure-identity",
+            Self::AzureCli => "Python with azure-cli-core",
             Self::OidcProvider => "Node.js 20 or newer with oidc-provider",
             Self::DjangoProvider => "Python with django-oauth-toolkit",
             Self::MsalNode => "Node.js 20 or newer with msal-node",
+            Self::Pyright => "Node.js 20 or newer with pyright",
             Self::Redis => "Redis (redis-server, redis-sentinel, redis-cli)",
             Self::Postgres => "PostgreSQL",
             Self::PgBouncer => "PgBouncer",
@@ -95,9 +107,12 @@ impl Tool {
             Self::Browser => programs && place::browser().is_some(),
             Self::Strace => place::strace().is_some(),
             Self::Python => python().is_some(),
+            Self::PythonSuites => Self::Python.is_here() && Suites::PEERS.is_complete(),
+            Self::AzureCli => Venv::AZURE_CLI.is_complete(),
             Self::OidcProvider => has_node() && NodeModules::OIDC.is_complete(),
             Self::DjangoProvider => Venv::DJANGO.is_complete(),
             Self::MsalNode => has_node() && NodeModules::MSAL.is_complete(),
+            Self::Pyright => has_node() && NodeModules::PYRIGHT.is_complete(),
             Self::Wine => programs && Self::OtherTargets.is_here(),
             Self::PythonLibsecret => {
                 Self::Python.is_here() && place::has_typelib("Secret-1") && place::has_gi()
@@ -141,9 +156,11 @@ impl Tool {
             Self::PgBouncer => &["pgbouncer"],
             Self::Browser => &["chromium", "chromium-driver"],
             // Where Node.js is not Debian's, its npm is no package.
-            Self::OidcProvider | Self::MsalNode if has_node() => &[],
-            Self::OidcProvider | Self::MsalNode => &["nodejs", "npm"],
-            Self::Python | Self::DjangoProvider => &["python3", "python3-venv"],
+            Self::OidcProvider | Self::MsalNode | Self::Pyright if has_node() => &[],
+            Self::OidcProvider | Self::MsalNode | Self::Pyright => &["nodejs", "npm"],
+            Self::Python | Self::PythonSuites | Self::AzureCli | Self::DjangoProvider => {
+                &["python3", "python3-venv"]
+            }
             Self::PythonLibsecret => &["python3", "python3-venv", "python3-gi", "gir1.2-secret-1"],
             Self::OtherTargets => &["rustc-web", "rust-web-src"],
             Self::Wine => {
@@ -155,10 +172,16 @@ impl Tool {
     /// The virtual environment that it needs. Two tools may share one.
     pub fn venv(self) -> Option<Venv> {
         match self {
-            Self::Python | Self::PythonLibsecret => Some(Venv::PEERS),
+            Self::Python | Self::PythonLibsecret | Self::PythonSuites => Some(Venv::PEERS),
+            Self::AzureCli => Some(Venv::AZURE_CLI),
             Self::DjangoProvider => Some(Venv::DJANGO),
             _ => None,
         }
+    }
+
+    /// The test suites that it needs.
+    pub fn suites(self) -> Option<Suites> {
+        (self == Self::PythonSuites).then_some(Suites::PEERS)
     }
 
     /// The packages of Node.js that it needs.
@@ -166,6 +189,7 @@ impl Tool {
         match self {
             Self::OidcProvider => Some(NodeModules::OIDC),
             Self::MsalNode => Some(NodeModules::MSAL),
+            Self::Pyright => Some(NodeModules::PYRIGHT),
             _ => None,
         }
     }
@@ -220,6 +244,14 @@ pub fn install_line(tools: &[Tool]) -> String {
         let (folder, wheels) = (shown(&venv.path()), venv.wheels().join(" "));
         parts.push(format!("/usr/bin/python3 -m venv {folder}"));
         parts.push(format!("{folder}/bin/pip install {wheels}"));
+    }
+    for suites in different(tools.iter().filter_map(|tool| tool.suites())) {
+        let (folder, pip) = (shown(&suites.path()), shown(&Venv::PEERS.path().join("bin/pip")));
+        let requirements = suites.source().join(Suites::REQUIREMENTS);
+        let (requirements, options) = (shown(&requirements), Suites::DOWNLOAD.join(" "));
+        parts.push(format!("{pip} {options} --dest {folder} --requirement {requirements}"));
+        parts.push(format!("for f in {folder}/*.tar.gz; do tar -xzf $f -C {folder}; done"));
+        parts.push(format!("cp {requirements} {folder}"));
     }
     for modules in different(tools.iter().filter_map(|tool| tool.node_modules())) {
         let (source, folder) = (shown(&modules.source()), shown(&modules.path()));

@@ -56,8 +56,12 @@ fn packages() -> &'static [(&'static str, &'static str)] {
     if cfg!(target_os = "linux") { all } else { &all[..all.len() - 1] }
 }
 
-const PACKAGES: [(&str, &str); 3] =
-    [("tokenkeep", "benches"), ("tokenkeep-cli", "cli/benches"), (WEB, "web/benches")];
+const PACKAGES: [(&str, &str); 4] = [
+    ("tokenkeep", "benches"),
+    ("tokenkeep-cli", "cli/benches"),
+    ("tokenkeep-python", "python/benches"),
+    (WEB, "web/benches"),
+];
 
 const WEB: &str = "tokenkeep-web";
 

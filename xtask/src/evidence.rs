@@ -17,6 +17,8 @@ pub(crate) fn run() -> Result<(), Failure> {
         Tool::SecretService,
         Tool::KWallet,
         Tool::PythonLibsecret,
+        Tool::PythonSuites,
+        Tool::AzureCli,
         Tool::Strace,
         Tool::OidcProvider,
         Tool::DjangoProvider,
@@ -62,7 +64,7 @@ impl Long {
     }
 }
 
-const LONG: [Long; 14] = [
+const LONG: [Long; 18] = [
     Long {
         package: "tokenkeep",
         program: "linear",
@@ -137,6 +139,30 @@ const LONG: [Long; 14] = [
         counts: &[("TOKENKEEP_TEST_UPDATES", "100000"), ("TOKENKEEP_FAILOVERS", "50")],
     },
     Long { package: "tokenkeep-web", program: "redis", counts: &[("TOKENKEEP_FAILOVERS", "50")] },
+    Long {
+        package: "tokenkeep-python",
+        program: "drop_in",
+        counts: &[
+            ("TOKENKEEP_PYTHON_AZURE", "1"),
+            ("TOKENKEEP_PYTHON_KILLS", "1000"),
+            ("TOKENKEEP_PYTHON_UPDATES", "100"),
+        ],
+    },
+    Long {
+        package: "tokenkeep-python",
+        program: "suites",
+        counts: &[("TOKENKEEP_PYTHON_AZURE", "1")],
+    },
+    Long {
+        package: "tokenkeep-python",
+        program: "interrupts",
+        counts: &[("TOKENKEEP_PYTHON_INTERRUPTS", "50")],
+    },
+    Long {
+        package: "tokenkeep-python",
+        program: "native",
+        counts: &[("TOKENKEEP_PYTHON_OPENS", "10000"), ("TOKENKEEP_PYTHON_ROUNDS", "100")],
+    },
     Long { package: "tokenkeep-cli", program: "faults", counts: &[("TOKENKEEP_STEP", "1")] },
 ];
 

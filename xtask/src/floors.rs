@@ -69,6 +69,7 @@ const CRATES: &[(&str, &[&[&str]])] = &[
     ),
     ("test-support/src", &[]),
     ("web/src", &[]),
+    ("python/src", &[]),
     ("xtask/src", &[]),
 ];
 

@@ -5,6 +5,7 @@
 mod adapters;
 mod bench;
 mod check;
+mod dist;
 mod everything;
 mod evidence;
 mod floors;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Some("test") => test::run(&rest),
         Some("check") => check::run(&rest),
         Some("bench") => bench::run(&rest),
+        Some("dist") => dist::run(&rest),
         Some("adapters") if rest.is_empty() => adapters::test(),
         Some("evidence") if rest.is_empty() => evidence::run(),
         _ => {
@@ -55,6 +57,8 @@ usage: cargo xtask COMMAND
                                 Windows); all without STAGE
   bench [BENCH…]                the benchmarks' rows, each a ratio against its floor; all without
                                 BENCH
+  dist develop [--release]      the Python package, put together in target/python/debug or release
+  dist wheel, dist sdist        the Python package as it is published, in target/wheels
   adapters                      the tests of docs/ADAPTERS.md, with the crates that it is about
   evidence                      writes what the tests with real programs of MSAL find into
                                 docs/INTEROP.md, and runs what takes minutes at its full size";

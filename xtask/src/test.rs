@@ -14,12 +14,14 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Failure> {
         Tool::Debugger,
         Tool::Python,
         Tool::PythonLibsecret,
+        Tool::PythonSuites,
         Tool::OidcProvider,
         Tool::DjangoProvider,
         Tool::Redis,
         Tool::Postgres,
         Tool::PgBouncer,
         Tool::Browser,
+        Tool::Pyright,
     ])?;
     let mut test = stage::cargo();
     test.args(["test", "--no-fail-fast"]).args(everything::arguments()).args(arguments);

@@ -4,7 +4,7 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use tokenkeep_test_support::{NodeModules, Tool, Venv, in_ci, install_line};
+use tokenkeep_test_support::{NodeModules, Suites, Tool, Venv, in_ci, install_line};
 
 use crate::stage::{self, Failure};
 
@@ -41,8 +41,11 @@ fn install(missing: &[Tool]) -> Result<(), Failure> {
     }
     for tool in missing {
         // Two tools may share one environment.
-        if let Some(venv) = tool.venv().filter(|_| !tool.is_here()) {
+        if let Some(venv) = tool.venv().filter(|venv| !venv.is_complete()) {
             install_wheels(venv)?;
+        }
+        if let Some(suites) = tool.suites() {
+            install_suites(suites)?;
         }
         if let Some(modules) = tool.node_modules() {
             install_node_modules(modules)?;
@@ -83,6 +86,28 @@ fn install_wheels(venv: Venv) -> Result<(), Failure> {
     stage::finish("pip install", Command::new(venv.python()).args(pip).args(wheels))
 }
 
+/// A new folder each time, as above. The requirements are copied last.
+fn install_suites(suites: Suites) -> Result<(), Failure> {
+    let (folder, requirements) = (suites.path(), suites.source().join(Suites::REQUIREMENTS));
+    println!("{}: pip download", folder.display());
+    let failed = |error| Failure::new(format!("{}: {error}", folder.display()));
+    if folder.exists() {
+        fs::remove_dir_all(&folder).map_err(failed)?;
+    }
+    fs::create_dir_all(&folder).map_err(failed)?;
+    let mut pip = Command::new(Venv::PEERS.python());
+    pip.args(["-m", "pip", "--disable-pip-version-check"]).args(Suites::DOWNLOAD);
+    pip.arg("--dest").arg(&folder).arg("--requirement").arg(&requirements);
+    stage::finish("pip download", &mut pip)?;
+    for entry in fs::read_dir(&folder).map_err(failed)?.flatten() {
+        let mut unpack = Command::new(Venv::PEERS.python());
+        unpack.args(["-m", "tarfile", "--extract"]).arg(entry.path()).arg(&folder);
+        stage::finish("unpack", &mut unpack)?;
+    }
+    fs::copy(&requirements, folder.join(Suites::REQUIREMENTS)).map_err(failed)?;
+    Ok(())
+}
+
 /// A new folder each time, as above.
 fn install_node_modules(modules: NodeModules) -> Result<(), Failure> {
     let (source, folder) = (modules.source(), modules.path());
@@ -102,7 +127,7 @@ fn install_node_modules(modules: NodeModules) -> Result<(), Failure> {
 
 /// On Linux the system's own, which the package `python3-venv` belongs to, whatever comes first in
 /// `PATH`.
-fn base_python() -> &'static str {
+pub(crate) fn base_python() -> &'static str {
     if cfg!(target_os = "linux") {
         "/usr/bin/python3"
     } else if cfg!(windows) {

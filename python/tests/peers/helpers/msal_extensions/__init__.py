@@ -1,0 +1,1 @@
+"""The tests import their helpers as modules of a package."""
