@@ -10,7 +10,7 @@ use tokenkeep_test_support::keyring::Keyring;
 /// The daemon that all updates use at the same time.
 pub(crate) struct Daemon<'a> {
     keyring: &'a Keyring,
-    /// The id of its process. Whoever uses the daemon reads it as long as they do.
+    /// The id of its process. A user of the daemon reads it for as long as it is used.
     process: RwLock<u32>,
     crashes: AtomicUsize,
 }
