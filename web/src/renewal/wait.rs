@@ -27,10 +27,10 @@ impl Waits {
 }
 
 impl Waiting<'_> {
-    /// The pause between two looks. The more renewals wait, the longer it is, so that all together
-    /// look as often as one node may.
-    fn pause(&self) -> Duration {
-        let all = (LOOK_OF_ALL * self.0.0.load(Relaxed)).max(LOOK);
+    /// The pause before a look. The more renewals wait, the longer it is, so that all together look
+    /// as often as one node may.
+    fn pause(&self, least: Duration) -> Duration {
+        let all = (LOOK_OF_ALL * self.0.0.load(Relaxed)).max(least);
         all.mul_f64(0.75 + 0.5 * spread())
     }
 }
@@ -53,9 +53,11 @@ impl Renewal<'_> {
         let waiting = inner.waits.begin();
         let now = Instant::now();
         let ends = now + ends_in + Duration::from_millis(1);
-        let ask = (now + ASK.max(waiting.pause() * LOOKS)).min(ends).min(job.until);
+        let ask = (now + ASK.max(waiting.pause(LOOK) * LOOKS)).min(ends).min(job.until);
+        let mut least = FIRST_LOOK;
         loop {
-            let look = Instant::now() + waiting.pause();
+            let look = Instant::now() + waiting.pause(least);
+            least = LOOK;
             sleep_until(look.min(ask)).await;
             if Instant::now() >= ask {
                 return Ok(known);
@@ -70,7 +72,8 @@ impl Renewal<'_> {
     }
 }
 
-const LOOK: Duration = Duration::from_millis(20);
+const FIRST_LOOK: Duration = Duration::from_millis(20);
+const LOOK: Duration = Duration::from_millis(40);
 /// All waits of a node look 500 times in a second at most.
 const LOOK_OF_ALL: Duration = Duration::from_millis(2);
 /// How often a wait looks before it asks for the lease.

@@ -68,7 +68,12 @@ fn a_node_may_die_at_each_step_on_postgres() {
     }
     let Some(world) = World::postgres(&[]) else { return };
     let EngineAt::Postgres(url) = &world.settings.engine else { panic!("it is PostgreSQL") };
-    let proxy = Proxy::start(port(url.trim_end_matches("/postgres")), postgres_writes);
+    // A node sweeps when it likes.
+    let writes = || {
+        let mut writes = postgres_writes();
+        move |turn: &[u8]| writes(turn) && !turn.windows(SWEEP.len()).any(|part| part == SWEEP)
+    };
+    let proxy = Proxy::start(port(url.trim_end_matches("/postgres")), writes);
     let way = EngineAt::Postgres(proxy.postgres_url());
     for step in STEPS {
         dies("PostgreSQL", &world, &proxy, &way, step, a_node_may_die_at_each_step_on_postgres);
@@ -172,5 +177,7 @@ fn until(is_so: impl Fn() -> bool) {
     }
 }
 
+/// What a sweep alone says.
+const SWEEP: &[u8] = b"SKIP LOCKED";
 const CALLERS: usize = 20;
 const LIMIT: Duration = Duration::from_secs(30);
