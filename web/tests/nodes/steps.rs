@@ -93,8 +93,8 @@ fn dies(engine: &str, world: &World, proxy: &Proxy, way: &EngineAt, step: Step, 
     let mut nodes = vec![Node::start(&test, &settings)];
     nodes.extend(world.nodes(1, &test));
     nodes[0].is_up();
-    let order = |callers| {
-        let call = Call { user: user.clone(), does: Does::Insist, callers, after: 0 };
+    let order = |does, callers| {
+        let call = Call { user: user.clone(), does, callers, after: 0 };
         Order::Calls(vec![call])
     };
     let provider = &world.provider;
@@ -116,7 +116,8 @@ fn dies(engine: &str, world: &World, proxy: &Proxy, way: &EngineAt, step: Step, 
         }
         Step::Put => provider.once(Answers::Held),
     }
-    begin(&mut nodes[..1], |_| order(1));
+    // It may live for so long that its call ends, and does not begin again.
+    begin(&mut nodes[..1], |_| order(Does::Token, 1));
     match step {
         Step::Read | Step::Lease | Step::Note => until(|| proxy.counts().faults == 1),
         Step::Answer { .. } => {
@@ -134,7 +135,7 @@ fn dies(engine: &str, world: &World, proxy: &Proxy, way: &EngineAt, step: Step, 
             until(|| proxy.counts().faults == 1);
         }
     }
-    begin(&mut nodes[1..], |_| order(CALLERS));
+    begin(&mut nodes[1..], |_| order(Does::Insist, CALLERS));
     nodes[0].kill();
     proxy.set(Mode::Pass);
     let called = calls(vec![nodes[1].hear()]);
