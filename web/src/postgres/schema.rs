@@ -16,7 +16,8 @@
 ///   other updates are HOT: they write no index. A value stays up to a day longer for this.
 /// - The value is ciphertext, which does not compress: `EXTERNAL` spares the attempt.
 /// - Leases are logged, so that standby servers have them. The commit of a lease waits for no disk,
-///   and for standby servers only with [`Durability::Replicated`](crate::store::Durability::Replicated).
+///   and for standby servers only with
+///   [`Durability::Replicated`](crate::store::Durability::Replicated).
 pub const SCHEMA: &str = "\
 CREATE TABLE tokenkeep_web (
     id         bytea PRIMARY KEY,

@@ -10,10 +10,7 @@ use std::{
 
 use tokenkeep_web::{
     Error, MemoryStore, UserId, WebTokenCache,
-    store::{
-        BoxFuture, Cursor, Durability, Inspection, Lease, LeaseRequest, Loaded, Mark, Note, Owner,
-        Page, Put, PutOutcome, Removals, Store, StoreError, StoreKey,
-    },
+    store::{Store, StoreError},
 };
 use tokio::{
     task::JoinSet,
@@ -21,15 +18,17 @@ use tokio::{
 };
 
 use crate::{
+    around::{Around, AroundStore},
     faulty::{Fault, FaultyStore, Op},
     world::{World, count, expire, pass, request},
 };
 
 /// A store in memory that answers one call after the other. A caller waits for 500 ms at most, and
 /// half of the steps that are answered too late are done.
-#[derive(Clone, Debug)]
-struct BusyStore {
-    store: MemoryStore,
+type BusyStore = AroundStore<Busy>;
+
+#[derive(Clone)]
+struct Busy {
     free_from: Arc<Mutex<Instant>>,
     late: Arc<AtomicUsize>,
 }
@@ -38,15 +37,16 @@ struct BusyStore {
 const COST: Duration = Duration::from_millis(2);
 const PATIENCE: Duration = Duration::from_millis(500);
 
-impl BusyStore {
-    fn new() -> Self {
-        let free_from = Arc::new(Mutex::new(Instant::now()));
-        Self { store: MemoryStore::new(), free_from, late: Arc::default() }
-    }
+fn busy_store() -> BusyStore {
+    let free_from = Arc::new(Mutex::new(Instant::now()));
+    AroundStore { store: MemoryStore::new(), around: Busy { free_from, late: Arc::default() } }
+}
 
-    async fn step<T>(
+impl Around for Busy {
+    async fn step<T: Send>(
         &self,
-        step: impl Future<Output = Result<T, StoreError>>,
+        _op: Op,
+        step: impl Future<Output = Result<T, StoreError>> + Send,
     ) -> Result<T, StoreError> {
         let now = Instant::now();
         let ends = {
@@ -63,65 +63,6 @@ impl BusyStore {
             step.await?;
         }
         Err(StoreError::Timeout { after: PATIENCE, source: None })
-    }
-}
-
-impl Store for BusyStore {
-    fn load<'a>(
-        &'a self,
-        key: &'a StoreKey,
-        known: Option<&'a Mark>,
-    ) -> BoxFuture<'a, Result<Loaded, StoreError>> {
-        Box::pin(self.step(self.store.load(key, known)))
-    }
-
-    fn put<'a>(
-        &'a self,
-        key: &'a StoreKey,
-        put: Put<'a>,
-    ) -> BoxFuture<'a, Result<PutOutcome, StoreError>> {
-        Box::pin(self.step(self.store.put(key, put)))
-    }
-
-    fn remove<'a>(
-        &'a self,
-        key: &'a StoreKey,
-        durability: Durability,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.step(self.store.remove(key, durability)))
-    }
-
-    fn lease<'a>(
-        &'a self,
-        key: &'a StoreKey,
-        lease: LeaseRequest<'a>,
-    ) -> BoxFuture<'a, Result<(Lease, Loaded), StoreError>> {
-        Box::pin(self.step(self.store.lease(key, lease)))
-    }
-
-    fn release<'a>(
-        &'a self,
-        key: &'a StoreKey,
-        owner: Owner,
-        failed: Option<(&'a Note, Duration)>,
-    ) -> BoxFuture<'a, Result<(), StoreError>> {
-        Box::pin(self.step(self.store.release(key, owner, failed)))
-    }
-
-    fn page<'a>(
-        &'a self,
-        app: &'a str,
-        from: Option<Cursor>,
-    ) -> BoxFuture<'a, Result<Page, StoreError>> {
-        self.store.page(app, from)
-    }
-
-    fn removals(&self, app: &str) -> Box<dyn Removals> {
-        self.store.removals(app)
-    }
-
-    fn inspect(&self) -> BoxFuture<'_, Result<Inspection, StoreError>> {
-        self.store.inspect()
     }
 }
 
@@ -153,7 +94,7 @@ async fn insist(node: WebTokenCache, user: UserId) -> Result<String, Error> {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_all_nodes_need_at_once_costs_no_sign_in() {
-    let world = World::at(BusyStore::new());
+    let world = World::at(busy_store());
     let all = count("TOKENKEEP_WEB_EXPIRED", 200);
     let users = users(&world, &world.node(), all).await;
     expire().await;
