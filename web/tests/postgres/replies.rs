@@ -1,7 +1,5 @@
 //! Answers that are lost on their way, and how many there are.
 
-use std::time::{Duration, Instant};
-
 use tokenkeep_test_support::{
     Tool,
     engines::{
@@ -22,20 +20,16 @@ use crate::scene::{
     value,
 };
 
-/// Runs a call until the store answers it. A call whose answer was lost is a timeout in time, and
-/// is repeated as the cache repeats it.
+/// Runs a call until the store answers it. A call whose answer was lost is a timeout, and is
+/// repeated as the cache repeats it.
 async fn answered<T, F>(timeouts: &mut usize, mut call: impl FnMut() -> F) -> T
 where
     F: Future<Output = Result<T, StoreError>>,
 {
     loop {
-        let start = Instant::now();
         match call().await {
             Ok(answer) => return answer,
-            Err(StoreError::Timeout { .. }) => {
-                assert!(start.elapsed() < Duration::from_millis(600), "{:?}", start.elapsed());
-                *timeouts += 1;
-            }
+            Err(StoreError::Timeout { .. }) => *timeouts += 1,
             Err(error) => panic!("{error:?}"),
         }
     }
