@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use deadpool_postgres::{Manager, ManagerConfig, Pool};
 use tokenkeep::{
     Secret, TokenRequest,
     silent::{ExchangeError, Spend, TokenReply},
@@ -31,11 +32,13 @@ use tokio::{
     task::JoinSet,
     time::{Instant, sleep, sleep_until},
 };
-
+use tokio_postgres::{Config, NoTls};
 use zeroize::Zeroizing;
 
-use crate::log;
-use crate::orders::{Answer, Call, Called, Does, EngineAt, Got, Order, Settings};
+use crate::{
+    log,
+    orders::{Answer, Call, Called, Does, EngineAt, Got, Order, Settings},
+};
 
 pub(crate) const CLIENT: &str = "client";
 
@@ -204,7 +207,13 @@ pub(crate) async fn cache(settings: &Settings) -> WebTokenCache {
         builder = builder.durability(Durability::Replicated { replicas, timeout });
     }
     let builder = match &settings.engine {
-        EngineAt::Redis(url) => builder.store(RedisStore::connect(url).await.expect("it answers")),
+        EngineAt::Redis(url) => {
+            let mut store = RedisStore::builder();
+            if let Some(timeout) = settings.store_timeout {
+                store = store.timeout(timeout);
+            }
+            builder.store(store.connect(url).await.expect("it answers"))
+        }
         EngineAt::Sentinels(urls) => {
             let store = RedisStore::sentinel(urls, Sentinels::NAME).await;
             builder.store(store.expect("they answer"))
@@ -212,11 +221,18 @@ pub(crate) async fn cache(settings: &Settings) -> WebTokenCache {
         EngineAt::Cluster(urls) => {
             builder.store(RedisStore::cluster(urls).await.expect("it answers"))
         }
-        EngineAt::Postgres(url) => {
-            builder.store(PostgresStore::connect(url).expect("it is an address"))
-        }
+        EngineAt::Postgres(url) => builder.store(match settings.store_timeout {
+            Some(timeout) => PostgresStore::builder(pool(url)).timeout(timeout).build(),
+            None => PostgresStore::connect(url).expect("it is an address"),
+        }),
     };
     builder.build().expect("all is there")
+}
+
+fn pool(url: &str) -> Pool {
+    let config = url.parse::<Config>().expect("it is an address");
+    let manager = Manager::from_config(config, NoTls, ManagerConfig::default());
+    Pool::builder(manager).max_size(16).build().expect("it has no timeouts")
 }
 
 fn ring(text: &str) -> KeyRing {

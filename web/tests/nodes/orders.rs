@@ -1,6 +1,6 @@
 //! What a test and its nodes say to each other, one line of JSON each.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +15,8 @@ pub(crate) struct Settings {
     pub(crate) ring: String,
     /// So many replicas have a value before it counts as stored.
     pub(crate) replicas: u8,
+    /// What a call at the store may take, if not the usual.
+    pub(crate) store_timeout: Option<Duration>,
     /// Where spans, events and metrics are written.
     pub(crate) log: Option<PathBuf>,
 }

@@ -88,8 +88,13 @@ fn dies(engine: &str, world: &World, proxy: &Proxy, way: &EngineAt, step: Step, 
     let folder = tempdir().expect("there is room");
     let log = folder.path().join("log");
     let user = world.expired([format!("{step:?}")]).remove(0);
-    let settings =
-        Settings { engine: way.clone(), log: Some(log.clone()), ..world.settings.clone() };
+    // It does not give up a call that is not answered, however late it is killed.
+    let settings = Settings {
+        engine: way.clone(),
+        log: Some(log.clone()),
+        store_timeout: Some(LIMIT),
+        ..world.settings.clone()
+    };
     let mut nodes = vec![Node::start(&test, &settings)];
     nodes.extend(world.nodes(1, &test));
     nodes[0].is_up();
@@ -116,7 +121,6 @@ fn dies(engine: &str, world: &World, proxy: &Proxy, way: &EngineAt, step: Step, 
         }
         Step::Put => provider.once(Answers::Held),
     }
-    // It may live for so long that its call ends, and does not begin again.
     begin(&mut nodes[..1], |_| order(Does::Token, 1));
     match step {
         Step::Read | Step::Lease | Step::Note => until(|| proxy.counts().faults == 1),
@@ -135,8 +139,8 @@ fn dies(engine: &str, world: &World, proxy: &Proxy, way: &EngineAt, step: Step, 
             until(|| proxy.counts().faults == 1);
         }
     }
-    begin(&mut nodes[1..], |_| order(Does::Insist, CALLERS));
     nodes[0].kill();
+    begin(&mut nodes[1..], |_| order(Does::Insist, CALLERS));
     proxy.set(Mode::Pass);
     let called = calls(vec![nodes[1].hear()]);
     let counts = provider.counts();

@@ -111,6 +111,7 @@ impl World {
             provider: provider.url(),
             ring: ring.to_text().to_string(),
             replicas: 0,
+            store_timeout: None,
             log: None,
         };
         let runtime = Runtime::new().expect("there are threads");
