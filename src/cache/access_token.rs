@@ -1,6 +1,6 @@
 //! An access token, borrowed from a cache or owned.
 
-use std::{borrow::Cow, fmt, sync::Arc};
+use std::{borrow::Cow, cell::OnceCell, fmt, sync::Arc};
 
 use crate::{
     Account, Error,
@@ -80,7 +80,7 @@ impl<'c> AccessTokenRef<'c> {
 
     /// The token's account. Returns `None` if the cache knows only the account's id, or no account.
     pub fn account(&self) -> Option<Account> {
-        account(self.entry(), self.accounts(self.cache.adopter(self.entry()).as_deref()))
+        account(self.entry(), self.accounts(self.cache.adopter(self.entry()).as_deref()).collect())
     }
 
     /// The granted scopes. They may be fewer than the requested scopes, or different ones.
@@ -106,7 +106,7 @@ impl<'c> AccessTokenRef<'c> {
         let adopter = self.cache.adopter(self.entry());
         AccessToken {
             entry: self.entry().clone(),
-            accounts: self.accounts(adopter.as_deref()).into_iter().cloned().collect(),
+            accounts: self.accounts(adopter.as_deref()).cloned().collect(),
             adopter,
             is_aging: self.is_aging,
             source: TokenSource::Cache,
@@ -117,14 +117,16 @@ impl<'c> AccessTokenRef<'c> {
 
     /// The account entries, in the token's cloud, of `adopter`, or if it is `None`, of the account
     /// that the entry names.
-    fn accounts(&self, adopter: Option<&str>) -> Vec<&'c Entry> {
-        let home = adopter.unwrap_or(owner(self.entry()));
-        if home == NOBODY {
-            return Vec::new();
-        }
-        let cloud = self.cache.cloud_of(self.entry());
-        let known = self.cache.owned_by(CredentialType::Account, home);
-        known.filter(|entry| cloud.place().has(entry)).collect()
+    fn accounts(&self, adopter: Option<&str>) -> impl Iterator<Item = &'c Entry> + use<'c> {
+        let (token, cache) = (self.entry(), self.cache);
+        let home = Some(adopter.unwrap_or(owner(token))).filter(|&home| home != NOBODY);
+        let known = home.map(|home| cache.owned_by(CredentialType::Account, home));
+        let cloud = OnceCell::new();
+        known.into_iter().flatten().filter(move |entry| {
+            // Usually they name one host, and no list of the cloud's hosts is needed.
+            cache.are_surely_of_one_cloud(token, entry)
+                || cloud.get_or_init(|| cache.cloud_of(token)).place().has(entry)
+        })
     }
 }
 

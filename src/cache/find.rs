@@ -12,7 +12,7 @@ use crate::{
         owner::{NOBODY, accounts_in, is_apps, owner},
         request::{Lookup, TokenRequest},
         schema::CredentialType,
-        section::Section,
+        section::{Reach, Section},
     },
 };
 
@@ -55,7 +55,9 @@ impl TokenCache {
         let section = self.section(CredentialType::AccessToken);
         // Fast path: most finds need only the index and read no entry.
         if let Some(section) = section.filter(|_| request.is_plain())
-            && let Some(slot) = section.surely_good(&lookup.exact, now)
+            && let Some(home) = lookup.home.as_deref().or_else(|| self.sole_spender(section))
+            && home != NOBODY
+            && let Some(slot) = section.surely_best(lookup.at_first(), home, now)
         {
             return Ok(Some(AccessTokenRef::new(EntryAt::Slot(slot), self, false)));
         }
@@ -70,6 +72,13 @@ impl TokenCache {
         };
         let found = found.map(|entry| (EntryAt::Entry(entry), entry.is_aging(now)));
         Ok(found.map(|(place, is_aging)| AccessTokenRef::new(place, self, is_aging)))
+    }
+
+    /// The account whose all access tokens and refresh tokens are.
+    fn sole_spender<'c>(&self, access_tokens: &'c Section) -> Option<&'c str> {
+        let home = access_tokens.sole_owner()?;
+        let others = self.section(CredentialType::RefreshToken).filter(|section| section.len() > 0);
+        others.is_none_or(|section| section.sole_owner() == Some(home)).then_some(home)
     }
 
     fn start<'c, 'r>(
@@ -163,11 +172,12 @@ impl<'c, 'r> Search<'c, 'r> {
     fn of(&mut self, home: &str) -> Option<&'c Entry> {
         let (section, lookup) = (self.section, self.lookup);
         // Tokens that were granted exactly these scopes, or for which exactly these were requested.
-        let exactly = |reach: &str| section.indexed_exactly(&format!("{reach}{}", lookup.joined));
+        let exactly =
+            |reach: Reach<'_>| section.indexed_exactly(&reach.exactly(&lookup.joined), home);
         let has_unnamed = self.has_unnamed;
-        let reaches = || lookup.reaches(has_unnamed).map(|reach| reach.of(home));
+        let reaches = || lookup.reaches(has_unnamed);
         let granted = reaches().find_map(|reach| {
-            let exact = || exactly(&reach);
+            let exact = || exactly(reach);
             let same_text = |entry: &&Entry| {
                 entry.target().and_then(decode).is_some_and(|target| *target == *lookup.target)
             };
@@ -184,14 +194,14 @@ impl<'c, 'r> Search<'c, 'r> {
             self.first(exact().filter(has_all)).or_else(|| {
                 // If no scope decides the match, any token of the account is enough.
                 let asked = lookup.scopes.is_empty().then(|| self.first(exact())).flatten();
-                asked.or_else(|| self.first(self.covering(&reach)))
+                asked.or_else(|| self.first(self.covering(&reach.of(home))))
             })
         });
         // A stale token that was granted the scopes comes before one for which they were requested.
         if granted.is_some() || self.stale.is_some() {
             return granted;
         }
-        reaches().find_map(|reach| self.first(exactly(&reach)))
+        reaches().find_map(|reach| self.first(exactly(reach)))
     }
 
     /// The tokens with all scopes of the request whose index names begin with `reach`.

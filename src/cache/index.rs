@@ -38,6 +38,13 @@ pub(crate) struct Name {
     tag: u64,
 }
 
+/// What was added under a name.
+pub(crate) enum Held {
+    Nothing,
+    One { slot: u32, note: u32 },
+    Several,
+}
+
 /// The start of names, hashed under the keys of one index.
 pub(crate) struct Context(DefaultHasher, DefaultHasher);
 
@@ -73,9 +80,9 @@ impl Index {
         Context(begin(&self.hashers.0), begin(&self.hashers.1))
     }
 
-    /// The name that consists of the whole text.
-    pub(crate) fn name(&self, text: &str) -> Name {
-        Name { place: self.place(text), tag: self.tag(text) }
+    /// The name that consists of these texts, one after the other.
+    pub(crate) fn name<const N: usize>(&self, texts: [&str; N]) -> Name {
+        Name { place: self.place(texts), tag: self.tag(texts) }
     }
 
     /// The slots that were added under a name, in ascending order.
@@ -97,13 +104,18 @@ impl Index {
         }
     }
 
-    /// The slot and its note under the name `text`, if it is the only slot there.
-    pub(crate) fn only(&self, text: &str) -> Option<(u32, u32)> {
+    /// What was added under the name that consists of these texts.
+    pub(crate) fn held<const N: usize>(&self, texts: [&str; N]) -> Held {
         // Overlaps the memory access to the bucket with the second hash.
-        let (bucket, cell) = self.find(self.place(text), || self.tag(text))?;
+        let Some((bucket, cell)) = self.find(self.place(texts), || self.tag(texts)) else {
+            return Held::Nothing;
+        };
         let bucket = &self.buckets[bucket];
-        let state = bucket.states[cell];
-        (state & LIST == 0).then_some((state, bucket.notes[cell]))
+        match bucket.states[cell] {
+            GONE => Held::Nothing,
+            slot if slot & LIST == 0 => Held::One { slot, note: bucket.notes[cell] },
+            _ => Held::Several,
+        }
     }
 
     /// Adds a slot with a note that is stored in the same cache line.
@@ -169,12 +181,12 @@ impl Index {
         (self.buckets[at].states[cell] != EMPTY).then_some((at, cell))
     }
 
-    fn place(&self, text: &str) -> u32 {
-        place(hash(&self.hashers.0, text))
+    fn place<const N: usize>(&self, texts: [&str; N]) -> u32 {
+        place(hash(&self.hashers.0, texts))
     }
 
-    fn tag(&self, text: &str) -> u64 {
-        hash(&self.hashers.1, text)
+    fn tag<const N: usize>(&self, texts: [&str; N]) -> u64 {
+        hash(&self.hashers.1, texts)
     }
 
     /// The bucket in which the cells of a place begin.
@@ -236,9 +248,9 @@ fn list(state: u32) -> usize {
     (state & !LIST) as usize
 }
 
-fn hash(keys: &RandomState, what: &str) -> u64 {
+fn hash<const N: usize>(keys: &RandomState, texts: [&str; N]) -> u64 {
     let mut hasher = keys.build_hasher();
-    hasher.write(what.as_bytes());
+    texts.iter().for_each(|text| hasher.write(text.as_bytes()));
     hasher.finish()
 }
 

@@ -76,6 +76,15 @@ impl TokenCache {
         self.cloud(lookup_token(entry.token("environment")), entry.issuer_name())
     }
 
+    /// Two entries name the same host and issuer. `false` if only a look at the cloud can say
+    /// whether they are of one.
+    pub(super) fn are_surely_of_one_cloud(&self, one: &Entry, other: &Entry) -> bool {
+        let mut sections = CredentialType::ALL.into_iter().filter_map(|kind| self.section(kind));
+        one.token("environment") == other.token("environment")
+            && one.issuer_token() == other.issuer_token()
+            && (sections.all(Section::has_no_issuer) || one.issuer().is_some())
+    }
+
     /// The cache knows an issuer at this host, a canonical token in lower case, besides `issuer`.
     pub(super) fn knows_another_issuer(&self, environment: &str, issuer: Option<&str>) -> bool {
         self.issuers(environment).any(|known| Some(known) != issuer)

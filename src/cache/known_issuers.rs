@@ -21,6 +21,10 @@ impl KnownIssuers {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The issuers at a host, a canonical token in lower case.
     pub(super) fn at(&self, environment: &str) -> impl Iterator<Item = &str> + use<'_> {
         // Most caches name no issuer at all.

@@ -252,15 +252,13 @@ impl TokenRequest {
         self
     }
 
-    /// The request names an account, and sets no key, no claims, no extended cache key, no refused
-    /// token and no margin.
+    /// The request sets no key, no claims, no extended cache key, no refused token and no margin.
     pub(crate) fn is_plain(&self) -> bool {
         self.key_id.is_none()
             && self.refused.is_none()
             && self.claims.is_none()
             && self.ext_cache_key.is_none()
             && self.margin.is_none()
-            && self.home_account_id.as_deref().is_some_and(|home| !home.is_empty())
     }
 
     /// The number of seconds that the token must stay valid, or `None` for the default margin.

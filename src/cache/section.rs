@@ -1,13 +1,15 @@
 //! The entries of one kind, in order, with their index.
 
+mod names;
+
+use std::sync::Arc;
+
+use self::names::{ALL, UNINDEXED};
+pub(crate) use self::names::{Reach, Scopes};
 use crate::cache::{
-    entry::key,
-    entry::{Entry, scopes_in},
-    index::{Context, Index, Name},
-    json::decode,
+    entry::{Entry, key},
+    index::{Context, Held, Index, Name},
     known_issuers::KnownIssuers,
-    schema::CredentialType,
-    scope::ScopeRule,
 };
 
 /// Entries in the order of a Python dict: a replaced entry keeps its place, a new one comes last.
@@ -16,7 +18,7 @@ pub(crate) struct Section {
     slots: Vec<Option<Entry>>,
     live: usize,
     index: Index,
-    /// Access tokens by account, place and all scopes, granted or requested. A find looks here
+    /// Access tokens by place, all scopes, granted or requested, and account. A find looks here
     /// first. The note of a token that was granted the scopes is [`Entry::good_until`].
     exact: Index,
     /// The notes are valid from this time on, in Unix seconds. Before it, a token would have a
@@ -24,7 +26,21 @@ pub(crate) struct Section {
     fresh_from: i64,
     /// The number of entries that store the requested scopes.
     asked: usize,
+    /// The number of access tokens whose scopes are not indexed.
+    unindexed: usize,
     issuers: KnownIssuers,
+    owners: Owners,
+}
+
+/// Whose the entries are, as far as a find has to know.
+#[derive(Clone, Default)]
+enum Owners {
+    #[default]
+    None,
+    /// The only account, a canonical token.
+    One(Arc<str>),
+    /// Perhaps several: it stays so while there is an entry.
+    Several,
 }
 
 impl Section {
@@ -41,18 +57,55 @@ impl Section {
         self.index.slots(name).filter_map(|slot| self.slots[slot as usize].as_ref())
     }
 
-    /// The access tokens that are indexed under this exact name, in order.
-    pub(crate) fn indexed_exactly(&self, what: &str) -> impl Iterator<Item = &Entry> + use<'_> {
-        let slots = self.exact.slots(self.exact.name(what));
+    /// The access tokens of an account that are indexed under [`Reach::exactly`] these scopes, in
+    /// order.
+    pub(crate) fn indexed_exactly(
+        &self,
+        scopes: &str,
+        home: &str,
+    ) -> impl Iterator<Item = &Entry> + use<'_> {
+        let slots = self.exact.slots(self.exact.name([scopes, home]));
         slots.filter_map(|slot| self.slots[slot as usize].as_ref())
     }
 
-    /// The only access token under this exact name, if it is certainly good at `now`. Reads only
-    /// the index, not the entry.
-    pub(crate) fn surely_good(&self, what: &str, now: i64) -> Option<&Option<Entry>> {
-        let (slot, good_until) = self.exact.only(what)?;
-        let is_good = now < i64::from(good_until) && now >= self.fresh_from;
-        is_good.then(|| &self.slots[slot as usize])
+    /// The access token of an account that is certainly the best one for a request at `now`: the
+    /// only one for exactly the scopes, or if there is none, the only one that was granted each of
+    /// them. Reads only the index, not the entry.
+    pub(crate) fn surely_best(
+        &self,
+        scopes: Scopes<'_>,
+        home: &str,
+        now: i64,
+    ) -> Option<&Option<Entry>> {
+        let is_good = |good_until: u32| now < i64::from(good_until) && now >= self.fresh_from;
+        let slot = match self.exact.held([scopes.exactly, home]) {
+            Held::One { slot, note } => is_good(note).then_some(slot),
+            Held::Several => None,
+            Held::Nothing if self.unindexed > 0 => None,
+            Held::Nothing => {
+                let good = |scope: &String| match self.index.held([
+                    scopes.reach,
+                    home,
+                    "\n",
+                    scope.as_str(),
+                ]) {
+                    Held::One { slot, note } if is_good(note) => Some(slot),
+                    _ => None,
+                };
+                let (first, others) = scopes.each.split_first()?;
+                let slot = good(first)?;
+                others.iter().all(|scope| good(scope) == Some(slot)).then_some(slot)
+            }
+        };
+        slot.map(|slot| &self.slots[slot as usize])
+    }
+
+    /// The account, a canonical token, whose all entries are. `None` if that is not certain.
+    pub(crate) fn sole_owner(&self) -> Option<&str> {
+        match &self.owners {
+            Owners::One(home) => Some(home),
+            Owners::None | Owners::Several => None,
+        }
     }
 
     pub(crate) fn count(&self, name: Name) -> usize {
@@ -93,46 +146,14 @@ impl Section {
         self.indexed(context.name(&format!("{ALL}{name}")))
     }
 
-    /// The index name of the entry with this spelling of its key.
-    pub(crate) fn spelled(&self, key: &str) -> Name {
-        self.index.context("K\n").name(key)
-    }
-
-    /// The index name of the entries whose fields make this key.
-    pub(crate) fn own(&self, key: &str) -> Name {
-        self.index.context("O\n").name(key)
-    }
-
-    /// The index name of the entries of any issuer to which msal would give this key.
-    pub(crate) fn plain(&self, key: &str) -> Name {
-        self.index.context("P\n").name(key)
-    }
-
     /// The issuers that entries at a host name. The host is a canonical token in lower case.
     pub(crate) fn issuers(&self, environment: &str) -> impl Iterator<Item = &str> + use<'_> {
         self.issuers.at(environment)
     }
 
-    /// The index name of an account's entries; the argument is a canonical token. Entries without
-    /// an account are indexed under null.
-    pub(crate) fn account(&self, home: &str) -> Name {
-        self.index.context("H\n").name(lookup_token(Some(home)))
-    }
-
-    /// The index name of a client's refresh tokens and ID tokens at a host; both arguments are
-    /// canonical tokens.
-    pub(crate) fn client(&self, client: &str, environment: &str) -> Name {
-        self.index.context("C\n").name(&format!("{client}\n{environment}"))
-    }
-
-    /// The index name of the accounts with this local account id, a canonical token.
-    pub(crate) fn local(&self, id: &str) -> Name {
-        self.index.context("L\n").name(id)
-    }
-
-    /// The index name of a family's refresh tokens at a host; both arguments are canonical tokens.
-    pub(crate) fn family(&self, family: &str, environment: &str) -> Name {
-        self.index.context("F\n").name(&format!("{family}\n{environment}"))
+    /// No entry names an issuer.
+    pub(crate) fn has_no_issuer(&self) -> bool {
+        self.issuers.is_empty()
     }
 
     /// The start of the index names of a [`Reach`]'s access tokens, without the scope.
@@ -288,6 +309,10 @@ impl Section {
             self.index.add(name, slot, 0);
         }
         let good_until = entry.good_until();
+        for name in names.scopes {
+            self.index.add(name, slot, good_until);
+        }
+        self.unindexed += usize::from(names.is_unindexed);
         // Only a note above zero is used without a look at the entry.
         if good_until > 0 {
             self.fresh_from = self.fresh_from.max(entry.fresh_from());
@@ -304,6 +329,13 @@ impl Section {
         if let Some((environment, issuer)) = issuer_of(&entry) {
             self.issuers.add(environment, issuer);
         }
+        let home = lookup_token(entry.home());
+        match &self.owners {
+            Owners::None => self.owners = Owners::One(home.into()),
+            Owners::One(only) if **only == *home => {}
+            Owners::One(_) => self.owners = Owners::Several,
+            Owners::Several => {}
+        }
         self.slots[slot as usize] = Some(entry);
         self.live += 1;
     }
@@ -311,9 +343,10 @@ impl Section {
     fn clear(&mut self, slot: u32) {
         if let Some(old) = self.slots[slot as usize].take() {
             let names = self.names(&old);
-            for name in names.index {
+            for name in names.index.into_iter().chain(names.scopes) {
                 self.index.remove(name, slot);
             }
+            self.unindexed -= usize::from(names.is_unindexed);
             for name in names.asked.into_iter().chain(names.granted) {
                 self.exact.remove(name, slot);
             }
@@ -322,71 +355,9 @@ impl Section {
                 self.issuers.remove(environment, issuer);
             }
             self.live -= 1;
-        }
-    }
-
-    /// All index names of an entry.
-    fn names(&self, entry: &Entry) -> Names {
-        let mut index = vec![self.spelled(entry.spelled_key())];
-        let key = key::own(entry);
-        if entry.issuer().is_some() {
-            index.extend(key::plain(entry).map(|key| self.plain(&key)));
-        }
-        index.extend(key.map(|key| self.own(&key)));
-        let mut names = Names { index, asked: None, granted: None };
-        match entry.kind() {
-            CredentialType::AppMetadata => return names,
-            CredentialType::AccessToken => self.name_access_token(entry, &mut names),
-            CredentialType::RefreshToken | CredentialType::IdToken => {
-                self.name_program(entry, &mut names);
+            if self.live == 0 {
+                self.owners = Owners::None;
             }
-            CredentialType::Account => {
-                names.index.push(self.local(lookup_token(entry.token("local_account_id"))));
-            }
-        }
-        names.index.push(self.account(lookup_token(entry.home())));
-        names
-    }
-
-    fn name_program(&self, entry: &Entry, names: &mut Names) {
-        // Peers keep the case in which a program typed the host; lookups do not.
-        let environment = lookup_token(entry.token("environment")).to_ascii_lowercase();
-        let token = |field| lookup_token(entry.token(field));
-        names.index.push(self.client(token("client_id"), &environment));
-        if entry.kind() == CredentialType::RefreshToken && token("family_id") != "null" {
-            names.index.push(self.family(token("family_id"), &environment));
-        }
-    }
-
-    fn name_access_token(&self, entry: &Entry, names: &mut Names) {
-        let Some(target) = entry.target().and_then(decode) else { return };
-        let environment = lookup_token(entry.token("environment")).to_ascii_lowercase();
-        let rule = ScopeRule::of(&environment);
-        let issuer = entry.issuer_name();
-        let reach = Reach {
-            client: lookup_token(entry.token("client_id")),
-            realm: issuer.as_deref().unwrap_or(lookup_token(entry.token("realm"))),
-            environment: &environment,
-        };
-        let home = reach.of(lookup_token(entry.home()));
-        let contexts = [self.reach(&home), self.reach(&reach.of_anybody())];
-        names.index.extend(contexts.iter().map(|context| context.name(ALL)));
-        if let Some(asked) = entry.asked() {
-            let asked = rule.name(&asked);
-            names.asked = Some(self.exact.name(&format!("{home}{asked}")));
-            // For any account alone: a find with a named account looks in the exact index.
-            names.index.push(contexts[1].name(&format!("{ALL}{asked}")));
-        }
-        // Bounds the index: a target of many short scopes would need more memory there than in the
-        // entry.
-        if scopes_in(&target).count() * TEXT_PER_SCOPE > entry.canonical().len() {
-            names.index.extend(contexts.iter().map(|context| context.name(UNINDEXED)));
-            return;
-        }
-        names.granted = Some(self.exact.name(&format!("{home}{}", rule.name(&target))));
-        let scopes = rule.deciding(&target);
-        for context in &contexts {
-            names.index.extend(scopes.iter().map(|scope| context.name(scope)));
         }
     }
 
@@ -401,43 +372,10 @@ impl Section {
     }
 }
 
-/// The index names of an entry.
-struct Names {
-    index: Vec<Name>,
-    /// In the exact index: by the requested scopes and by the granted scopes.
-    asked: Option<Name>,
-    granted: Option<Name>,
-}
-
 /// The host and the issuer of an entry that names one.
 fn issuer_of(entry: &Entry) -> Option<(String, String)> {
     let issuer = entry.issuer_name()?;
     Some((lookup_token(entry.token("environment")).to_ascii_lowercase(), issuer))
-}
-
-/// Where an access token applies, as canonical tokens.
-#[derive(Clone, Copy)]
-pub(crate) struct Reach<'t> {
-    pub(crate) client: &'t str,
-    /// The tenant. If the token names an issuer, the [`Entry::issuer_name`], which no token of a
-    /// tenant equals.
-    pub(crate) realm: &'t str,
-    pub(crate) environment: &'t str,
-}
-
-impl Reach<'_> {
-    /// The start of the index names of an account's access tokens. A scope follows it, or in the
-    /// exact index all scopes, sorted.
-    pub(crate) fn of(&self, home: &str) -> String {
-        let Self { client, realm, environment } = self;
-        format!("S\n{home}\n{client}\n{realm}\n{environment}\n")
-    }
-
-    /// The start of the index names of any account's access tokens. A scope follows it.
-    pub(crate) fn of_anybody(&self) -> String {
-        let Self { client, realm, environment } = self;
-        format!("A\n{client}\n{realm}\n{environment}\n")
-    }
 }
 
 /// A field as lookups see it: absent, null and empty values are the same.
@@ -460,15 +398,3 @@ fn in_order(
         _ => one.next(),
     })
 }
-
-/// The scopes of an access token are indexed if it has at least this many bytes of text for each
-/// scope, as provider tokens do. A token with more scopes is searched without the index, so that
-/// the index is never larger than the cache.
-const TEXT_PER_SCOPE: usize = 32;
-
-/// Used instead of a scope: access tokens whose scopes are not indexed.
-const UNINDEXED: &str = "";
-
-/// Used instead of a scope: every access token whose scopes can be read. No scope contains a line
-/// end.
-const ALL: &str = "\n";

@@ -10,6 +10,7 @@
 mod accounts;
 mod addresses;
 mod answer_differences;
+mod anybody;
 mod differences;
 mod differential;
 mod expiry;

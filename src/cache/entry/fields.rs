@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Entry, NEVER};
+use super::{Entry, NEVER, inside};
 use crate::cache::{
     authority::{Authority, is_microsoft, issuer_name},
     json::{decode, quoted},
@@ -28,7 +28,7 @@ impl Entry {
 
     /// `environment`: the host of the authority.
     pub fn environment(&self) -> Option<Cow<'_, str>> {
-        self.text("environment")
+        self.text(ENVIRONMENT)
     }
 
     /// `client_id`: the client that the entry was issued to.
@@ -129,14 +129,26 @@ impl Entry {
         self.at(self.0.token_type)
     }
 
+    /// `issuer` as a canonical token.
+    pub(crate) fn issuer_token(&self) -> Option<&str> {
+        self.at(self.0.issuer)
+    }
+
     fn at(&self, span: Span) -> Option<&str> {
         span.of(&self.0.all)
     }
 
     /// The value of a field as a canonical JSON token.
     pub(crate) fn token(&self, name: &str) -> Option<&str> {
-        let wanted = quoted(name);
-        self.members().find(|(name, _)| *name == wanted).map(|(_, value)| value)
+        if name == ENVIRONMENT {
+            // Read with each token that is found. In an access token it stands behind the secret.
+            return self.at(self.0.environment);
+        }
+        // The usual name stands between quotes as it is.
+        let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let escaped = (!is_plain).then(|| quoted(name));
+        let wanted = escaped.as_deref().map_or(name, inside);
+        self.members().find(|(name, _)| inside(name) == wanted).map(|(_, value)| value)
     }
 
     /// Names and values of the fields as canonical JSON tokens, in order.
@@ -212,6 +224,9 @@ pub(crate) const EXTENSION_FIELDS: [&str; 3] =
 /// provider gave the token no lifetime and no refresh token, so that it is valid until an API
 /// refuses it. Other programs see the `expires_on` beside it.
 pub(crate) const NO_EXPIRY: &str = "x_no_expiry";
+
+/// The field with the host of the authority.
+pub(crate) const ENVIRONMENT: &str = "environment";
 
 /// A field that only this crate writes: the issuer of an entry outside Microsoft's clouds.
 pub(crate) const ISSUER: &str = "issuer";

@@ -15,7 +15,9 @@ use std::{
 
 use zeroize::Zeroizing;
 
-pub(super) use self::fields::{ASKED, EXTENSION_FIELDS, ISSUER, KEY_FIELDS, NO_EXPIRY, scopes_in};
+pub(super) use self::fields::{
+    ASKED, ENVIRONMENT, EXTENSION_FIELDS, ISSUER, KEY_FIELDS, NO_EXPIRY, scopes_in,
+};
 use self::{builder::Draft, fields::Members};
 use crate::{
     Error,
@@ -43,6 +45,7 @@ struct Inner {
     /// Where these values are in `all`.
     secret: Span,
     home: Span,
+    environment: Span,
     target: Span,
     token_type: Span,
     issuer: Span,
@@ -134,6 +137,7 @@ impl Entry {
             key: offset(text.len() + key.len()),
             secret: Span::NONE,
             home: Span::NONE,
+            environment: Span::NONE,
             target: Span::NONE,
             token_type: Span::NONE,
             issuer: Span::NONE,
@@ -162,6 +166,7 @@ impl Entry {
                     None => inner.secret = Span::NONE,
                 },
                 "home_account_id" => inner.home = Span::locate(text, value),
+                ENVIRONMENT => inner.environment = Span::locate(text, value),
                 "target" => inner.target = Span::locate(text, value),
                 "token_type" => inner.token_type = Span::locate(text, value),
                 "expires_on" => inner.expires_on = stored(time::read(value)),

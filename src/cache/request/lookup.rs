@@ -7,7 +7,7 @@ use crate::{
         authority::aliases,
         json::quoted,
         scope::ScopeRule,
-        section::{Reach, lookup_token},
+        section::{Reach, Scopes, lookup_token},
     },
 };
 
@@ -31,9 +31,9 @@ pub(crate) struct Lookup {
     pub(crate) target: String,
     /// The [`ScopeRule::name`] of the scopes.
     pub(crate) joined: String,
-    /// The index name of the scopes, at the first of the [`reaches`](Self::reaches) and for the
-    /// named account. Empty if the request names no account.
-    pub(crate) exact: String,
+    /// At the first of the [`reaches`](Self::reaches): [`Reach::exactly`] the scopes, and
+    /// [`Reach::start`].
+    first: [String; 2],
 }
 
 impl TokenRequest {
@@ -72,12 +72,12 @@ impl TokenRequest {
                 scopes: rule.deciding(&target).into_iter().map(Into::into).collect(),
                 joined: rule.name(&target),
                 target,
-                exact: String::new(),
+                first: Default::default(),
             };
             lookup.anybodys = lookup.reaches(true).map(|reach| reach.of_anybody()).collect();
             let first = lookup.reaches(true).next();
-            let exact = lookup.home.as_ref().zip(first).map(|(home, reach)| reach.of(home));
-            lookup.exact = exact.map_or_else(String::new, |start| start + &lookup.joined);
+            let first = first.map(|reach| [reach.exactly(&lookup.joined), reach.start()]);
+            lookup.first = first.unwrap_or_default();
             lookup
         });
         self
@@ -105,6 +105,12 @@ impl Lookup {
     pub(crate) fn anybodys(&self, has_unnamed: bool) -> &[String] {
         // Outside Microsoft's clouds a host has no aliases, so the first is the issuer's.
         if has_unnamed { &self.anybodys } else { &self.anybodys[..1] }
+    }
+
+    /// The scopes at the first of the [`reaches`](Self::reaches).
+    pub(crate) fn at_first(&self) -> Scopes<'_> {
+        let [exactly, reach] = &self.first;
+        Scopes { exactly, reach, each: &self.scopes }
     }
 
     pub(crate) fn each_scope(&self) -> impl Iterator<Item = &str> {
