@@ -6,9 +6,10 @@ use tokio::sync::Semaphore;
 
 use crate::{
     Error, KeyRing, KeySource, WebTokenCache,
+    client::Client,
     counts::Counts,
     flight::Flights,
-    inner::{Client, Inner},
+    inner::Inner,
     keys::Keys,
     l1::L1,
     lane::Lanes,
@@ -71,8 +72,7 @@ impl WebTokenCacheBuilder {
         authority: impl Into<String>,
         provider: impl Provider,
     ) -> Self {
-        let (client_id, authority) = (client_id.into(), authority.into());
-        self.client = Some(Client { client_id, authority, provider: Arc::new(provider) });
+        self.client = Some(Client::new(client_id.into(), authority.into(), Arc::new(provider)));
         self
     }
 

@@ -11,6 +11,7 @@ use tokio::{sync::Semaphore, task::AbortHandle};
 
 use crate::{
     Error,
+    client::Client,
     counts::Counts,
     flight::Flights,
     keys::Keys,
@@ -48,13 +49,6 @@ pub(crate) struct Inner {
     /// From -1 to 1: the nodes do not all refresh early at one moment.
     pub(crate) node: f64,
     pub(crate) background: Mutex<Background>,
-}
-
-/// The client at the provider.
-pub(crate) struct Client {
-    pub(crate) client_id: String,
-    pub(crate) authority: String,
-    pub(crate) provider: Arc<dyn Provider>,
 }
 
 /// Tasks that live as long as the cache.

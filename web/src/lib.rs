@@ -74,6 +74,7 @@ mod bound;
 #[cfg(any(feature = "redis", feature = "postgres"))]
 mod breaker;
 mod builder;
+mod client;
 mod close;
 #[cfg(feature = "contract")]
 pub mod contract;

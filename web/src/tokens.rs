@@ -60,7 +60,7 @@ impl Tokens {
         let client = self.inner.client.as_ref().ok_or_else(|| {
             Error::invalid("no provider is set; name one in the builder with `provider`")
         })?;
-        self.get(&TokenRequest::new(&client.client_id, &client.authority, scopes)).await
+        self.get(&client.request(scopes)).await
     }
 
     /// An access token for a request: from this node's memory, from the store, or from one renewal
