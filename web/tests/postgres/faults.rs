@@ -10,10 +10,13 @@ use tokenkeep_web::{
 };
 use tokio_postgres::NoTls;
 
-use crate::scene::{filled, key, lease, owner, put, run, server, store, store_on, until, value};
+use crate::scene::{
+    filled, hasty_on, key, lease, owner, put, run, server, store, store_on, until, value,
+};
 
+/// A lease may be gone: its commit waits for no disk.
 #[test]
-fn a_crash_loses_leases_and_no_value() {
+fn a_crash_loses_no_value() {
     let Some(server) = server(&[]) else { return };
     run(async {
         let store = store(&server);
@@ -24,8 +27,9 @@ fn a_crash_loses_leases_and_no_value() {
         assert!(matches!(error, StoreError::Unreachable { .. }), "{error:?}");
         server.restart();
         until("the store serves again", async || store.load(&known, None).await.is_ok()).await;
-        let answer = lease(&store, &known, owner()).await.unwrap();
-        assert_eq!(answer, (Lease::Mine, Loaded::Value(value)));
+        let (next, loaded) = lease(&store, &known, owner()).await.unwrap();
+        assert!(matches!(next, Lease::Mine | Lease::Other { .. }), "{next:?}");
+        assert_eq!(loaded, Loaded::Value(value));
     });
 }
 
@@ -59,7 +63,7 @@ fn terminate_all(server: &Server) {
 fn a_frozen_backend_costs_one_call() {
     let Some(server) = server(&[]) else { return };
     run(async {
-        let store = store_on(&server.url(), 1, &server.url());
+        let store = hasty_on(&server.url(), 1, &server.url());
         let (key, value) = filled(&store).await;
         let pid = server.psql(
             "SELECT pid FROM pg_stat_activity
@@ -108,7 +112,7 @@ fn a_write_whose_process_is_terminated_is_done_once() {
 fn a_statement_of_a_call_that_ended_is_cancelled() {
     let Some(server) = server(&[]) else { return };
     run(async {
-        let store = store_on(&server.url(), 1, &server.url());
+        let store = hasty_on(&server.url(), 1, &server.url());
         let (key, old) = filled(&store).await;
         let (holder, connection) =
             tokio_postgres::connect(&server.url(), NoTls).await.expect("the server is there");
@@ -157,8 +161,10 @@ fn a_standby_that_is_promoted_goes_on() {
             put(&store, &known, Some(&old), &newer).await.is_ok()
         })
         .await;
-        let answer = lease(&store, &known, owner()).await.unwrap();
-        assert_eq!(answer, (Lease::Mine, Loaded::Value(newer)));
+        let (next, loaded) = lease(&store, &known, owner()).await.unwrap();
+        // The standby has the first lease, or has not.
+        assert!(matches!(next, Lease::Mine | Lease::Other { .. }), "{next:?}");
+        assert_eq!(loaded, Loaded::Value(newer));
     });
 }
 

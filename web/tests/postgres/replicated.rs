@@ -22,8 +22,8 @@ use tokenkeep_web::{
 use tokio::time::timeout;
 
 use crate::scene::{
-    self, LONG, filled, key, lease, mark, owner, run, run_on_one_thread, server, store_on, until,
-    value,
+    self, LONG, filled, hasty_on, key, lease, mark, owner, run, run_on_one_thread, server,
+    store_on, until, value,
 };
 
 async fn put(
@@ -102,7 +102,7 @@ fn a_value_is_stored_when_the_standby_has_it() {
             let result = put(&store, &key, Some(&first), &second, 1).await;
             let took = start.elapsed();
             assert_eq!(not_replicated(result), (0, 1));
-            assert!(took >= PATIENCE && took < PATIENCE + Duration::from_millis(600), "{took:?}");
+            assert!(took >= PATIENCE, "{took:?}");
             // The server does not wait on for a call that has ended.
             until("no process waits", async || waiting(&server) == 0).await;
         }
@@ -242,7 +242,7 @@ fn a_lease_is_taken_when_the_standby_has_it() {
             let start = Instant::now();
             assert_eq!(not_replicated(take(&store, key, here, 1).await), (0, 1));
             let took = start.elapsed();
-            assert!(took >= PATIENCE && took < PATIENCE + Duration::from_millis(600), "{took:?}");
+            assert!(took >= PATIENCE, "{took:?}");
             let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
             until("no process waits", async || server.psql(waiting) == "0").await;
         }
@@ -300,7 +300,7 @@ fn a_step_that_waits_for_a_standby_is_one_round_trip() {
 fn a_frozen_server_is_a_timeout() {
     let Some(server) = server(&[]) else { return };
     run(async {
-        let store = store_on(&server.url(), 1, &server.url());
+        let store = hasty_on(&server.url(), 1, &server.url());
         let (key, old) = filled(&store).await;
         server.freeze();
         let result = put(&store, &key, Some(&old), &value(300), 1).await;

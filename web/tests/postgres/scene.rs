@@ -6,7 +6,7 @@ use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod};
 use tokenkeep_test_support::{Tool, engines::postgres::Server, need};
 use tokenkeep_web::{
     PostgresStore,
-    postgres::SCHEMA,
+    postgres::{PostgresStoreBuilder, SCHEMA},
     store::{
         Lease, LeaseRequest, Loaded, Mark, Owner, Put, PutOutcome, Store, StoreError, StoreKey,
     },
@@ -22,9 +22,20 @@ pub(crate) fn server(config: &[&str]) -> Option<Server> {
 
 /// A store whose pool has at most `size` connections to `pool`, and whose listener goes to
 /// `listener`.
+///
+/// It is for tests that are of no times: other tests may keep the computer busy.
 pub(crate) fn store_on(pool: &str, size: usize, listener: &str) -> PostgresStore {
+    builder_on(pool, size, listener).timeout(Duration::from_secs(10)).build()
+}
+
+/// As [`store_on`], for tests of calls that are not answered.
+pub(crate) fn hasty_on(pool: &str, size: usize, listener: &str) -> PostgresStore {
+    builder_on(pool, size, listener).build()
+}
+
+fn builder_on(pool: &str, size: usize, listener: &str) -> PostgresStoreBuilder {
     let listener = listener.parse::<Config>().expect("the test gives an address");
-    PostgresStore::builder(pool_on(pool, size)).listen(listener, NoTls).build()
+    PostgresStore::builder(pool_on(pool, size)).listen(listener, NoTls)
 }
 
 pub(crate) fn pool_on(url: &str, size: usize) -> Pool {
@@ -34,9 +45,9 @@ pub(crate) fn pool_on(url: &str, size: usize) -> Pool {
     Pool::builder(manager).max_size(size).build().expect("it has no timeouts")
 }
 
-/// A store with the settings of `connect`.
+/// A store with as many connections as `connect` gives it.
 pub(crate) fn store(server: &Server) -> PostgresStore {
-    PostgresStore::connect(&server.url()).expect("the server has an address")
+    store_on(&server.url(), 16, &server.url())
 }
 
 /// Runs a test on two threads.

@@ -1,21 +1,17 @@
 //! The suite that every store has to pass, on each way to the server.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::sync::{Mutex, PoisonError};
 
 use tokenkeep_test_support::{
     Tool,
     engines::postgres::{PgBouncer, Server},
     need,
 };
-use tokenkeep_web::{PostgresStore, contract, postgres::SCHEMA_IN_PARTS};
-use tokio_postgres::{Config, NoTls};
+use tokenkeep_web::{contract, postgres::SCHEMA_IN_PARTS};
 
-use crate::scene::{pool_on, run, server, store, store_on};
+use crate::scene::{run, server, store, store_on};
 
-/// One suite after another: a call has half a second, also on a busy machine.
+/// One suite after another: it takes leases of a second, and asks before they end.
 fn passes(setup: contract::Setup) {
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -32,11 +28,7 @@ fn on_a_server() {
 fn with_one_connection() {
     let Some(server) = server(&[]) else { return };
     // All calls of the suite wait for the same connection.
-    let one = || {
-        let listener = server.url().parse::<Config>().expect("the server has an address");
-        let builder = PostgresStore::builder(pool_on(&server.url(), 1)).listen(listener, NoTls);
-        builder.timeout(Duration::from_secs(5)).build()
-    };
+    let one = || store_on(&server.url(), 1, &server.url());
     passes(contract::Setup::new(one()).other_node(one()));
 }
 
