@@ -28,8 +28,9 @@ fn starts_array(before: &[u8]) -> bool {
 
 const REDIS: [&str; 8] = ["EVAL", "EVALSHA", "FCALL", "SET", "DEL", "UNLINK", "PEXPIRE", "EXPIRE"];
 
-/// Executions of PostgreSQL's INSERT, UPDATE, DELETE and COMMIT, also as part of another statement,
-/// and also of statements that were prepared in an earlier turn.
+/// Executions of PostgreSQL's INSERT, UPDATE and DELETE, also as part of another statement, and also
+/// of statements that were prepared in an earlier turn. In a transaction block it is the COMMIT:
+/// before it has reached the server nothing is written, and it may come in a turn of its own.
 pub fn postgres_writes() -> impl FnMut(&[u8]) -> bool + Send + 'static {
     let mut session = Session::default();
     move |turn: &[u8]| session.writes(turn)
@@ -40,9 +41,20 @@ struct Session {
     has_begun: bool,
     /// The start of a message whose rest is not there.
     rest: Vec<u8>,
-    /// Whether the statement of this name writes.
-    statements: HashMap<Vec<u8>, bool>,
-    portals: HashMap<Vec<u8>, bool>,
+    /// The text of the statement with this name.
+    statements: HashMap<Vec<u8>, Vec<u8>>,
+    portals: HashMap<Vec<u8>, Vec<u8>>,
+    block: Block,
+}
+
+/// The transaction block that a session is in.
+#[derive(Clone, Copy, Default)]
+enum Block {
+    #[default]
+    None,
+    /// It has only read so far.
+    Reading,
+    Writing,
 }
 
 impl Session {
@@ -65,17 +77,42 @@ impl Session {
         match kind {
             // The first message has no kind; one that asks for encryption comes before it.
             0 => self.has_begun = !body.starts_with(&ASKS_FOR_ENCRYPTION),
-            b'Q' => return is_write(body),
-            b'P' => drop(self.statements.insert(part(), is_write(&part()))),
+            b'Q' => return self.executes(body),
+            b'P' => drop(self.statements.insert(part(), part())),
             b'B' => {
                 let (portal, statement) = (part(), part());
-                let writes = self.statements.get(&statement).copied().unwrap_or_default();
-                self.portals.insert(portal, writes);
+                let text = self.statements.get(&statement).cloned().unwrap_or_default();
+                self.portals.insert(portal, text);
             }
-            b'E' => return self.portals.get(&part()).copied().unwrap_or_default(),
+            b'E' => {
+                let text = self.portals.get(&part()).cloned().unwrap_or_default();
+                return self.executes(&text);
+            }
             _ => {}
         }
         false
+    }
+
+    /// Whether these statements write for good.
+    fn executes(&mut self, sql: &[u8]) -> bool {
+        let mut writes = false;
+        for statement in sql.to_ascii_uppercase().split(|byte| *byte == b';') {
+            let first = words(statement).next().unwrap_or_default();
+            match (first, self.block) {
+                (b"BEGIN" | b"START", _) => self.block = Block::Reading,
+                (b"COMMIT" | b"END", block) => {
+                    writes |= matches!(block, Block::Writing);
+                    self.block = Block::None;
+                }
+                (b"ROLLBACK", _) => self.block = Block::None,
+                (_, block) if is_write(statement) => match block {
+                    Block::None => writes = true,
+                    Block::Reading | Block::Writing => self.block = Block::Writing,
+                },
+                _ => {}
+            }
+        }
+        writes
     }
 }
 
@@ -88,19 +125,23 @@ fn next(bytes: &[u8], has_kind: bool) -> Option<(u8, &[u8], &[u8])> {
     Some((*kind, &message[4..], after))
 }
 
-fn is_write(sql: &[u8]) -> bool {
-    let sql = sql.to_ascii_uppercase();
-    let mut words = sql.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
+/// Whether a statement in upper case writes.
+fn is_write(statement: &[u8]) -> bool {
     // `FOR UPDATE` locks, `DO UPDATE` stands after INSERT.
     let mut before: &[u8] = b"";
-    words.any(|word| {
+    words(statement).any(|word| {
         let locks = before == b"FOR" && word == b"UPDATE";
-        before = if word.is_empty() { before } else { word };
+        before = word;
         !locks && POSTGRES.contains(&word)
     })
 }
 
-const POSTGRES: [&[u8]; 4] = [b"INSERT", b"UPDATE", b"DELETE", b"COMMIT"];
+fn words(statement: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let words = statement.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
+    words.filter(|word| !word.is_empty())
+}
+
+const POSTGRES: [&[u8]; 3] = [b"INSERT", b"UPDATE", b"DELETE"];
 const ASKS_FOR_ENCRYPTION: [u8; 4] = [4, 210, 22, 47];
 
 #[cfg(test)]
@@ -132,6 +173,20 @@ mod tests {
         assert!(!writes(first));
         assert!(writes(second));
         assert!(!writes(&message(b"Q", b"SELECT updated FROM t FOR UPDATE\0")));
-        assert!(writes(&message(b"Q", b"COMMIT\0")));
+    }
+
+    #[test]
+    fn a_transaction_block_counts_when_it_is_committed() {
+        let mut writes = postgres_writes();
+        writes(&message(b"", b"\0\x03\0\0user\0shop\0\0"));
+        let mut query = |text: &str| writes(&message(b"Q", format!("{text}\0").as_bytes()));
+        assert!(!query("begin; SET LOCAL statement_timeout = 5; INSERT INTO t VALUES (1)"));
+        assert!(query("commit"));
+        assert!(!query("COMMIT"));
+        assert!(!query("BEGIN; SELECT 1"));
+        assert!(!query("COMMIT"));
+        assert!(!query("BEGIN; DELETE FROM t; ROLLBACK"));
+        assert!(query("BEGIN; UPDATE t SET a = 1; COMMIT; SELECT 1"));
+        assert!(query("DELETE FROM t"));
     }
 }
