@@ -118,17 +118,11 @@ impl Browser {
         (part("computedrole"), part("computedlabel"))
     }
 
-    /// Clicks an element. A page that this opens is waited for.
-    #[track_caller]
-    pub fn click(&self, selector: &str) {
-        self.post(&format!("element/{}/click", self.element(selector)), json!({}));
-    }
-
     /// Clicks an element that leads to another page, and waits until the page is left.
     #[track_caller]
     pub fn follow(&self, selector: &str) {
         let page = self.element("html");
-        self.click(selector);
+        self.post(&format!("element/{}/click", self.element(selector)), json!({}));
         let is_here =
             || value(self.agent.get(format!("{}/element/{page}/name", self.session)).call());
         let began = Instant::now();
@@ -305,7 +299,7 @@ mod tests {
         assert_eq!((browser.title(), browser.text("button")), ("A page".into(), "Go".into()));
         assert_eq!(browser.role_and_name("button"), ("button".into(), "Go".into()));
         browser.type_into("input[name=a]", "é b");
-        browser.click("button");
+        browser.follow("button");
         assert_eq!(browser.url(), format!("http://{}/next", server.host()));
         let requests = server.requests();
         let posted = requests.iter().find(|request| request.line == "POST /next").unwrap();

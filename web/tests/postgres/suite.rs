@@ -11,7 +11,7 @@ use tokenkeep_web::{contract, postgres::SCHEMA_IN_PARTS};
 
 use crate::scene::{run, server, store, store_on};
 
-/// One suite after another: it takes leases of a second, and asks before they end.
+/// One suite after another: it takes leases of 300 ms, and asks before they end.
 fn passes(setup: contract::Setup) {
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);

@@ -74,7 +74,7 @@ fn a_browser_posts_its_response_and_is_shown_the_page() {
     let browser = Browser::start().unwrap();
     browser.open(&form);
     let began = Instant::now();
-    sign_in(redirect, done(), || browser.click("button"));
+    sign_in(redirect, done(), || browser.follow("button"));
     assert_eq!(browser.text("h1"), "You are signed in");
     assert_eq!(browser.url(), format!("http://{host}/done"));
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
