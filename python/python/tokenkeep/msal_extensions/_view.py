@@ -2,26 +2,51 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any, Callable, Dict, List, Optional
 
 import msal
 
+Entry = Dict[str, Any]
+
 
 class View(msal.TokenCache):
-    """Searches ``state``, and notes what msal would remove from it."""
+    """Searches ``state``, and calls ``forget`` with what msal would remove from it."""
 
-    def __init__(self, state: Dict[str, Any], key_makers: Dict[str, Callable[..., str]]) -> None:
+    _expired: Optional[List[Entry]] = None
+
+    def __init__(
+        self,
+        state: Dict[str, Any],
+        key_makers: Dict[str, Callable[..., str]],
+        forget: Callable[[List[Entry]], None],
+    ) -> None:
         # Not the constructor of msal: it would make key makers for each search.
-        self._lock = threading.RLock()
         self._cache = state
         self.key_makers = key_makers
-        self.expired: List[Dict[str, Any]] = []
+        self._forget = forget
+
+    # Nobody changes a state, so it needs no lock. msal walks under it, and leaves it last.
+    @property
+    def _lock(self) -> View:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_exception: object) -> None:
+        expired, self._expired = self._expired, None
+        if expired:
+            self._forget(expired)
+
+    def _get(self, credential_type: str, key: str, default: Any = None) -> Any:
+        return self._cache.get(credential_type, {}).get(key, default)
 
     def modify(
         self,
         credential_type: str,
-        old_entry: Dict[str, Any],
-        new_key_value_pairs: Optional[Dict[str, Any]] = None,
+        old_entry: Entry,
+        new_key_value_pairs: Optional[Entry] = None,
     ) -> None:
-        self.expired.append(old_entry)
+        if self._expired is None:
+            self._expired = []
+        self._expired.append(old_entry)

@@ -30,6 +30,7 @@ _Entry = Dict[str, Any]
 _Caller = Tuple[int, Any]
 # No mark that a source gives.
 _UNKNOWN = object()
+_REFRESH_TOKEN = msal.TokenCache.CredentialType.REFRESH_TOKEN
 _USED_OF_MSAL = ("_cache", "_lock", "key_makers")
 _ATTEMPTS = 3
 # A search that finds a half-written file waits for its writer, but not as long as a change.
@@ -111,14 +112,16 @@ class PersistedTokenCache(msal.SerializableTokenCache):
         Raises:
             PersistenceError: If the cache cannot be read.
         """
-        if credential_type == self.CredentialType.REFRESH_TOKEN:
+        if credential_type == _REFRESH_TOKEN:
             check(self)
         self._look()
         with self._lock:
             # Without what another thread is changing.
             before = self._before
             state = self._cache if before is None or self._is_mine() else before
-        return self._walk(credential_type, View(state, self.key_makers), args, kwargs)
+        view: Any = View(state, self.key_makers, self._forget)
+        found: Iterator[_Entry] = view.search(credential_type, *args, **kwargs)
+        return found
 
     def add(self, event: Dict[str, Any], **kwargs: Any) -> None:
         """Adds what a token response has: one change, durable when this returns.
@@ -232,15 +235,9 @@ class PersistedTokenCache(msal.SerializableTokenCache):
         self._look()
         return super()._get(credential_type, key, default)
 
-    def _walk(
-        self, credential_type: str, view: View, args: Tuple[Any, ...], kwargs: Dict[str, Any]
-    ) -> Iterator[_Entry]:
-        yield from view.search(credential_type, *args, **kwargs)
-        if view.expired:
-            self._forget(credential_type, view.expired)
-
-    def _forget(self, kind: str, expired: List[_Entry]) -> None:
-        """Removes expired tokens, if nobody has to wait for it."""
+    def _forget(self, expired: List[_Entry]) -> None:
+        """Removes expired access tokens, if nobody has to wait for it."""
+        kind = self.CredentialType.ACCESS_TOKEN
         try:
             with self._changing(0):
                 make_key = self.key_makers[kind]
