@@ -25,10 +25,28 @@ pub(crate) struct Index {
     /// The place of each cell as a fraction of all buckets. Needed only to grow.
     places: Vec<[u32; CELLS]>,
     used: usize,
-    /// The slots of each name that has several. Sets, so that no order of changes is slow.
-    lists: Vec<BTreeSet<u32>>,
+    /// Most indexes have none, and there are many small caches.
+    lists: Option<Box<Lists>>,
+}
+
+/// The slots of names that have several.
+#[derive(Clone, Default)]
+struct Lists {
+    /// Sets, so that no order of changes is slow.
+    all: Vec<BTreeSet<u32>>,
     /// Numbers of lists that no cell refers to.
     spare: Vec<u32>,
+}
+
+impl Lists {
+    fn add(&mut self, slots: BTreeSet<u32>) -> u32 {
+        let free = self.spare.pop().unwrap_or_else(|| {
+            self.all.push(BTreeSet::new());
+            u32::try_from(self.all.len() - 1).expect("fewer than 2^31 lists")
+        });
+        self.all[free as usize] = slots;
+        free
+    }
 }
 
 /// A name, hashed under the keys of one index.
@@ -90,7 +108,7 @@ impl Index {
         let (one, many) = match self.state(name) {
             None | Some(GONE) => (None, None),
             Some(state) if state & LIST == 0 => (Some(state), None),
-            Some(state) => (None, Some(&self.lists[list(state)])),
+            Some(state) => (None, self.list(state)),
         };
         one.into_iter().chain(many.into_iter().flatten().copied())
     }
@@ -100,7 +118,7 @@ impl Index {
         match self.state(name) {
             None | Some(GONE) => 0,
             Some(state) if state & LIST == 0 => 1,
-            Some(state) => self.lists[list(state)].len(),
+            Some(state) => self.list(state).map_or(0, BTreeSet::len),
         }
     }
 
@@ -134,16 +152,13 @@ impl Index {
         let state = &mut bucket.states[cell];
         if *state == GONE || *state == slot {
             (*state, bucket.notes[cell]) = (slot, note);
-        } else if *state & LIST != 0 {
-            self.lists[list(*state)].insert(slot);
+            return;
+        }
+        let lists = self.lists.get_or_insert_default();
+        if *state & LIST != 0 {
+            lists.all[list(*state)].insert(slot);
         } else {
-            let both = BTreeSet::from([*state, slot]);
-            let free = self.spare.pop().unwrap_or_else(|| {
-                self.lists.push(BTreeSet::new());
-                u32::try_from(self.lists.len() - 1).expect("fewer than 2^31 lists")
-            });
-            self.lists[free as usize] = both;
-            *state = LIST | free;
+            *state = LIST | lists.add(BTreeSet::from([*state, slot]));
         }
     }
 
@@ -154,16 +169,24 @@ impl Index {
         if *state == slot {
             // The cell stays occupied: an empty cell would end a search too early.
             *state = GONE;
-        } else if *state != GONE && *state & LIST != 0 {
-            let slots = &mut self.lists[list(*state)];
+        } else if *state != GONE
+            && *state & LIST != 0
+            && let Some(lists) = &mut self.lists
+        {
+            let slots = &mut lists.all[list(*state)];
             slots.remove(&slot);
             if slots.len() == 1 {
                 let last = slots.pop_first().expect("it has one");
-                self.spare.push(*state & !LIST);
+                lists.spare.push(*state & !LIST);
                 // A slot without a note is still found, only more slowly.
                 (*state, bucket.notes[cell]) = (last, 0);
             }
         }
+    }
+
+    /// The list that a state refers to.
+    fn list(&self, state: u32) -> Option<&BTreeSet<u32>> {
+        self.lists.as_ref()?.all.get(list(state))
     }
 
     fn state(&self, name: Name) -> Option<u32> {

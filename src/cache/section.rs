@@ -10,6 +10,7 @@ use crate::cache::{
     entry::{Entry, key},
     index::{Context, Held, Index, Name},
     known_issuers::KnownIssuers,
+    schema::CredentialType,
 };
 
 /// Entries in the order of a Python dict: a replaced entry keeps its place, a new one comes last.
@@ -32,7 +33,7 @@ pub(crate) struct Section {
     owners: Owners,
 }
 
-/// Whose the entries are, as far as a find has to know.
+/// Whose access tokens or refresh tokens these are, as far as a find has to know.
 #[derive(Clone, Default)]
 enum Owners {
     #[default]
@@ -100,7 +101,8 @@ impl Section {
         slot.map(|slot| &self.slots[slot as usize])
     }
 
-    /// The account, a canonical token, whose all entries are. `None` if that is not certain.
+    /// The account, a canonical token, whose all these access tokens or refresh tokens are. `None`
+    /// if that is not certain.
     pub(crate) fn sole_owner(&self) -> Option<&str> {
         match &self.owners {
             Owners::One(home) => Some(home),
@@ -329,12 +331,15 @@ impl Section {
         if let Some((environment, issuer)) = issuer_of(&entry) {
             self.issuers.add(environment, issuer);
         }
-        let home = lookup_token(entry.home());
-        match &self.owners {
-            Owners::None => self.owners = Owners::One(home.into()),
-            Owners::One(only) if **only == *home => {}
-            Owners::One(_) => self.owners = Owners::Several,
-            Owners::Several => {}
+        // A find asks for those of no other kinds.
+        if matches!(entry.kind(), CredentialType::AccessToken | CredentialType::RefreshToken) {
+            let home = lookup_token(entry.home());
+            match &self.owners {
+                Owners::None => self.owners = Owners::One(home.into()),
+                Owners::One(only) if **only == *home => {}
+                Owners::One(_) => self.owners = Owners::Several,
+                Owners::Several => {}
+            }
         }
         self.slots[slot as usize] = Some(entry);
         self.live += 1;
