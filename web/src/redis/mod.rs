@@ -164,10 +164,10 @@ impl Store for RedisStore {
         put: Put<'a>,
     ) -> BoxFuture<'a, Result<PutOutcome, StoreError>> {
         Box::pin(async move {
-            let Some(mark) = Mark::of(put.value) else {
+            if Mark::of(put.value).is_none() {
                 let what = "the value is shorter than a sealed value's header".into();
                 return Err(StoreError::Other { what, source: None });
-            };
+            }
             let draft = keys::draft(key).map_err(|error| {
                 let what = "the operating system gives no random number".into();
                 StoreError::Other { what, source: Some(error.into()) }
@@ -176,19 +176,18 @@ impl Store for RedisStore {
             let ttl = keys::milliseconds(put.keep_for);
             let expect = put.expect.map_or(&b""[..], |mark| mark.as_bytes());
             let owner = put.release.as_ref().map(|owner| &owner.as_bytes()[..]);
-            let arguments = |value, owner| [expect, mark.as_bytes(), value, ttl.as_bytes(), owner];
             let manner = Manner::of(put.durability);
             let keys = [&value, &draft].into_iter().chain(owner.map(|_| &lease));
             let call = ScriptCall {
                 script: &PUT,
                 keys: keys.cloned().collect(),
-                arguments: arguments(b"", owner.unwrap_or_default()).to_vec(),
+                arguments: [expect, ttl.as_bytes()].into_iter().chain(owner).collect(),
                 draft: Some(Draft { key: draft.clone(), value: put.value }),
             };
             let mut answer = self.backend.run(&value, &Request::Script(call), manner).await;
             if matches!(answer, Err(Failure::Split)) {
                 // The draft is where the slot will be, and ends by itself.
-                let arguments = arguments(put.value, b"");
+                let arguments = [expect, ttl.as_bytes(), put.value];
                 answer = self.script(&PUT, &[&value], &arguments, manner).await;
                 if let (Ok(Answer { value: Value::Int(1), .. }), Some(owner)) = (&answer, owner) {
                     // The value is stored. A lease that stays ends by itself.

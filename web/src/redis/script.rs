@@ -88,33 +88,31 @@ impl<A: AsRef<[u8]>> ScriptCall<A> {
 }
 
 /// Keys: value, draft if there is one, and lease if there is an owner. Arguments: expected mark or
-/// "", the new value's mark, the new value or "" if there is a draft, time to live, owner or "".
+/// "", time to live, and the owner if there is one. Without a draft: the new value in its place.
 /// Answers 1 where the value is stored, or else the current one.
 ///
 /// The value's mark is the caller's own where an answer was lost. The new time to live makes a
-/// write of that, which replicas confirm.
+/// write of that, which replicas confirm. Each argument costs the engine a string, so there is none
+/// that can be had from the draft.
 pub(super) static PUT: Script = Script::new(
-    "local draft = ARGV[3] == '' and KEYS[2]
-local lease = ARGV[5] ~= '' and KEYS[draft and 3 or 2]
-local mark = redis.call('GETRANGE', KEYS[1], 80, 119)
-if #mark == 40 and mark == ARGV[1]
-    or ARGV[1] == '' and redis.call('EXISTS', KEYS[1]) == 0 then
+    "local call, value, draft = redis.call, KEYS[1], KEYS[2]
+local mark = call('GETRANGE', value, 80, 119)
+if mark == ARGV[1] and (#mark == 40 or call('EXISTS', value) == 0) then
   if not draft then
-    redis.call('SET', KEYS[1], ARGV[3], 'PX', ARGV[4])
-  elseif redis.call('PEXPIRE', draft, ARGV[4]) == 1 then
-    redis.call('RENAME', draft, KEYS[1])
+    call('SET', value, ARGV[3], 'PX', ARGV[2])
+  elseif call('PEXPIRE', draft, ARGV[2]) == 1 then
+    call('RENAME', draft, value)
   else
     return redis.error_reply('OOM the value was evicted before it was stored')
   end
-elseif #mark == 40 and mark == ARGV[2] then
-  redis.call('PEXPIRE', KEYS[1], ARGV[4])
-  if draft then redis.call('DEL', draft) end
 else
-  if draft then redis.call('DEL', draft) end
-  return redis.call('GET', KEYS[1])
+  local new = draft and call('GETRANGE', draft, 80, 119) or ARGV[3]:sub(81, 120)
+  if draft then call('DEL', draft) end
+  if #mark ~= 40 or mark ~= new then return call('GET', value) end
+  call('PEXPIRE', value, ARGV[2])
 end
-if lease and redis.call('GET', lease) == ARGV[5] then
-  redis.call('DEL', lease)
+if KEYS[3] and call('GET', KEYS[3]) == ARGV[3] then
+  call('DEL', KEYS[3])
 end
 return 1",
 );
