@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::param::clock_ticks_per_second;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::wait::{PATIENCE, within};
@@ -52,6 +53,16 @@ pub(super) fn cpu_time(pid: u32) -> Duration {
     Duration::from_nanos(times.sum())
 }
 
+/// The CPU time of the children of a process that have ended, once it has asked for their end.
+pub(super) fn cpu_time_of_ended_children(pid: u32) -> Duration {
+    let line = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // What follows the name begins with the third field (proc(5)).
+    let fields = line.rsplit_once(") ").map(|(_, fields)| fields.split_whitespace());
+    let ticks = fields.into_iter().flatten().skip(16 - 3).take(2);
+    let ticks: u64 = ticks.filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    Duration::from_secs(ticks) / u32::try_from(clock_ticks_per_second()).expect("it is small")
+}
+
 fn nanoseconds(thread: &Path) -> Option<u64> {
     let figures = fs::read_to_string(thread.join("schedstat")).ok()?;
     figures.split_whitespace().next()?.parse().ok()
@@ -68,6 +79,23 @@ mod tests {
     use std::process::Command;
 
     use super::*;
+
+    #[test]
+    fn the_time_of_a_child_counts_after_its_end() {
+        // The shell, whose place sleep takes, has asked for the end of its child.
+        let mut parent = Command::new("sh")
+            .args([
+                "-c",
+                "sh -c 'i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done'; exec sleep 600",
+            ])
+            .spawn()
+            .unwrap();
+        let used = || cpu_time_of_ended_children(parent.id());
+        let used = within(PATIENCE, || Some(used()).filter(|used| !used.is_zero())).unwrap();
+        assert!(used > Duration::from_millis(10), "{used:?}");
+        parent.kill().unwrap();
+        parent.wait().unwrap();
+    }
 
     #[test]
     fn a_child_that_ended_is_none_before_its_parent_asks() {

@@ -14,7 +14,7 @@ use super::{hand_over, run, template, user};
 use crate::engines::Certificates;
 use crate::engines::daemon::{Daemon, Recipe, folder, run_as, write};
 use crate::engines::port::Port;
-use crate::engines::process::{children, cpu_time, freeze, thaw};
+use crate::engines::process::{children, cpu_time, cpu_time_of_ended_children, freeze, thaw};
 use crate::engines::wait::{PATIENCE, within};
 use crate::place::postgres_programs;
 
@@ -263,13 +263,16 @@ impl Server {
         freeze(&[pid]);
     }
 
-    /// The CPU time that it has used since its last start, but for processes that have ended.
+    /// The CPU time that it has used since its last start. That of its processes that have ended is
+    /// known to some hundredths of a second.
     ///
     /// # Panics
     /// After [`stop_immediate`](Self::stop_immediate).
     pub fn cpu_time(&self) -> Duration {
         let postmaster = self.daemon.pid();
-        children(postmaster).into_iter().chain([postmaster]).map(cpu_time).sum()
+        let alive: Duration =
+            children(postmaster).into_iter().chain([postmaster]).map(cpu_time).sum();
+        alive + cpu_time_of_ended_children(postmaster)
     }
 
     /// What it has logged since its first start.
