@@ -1,4 +1,5 @@
-//! A request without an account: the index alone answers it where one account has everything.
+//! What the index alone answers: requests for one account, and requests without an account where
+//! one has everything.
 
 use std::time::Duration;
 
@@ -69,14 +70,15 @@ fn the_index_alone_gives_the_answer_that_a_look_at_all_tokens_gives() {
             change(&mut cache, &mut random, whose, nth);
             for scopes in SCOPES {
                 let authority = "https://login.windows.net/t";
-                let request = TokenRequest::new("client", authority, [scopes]);
-                let quick = found(&cache, &request);
-                // A margin is not in the index. This one is that of a request without one.
-                let margin = Duration::from_secs(300);
-                let thorough = found(&cache, &request.margin(margin));
-                assert_eq!(quick, thorough, "seed {seed}, change {nth}, {scopes}");
-                answers += usize::from(matches!(quick, Ok(Some(_))));
-                several += usize::from(quick.is_err());
+                let anybodys = TokenRequest::new("client", authority, [scopes]);
+                for request in [anybodys.clone().account("me"), anybodys] {
+                    let quick = found(&cache, &request);
+                    // A margin is not in the index. This one is that of a request without one.
+                    let thorough = found(&cache, &request.margin(Duration::from_secs(300)));
+                    assert_eq!(quick, thorough, "seed {seed}, change {nth}, {scopes}");
+                    answers += usize::from(matches!(quick, Ok(Some(_))));
+                    several += usize::from(quick.is_err());
+                }
             }
         }
     }
