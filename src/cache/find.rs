@@ -74,7 +74,7 @@ impl TokenCache {
         Ok(found.map(|(place, is_aging)| AccessTokenRef::new(place, self, is_aging)))
     }
 
-    /// The account whose all access tokens and refresh tokens are.
+    /// The account that has all access and refresh tokens. `None` if that is not certain.
     fn sole_spender<'c>(&self, access_tokens: &'c Section) -> Option<&'c str> {
         let home = access_tokens.sole_owner()?;
         let others = self.section(CredentialType::RefreshToken).filter(|section| section.len() > 0);

@@ -40,7 +40,7 @@ enum Owners {
     None,
     /// The only account, a canonical token.
     One(Arc<str>),
-    /// Perhaps several: it stays so while there is an entry.
+    /// Perhaps several. It stays so while there is an entry.
     Several,
 }
 
@@ -101,8 +101,8 @@ impl Section {
         slot.map(|slot| &self.slots[slot as usize])
     }
 
-    /// The account, a canonical token, whose all these access tokens or refresh tokens are. `None`
-    /// if that is not certain.
+    /// The account, a canonical token, that has all of these tokens. `None` if that is not
+    /// certain.
     pub(crate) fn sole_owner(&self) -> Option<&str> {
         match &self.owners {
             Owners::One(home) => Some(home),

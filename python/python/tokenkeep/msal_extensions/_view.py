@@ -25,7 +25,7 @@ class View(msal.TokenCache):
         self.key_makers = key_makers
         self._forget = forget
 
-    # Nobody changes a state, so it needs no lock. msal walks under it, and leaves it last.
+    # Nobody changes a state, so it needs no lock. msal leaves the lock when a walk ends.
     @property
     def _lock(self) -> View:  # pyright: ignore[reportIncompatibleVariableOverride]
         return self
