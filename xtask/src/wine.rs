@@ -29,7 +29,8 @@ pub(crate) fn test() -> Result<(), Failure> {
     test.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
     test.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER", MINGW_GCC);
     test.env("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER", "wine");
-    test.env("CARGO_PROFILE_DEV_DEBUG", "0");
+    // Names of functions would be more than half of each program.
+    test.env("CARGO_PROFILE_DEV_DEBUG", "none").env("CARGO_PROFILE_DEV_STRIP", "symbols");
     // Little is computed there: what takes time is to start processes, and to compile.
     for package in ["tokenkeep", "tokenkeep-platform"] {
         test.arg("--config").arg(format!("profile.dev.package.{package}.opt-level=1"));
