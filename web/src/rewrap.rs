@@ -48,13 +48,16 @@ impl WebTokenCache {
     /// Seals every value that was sealed with another key than the first of the ring again. It is
     /// step 3 of a rotation; see [`KeyRing`](crate::KeyRing). Calls go on meanwhile.
     ///
-    /// If none [failed](Rewrapped::failed), no value needs the other keys any more.
+    /// A [`KeySource`](crate::KeySource) is asked for its ring first. If none
+    /// [failed](Rewrapped::failed), and all nodes had that ring before, no value needs the other
+    /// keys any more.
     ///
     /// # Errors
     ///
-    /// Those of the store. What was sealed again stays so, and the call can be repeated.
+    /// [`Error::KeysUnavailable`] if the source does not bring the ring, and those of the store. What was sealed again stays so, and the call can be repeated.
     pub async fn rewrap_all(&self, pace: Pace) -> Result<Rewrapped, Error> {
         let inner = &self.inner;
+        inner.keys.load().await?;
         let mut done = Rewrapped::default();
         let mut from = None;
         let pause = Duration::from_secs(1) / pace.per_second;

@@ -12,15 +12,20 @@ use std::{
 use hmac::{Hmac, KeyInit};
 use sha2::Sha256;
 use tokenkeep::envelope::{EnvelopeKey, KeyId};
-use tokio::time::{Instant, timeout};
+use tokio::{
+    task::AbortHandle,
+    time::{Instant, sleep, timeout},
+};
 
 pub use self::ring::KeyRing;
 use crate::{Error, flight::Flights, store::BoxFuture};
 
 /// Where the key ring comes from: a key management service, for instance, that unwraps it.
 ///
-/// It is asked for the ring at the first call, and again, at most once in 30 s, when a value is
-/// met that was sealed with a key the ring does not have.
+/// A node asks it for the ring at the first call, and every 5 min from then on, so that a rotation
+/// needs no restart. It also asks when a value is met that was sealed with a key the ring does not
+/// have, at most once in 30 s, and when [`rewrap_all`](crate::WebTokenCache::rewrap_all) begins. If
+/// it fails, the ring that was loaded before stays in use.
 pub trait KeySource: fmt::Debug + Send + Sync + 'static {
     /// Brings the key ring. After 5 s it is no longer waited for.
     ///
@@ -63,6 +68,7 @@ pub(crate) struct Keys {
     current: RwLock<Option<Arc<Ring>>>,
     loads: Flights<(), Result<Arc<Ring>, Error>>,
     last: Mutex<Option<Last>>,
+    follower: Mutex<Option<AbortHandle>>,
 }
 
 /// The last load from the source.
@@ -79,6 +85,7 @@ impl Keys {
             current: RwLock::new(Some(Arc::new(Ring::new(ring)))),
             loads: Flights::default(),
             last: Mutex::default(),
+            follower: Mutex::default(),
         }
     }
 
@@ -88,11 +95,13 @@ impl Keys {
             current: RwLock::default(),
             loads: Flights::default(),
             last: Mutex::default(),
+            follower: Mutex::default(),
         }
     }
 
     /// The ring, loaded if it is not yet.
     pub(crate) async fn ring(self: &Arc<Self>) -> Result<Arc<Ring>, Error> {
+        self.follow();
         match self.loaded() {
             Some(ring) => Ok(ring),
             None => {
@@ -132,8 +141,36 @@ impl Keys {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// One load for all that wait. A caller that does not wait any longer does not end it.
-    async fn load(self: &Arc<Self>) -> Result<Arc<Ring>, Error> {
+    /// Starts the task that asks the source again, if there is none.
+    fn follow(self: &Arc<Self>) {
+        if self.source.is_none() {
+            return;
+        }
+        let mut follower = self.follower.lock().unwrap_or_else(PoisonError::into_inner);
+        // Its runtime may have ended.
+        if follower.as_ref().is_none_or(AbortHandle::is_finished) {
+            let keys = Arc::downgrade(self);
+            let task = tokio::spawn(async move {
+                let mut pause = BETWEEN_LOADS;
+                loop {
+                    sleep(pause).await;
+                    let Some(keys) = keys.upgrade() else { return };
+                    pause = match keys.load().await {
+                        Ok(_) => BETWEEN_LOADS,
+                        Err(error) => {
+                            tracing::warn!(target: crate::TARGET, %error, "the old keys stay in use");
+                            BETWEEN_RELOADS
+                        }
+                    };
+                }
+            });
+            *follower = Some(task.abort_handle());
+        }
+    }
+
+    /// The ring that the source has now. One load for all that wait. A caller that does not wait
+    /// any longer does not end it.
+    pub(crate) async fn load(self: &Arc<Self>) -> Result<Arc<Ring>, Error> {
         let keys = Arc::clone(self);
         let load = async move {
             let loaded = keys.ask().await;
@@ -170,6 +207,15 @@ impl Keys {
     }
 }
 
+impl Drop for Keys {
+    fn drop(&mut self) {
+        let follower = self.follower.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(task) = follower {
+            task.abort();
+        }
+    }
+}
+
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ring = self.loaded();
@@ -182,6 +228,9 @@ fn unavailable(source: Option<Box<dyn StdError + Send + Sync>>) -> Error {
 }
 
 const LONGEST_LOAD: Duration = Duration::from_secs(5);
+/// A rotation reaches all nodes within this time.
+const BETWEEN_LOADS: Duration = Duration::from_secs(300);
+/// After a load that failed, or that did not bring the key of a value.
 const BETWEEN_RELOADS: Duration = Duration::from_secs(30);
 /// For so long the first load is not tried again after it failed.
 const AFTER_A_FAILURE: Duration = Duration::from_secs(1);

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use tokenkeep_web::{Error, KeyRing, KeySource, store::BoxFuture};
+use tokenkeep_web::{Error, KeyRing, KeySource, Pace, UserId, store::BoxFuture};
 use tokio::time::Instant;
 
 use crate::world::{World, pass, request};
@@ -60,6 +60,10 @@ impl KeySource for Source {
             }
         })
     }
+}
+
+fn id(user: &str) -> UserId {
+    UserId::new("https://id.example/realm", user)
 }
 
 #[tokio::test(start_paused = true)]
@@ -117,16 +121,86 @@ async fn an_unknown_key_loads_the_ring_again_once_in_thirty_seconds() {
     pass(31_000).await;
     let loads = source.loads();
     for nth in 0..5 {
-        let id = tokenkeep_web::UserId::new("https://id.example/realm", format!("user{nth}"));
-        let error = node.user(&id).token(["read"]).await.unwrap_err();
+        let user = id(&format!("user{nth}"));
+        let error = node.user(&user).token(["read"]).await.unwrap_err();
         assert!(matches!(error, Error::KeyUnknown { .. }), "{error:?}");
     }
     assert_eq!(source.loads(), loads + 1);
     source.set(&rotated);
     pass(31_000).await;
-    let id = tokenkeep_web::UserId::new("https://id.example/realm", "user0");
-    node.user(&id).token(["read"]).await.unwrap();
+    node.user(&id("user0")).token(["read"]).await.unwrap();
     node.user(&user).token(["read"]).await.unwrap();
+}
+
+/// A rotation at the source, while nodes run that are never started again.
+#[tokio::test(start_paused = true)]
+async fn a_rotation_at_the_source_reaches_nodes_that_run() {
+    let world = World::new();
+    let one = world.ring.clone();
+    let two = one.rotated().unwrap();
+    let three = two.with_last_first();
+    let four = three.without(one.key_ids().next().unwrap()).unwrap();
+    let source = Source::new(&one);
+    let nodes = [(); 2].map(|()| world.builder().key_source(source.clone()).build().unwrap());
+    let users = ["ada", "bob", "cyd"];
+    for user in users {
+        world.sign_in(&nodes[0], user).await;
+        nodes[1].user(&id(user)).token(["read"]).await.unwrap();
+    }
+    for ring in [&two, &three] {
+        // What fails meanwhile is asked again.
+        source.then(Act::Fail);
+        source.then(Act::Hang);
+        source.set(ring);
+        pass(400_000).await;
+        for user in &users[..2] {
+            nodes[1].user(&id(user)).token(["read"]).await.unwrap();
+        }
+    }
+    let done = nodes[0].rewrap_all(Pace::per_second(1_000)).await.unwrap();
+    assert_eq!((done.seen, done.failed), (3, 0));
+    world.sign_in(&nodes[1], "dee").await;
+    source.set(&four);
+    pass(400_000).await;
+    let new = world.builder().keys(four).build().unwrap();
+    for user in ["ada", "bob", "cyd", "dee"] {
+        for node in [&new, &nodes[0], &nodes[1]] {
+            node.user(&id(user)).token(["read"]).await.unwrap();
+        }
+        assert!(!world.provider.has_ended(user));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_values_are_sealed_again_with_the_keys_that_the_source_has_then() {
+    let world = World::new();
+    let source = Source::new(&world.ring);
+    let node = world.builder().key_source(source.clone()).build().unwrap();
+    let user = world.sign_in(&node, "ada").await;
+    let rotated = world.ring.rotated().unwrap().with_last_first();
+    source.set(&rotated);
+    let pace = Pace::per_second(1_000);
+    source.then(Act::Fail);
+    let error = node.rewrap_all(pace).await.unwrap_err();
+    assert!(matches!(error, Error::KeysUnavailable { .. }), "{error:?}");
+    let done = node.rewrap_all(pace).await.unwrap();
+    assert_eq!((done.rewrapped, done.failed), (1, 0));
+    let new = rotated.without(world.ring.key_ids().next().unwrap()).unwrap();
+    world.builder().keys(new).build().unwrap().user(&user).token(["read"]).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cache_that_is_gone_asks_no_source() {
+    let world = World::new();
+    let source = Source::new(&world.ring);
+    let node = world.builder().key_source(source.clone()).build().unwrap();
+    world.sign_in(&node, "ada").await;
+    pass(1_000_000).await;
+    let loads = source.loads();
+    assert_eq!(loads, 4, "the first one, and one in five minutes");
+    drop(node);
+    pass(1_000_000).await;
+    assert_eq!(source.loads(), loads);
 }
 
 #[tokio::test(start_paused = true)]
@@ -161,16 +235,14 @@ async fn a_rolling_rotation_loses_nobody() {
         for ring in [older, newer, older] {
             crate::world::expire().await;
             for user in users {
-                let id = tokenkeep_web::UserId::new("https://id.example/realm", user);
-                node(ring).user(&id).token(["read"]).await.unwrap();
+                node(ring).user(&id(user)).token(["read"]).await.unwrap();
             }
         }
     }
-    let done = node(&three).rewrap_all(tokenkeep_web::Pace::per_second(1_000)).await.unwrap();
+    let done = node(&three).rewrap_all(Pace::per_second(1_000)).await.unwrap();
     assert_eq!((done.seen, done.failed), (3, 0));
     for user in users {
-        let id = tokenkeep_web::UserId::new("https://id.example/realm", user);
-        node(&four).user(&id).token(["read"]).await.unwrap();
+        node(&four).user(&id(user)).token(["read"]).await.unwrap();
         assert!(!world.provider.has_ended(user));
     }
 }
