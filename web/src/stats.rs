@@ -29,7 +29,7 @@ pub struct Stats {
     pub refused: u64,
     /// Values that the store had lost a later save of.
     pub rolled_back: u64,
-    /// Writes that a full store did not take.
+    /// Writes and leases that a full store did not take.
     pub store_full: u64,
     /// Values that were sealed with a key that is not in the key ring.
     pub key_unknown: u64,

@@ -93,7 +93,7 @@ impl Inner {
             // It may have been given; nobody should have to wait for its end.
             self.release_later(partition, request.owner);
         }
-        let (lease, loaded) = leased?;
+        let (lease, loaded) = self.counted(leased)?;
         Ok(Leased { lease, from, read: self.read(partition, loaded, known, epoch).await })
     }
 
@@ -108,13 +108,23 @@ impl Inner {
             Ok(turn) => turn,
             Err(error) => return (Err(error), false),
         };
-        match store_step("put", self.store.put(partition.key(), put)).await {
-            // Whether it was written is not known. If it was, this one says so.
-            Err(StoreError::Timeout { .. }) => {
-                (store_step("put", self.store.put(partition.key(), put)).await, true)
-            }
-            outcome => (outcome, false),
+        let (outcome, is_unsure) =
+            match store_step("put", self.store.put(partition.key(), put)).await {
+                // Whether it was written is not known. If it was, this one says so.
+                Err(StoreError::Timeout { .. }) => {
+                    (store_step("put", self.store.put(partition.key(), put)).await, true)
+                }
+                outcome => (outcome, false),
+            };
+        (self.counted(outcome), is_unsure)
+    }
+
+    /// What a full store does not take is counted.
+    fn counted<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(StoreError::Full { .. }) = outcome {
+            self.counts.add(Counted::StoreFull, 1);
         }
+        outcome
     }
 
     /// Gives the lease back, with a note if the renewal failed. What the store says to that changes

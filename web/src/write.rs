@@ -125,9 +125,6 @@ impl Inner {
                 }
                 Ok(PutOutcome::Conflict(loaded)) => loaded,
                 Err(error) => {
-                    if let StoreError::Full { .. } = error {
-                        self.counts.add(Counted::StoreFull, 1);
-                    }
                     return Ok(Written::Failed { outcome, error: error.into(), base });
                 }
             };

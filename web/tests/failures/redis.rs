@@ -168,6 +168,10 @@ fn answers(redis: &Redis, table: &mut Table) {
     table.row("OOM (`noeviction`)", async |row| {
         let scene = Scene::new(redis).await;
         let (cut, repair) = (|| redis.config("maxmemory", "1"), || redis.config("maxmemory", "0"));
+        cut();
+        scene.ask(&scene.expired).await;
+        row.after("a refused lease counted", scene.node.stats().store_full == 1);
+        repair();
         writes::no_writes(&scene, row, "StoreFull 503", cut, repair).await;
         row.after("`store_full` counted", scene.node.stats().store_full >= 2);
     });
