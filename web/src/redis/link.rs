@@ -305,9 +305,11 @@ impl Link {
     }
 }
 
-/// What the failure of a second try means. It was not done, but the first may have been.
+/// What the failure of a second try means. It was not done, but the first may have been. A further
+/// try at another node would not say so.
 fn of_second(failure: Failure, start: Instant) -> Failure {
     match failure {
+        Failure::Moved(_) | Failure::Asked(_) | Failure::Split => unknown(start),
         Failure::Store(
             StoreError::Unreachable { .. }
             | StoreError::Timeout { .. }

@@ -96,6 +96,7 @@ impl<A: AsRef<[u8]>> ScriptCall<A> {
 /// that can be had from the draft.
 pub(super) static PUT: Script = Script::new(
     "local call, value, draft = redis.call, KEYS[1], KEYS[2]
+local evicted = 'OOM the value was evicted before it was stored'
 local mark = call('GETRANGE', value, 80, 119)
 if mark == ARGV[1] and (#mark == 40 or call('EXISTS', value) == 0) then
   if not draft then
@@ -103,11 +104,11 @@ if mark == ARGV[1] and (#mark == 40 or call('EXISTS', value) == 0) then
   elseif call('PEXPIRE', draft, ARGV[2]) == 1 then
     call('RENAME', draft, value)
   else
-    return redis.error_reply('OOM the value was evicted before it was stored')
+    return redis.error_reply(evicted)
   end
 else
   local new = draft and call('GETRANGE', draft, 80, 119) or ARGV[3]:sub(81, 120)
-  if draft then call('DEL', draft) end
+  if draft and call('DEL', draft) == 0 then return redis.error_reply(evicted) end
   if #mark ~= 40 or mark ~= new then return call('GET', value) end
   call('PEXPIRE', value, ARGV[2])
 end

@@ -9,16 +9,21 @@ use std::{
 };
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
-use tokenkeep_test_support::{Tool, engines::redis::Cluster, need, say};
+use tokenkeep_test_support::{
+    Tool,
+    engines::redis::{Cluster, Server},
+    need, say,
+};
 use tokenkeep_web::{
     RedisStore,
     contract::{self, Setup},
     store::{
         Durability, Lease, LeaseRequest, Owner, Page, Put, PutOutcome, Removal, Store as _,
-        StoreKey,
+        StoreError, StoreKey,
     },
 };
 
+use crate::repeats::{NOBODY, put_twice};
 use crate::runtimes::on_a_runtime;
 use crate::support::{
     Acknowledged, HOUR, count, key, mark, patient, random, replicated, until, until_heard,
@@ -65,6 +70,7 @@ async fn a_cluster_keeps_its_promises() {
     limited().await.inspect().await.unwrap();
 
     scripts_flushed(&cluster).await;
+    second_try_elsewhere(&cluster).await;
     migration(&cluster, limited().await).await;
     listed_during_a_migration(&cluster, &limited().await).await;
     one_shard_dead(&cluster).await;
@@ -87,6 +93,18 @@ async fn scripts_flushed(cluster: &Cluster) {
             _ => all.put_all(&store, 20).await,
         }
         assert_eq!((all.0.len(), all.lost(&store).await), (20, 0));
+    }
+}
+
+/// The first try of a put is done. The second one comes to a node that does not have the slot.
+async fn second_try_elsewhere(cluster: &Cluster) {
+    let first = Server::start(&[]);
+    for durability in [Durability::Local, NOBODY] {
+        let key = key();
+        let port = cluster.primary(cluster.slot(name(&key))).port();
+        let second = cluster.nodes().iter().find(|node| node.port() != port).unwrap();
+        let error = put_twice(&first, second, &key, &value(200), durability).await;
+        assert!(matches!(error, StoreError::Timeout { .. }), "{durability:?}: {error:?}");
     }
 }
 

@@ -1,11 +1,18 @@
 //! Engines that refuse some calls.
 
-use tokenkeep_test_support::{Tool, engines::redis::Server, need};
+use tokenkeep_test_support::{
+    Tool,
+    engines::{
+        proxy::{Mode, Proxy, redis_writes},
+        redis::Server,
+    },
+    need,
+};
 use tokenkeep_web::store::{
     LeaseRequest, Loaded, Owner, Put, PutOutcome, Store as _, StoreError, StoreKey,
 };
 
-use crate::support::{HOUR, connect, key, mark, random, until, value};
+use crate::support::{HOUR, connect, key, mark, patient, random, until, value};
 
 /// A server with a value.
 async fn filled(config: &[&str]) -> (Server, tokenkeep_web::RedisStore, StoreKey, Vec<u8>) {
@@ -38,6 +45,41 @@ async fn a_full_server_is_read() {
     server.cli(&["CONFIG", "SET", "maxmemory", "0"]);
     let outcome = store.put(&key, Put::new(Some(&expected), &new, HOUR)).await.unwrap();
     assert_eq!(outcome, PutOutcome::Stored);
+}
+
+/// A value on its way has a short time to live, and some policies evict that first. Here a test
+/// removes it.
+#[tokio::test]
+async fn a_value_that_is_evicted_on_its_way_changes_nothing() {
+    if !need(Tool::Redis) {
+        return;
+    }
+    let (server, direct, key, old) = filled(&[]).await;
+    let proxy = Proxy::start(server.port(), redis_writes);
+    let store = patient().connect(&proxy.redis_url()).await.unwrap();
+    let (expected, newer) = (mark(&old), value(300));
+    for there in [&old, &newer] {
+        if there == &newer {
+            // As if an earlier try of the same put had stored it.
+            let put = Put::new(Some(&expected), &newer, HOUR);
+            assert_eq!(direct.put(&key, put).await.unwrap(), PutOutcome::Stored);
+        }
+        // The script is sent a second time, and its value is not.
+        server.cli(&["SCRIPT", "FLUSH"]);
+        proxy.set(Mode::Delay(HOUR));
+        let evicted = async {
+            until(|| async {
+                let draft = server.cli(&["KEYS", "tk1:*:d*"]);
+                !draft.is_empty() && server.cli(&["DEL", &draft]) == "1"
+            })
+            .await;
+            proxy.set(Mode::Pass);
+        };
+        let put = store.put(&key, Put::new(Some(&expected), &newer, HOUR));
+        let (error, ()) = tokio::join!(put, evicted);
+        assert!(matches!(error, Err(StoreError::Full { source: Some(_) })), "{error:?}");
+        assert_eq!(direct.load(&key, None).await.unwrap(), Loaded::Value(there.clone()));
+    }
 }
 
 #[tokio::test]

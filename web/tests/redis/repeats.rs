@@ -15,12 +15,12 @@ use tokenkeep_web::store::{Durability, Loaded, Put, PutOutcome, Store as _, Stor
 use crate::support::{HOUR, connect, key, mark, patient, value};
 
 /// For servers without a replica, at the connection that waits for replicas.
-const NOBODY: Durability =
+pub(crate) const NOBODY: Durability =
     Durability::Replicated { replicas: 1, timeout: Duration::from_millis(1) };
 
 /// The first try of a put is done at `first`, and only its answer is lost. The second one comes to
 /// `second`.
-async fn put_twice(
+pub(crate) async fn put_twice(
     first: &Server,
     second: &Server,
     key: &StoreKey,
