@@ -63,8 +63,9 @@ impl Postgres {
     fn shut_down_but(&self, pid: i32) {
         let postmaster = self.server.psql("SELECT pg_read_file('postmaster.pid')");
         let postmaster: u32 = postmaster.lines().next().expect("a line").parse().expect("an id");
+        // Nothing is written to a program that may have ended.
         self.server.psql(&format!(
-            "COPY (SELECT) TO PROGRAM 'kill -TERM {postmaster}';
+            "COPY (SELECT WHERE false) TO PROGRAM 'kill -TERM {postmaster}';
              SELECT pg_terminate_backend(pid) FROM pg_stat_activity
              WHERE backend_type = 'client backend' AND pid NOT IN (pg_backend_pid(), {pid})"
         ));
