@@ -39,11 +39,17 @@ pub(super) fn thaw(pids: &[u32]) {
 
 /// The processes that `pid` has started and that have not ended.
 pub(super) fn children(pid: u32) -> Vec<u32> {
-    let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
-    let list = list.unwrap_or_default();
-    let all = list.split_whitespace().filter_map(|pid| pid.parse().ok());
     // Who has ended stays listed until the parent asks, and a frozen one does not.
-    all.filter(|pid| !matches!(state(*pid), None | Some('Z'))).collect()
+    listed(pid).into_iter().filter(|pid| !has_ended(*pid)).collect()
+}
+
+fn listed(pid: u32) -> Vec<u32> {
+    let list = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"));
+    list.unwrap_or_default().split_whitespace().filter_map(|pid| pid.parse().ok()).collect()
+}
+
+fn has_ended(pid: u32) -> bool {
+    matches!(state(pid), None | Some('Z'))
 }
 
 /// The CPU time that the threads of a process have used, without that of threads that ended.
@@ -53,8 +59,19 @@ pub(super) fn cpu_time(pid: u32) -> Duration {
     Duration::from_nanos(times.sum())
 }
 
-/// The CPU time of the children of a process that have ended, once it has asked for their end.
-pub(super) fn cpu_time_of_ended_children(pid: u32) -> Duration {
+/// The CPU time of a process and its children. That of children that have ended is known to some
+/// hundredths of a second. `None` while the end of one is not known to the process: it would count
+/// twice, or not at all.
+pub(super) fn cpu_time_with_children(pid: u32) -> Option<Duration> {
+    let ended = cpu_time_of_ended_children(pid);
+    let children = listed(pid);
+    let alive: Duration = children.iter().chain([&pid]).map(|pid| cpu_time(*pid)).sum();
+    let is_settled = !children.into_iter().any(has_ended);
+    (is_settled && cpu_time_of_ended_children(pid) == ended).then_some(ended + alive)
+}
+
+/// Those of which the process knows that they have ended.
+fn cpu_time_of_ended_children(pid: u32) -> Duration {
     let line = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // What follows the name begins with the third field (proc(5)).
     let fields = line.rsplit_once(") ").map(|(_, fields)| fields.split_whitespace());
@@ -103,9 +120,11 @@ mod tests {
         let mut parent =
             Command::new("sh").args(["-c", "sleep 600 & exec sleep 600"]).spawn().unwrap();
         let child = within(PATIENCE, || children(parent.id()).first().copied()).unwrap();
+        assert!(cpu_time_with_children(parent.id()).is_some());
         signal(child, Signal::KILL);
         within(PATIENCE, || (state(child) == Some('Z')).then_some(())).unwrap();
         assert_eq!(children(parent.id()), Vec::<u32>::new());
+        assert_eq!(cpu_time_with_children(parent.id()), None);
         parent.kill().unwrap();
         parent.wait().unwrap();
     }

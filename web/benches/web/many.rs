@@ -80,7 +80,7 @@ async fn alternate(sides: &mut [Side; 2], call: &str) -> [Cost; 2] {
         }
     }
     [0, 1].map(|side: usize| {
-        let cpu = (sides[side].engine.cpu_time() - before[side]) / CALLS;
+        let cpu = sides[side].engine.cpu_time().saturating_sub(before[side]) / CALLS;
         Cost { wall: median(std::mem::take(&mut times[side])), cpu }
     })
 }

@@ -14,7 +14,7 @@ use super::{hand_over, run, template, user};
 use crate::engines::Certificates;
 use crate::engines::daemon::{Daemon, Recipe, folder, run_as, write};
 use crate::engines::port::Port;
-use crate::engines::process::{children, cpu_time, cpu_time_of_ended_children, freeze, thaw};
+use crate::engines::process::{children, cpu_time_with_children, freeze, thaw};
 use crate::engines::wait::{PATIENCE, within};
 use crate::place::postgres_programs;
 
@@ -267,12 +267,10 @@ impl Server {
     /// known to some hundredths of a second.
     ///
     /// # Panics
-    /// After [`stop_immediate`](Self::stop_immediate).
+    /// After [`stop_immediate`](Self::stop_immediate), and while it stands still.
     pub fn cpu_time(&self) -> Duration {
-        let postmaster = self.daemon.pid();
-        let alive: Duration =
-            children(postmaster).into_iter().chain([postmaster]).map(cpu_time).sum();
-        alive + cpu_time_of_ended_children(postmaster)
+        within(PATIENCE, || cpu_time_with_children(self.daemon.pid()))
+            .expect("a server learns which of its processes have ended")
     }
 
     /// What it has logged since its first start.
