@@ -10,7 +10,7 @@ import time
 import peers
 import pytest
 from peers import another, refresh_token
-from places import Slow
+from places import InMemory, Slow
 
 from tokenkeep.errors import NestedError
 from tokenkeep.msal_extensions import (
@@ -69,6 +69,40 @@ def test_a_search_of_another_thread_sees_no_part_of_a_change(location):
         done.wait()
     reader.join()
     assert seen == ["a"]
+    assert peers.clients(cache) == ["a", "b"]
+
+
+class Held(InMemory):
+    """Its time never changes, and a thread that has read waits until it may go on."""
+
+    def __init__(self, location):
+        super().__init__(location)
+        self.reader, self.has_read, self.may_go_on = None, threading.Event(), threading.Event()
+
+    def time_last_modified(self):
+        return 1.0
+
+    def load(self):
+        content = super().load()
+        if threading.current_thread() is self.reader:
+            self.has_read.set()
+            self.may_go_on.wait()
+        return content
+
+
+def test_what_a_thread_read_before_a_change_does_not_come_after_it(location):
+    persistence = Held(location)
+    other, cache = PersistedTokenCache(persistence), PersistedTokenCache(persistence)
+    other.add(peers.sign_in("a"))
+    seen = []
+    reader = threading.Thread(target=lambda: seen.extend(peers.clients(cache)))
+    persistence.reader = reader
+    reader.start()
+    persistence.has_read.wait()
+    cache.add(peers.sign_in("b"))
+    persistence.may_go_on.set()
+    reader.join()
+    assert seen == ["a", "b"]
     assert peers.clients(cache) == ["a", "b"]
 
 

@@ -88,6 +88,8 @@ class PersistedTokenCache(msal.SerializableTokenCache):
         self._change: Any = None
         self._is_read = False
         self._before: Optional[Dict[str, Any]] = None
+        # How often the state was read or changed.
+        self._turns = 0
         _caches.add(self)
 
     @property
@@ -195,6 +197,7 @@ class PersistedTokenCache(msal.SerializableTokenCache):
             with self._lock:
                 self.deserialize(None)
                 self._mark, self._text, self._synced = _UNKNOWN, None, self._cache
+                self._turns += 1
 
     def _apply(self, change: Callable[[], None]) -> None:
         for _ in range(_ATTEMPTS - 1):
@@ -273,19 +276,23 @@ class PersistedTokenCache(msal.SerializableTokenCache):
         """Reads the persistence if it was changed since it was read last."""
         if self._owner is None:
             source = source_of(self._persistence)
-            mark = source.stamp()
-            if mark != self._mark or self._mark is _UNKNOWN:
+            is_taken = False
+            while not is_taken:
+                turns = self._turns
+                mark = source.stamp()
+                if mark == self._mark and self._mark is not _UNKNOWN:
+                    return
                 content = source.load()
                 self._looked = (mark, content)
                 if content is not None and _is_blank(content):
                     raise _Empty("the cache is empty or is being written")
-                self._take(mark, content)
+                is_taken = self._take(mark, content, turns)
         elif self._is_mine() and not self._is_read:
             mark, content = self._change.stamp, self._change.content
             if content is not None and _is_blank(content) and not _is_blank(self._text):
                 content = self._written_out(content)
             self._looked = (mark, content)
-            self._take(mark, content)
+            self._take(mark, content, self._turns)
 
     def _written_out(self, content: Optional[Content]) -> Optional[Content]:
         """What a file becomes that is empty although the lock is held.
@@ -299,16 +306,24 @@ class PersistedTokenCache(msal.SerializableTokenCache):
                 break
         return content
 
-    def _take(self, mark: Any, content: Optional[Content]) -> None:
-        """Makes ``content`` the state, unless it is the one that the state came from."""
+    def _take(self, mark: Any, content: Optional[Content], turns: int) -> bool:
+        """Makes ``content`` the state, unless it is the one that the state came from.
+
+        ``False`` if another thread read or changed the state since ``turns``: ``content`` may be
+        older than that.
+        """
         with self._lock:
             if self._owner is not None and not self._is_mine():
                 # A change began meanwhile, and reads by itself.
-                return
+                return True
+            if turns != self._turns:
+                return False
             if content != self._text:
                 self._parse(content)
                 self._text, self._synced = content, self._cache
             self._mark, self._synced_at = mark, time.time()
+            self._turns += 1
+            return True
 
     def _parse(self, content: Optional[Content]) -> None:
         location = self._persistence.get_location()
@@ -351,6 +366,7 @@ class PersistedTokenCache(msal.SerializableTokenCache):
             finally:
                 with self._lock:
                     self._owner = self._change = self._before = None
+                    self._turns += 1
 
     @contextmanager
     def _changing(self, timeout: float) -> Generator[None, None, None]:
