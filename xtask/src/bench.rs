@@ -26,7 +26,7 @@ pub(crate) fn run(names: &[String]) -> Result<(), Failure> {
         )));
     }
     found.retain(|(_, name)| names.is_empty() || names.contains(name));
-    tools::provide(&[Tool::SecretService, Tool::Python])?;
+    tools::provide(&[Tool::SecretService, Tool::Python, Tool::PythonLibsecret])?;
     if found.iter().any(|(package, _)| *package == WEB) {
         tools::provide(&[Tool::MsalNode, Tool::Redis, Tool::Postgres])?;
     }

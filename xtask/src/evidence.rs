@@ -25,6 +25,8 @@ pub(crate) fn run() -> Result<(), Failure> {
         Tool::MsalNode,
         Tool::Redis,
         Tool::Postgres,
+        Tool::PgBouncer,
+        Tool::Debugger,
     ])?;
     let folder = target_dir().join("test-support").join("evidence");
     fs::remove_dir_all(&folder).ok();
