@@ -30,7 +30,8 @@ impl WebTokenCache {
     /// # Errors
     ///
     /// [`Error::Invalid`] if the response does not say who signed in. [`Error::Cache`] if it is not
-    /// one of a token endpoint, or is an error. Those of a value that cannot be opened.
+    /// one of a token endpoint, or is an error. [`Error::TooLarge`] if it does not fit into a value.
+    /// Those of a value that cannot be opened.
     pub async fn keep_sign_in(
         &self,
         request: &TokenRequest,
@@ -52,8 +53,9 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// [`Error::Cache`] if it is not a response of a token endpoint, or is an error. Those of a
-    /// value that cannot be opened.
+    /// [`Error::Cache`] if it is not a response of a token endpoint, or is an error.
+    /// [`Error::TooLarge`] if it does not fit into a value. [`Error::Invalid`] if the request is not
+    /// one of this kind of partition. Those of a value that cannot be opened.
     pub async fn keep(
         &self,
         request: &TokenRequest,

@@ -73,7 +73,7 @@ def sign_out(app: Any, account: Dict[str, Any]) -> None:
 
 
 def _cache_of(app: Any) -> PersistedTokenCache:
-    # It imports msal, which who has such an application has imported already.
+    # It imports msal, which a program with such an application has imported already.
     from .msal_extensions.token_cache import PersistedTokenCache
 
     cache = app.token_cache

@@ -45,8 +45,8 @@ pub use self::builder::RedisStoreBuilder;
 /// are sent again where the engine has lost them.
 ///
 /// A call ends within 500 ms, or [`RedisStoreBuilder::timeout`]. A step is sent once more where
-/// the connection broke. After five failures in a row calls end at once, until a connection is
-/// made again.
+/// the connection broke. After five failures in a row, or when half of 20 calls or more have failed
+/// in 10 s, calls end at once. The store is tried once in a second then.
 ///
 /// For `rediss://` the program has to install a provider of rustls as the default of its process.
 /// No error and no log line contains a key, a value, or a password.
