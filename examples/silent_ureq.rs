@@ -57,8 +57,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Ends the program after Ctrl-C, SIGTERM or SIGHUP. A renewal that is under way has 5 s to end: the
-/// provider may have replaced the refresh token already, and without the answer the sign-in is lost.
+/// Ends the program after Ctrl-C, SIGTERM or SIGHUP. A renewal that is under way has 5 s to end:
+/// the provider may have replaced the refresh token already, and without the answer the sign-in is
+/// lost.
 fn finish(cache: &PersistedTokenCache) {
     // Who waits for another program does not wait any longer.
     STOPS.store(true, Ordering::SeqCst);

@@ -121,8 +121,8 @@ pub(crate) fn canonical_host(environment: &str) -> &str {
     CLOUDS.iter().find(|names| names.contains(&environment)).map_or(environment, |names| names[0])
 }
 
-/// The smallest alias of a host in lower case, which names its cloud. Stores outside keep it in their
-/// keys, so it must not change.
+/// The smallest alias of a host in lower case, which names its cloud. Stores outside keep it in
+/// their keys, so it must not change.
 pub(crate) fn cloud_name(environment: &str) -> &str {
     aliases(environment).min().unwrap_or(environment)
 }

@@ -28,8 +28,8 @@ pub enum Refreshed {
     /// Nothing is stored: the account has another refresh token by now, from a renewal by another
     /// program or from a sign-in. The access token of the response may still be used.
     Replaced(AccessToken),
-    /// Nothing is stored: the account signed out. The response's access token, and the refresh token
-    /// to revoke, if it has one.
+    /// Nothing is stored: the account signed out. The response's access token, and the refresh
+    /// token to revoke, if it has one.
     SignedOut(AccessToken, Option<Secret>),
     /// Nothing is stored: the response is for another user than the spent token. The refresh token
     /// to revoke, if it has one.
@@ -133,9 +133,9 @@ impl TokenCache {
         })
     }
 
-    /// Stores the response to a refresh token as [`add_response`](Self::add_response) does. `now` is
-    /// the time right before the request in Unix seconds, so that a slow response does not make its
-    /// token look younger.
+    /// Stores the response to a refresh token as [`add_response`](Self::add_response) does. `now`
+    /// is the time right before the request in Unix seconds, so that a slow response does not make
+    /// its token look younger.
     ///
     /// `spent` is the entry that [`refresh_tokens`](Self::refresh_tokens) returned. The new entries
     /// belong to the account of `spent`, whatever the request names. A new refresh token replaces
@@ -146,8 +146,8 @@ impl TokenCache {
     ///
     /// # Errors
     ///
-    /// The errors of [`add_response`](Self::add_response). [`Error::Invalid`] also if `spent` is not
-    /// a refresh token of the request's cloud. Nothing is changed then.
+    /// The errors of [`add_response`](Self::add_response). [`Error::Invalid`] also if `spent` is
+    /// not a refresh token of the request's cloud. Nothing is changed then.
     pub fn add_refreshed(
         &mut self,
         request: &TokenRequest,

@@ -8,11 +8,11 @@ use crate::cache::{
 };
 
 impl TokenCache {
-    /// Puts back the refresh tokens of `newer`, a later save of this cache, that this cache holds in
-    /// an older version. Returns their number. `now` is in Unix seconds.
+    /// Puts back the refresh tokens of `newer`, a later save of this cache, that this cache holds
+    /// in an older version. Returns their number. `now` is in Unix seconds.
     ///
-    /// For a store that lost saves which it had acknowledged, such as in a failover. A provider that
-    /// replaces refresh tokens has ended those of the older save.
+    /// For a store that lost saves which it had acknowledged, such as in a failover. A provider
+    /// that replaces refresh tokens has ended those of the older save.
     ///
     /// - An entry of this cache is replaced by the one of `newer` with the same key, if their
     ///   secrets differ.

@@ -7,9 +7,9 @@ use super::Error;
 impl Error {
     /// Returns `true` if the user has to sign in again.
     ///
-    /// For [`SignInNeeded`](Self::SignInNeeded) a sign-in is enough. For the others the opened cache
-    /// is unusable unless a copy of the file or the key is restored. Without a copy, ask the user,
-    /// then call [`reset`](crate::PersistedTokenCache::reset).
+    /// For [`SignInNeeded`](Self::SignInNeeded) a sign-in is enough. For the others the opened
+    /// cache is unusable unless a copy of the file or the key is restored. Without a copy, ask the
+    /// user, then call [`reset`](crate::PersistedTokenCache::reset).
     pub fn is_sign_in_needed(&self) -> bool {
         matches!(
             self,

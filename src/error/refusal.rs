@@ -7,8 +7,8 @@ use tokenkeep_platform::text::shown;
 /// The error that a token endpoint answered with (RFC 6749, section 5.2).
 ///
 /// Some providers answer with an object, or with a name of their own. `code` is what they use as
-/// the name. The texts are the provider's, so escape them before they reach a terminal. They hold no
-/// token of the same response.
+/// the name. The texts are the provider's, so escape them before they reach a terminal. They hold
+/// no token of the same response.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Refusal {
     pub(crate) code: String,
@@ -31,7 +31,8 @@ impl Refusal {
         &self.code
     }
 
-    /// What Microsoft says more exactly, for instance `bad_token`. MSAL calls it the classification.
+    /// What Microsoft says more exactly, for instance `bad_token`. MSAL calls it the
+    /// classification.
     pub fn suberror(&self) -> Option<&str> {
         self.suberror.as_deref()
     }

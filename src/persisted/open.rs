@@ -94,8 +94,8 @@ impl PersistedTokenCache {
         self
     }
 
-    /// Ends a wait of a call when `stop` returns `true`: for another process or thread, for a vault,
-    /// and for the user's answer to a vault's prompt. The call then fails with
+    /// Ends a wait of a call when `stop` returns `true`: for another process or thread, for a
+    /// vault, and for the user's answer to a vault's prompt. The call then fails with
     /// [`Error::WaitCanceled`], and changed nothing. Only a write that a vault has begun is
     /// [`Error::OutcomeUnknown`]. Clones that are made later have the same `stop`.
     ///

@@ -38,7 +38,8 @@ impl PersistedTokenCache {
     /// # Errors
     /// The errors of [`TokenCache::refresh_tokens`], and any error of reading the store.
     pub fn refresh_tokens(&self, request: &TokenRequest) -> Result<Vec<Entry>, Error> {
-        // One that a provider has replaced must not be spent, even if its successor is not saved yet.
+        // One that a provider has replaced must not be spent, even if its successor is not saved
+        // yet.
         self.current_with_unsaved()?.refresh_tokens(request)
     }
 

@@ -16,7 +16,8 @@ impl PersistedTokenCache {
     /// The text that `change` gets is the stored one, byte for byte. What it returns must be a
     /// cache in the MSAL unified schema, and is stored byte for byte. If it returns `None` or the
     /// text that it got, nothing is written. `change` may run more than once, each time on the text
-    /// as it is then. Other processes wait meanwhile. When this returns `Ok`, the change is durable.
+    /// as it is then. Other processes wait meanwhile. When this returns `Ok`, the change is
+    /// durable.
     ///
     /// Returns the cache that is stored now. As long as nobody changes it,
     /// [`snapshot`](Self::snapshot) returns the same `Arc`, so [`Arc::ptr_eq`] tells whether a copy

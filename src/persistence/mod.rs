@@ -144,8 +144,8 @@ pub trait Persistence: fmt::Debug + Send + Sync {
 
     /// Reserves room for the next save, or at least proves that there is room now. Called before
     /// something is asked for that could not be got again if it could not be saved. The caller has
-    /// called `prepare` with [`Intent::Write`] and holds no lock. `tag` tells apart what is reserved
-    /// at the same time. Must not prompt.
+    /// called `prepare` with [`Intent::Write`] and holds no lock. `tag` tells apart what is
+    /// reserved at the same time. Must not prompt.
     ///
     /// # Errors
     /// Any error that would keep the save from working.

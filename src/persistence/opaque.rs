@@ -61,8 +61,8 @@ impl OpaqueStore {
         self.persistence().prepare(intent)
     }
 
-    /// Reaches the place: proves that the vault answers and is unlocked, or that the folders above a
-    /// file are safe. Nothing is created or written, and nothing is read from a vault's item. A
+    /// Reaches the place: proves that the vault answers and is unlocked, or that the folders above
+    /// a file are safe. Nothing is created or written, and nothing is read from a vault's item. A
     /// vault may prompt if that was allowed.
     ///
     /// # Errors

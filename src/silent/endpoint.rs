@@ -16,8 +16,8 @@ pub trait TokenEndpoint {
     /// [`ExchangeError`] if there is no response.
     fn exchange(&mut self, spend: &Spend) -> Result<TokenReply, ExchangeError>;
 
-    /// Revokes a refresh token (RFC 7009). Called for one that nobody will use, for instance because
-    /// its user signed out while it was issued. The default revokes nothing, and says so.
+    /// Revokes a refresh token (RFC 7009). Called for one that nobody will use, for instance
+    /// because its user signed out while it was issued. The default revokes nothing, and says so.
     fn revoke(&mut self, token: &Secret) -> Revoked {
         let _token = token;
         Revoked::NotSupported

@@ -74,7 +74,8 @@ pub(crate) fn good() -> Script {
     Script::Answer(http_response("200 OK", &[], TOKENS))
 }
 
-/// A server whose connections are encrypted, with a certificate that only [`authority`] vouches for.
+/// A server whose connections are encrypted, with a certificate that only [`authority`] vouches
+/// for.
 pub(crate) fn tls_server(script: Script) -> HttpServer {
     let chain: Vec<_> = CertificateDer::pem_slice_iter(CERTIFICATE.certificate().as_bytes())
         .map(Result::unwrap)

@@ -27,8 +27,8 @@ impl Client {
         cache.add_response(&self.request(), answer.as_bytes()).unwrap();
     }
 
-    /// Renews the sign-in without asking a user, whether or not a token is still valid. The provider
-    /// that `python` has issues a token for `expires_in` seconds, which is returned.
+    /// Renews the sign-in without asking a user, whether or not a token is still valid. The
+    /// provider that `python` has issues a token for `expires_in` seconds, which is returned.
     pub(crate) fn renew(
         self,
         cache: &PersistedTokenCache,

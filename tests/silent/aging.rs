@@ -90,8 +90,8 @@ fn a_computer_that_sleeps_during_a_request_has_its_time_and_asks_once_more() {
         left.push(spend.left());
         match left.len() {
             1 => {
-                // It wakes eight hours later, with a dead connection. A deadline counts on the clock
-                // that stood still.
+                // It wakes eight hours later, with a dead connection. A deadline counts on the
+                // clock that stood still.
                 clock.fetch_add(8 * 3600, Ordering::SeqCst);
                 Err(ExchangeError::unknown("the connection was reset"))
             }

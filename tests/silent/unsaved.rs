@@ -18,8 +18,8 @@ use tokenkeep::{
 
 use crate::script::*;
 
-/// A persistence over one in memory. Its saves fail while `is_full`. While `is_unsure`, it saves and
-/// cannot say that it did.
+/// A persistence over one in memory. Its saves fail while `is_full`. While `is_unsure`, it saves
+/// and cannot say that it did.
 #[derive(Clone, Debug, Default)]
 struct Full {
     inner: Arc<MemoryPersistence>,

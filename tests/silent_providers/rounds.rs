@@ -50,8 +50,8 @@ fn one_process_asks_django_oauth_toolkit_and_all_get_its_token() {
     }
 }
 
-/// The time in a cache is that of the request, so a token can look older than a call that waited for
-/// it.
+/// The time in a cache is that of the request, so a token can look older than a call that waited
+/// for it.
 #[test]
 fn a_call_that_began_during_an_exchange_takes_its_token() {
     if !need(Tool::OidcProvider) {

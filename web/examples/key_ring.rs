@@ -5,7 +5,7 @@
 //! key_ring rotated               reads a ring, prints it with a new key last, which opens
 //! key_ring with-last-first       reads a ring, prints it with the last key first, which seals
 //! key_ring without KEY_ID        reads a ring, prints it without this key
-//! key_ring ids                   reads a ring, prints the ids of its keys, the one that seals first
+//! key_ring ids                   reads a ring, prints the ids of its keys, the sealing one first
 //! ```
 //!
 //! A ring is read from standard input. It is a secret: print it into a file of mode 0600 or into a

@@ -6,10 +6,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Opens after 5 failures in a row, or when half of at least 20 calls of the last 10 s failed. Open,
-/// it refuses every call for 1 s, then lets one through as a probe. A probe that fails opens it for
-/// another second: leases that are held for tokens that are not saved yet end in a few seconds, and
-/// have to be renewed once the engine answers.
+/// Opens after 5 failures in a row, or when half of at least 20 calls of the last 10 s failed.
+/// Open, it refuses every call for 1 s, then lets one through as a probe. A probe that fails opens
+/// it for another second: leases that are held for tokens that are not saved yet end in a few
+/// seconds, and have to be renewed once the engine answers.
 #[derive(Debug, Default)]
 pub(crate) struct Breaker {
     state: Mutex<State>,

@@ -115,8 +115,9 @@ impl WebTokenCacheBuilder {
     /// With [`Durability::Replicated`] a failover to a replica that has the lease does not let a
     /// second node spend the same refresh token. A renewal whose lease too few replicas confirm
     /// spends nothing: it is [`Error::StoreUnavailable`]. Such a lease lasts 30 s in place of 7 s,
-    /// so that it is there after the failover. For that time nobody renews the token of a user whose
-    /// renewal died with its node. Leases of application tokens, tokens on behalf of a user, and with
+    /// so that it is there after the failover. For that time nobody renews the token of a user
+    /// whose renewal died with its node. Leases of application tokens, tokens on behalf of a user,
+    /// and with
     /// [`spend_without_store`](Self::spend_without_store) wait for no replica.
     ///
     /// Name as many replicas as there are: with fewer, the next primary may be one that confirmed

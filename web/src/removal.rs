@@ -21,8 +21,8 @@ impl Tokens {
     ///
     /// Those of the store. Then nothing is certain, and the call can be repeated. With
     /// [`Durability::Replicated`](crate::store::Durability::Replicated) it is an error too if a
-    /// failover could undo the sign-out. [`Error::Invalid`] for tokens of the application, which have
-    /// one value for each request: see [`remove`](Self::remove).
+    /// failover could undo the sign-out. [`Error::Invalid`] for tokens of the application, which
+    /// have one value for each request: see [`remove`](Self::remove).
     pub async fn sign_out(&self) -> Result<(), Error> {
         self.inner.listen();
         within(async {

@@ -30,8 +30,8 @@ impl WebTokenCache {
     /// # Errors
     ///
     /// [`Error::Invalid`] if the response does not say who signed in. [`Error::Cache`] if it is not
-    /// one of a token endpoint, or is an error. [`Error::TooLarge`] if it does not fit into a value.
-    /// Those of a value that cannot be opened.
+    /// one of a token endpoint, or is an error. [`Error::TooLarge`] if it does not fit into a
+    /// value. Those of a value that cannot be opened.
     pub async fn keep_sign_in(
         &self,
         request: &TokenRequest,

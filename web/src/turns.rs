@@ -43,8 +43,8 @@ impl Wait {
         Self { kind: Kind::Call, until }
     }
 
-    /// A lease to begin a renewal with. It does not wait for reads, because a renewal that may begin
-    /// keeps others from that.
+    /// A lease to begin a renewal with. It does not wait for reads, because a renewal that may
+    /// begin keeps others from that.
     pub(crate) fn renewal(until: Instant) -> Self {
         Self { kind: Kind::Renewal, until }
     }

@@ -31,8 +31,8 @@ impl WebTokenCache {
     ///
     /// # Errors
     ///
-    /// Those of the store and of the key source. [`Error::Corrupt`] if the store does not bring back
-    /// what was written.
+    /// Those of the store and of the key source. [`Error::Corrupt`] if the store does not bring
+    /// back what was written.
     pub async fn verify(&self) -> Result<Report, Error> {
         let inner = &self.inner;
         let ring = inner.keys.ring().await?;

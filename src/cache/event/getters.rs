@@ -20,8 +20,8 @@ impl SignInEvent {
     /// How long the refresh token of the response is valid: `refresh_token_expires_in`, or if it is
     /// absent, `refresh_expires_in`.
     ///
-    /// Returns `None` if the response does not say. Also if it says 0 seconds or less: Keycloak says
-    /// so of an offline token, which does not end.
+    /// Returns `None` if the response does not say. Also if it says 0 seconds or less: Keycloak
+    /// says so of an offline token, which does not end.
     pub fn refresh_token_lifetime(&self) -> Option<Duration> {
         let seconds = u64::try_from(self.response.refresh_token_expires_in?).ok()?;
         (seconds > 0).then(|| Duration::from_secs(seconds))

@@ -30,8 +30,8 @@ pub(super) fn refusal(response: &Fields<'_>) -> Option<Refusal> {
     })
 }
 
-/// The only suberror that Microsoft's clouds also put into a list of further information, where MSAL
-/// looks for it.
+/// The only suberror that Microsoft's clouds also put into a list of further information, where
+/// MSAL looks for it.
 fn listed(response: &Fields<'_>) -> Option<String> {
     let items = response.given("error_additional_info")?.items()?;
     let is_there = items.into_iter().any(|item| item.text().as_deref() == Some(CLIENT_MISMATCH));

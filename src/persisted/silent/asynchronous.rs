@@ -18,9 +18,9 @@ impl PersistedTokenCache {
     /// [`acquire_token_silent`](Self::acquire_token_silent) for asynchronous programs.
     ///
     /// A renewal goes on if the future is dropped, and its answer is stored: a provider that
-    /// replaces refresh tokens has done so by then. `exchange` makes one future for each request. It
-    /// runs on the tokio runtime on which this is polled first, or without one on a thread of its
-    /// own. It must end by the [deadline](Spend::deadline): an answer that comes more than five
+    /// replaces refresh tokens has done so by then. `exchange` makes one future for each request.
+    /// It runs on the tokio runtime on which this is polled first, or without one on a thread of
+    /// its own. It must end by the [deadline](Spend::deadline): an answer that comes more than five
     /// seconds later is lost.
     ///
     /// Before the runtime is shut down, await `cache.call_async(|cache| cache.settle(limit))`. To

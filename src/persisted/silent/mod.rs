@@ -41,8 +41,8 @@ impl PersistedTokenCache {
     /// get its token. A refresh token is spent by one process at a time, so a provider that takes
     /// each only once does not sign the user out.
     ///
-    /// `exchange` sends [`Spend::form`] to the token endpoint with any HTTP client, and returns what
-    /// came back. This crate reads it. `exchange` may use this cache, but not
+    /// `exchange` sends [`Spend::form`] to the token endpoint with any HTTP client, and returns
+    /// what came back. This crate reads it. `exchange` may use this cache, but not
     /// call this for the same store.
     ///
     /// A token that is still valid, but should be renewed, is returned if it cannot be renewed now.

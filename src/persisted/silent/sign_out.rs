@@ -27,8 +27,8 @@ impl PersistedTokenCache {
     /// if `client_id` is `None`, and then revokes the removed refresh tokens at the provider.
     ///
     /// The entries are gone before the provider is asked, so the user is signed out here whatever
-    /// the provider says. A renewal that was under way stores nothing. This waits for it for at most
-    /// 10 s, so that nothing is being renewed when it returns.
+    /// the provider says. A renewal that was under way stores nothing. This waits for it for at
+    /// most 10 s, so that nothing is being renewed when it returns.
     ///
     /// # Errors
     /// The errors of [`transaction`](Self::transaction). What the provider says is not an error: it

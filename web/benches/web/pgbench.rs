@@ -53,8 +53,8 @@ fn log_statements(server: &Server, from: &str) {
     crate::until(|| server.psql("SHOW log_min_duration_statement"), |set| set == from);
 }
 
-/// The last statement of this kind that the store sent, with these in place of its parameters. It is
-/// taken from the server's log.
+/// The last statement of this kind that the store sent, with these in place of its parameters. It
+/// is taken from the server's log.
 fn last_sent(server: &Server, kind: &str, parameters: &[&str]) -> String {
     let log = server.log();
     let (_, said) = log.rsplit_once(&format!(": {kind}")).expect("the store has sent it");

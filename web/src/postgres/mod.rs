@@ -59,8 +59,8 @@ use crate::store::{
 /// A store on PostgreSQL. A clone uses the same pool.
 ///
 /// - A call ends within 500 ms, or [`PostgresStoreBuilder::timeout`], the wait for a connection
-///   included. With [`Durability::Replicated`] a `put`, a `remove` or a `lease` may take its timeout
-///   longer.
+///   included. With [`Durability::Replicated`] a `put`, a `remove` or a `lease` may take its
+///   timeout longer.
 /// - [`Durability::Local`] waits for the disk of the server itself. It waits for no standby server,
 ///   whatever `synchronous_commit` says.
 /// - [`Durability::Replicated`] waits until the value, the removal or the lease is on the disks of

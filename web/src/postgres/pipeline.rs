@@ -73,8 +73,9 @@ async fn transaction<T>(
     Ok(answer)
 }
 
-/// Begins a transaction whose statements the server ends at `end`. That does not end a commit's wait
-/// for a standby server, so `commit` says for what it waits: the values of `synchronous_commit`.
+/// Begins a transaction whose statements the server ends at `end`. That does not end a commit's
+/// wait for a standby server, so `commit` says for what it waits: the values of
+/// `synchronous_commit`.
 pub(super) fn begin_until(end: Instant, commit: &str) -> String {
     let left = end.saturating_duration_since(Instant::now());
     // None at all would be no limit.

@@ -97,8 +97,8 @@ impl Renewal<'_> {
         self.give_back(true, None).await;
         match refreshed {
             Refreshed::Replaced(token) => {
-                // Another refresh token is there: a new sign-in, or another renewal with the same one.
-                // Nothing is revoked, because a provider may end both with one.
+                // Another refresh token is there: a new sign-in, or another renewal with the same
+                // one. Nothing is revoked, because a provider may end both with one.
                 match inner.local(&job.partition).map(|local| job.look(inner, &local.cache)) {
                     Some(Ok(Some(token))) => Step::Done(Ok(token)),
                     _ => Step::Done(Ok(token.stored(false))),

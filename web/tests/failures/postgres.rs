@@ -58,8 +58,8 @@ impl Postgres {
         );
     }
 
-    /// Begins to shut down, and ends all connections but the one of the process `pid`, for whose end
-    /// the server waits.
+    /// Begins to shut down, and ends all connections but the one of the process `pid`, for whose
+    /// end the server waits.
     fn shut_down_but(&self, pid: i32) {
         let postmaster = self.server.psql("SELECT pg_read_file('postmaster.pid')");
         let postmaster: u32 = postmaster.lines().next().expect("a line").parse().expect("an id");

@@ -1,4 +1,5 @@
-//! Nothing that a node has acknowledged is missing after a fault, and nobody who signed out is back.
+//! Nothing that a node has acknowledged is missing after a fault, and nobody who signed out is
+//! back.
 
 use std::{
     collections::BTreeMap,
@@ -126,8 +127,8 @@ pub(crate) fn wait_for_more(nodes: &[Node], more: usize) {
     }
 }
 
-/// Compares what was acknowledged with what is there. For `allowed` users a node that was killed may
-/// have had the only refresh token.
+/// Compares what was acknowledged with what is there. For `allowed` users a node that was killed
+/// may have had the only refresh token.
 pub(crate) fn check(what: &str, world: &World, acks: &[Ack], allowed: usize) {
     world.provider.lifetime(3600);
     let reuses = world.provider.counts().reuses;

@@ -24,8 +24,8 @@ pub(crate) struct Load {
     pub(crate) node: usize,
     /// Their tokens are renewed.
     pub(crate) renewed: Vec<String>,
-    /// Each, with the name that the provider has for it, gets so many tokens more, each with a scope
-    /// of its own.
+    /// Each, with the name that the provider has for it, gets so many tokens more, each with a
+    /// scope of its own.
     pub(crate) kept: Vec<(String, String)>,
     pub(crate) most: usize,
     /// They are signed out by this node.

@@ -138,8 +138,8 @@ impl Provider {
         format!("{}/revoke", self.url())
     }
 
-    /// Signs `user` in: the JSON of the token endpoint's response, with a refresh token, an ID token
-    /// without signature, and an access token that lives `expires_in` seconds.
+    /// Signs `user` in: the JSON of the token endpoint's response, with a refresh token, an ID
+    /// token without signature, and an access token that lives `expires_in` seconds.
     pub fn sign_in(&self, user: &str, expires_in: u64) -> String {
         let mut state = self.desk.state();
         let refresh_token = state.families.begin(user);

@@ -28,9 +28,10 @@ fn starts_array(before: &[u8]) -> bool {
 
 const REDIS: [&str; 8] = ["EVAL", "EVALSHA", "FCALL", "SET", "DEL", "UNLINK", "PEXPIRE", "EXPIRE"];
 
-/// Executions of PostgreSQL's INSERT, UPDATE and DELETE, also as part of another statement, and also
-/// of statements that were prepared in an earlier turn. In a transaction block it is the COMMIT:
-/// before it has reached the server nothing is written, and it may come in a turn of its own.
+/// Executions of PostgreSQL's INSERT, UPDATE and DELETE, also as part of another statement, and
+/// also of statements that were prepared in an earlier turn. In a transaction block it is the
+/// COMMIT: before it has reached the server nothing is written, and it may come in a turn of its
+/// own.
 pub fn postgres_writes() -> impl FnMut(&[u8]) -> bool + Send + 'static {
     let mut session = Session::default();
     move |turn: &[u8]| session.writes(turn)

@@ -132,7 +132,8 @@ impl Cluster {
     }
 
     /// Kills the primary of a slot, lets its replica go on if it was frozen, waits until that has
-    /// its place, and repairs all. Returns the time from the kill until the replica served the slot.
+    /// its place, and repairs all. Returns the time from the kill until the replica served the
+    /// slot.
     ///
     /// # Panics
     /// When it does not within 30 s.

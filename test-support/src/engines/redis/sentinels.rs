@@ -216,8 +216,8 @@ fn sees_all(sentinel: &Server, replicas: usize) -> bool {
         && count(&seen, "master-link-status", "ok") == replicas
 }
 
-/// What Sentinels do from time to time they do more often, for the sake of tests. But where they ask
-/// more often for a sign of life, they choose no replica that was silent for a moment.
+/// What Sentinels do from time to time they do more often, for the sake of tests. But where they
+/// ask more often for a sign of life, they choose no replica that was silent for a moment.
 const QUICK: [&str; 6] = ["info-period", "200", "publish-period", "200", "ask-period", "100"];
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! An exhaustive search through the orders of steps of the real code: three nodes, one user.
 //!
 //! Each step at the store and at the provider waits at a gate. A run opens the gates in an order
-//! that a list of choices says, and every list up to a depth is tried. A choice may also be that the
-//! reply is lost, or that the node ends. After the depth the gates open in the order of arrival.
+//! that a list of choices says, and every list up to a depth is tried. A choice may also be that
+//! the reply is lost, or that the node ends. After the depth the gates open in the order of
+//! arrival.
 
 mod gates;
 mod promises;
