@@ -6,7 +6,7 @@ mod support;
 use std::process::Command;
 
 use support::{other_pythons, package, script, succeeds, system_python};
-use tokenkeep_test_support::{NodeModules, Tool, need, workspace_root};
+use tokenkeep_test_support::{NodeModules, Tool, need, node, workspace_root};
 
 /// In the system's Python, and in the oldest and the newest that are here.
 fn in_each_python(name: &str) {
@@ -38,7 +38,7 @@ fn the_types_are_complete_and_right() {
     if !need(Tool::Pyright) {
         return;
     }
-    let mut pyright = Command::new("node");
+    let mut pyright = Command::new(node().expect("it is here"));
     pyright.arg(NodeModules::PYRIGHT.path().join("node_modules/pyright/index.js"));
     pyright.args(["--warnings", "--project"]).arg(workspace_root().join("python"));
     let output = pyright.output().unwrap();

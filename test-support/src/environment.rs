@@ -1,10 +1,10 @@
-//! What pip and npm install for the tests, in folders of the target folder.
+//! What pip installs for the tests, in folders of the target folder.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-use crate::place::{executable, folders, target_dir, workspace_root};
+use crate::place::{folders, target_dir, workspace_root};
 
 /// A virtual environment of Python.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -155,62 +155,8 @@ pub fn python_with_libsecret() -> Command {
     command
 }
 
-/// Packages of Node.js, in the versions of a lock file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NodeModules {
-    /// In the folder of this package.
-    source: &'static str,
-    name: &'static str,
-}
-
-impl NodeModules {
-    /// oidc-provider, which ends a sign-in whose refresh token is spent twice.
-    pub const OIDC: Self = Self { source: "providers", name: "oidc" };
-
-    /// MSAL for Node.js and its client of Redis, which benchmarks compare with.
-    pub const MSAL: Self = Self { source: "peers", name: "msal_node" };
-
-    /// Pyright, which checks the types of the Python package.
-    pub const PYRIGHT: Self = Self { source: "peers", name: "pyright" };
-
-    /// The files that `npm ci` reads, in [`source`](Self::source) and copied to
-    /// [`path`](Self::path).
-    pub const MANIFEST: [&str; 2] = ["package.json", LOCK];
-
-    /// The folder of their manifest.
-    pub fn source(self) -> PathBuf {
-        workspace_root().join("test-support").join(self.source).join(self.name)
-    }
-
-    /// The folder that they are installed in, whether it is there or not.
-    pub fn path(self) -> PathBuf {
-        folder(self.name)
-    }
-
-    /// Whether all are there, in their versions.
-    pub(crate) fn is_complete(self) -> bool {
-        let lock = |folder: PathBuf| fs::read(folder.join(LOCK)).ok();
-        // npm writes it last.
-        let is_finished = self.path().join("node_modules/.package-lock.json").is_file();
-        is_finished && lock(self.path()) == lock(self.source())
-    }
-}
-
-const LOCK: &str = "package-lock.json";
-
-/// Whether Node.js and npm are here, and new enough for the providers.
-pub(crate) fn has_node() -> bool {
-    let (Some(node), Some(_npm)) = (executable("node"), executable("npm")) else { return false };
-    let Ok(output) = Command::new(node).arg("--version").output() else { return false };
-    let version = String::from_utf8_lossy(&output.stdout);
-    let major = version.trim_start_matches('v').split('.').next();
-    major.and_then(|major| major.parse::<u32>().ok()).is_some_and(|major| major >= OLDEST_NODE)
-}
-
-/// Older ones have no global `crypto`, which oidc-provider uses.
-const OLDEST_NODE: u32 = 20;
-
-fn folder(name: &str) -> PathBuf {
+/// The folder of what is installed under this name.
+pub(crate) fn folder(name: &str) -> PathBuf {
     target_dir().join("test-support").join(name)
 }
 
@@ -240,17 +186,5 @@ mod tests {
             fs::create_dir_all(site.join(folder)).unwrap();
         }
         assert!(has_wheels(venv.path(), Venv::PEERS.wheels()));
-    }
-
-    #[test]
-    fn a_lock_file_names_no_registry() {
-        for modules in [NodeModules::OIDC, NodeModules::MSAL, NodeModules::PYRIGHT] {
-            for file in NodeModules::MANIFEST {
-                let path = modules.source().join(file);
-                let text = fs::read_to_string(&path).unwrap();
-                let is_free = !text.contains("\"resolved\"");
-                assert!(is_free, "{}: npm ci takes what it is set up for", path.display());
-            }
-        }
     }
 }

@@ -40,6 +40,7 @@ pub mod keyring;
     not(any(target_os = "macos", target_os = "ios", target_os = "android"))
 ))]
 pub mod mock;
+mod node;
 mod others;
 mod place;
 #[cfg(feature = "providers")]
@@ -57,9 +58,10 @@ pub use again::{again, task};
 pub use canary::Canaries;
 #[cfg(feature = "certificates")]
 pub use certificate::ServerCertificate;
-pub use environment::{NodeModules, Suites, Venv, python, python_with_libsecret};
+pub use environment::{Suites, Venv, python, python_with_libsecret};
 pub use hexadecimal::hexadecimal;
 pub use http::{Connection, HttpRequest, HttpServer, Script, http_response};
+pub use node::{NodeModules, node};
 pub use others::{Others, create_private, give_away, let_others};
 pub use place::{example, executable, program, strace, target_dir, workspace_root};
 pub use python_package::{native_library, python_package};

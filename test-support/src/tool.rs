@@ -3,7 +3,8 @@
 use std::env;
 use std::path::Path;
 
-use crate::environment::{NodeModules, Suites, Venv, has_node, python};
+use crate::environment::{Suites, Venv, python};
+use crate::node::{NodeModules, has_npm};
 use crate::place;
 use crate::skip::{caller, say, skip};
 
@@ -109,10 +110,10 @@ impl Tool {
             Self::Python => python().is_some(),
             Self::PythonSuites => Self::Python.is_here() && Suites::PEERS.is_complete(),
             Self::AzureCli => Venv::AZURE_CLI.is_complete(),
-            Self::OidcProvider => has_node() && NodeModules::OIDC.is_complete(),
+            Self::OidcProvider => NodeModules::OIDC.can_run(),
             Self::DjangoProvider => Venv::DJANGO.is_complete(),
-            Self::MsalNode => has_node() && NodeModules::MSAL.is_complete(),
-            Self::Pyright => has_node() && NodeModules::PYRIGHT.is_complete(),
+            Self::MsalNode => NodeModules::MSAL.can_run(),
+            Self::Pyright => NodeModules::PYRIGHT.can_run(),
             Self::Wine => programs && Self::OtherTargets.is_here(),
             Self::PythonLibsecret => {
                 Self::Python.is_here() && place::has_typelib("Secret-1") && place::has_gi()
@@ -156,7 +157,7 @@ impl Tool {
             Self::PgBouncer => &["pgbouncer"],
             Self::Browser => &["chromium", "chromium-driver"],
             // Where Node.js is not Debian's, its npm is no package.
-            Self::OidcProvider | Self::MsalNode | Self::Pyright if has_node() => &[],
+            Self::OidcProvider | Self::MsalNode | Self::Pyright if has_npm() => &[],
             Self::OidcProvider | Self::MsalNode | Self::Pyright => &["nodejs", "npm"],
             Self::Python | Self::PythonSuites | Self::AzureCli | Self::DjangoProvider => {
                 &["python3", "python3-venv"]
@@ -184,13 +185,13 @@ impl Tool {
         (self == Self::PythonSuites).then_some(Suites::PEERS)
     }
 
-    /// The packages of Node.js that it needs.
-    pub fn node_modules(self) -> Option<NodeModules> {
+    /// The packages of Node.js that it needs. Two tools may share some.
+    pub fn node_modules(self) -> Vec<NodeModules> {
         match self {
-            Self::OidcProvider => Some(NodeModules::OIDC),
-            Self::MsalNode => Some(NodeModules::MSAL),
-            Self::Pyright => Some(NodeModules::PYRIGHT),
-            _ => None,
+            Self::OidcProvider => NodeModules::OIDC.with_node(),
+            Self::MsalNode => NodeModules::MSAL.with_node(),
+            Self::Pyright => NodeModules::PYRIGHT.with_node(),
+            _ => Vec::new(),
         }
     }
 }
@@ -253,7 +254,7 @@ pub fn install_line(tools: &[Tool]) -> String {
         parts.push(format!("for f in {folder}/*.tar.gz; do tar -xzf $f -C {folder}; done"));
         parts.push(format!("cp {requirements} {folder}"));
     }
-    for modules in different(tools.iter().filter_map(|tool| tool.node_modules())) {
+    for modules in different(tools.iter().flat_map(|tool| tool.node_modules())) {
         let (source, folder) = (shown(&modules.source()), shown(&modules.path()));
         let files = NodeModules::MANIFEST.map(|file| format!("{source}/{file}")).join(" ");
         parts.push(format!("mkdir -p {folder}"));

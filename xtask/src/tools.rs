@@ -47,8 +47,10 @@ fn install(missing: &[Tool]) -> Result<(), Failure> {
         if let Some(suites) = tool.suites() {
             install_suites(suites)?;
         }
-        if let Some(modules) = tool.node_modules() {
-            install_node_modules(modules)?;
+        for modules in tool.node_modules() {
+            if !modules.is_complete() {
+                install_node_modules(modules)?;
+            }
         }
         if !tool.is_here() {
             return Err(Failure::new(format!(

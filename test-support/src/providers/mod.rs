@@ -12,7 +12,8 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::environment::{NodeModules, Venv};
+use crate::environment::Venv;
+use crate::node::{NodeModules, node};
 use crate::place::workspace_root;
 
 pub use running::{Answers, Counts, Issued, Provider};
@@ -52,7 +53,7 @@ impl OidcProvider {
     /// # Errors
     /// When it does not answer within 30 s.
     pub fn start(&self) -> io::Result<Provider> {
-        let mut command = Command::new("node");
+        let mut command = Command::new(node().expect("it is here"));
         command.arg(program("oidc/server.mjs")).arg(NodeModules::OIDC.path());
         command.args([self.lifetime, self.code_lifetime].map(|time| time.as_secs().to_string()));
         Provider::start(&mut command, TempDir::new()?)

@@ -8,7 +8,7 @@ use std::{
 };
 
 use serde_json::json;
-use tokenkeep_test_support::{NodeModules, Tool, engines::redis::Server, need, python};
+use tokenkeep_test_support::{NodeModules, Tool, engines::redis::Server, need, node, python};
 
 use crate::{row, user};
 
@@ -43,7 +43,7 @@ impl Peer {
         if !need(Tool::MsalNode) {
             return None;
         }
-        let mut command = Command::new("node");
+        let mut command = Command::new(node().expect("it is here"));
         command.arg(program("peer.mjs")).arg(server.port().to_string());
         command.arg(NodeModules::MSAL.path());
         Self::start("msal-node", command)
