@@ -54,7 +54,8 @@ impl WebTokenCache {
     ///
     /// # Errors
     ///
-    /// [`Error::KeysUnavailable`] if the source does not bring the ring, and those of the store. What was sealed again stays so, and the call can be repeated.
+    /// [`Error::KeysUnavailable`] if the source does not bring the ring, and those of the store.
+    /// What was sealed again stays so, and the call can be repeated.
     pub async fn rewrap_all(&self, pace: Pace) -> Result<Rewrapped, Error> {
         let inner = &self.inner;
         inner.keys.load().await?;

@@ -18,7 +18,7 @@ use tokio::{
 };
 
 pub use self::ring::KeyRing;
-use crate::{Error, flight::Flights, store::BoxFuture};
+use crate::{Error, TARGET, flight::Flights, store::BoxFuture};
 
 /// Where the key ring comes from: a key management service, for instance, that unwraps it.
 ///
@@ -158,7 +158,7 @@ impl Keys {
                     pause = match keys.load().await {
                         Ok(_) => BETWEEN_LOADS,
                         Err(error) => {
-                            tracing::warn!(target: crate::TARGET, %error, "the old keys stay in use");
+                            tracing::warn!(target: TARGET, %error, "the old keys stay in use");
                             BETWEEN_RELOADS
                         }
                     };
