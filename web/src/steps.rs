@@ -108,15 +108,16 @@ impl Inner {
             Ok(turn) => turn,
             Err(error) => return (Err(error), false),
         };
-        let (outcome, is_unsure) =
-            match store_step("put", self.store.put(partition.key(), put)).await {
-                // Whether it was written is not known. If it was, this one says so.
-                Err(StoreError::Timeout { .. }) => {
-                    (store_step("put", self.store.put(partition.key(), put)).await, true)
-                }
-                outcome => (outcome, false),
-            };
-        (self.counted(outcome), is_unsure)
+        let start = Instant::now();
+        let try_once = || store_step("put", self.store.put(partition.key(), put));
+        match self.counted(try_once().await) {
+            // Whether it was written is not known. If it was, this one says so.
+            Err(StoreError::Timeout { .. }) => {
+                let second = self.counted(try_once().await);
+                (second.map_err(|error| error.of_second_try(start.elapsed())), true)
+            }
+            outcome => (outcome, false),
+        }
     }
 
     /// What a full store does not take is counted.

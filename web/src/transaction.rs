@@ -24,7 +24,8 @@ impl Tokens {
     /// # Errors
     ///
     /// That of `change`. [`Error::Contended`] if others were faster eight times.
-    /// [`Error::TooLarge`]. Those of the store, and those of a value that cannot be opened.
+    /// [`Error::TooLarge`]. Those of the store; where it did not answer in time, the change may have
+    /// been made. Those of a value that cannot be opened.
     /// [`Error::Invalid`] for tokens of the application, which have one value for each request.
     pub async fn transaction<T>(
         &self,

@@ -152,12 +152,27 @@ impl PostgresStore {
             let what = "the value is shorter than the header of a sealed value".into();
             return Err(StoreError::Other { what, source: None });
         };
-        let (engine, start) = (self.engine(), Instant::now());
-        let mut was_repeated = false;
+        let (start, mut was_repeated) = (Instant::now(), false);
+        let outcome = self.put_since(start, key, &put, &mark, &mut was_repeated).await;
+        outcome.map_err(|error| match was_repeated {
+            true => error.of_second_try(start.elapsed()),
+            false => error,
+        })
+    }
+
+    async fn put_since(
+        &self,
+        start: Instant,
+        key: &StoreKey,
+        put: &Put<'_>,
+        mark: &Mark,
+        was_repeated: &mut bool,
+    ) -> Result<PutOutcome, StoreError> {
+        let engine = self.engine();
         for _ in 0..MOST_ROUNDS {
-            let write = write::Write { key, put: &put, mark: &mark };
+            let write = write::Write { key, put, mark };
             let written = engine.done_since(&write, start).await?;
-            was_repeated |= written.was_repeated;
+            *was_repeated |= written.was_repeated;
             let Written { is_stored, confirmed } = written.answer;
             if is_stored {
                 return confirmed_by(confirmed, put.durability);
@@ -172,9 +187,9 @@ impl PostgresStore {
                 None => loaded == Loaded::Absent,
                 Some(expected) => found == Some(*expected),
             };
-            if !is_fit && found != Some(mark) {
+            if !is_fit && found != Some(*mark) {
                 // The first try may have stored the value before others did.
-                return match was_repeated {
+                return match *was_repeated {
                     true => Err(StoreError::Timeout { after: start.elapsed(), source: None }),
                     false => Ok(PutOutcome::Conflict(loaded)),
                 };

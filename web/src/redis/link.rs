@@ -310,13 +310,7 @@ impl Link {
 fn of_second(failure: Failure, start: Instant) -> Failure {
     match failure {
         Failure::Moved(_) | Failure::Asked(_) | Failure::Split => unknown(start),
-        Failure::Store(
-            StoreError::Unreachable { .. }
-            | StoreError::Timeout { .. }
-            | StoreError::Full { .. }
-            | StoreError::NotReplicated { .. },
-        ) => unknown(start),
-        failure => failure,
+        Failure::Store(error) => error.of_second_try(start.elapsed()).into(),
     }
 }
 

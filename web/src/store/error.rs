@@ -61,3 +61,18 @@ pub enum StoreError {
 }
 
 type Source = Box<dyn StdError + Send + Sync>;
+
+impl StoreError {
+    /// What it means where an earlier try of the same step may have been done: nobody knows.
+    pub(crate) fn of_second_try(self, after: Duration) -> Self {
+        match self {
+            Self::Unreachable { .. }
+            | Self::Timeout { .. }
+            | Self::Full { .. }
+            | Self::NotReplicated { written: false, .. } => {
+                Self::Timeout { after, source: Some(self.into()) }
+            }
+            other => other,
+        }
+    }
+}

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use tokenkeep::TokenCache;
 use tokenkeep_web::{
     Error, SignInReason,
-    store::{Durability, Store},
+    store::{Durability, Store, StoreError},
 };
 use tokio::time::Instant;
 
@@ -320,6 +321,30 @@ async fn a_transaction_happens_once_although_the_reply_was_lost() {
     assert_eq!(calls, 1);
     let error = node.user(&user).token(["read"]).await.unwrap_err();
     assert!(error.is_sign_in_needed());
+}
+
+/// The first try of its write is done, and its reply lost. What the second one meets says nothing of
+/// that.
+#[tokio::test(start_paused = true)]
+async fn a_transaction_that_may_have_happened_does_not_say_that_it_did_not() {
+    for second in [Fault::Full, Fault::Unreachable, Fault::Frozen] {
+        let world = World::at(FaultyStore::new());
+        let node = world.node();
+        let user = world.sign_in(&node, "ada").await;
+        world.store.fail_next(Op::Put, [Fault::Lost, second]);
+        let sign_out = |cache: &mut TokenCache| {
+            let account = cache.accounts().remove(0);
+            cache.sign_out(&account, crate::world::CLIENT)
+        };
+        let error = node.user(&user).transaction(sign_out).await.unwrap_err();
+        let Error::StoreUnavailable { source: Some(source), .. } = &error else {
+            panic!("{second:?}: {error:?}")
+        };
+        let is_unknown = matches!(source.downcast_ref(), Some(StoreError::Timeout { .. }));
+        assert!(is_unknown, "{second:?}: {error:?}");
+        let error = world.node().user(&user).token(["read"]).await.unwrap_err();
+        assert!(error.is_sign_in_needed(), "{second:?}: it happened");
+    }
 }
 
 #[tokio::test(start_paused = true)]
