@@ -58,18 +58,21 @@ impl NodeModules {
         let lock = |folder: PathBuf| fs::read(folder.join(LOCK)).ok();
         // npm writes it last.
         let is_finished = self.path().join("node_modules/.package-lock.json").is_file();
-        is_finished && lock(self.path()) == lock(self.source())
+        // npm goes on without an optional package that it cannot have.
+        let has_program = self != Self::NODE || self.path().join(NODE).is_file();
+        is_finished && has_program && lock(self.path()) == lock(self.source())
     }
 }
 
 const LOCK: &str = "package-lock.json";
 
+/// Where npm links the program.
+const NODE: &str = "node_modules/.bin/node";
+
 /// Node.js in a version that is new enough for the providers, if it is here.
 pub fn node() -> Option<PathBuf> {
-    systems_node().or_else(|| {
-        let node = NodeModules::NODE.path().join("node_modules/.bin/node");
-        (NodeModules::NODE.is_complete() && node.is_file()).then_some(node)
-    })
+    let installed = NodeModules::NODE;
+    systems_node().or_else(|| installed.is_complete().then(|| installed.path().join(NODE)))
 }
 
 /// Whether npm is here. It runs with any Node.js.
