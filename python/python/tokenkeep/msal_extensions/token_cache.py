@@ -88,7 +88,7 @@ class PersistedTokenCache(msal.SerializableTokenCache):
         self._change: Any = None
         self._is_read = False
         self._before: Optional[Dict[str, Any]] = None
-        # How often the state was read or changed.
+        # How often the state became another one.
         self._turns = 0
         _caches.add(self)
 
@@ -309,8 +309,7 @@ class PersistedTokenCache(msal.SerializableTokenCache):
     def _take(self, mark: Any, content: Optional[Content], turns: int) -> bool:
         """Makes ``content`` the state, unless it is the one that the state came from.
 
-        ``False`` if another thread read or changed the state since ``turns``: ``content`` may be
-        older than that.
+        ``False`` if the state became another one since ``turns``: ``content`` may be older.
         """
         with self._lock:
             if self._owner is not None and not self._is_mine():
@@ -321,8 +320,8 @@ class PersistedTokenCache(msal.SerializableTokenCache):
             if content != self._text:
                 self._parse(content)
                 self._text, self._synced = content, self._cache
+                self._turns += 1
             self._mark, self._synced_at = mark, time.time()
-            self._turns += 1
             return True
 
     def _parse(self, content: Optional[Content]) -> None:
