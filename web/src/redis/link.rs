@@ -215,7 +215,11 @@ impl Link {
             }
             if !failure::is_broken(&error) || broken.is_some() {
                 let failure = Failure::of(error, Stage::Sent(start.elapsed()));
-                return Err(if broken.is_some() { of_second(failure, start) } else { failure });
+                let compares = matches!(request, Request::Script(call) if call.script.compares);
+                return Err(match broken {
+                    Some(()) => of_second(failure, compares, start),
+                    None => failure,
+                });
             }
             broken = Some(());
         }
@@ -242,7 +246,8 @@ impl Link {
                 }
                 let sent = Stage::Sent(start.elapsed());
                 let failure = Failure::of(error, if was_sent { sent } else { Stage::Connecting });
-                Err(if was_repeated { of_second(failure, start) } else { failure })
+                let compares = call.script.compares;
+                Err(if was_repeated { of_second(failure, compares, start) } else { failure })
             }
             Err(_) => Err(unknown(start)),
         }
@@ -306,11 +311,12 @@ impl Link {
 }
 
 /// What the failure of a second try means. It was not done, but the first may have been. A further
-/// try at another node would not say so.
-fn of_second(failure: Failure, start: Instant) -> Failure {
+/// try at another node does not know that, which matters if the request compares.
+fn of_second(failure: Failure, compares: bool, start: Instant) -> Failure {
     match failure {
-        Failure::Moved(_) | Failure::Asked(_) | Failure::Split => unknown(start),
         Failure::Store(error) => error.of_second_try(start.elapsed()).into(),
+        _ if compares => unknown(start),
+        redirect => redirect,
     }
 }
 

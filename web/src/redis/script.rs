@@ -10,11 +10,17 @@ use super::{keys::milliseconds, limits::DRAFT};
 pub(super) struct Script {
     text: &'static str,
     digest: OnceLock<String>,
+    /// What a second call answers may be what the first one did, and look as if others did it.
+    pub(super) compares: bool,
 }
 
 impl Script {
     const fn new(text: &'static str) -> Self {
-        Self { text, digest: OnceLock::new() }
+        Self { text, digest: OnceLock::new(), compares: false }
+    }
+
+    const fn comparing(text: &'static str) -> Self {
+        Self { text, digest: OnceLock::new(), compares: true }
     }
 
     fn digest(&self) -> &str {
@@ -94,7 +100,7 @@ impl<A: AsRef<[u8]>> ScriptCall<A> {
 /// The value's mark is the caller's own where an answer was lost. The new time to live makes a
 /// write of that, which replicas confirm. Each argument costs the engine a string, so there is none
 /// that can be had from the draft.
-pub(super) static PUT: Script = Script::new(
+pub(super) static PUT: Script = Script::comparing(
     "local call, value, draft = redis.call, KEYS[1], KEYS[2]
 local evicted = 'OOM the value was evicted before it was stored'
 local mark = call('GETRANGE', value, 80, 119)

@@ -66,13 +66,8 @@ impl StoreError {
     /// What it means where an earlier try of the same step may have been done: nobody knows.
     pub(crate) fn of_second_try(self, after: Duration) -> Self {
         match self {
-            Self::Unreachable { .. }
-            | Self::Timeout { .. }
-            | Self::Full { .. }
-            | Self::NotReplicated { written: false, .. } => {
-                Self::Timeout { after, source: Some(self.into()) }
-            }
-            other => other,
+            Self::NotReplicated { written: true, .. } => self,
+            error => Self::Timeout { after, source: Some(error.into()) },
         }
     }
 }

@@ -11,7 +11,10 @@ use std::{
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use tokenkeep_test_support::{
     Tool,
-    engines::redis::{Cluster, Server},
+    engines::{
+        proxy::{Fault, Proxy, redis_writes},
+        redis::{Cluster, Server},
+    },
     need, say,
 };
 use tokenkeep_web::{
@@ -105,6 +108,17 @@ async fn second_try_elsewhere(cluster: &Cluster) {
         let second = cluster.nodes().iter().find(|node| node.port() != port).unwrap();
         let error = put_twice(&first, second, &key, &value(200), durability).await;
         assert!(matches!(error, StoreError::Timeout { .. }), "{durability:?}: {error:?}");
+        // A lease is its owner's, whichever try took it. Where it is sent on, nothing is unknown.
+        let proxy = Proxy::start(first.port(), redis_writes);
+        let store = patient().connect(&proxy.redis_url()).await.unwrap();
+        proxy.on_write(1, Fault::CutAfter(0));
+        proxy.lead_to(second.port());
+        let request = LeaseRequest::new(Owner::from_bytes(random()), HOUR);
+        let error = store.lease(&key, request).await.unwrap_err();
+        assert_eq!(proxy.counts().faults, 1);
+        let is_sent_on =
+            matches!(&error, StoreError::Refused { what, .. } if what.contains("a node"));
+        assert!(is_sent_on, "{error:?}");
     }
 }
 
