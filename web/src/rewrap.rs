@@ -58,7 +58,7 @@ impl WebTokenCache {
     /// What was sealed again stays so, and the call can be repeated.
     pub async fn rewrap_all(&self, pace: Pace) -> Result<Rewrapped, Error> {
         let inner = &self.inner;
-        inner.keys.load().await?;
+        inner.keys.load_now().await?;
         let mut done = Rewrapped::default();
         let mut from = None;
         let pause = Duration::from_secs(1) / pace.per_second;

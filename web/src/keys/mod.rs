@@ -12,20 +12,22 @@ use std::{
 use hmac::{Hmac, KeyInit};
 use sha2::Sha256;
 use tokenkeep::envelope::{EnvelopeKey, KeyId};
-use tokio::{
-    task::AbortHandle,
-    time::{Instant, sleep, timeout},
-};
+use tokio::time::{Instant, timeout};
 
 pub use self::ring::KeyRing;
-use crate::{Error, TARGET, flight::Flights, store::BoxFuture};
+use crate::{
+    Error, TARGET,
+    flight::{Flights, Joined},
+    store::BoxFuture,
+};
 
 /// Where the key ring comes from: a key management service, for instance, that unwraps it.
 ///
-/// A node asks it for the ring at the first call, and every 5 min from then on, so that a rotation
-/// needs no restart. It also asks when a value is met that was sealed with a key the ring does not
-/// have, at most once in 30 s, and when [`rewrap_all`](crate::WebTokenCache::rewrap_all) begins. If
-/// it fails, the ring that was loaded before stays in use.
+/// A node asks it for the ring at the first call. Later it asks again, so that a rotation needs no
+/// restart: behind a call when the ring is 5 min old, before a call when it is 10 min old, and when
+/// [`rewrap_all`](crate::WebTokenCache::rewrap_all) begins. It also asks when a value is met that was
+/// sealed with a key the ring does not have, at most once in 30 s. If the source fails, the ring
+/// that was loaded before stays in use.
 pub trait KeySource: fmt::Debug + Send + Sync + 'static {
     /// Brings the key ring. After 5 s it is no longer waited for.
     ///
@@ -68,7 +70,8 @@ pub(crate) struct Keys {
     current: RwLock<Option<Arc<Ring>>>,
     loads: Flights<(), Result<Arc<Ring>, Error>>,
     last: Mutex<Option<Last>>,
-    follower: Mutex<Option<AbortHandle>>,
+    /// When it was last asked for a key that a value has.
+    sought: Mutex<Option<Instant>>,
 }
 
 /// The last load from the source.
@@ -78,6 +81,14 @@ struct Last {
     failure: Option<Error>,
 }
 
+impl Last {
+    /// It is time for the next one.
+    fn is_past(&self) -> bool {
+        let pause = if self.failure.is_some() { BETWEEN_RELOADS } else { BETWEEN_LOADS };
+        self.ended.elapsed() >= pause
+    }
+}
+
 impl Keys {
     pub(crate) fn of_ring(ring: KeyRing) -> Self {
         Self {
@@ -85,7 +96,7 @@ impl Keys {
             current: RwLock::new(Some(Arc::new(Ring::new(ring)))),
             loads: Flights::default(),
             last: Mutex::default(),
-            follower: Mutex::default(),
+            sought: Mutex::default(),
         }
     }
 
@@ -95,23 +106,31 @@ impl Keys {
             current: RwLock::default(),
             loads: Flights::default(),
             last: Mutex::default(),
-            follower: Mutex::default(),
+            sought: Mutex::default(),
         }
     }
 
-    /// The ring, loaded if it is not yet.
+    /// The ring, loaded if it is not yet. If it is old, it is loaded again: behind the call, or
+    /// before it if there was no call for long.
     pub(crate) async fn ring(self: &Arc<Self>) -> Result<Arc<Ring>, Error> {
-        self.follow();
-        match self.loaded() {
-            Some(ring) => Ok(ring),
-            None => {
-                if let Some(Last { ended, failure: Some(error) }) = self.last()
-                    && ended.elapsed() < AFTER_A_FAILURE
-                {
-                    return Err(error);
-                }
-                self.load().await
+        let (ring, last) = (self.loaded(), self.last());
+        match (ring, last) {
+            (Some(ring), _) if self.source.is_none() => Ok(ring),
+            (Some(ring), Some(Last { ended, failure: None })) if ended.elapsed() >= OLDEST => {
+                Ok(self.load().await.unwrap_or(ring))
             }
+            (Some(ring), Some(last)) => {
+                if last.is_past() {
+                    drop(self.start());
+                }
+                Ok(ring)
+            }
+            (None, Some(Last { ended, failure: Some(error) }))
+                if ended.elapsed() < AFTER_A_FAILURE =>
+            {
+                Err(error)
+            }
+            _ => self.load().await,
         }
     }
 
@@ -121,11 +140,16 @@ impl Keys {
         if ring.opening(key_id).is_some() {
             return Ok(ring);
         }
-        let is_recent = self.last().is_some_and(|last| last.ended.elapsed() < BETWEEN_RELOADS);
+        let sought = || self.sought.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_recent = sought().is_some_and(|at| at.elapsed() < BETWEEN_RELOADS);
         let ring = match self.source.is_none() || is_recent && !self.loads.is_any() {
             true => self.loaded().unwrap_or(ring),
             // What failed here is that the key is not known.
-            false => self.load().await.unwrap_or(ring),
+            false => {
+                let loaded = self.load().await.unwrap_or(ring);
+                *sought() = Some(Instant::now());
+                loaded
+            }
         };
         match ring.opening(key_id) {
             Some(_) => Ok(ring),
@@ -141,48 +165,37 @@ impl Keys {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Starts the task that asks the source again, if there is none.
-    fn follow(self: &Arc<Self>) {
-        if self.source.is_none() {
-            return;
-        }
-        let mut follower = self.follower.lock().unwrap_or_else(PoisonError::into_inner);
-        // Its runtime may have ended.
-        if follower.as_ref().is_none_or(AbortHandle::is_finished) {
-            let keys = Arc::downgrade(self);
-            let task = tokio::spawn(async move {
-                let mut pause = BETWEEN_LOADS;
-                loop {
-                    sleep(pause).await;
-                    let Some(keys) = keys.upgrade() else { return };
-                    pause = match keys.load().await {
-                        Ok(_) => BETWEEN_LOADS,
-                        Err(error) => {
-                            tracing::warn!(target: TARGET, %error, "the old keys stay in use");
-                            BETWEEN_RELOADS
-                        }
-                    };
-                }
-            });
-            *follower = Some(task.abort_handle());
+    /// The ring that the source has. One load for all that wait.
+    async fn load(self: &Arc<Self>) -> Result<Arc<Ring>, Error> {
+        brought(self.start()).await
+    }
+
+    /// The ring that the source has now, and not that of a load that began before.
+    pub(crate) async fn load_now(self: &Arc<Self>) -> Result<Arc<Ring>, Error> {
+        let joined = self.start();
+        let is_of_now = joined.is_first;
+        match (brought(joined).await, is_of_now) {
+            (loaded, true) => loaded,
+            _ => self.load().await,
         }
     }
 
-    /// The ring that the source has now. One load for all that wait. A caller that does not wait
-    /// any longer does not end it.
-    pub(crate) async fn load(self: &Arc<Self>) -> Result<Arc<Ring>, Error> {
+    /// Begins a load, or joins the one under way. A caller that does not wait does not end it.
+    fn start(self: &Arc<Self>) -> Joined<Result<Arc<Ring>, Error>> {
         let keys = Arc::clone(self);
         let load = async move {
             let loaded = keys.ask().await;
+            if let Err(error) = &loaded
+                && keys.loaded().is_some()
+            {
+                tracing::warn!(target: TARGET, %error, "the old keys stay in use");
+            }
             let failure = loaded.as_ref().err().cloned();
             let last = Last { ended: Instant::now(), failure };
             *keys.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
             loaded
         };
-        match self.loads.join((), || load).outcome().await {
-            Some(loaded) => loaded,
-            None => Err(unavailable(Some("the source of the key ring panicked".into()))),
-        }
+        self.loads.join((), || load)
     }
 
     async fn ask(&self) -> Result<Arc<Ring>, Error> {
@@ -207,19 +220,17 @@ impl Keys {
     }
 }
 
-impl Drop for Keys {
-    fn drop(&mut self) {
-        let follower = self.follower.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if let Some(task) = follower {
-            task.abort();
-        }
-    }
-}
-
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ring = self.loaded();
         f.debug_struct("Keys").field("ring", &ring.as_deref().map(|ring| &ring.ring)).finish()
+    }
+}
+
+async fn brought(load: Joined<Result<Arc<Ring>, Error>>) -> Result<Arc<Ring>, Error> {
+    match load.outcome().await {
+        Some(loaded) => loaded,
+        None => Err(unavailable(Some("the source of the key ring panicked".into()))),
     }
 }
 
@@ -228,8 +239,9 @@ fn unavailable(source: Option<Box<dyn StdError + Send + Sync>>) -> Error {
 }
 
 const LONGEST_LOAD: Duration = Duration::from_secs(5);
-/// A rotation reaches all nodes within this time.
 const BETWEEN_LOADS: Duration = Duration::from_secs(300);
+/// A node seals with no ring that is older, unless the source fails.
+const OLDEST: Duration = Duration::from_secs(600);
 /// After a load that failed, or that did not bring the key of a value.
 const BETWEEN_RELOADS: Duration = Duration::from_secs(30);
 /// For so long the first load is not tried again after it failed.

@@ -323,8 +323,8 @@ async fn a_transaction_happens_once_although_the_reply_was_lost() {
     assert!(error.is_sign_in_needed());
 }
 
-/// The first try of its write is done, and its reply lost. What the second one meets says nothing of
-/// that.
+/// The first try of its write is done, and its reply lost. What the second one meets says nothing
+/// of that.
 #[tokio::test(start_paused = true)]
 async fn a_transaction_that_may_have_happened_does_not_say_that_it_did_not() {
     for second in [Fault::Full, Fault::Unreachable, Fault::Frozen] {

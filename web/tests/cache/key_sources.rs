@@ -152,16 +152,19 @@ async fn a_rotation_at_the_source_reaches_nodes_that_run() {
         source.then(Act::Fail);
         source.then(Act::Hang);
         source.set(ring);
-        pass(400_000).await;
-        for user in &users[..2] {
-            nodes[1].user(&id(user)).token(["read"]).await.unwrap();
+        pass(600_000).await;
+        for _ in 0..4 {
+            for user in &users[..2] {
+                nodes[1].user(&id(user)).token(["read"]).await.unwrap();
+            }
+            pass(31_000).await;
         }
     }
     let done = nodes[0].rewrap_all(Pace::per_second(1_000)).await.unwrap();
     assert_eq!((done.seen, done.failed), (3, 0));
     world.sign_in(&nodes[1], "dee").await;
     source.set(&four);
-    pass(400_000).await;
+    pass(600_000).await;
     let new = world.builder().keys(four).build().unwrap();
     for user in ["ada", "bob", "cyd", "dee"] {
         for node in [&new, &nodes[0], &nodes[1]] {
@@ -189,18 +192,47 @@ async fn all_values_are_sealed_again_with_the_keys_that_the_source_has_then() {
     world.builder().keys(new).build().unwrap().user(&user).token(["read"]).await.unwrap();
 }
 
+/// A load that began before tells nothing of what the source has now.
 #[tokio::test(start_paused = true)]
-async fn a_cache_that_is_gone_asks_no_source() {
+async fn a_load_under_way_is_not_the_one_before_all_values_are_sealed_again() {
+    let world = World::new();
+    let source = Source::new(&world.ring);
+    let node = world.builder().key_source(source.clone()).build().unwrap();
+    let user = world.sign_in(&node, "ada").await;
+    pass(300_000).await;
+    let loads = source.loads();
+    node.user(&user).sign_out().await.unwrap();
+    let user = world.sign_in(&node, "bob").await;
+    assert_eq!(source.loads(), loads + 1, "it is under way");
+    source.set(&world.ring.rotated().unwrap().with_last_first());
+    let done = node.rewrap_all(Pace::per_second(1_000)).await.unwrap();
+    assert_eq!((done.rewrapped, source.loads()), (1, loads + 2));
+    node.user(&user).token(["read"]).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_waits_for_the_source_only_after_ten_minutes_without_an_answer() {
     let world = World::new();
     let source = Source::new(&world.ring);
     let node = world.builder().key_source(source.clone()).build().unwrap();
     world.sign_in(&node, "ada").await;
-    pass(1_000_000).await;
-    let loads = source.loads();
-    assert_eq!(loads, 4, "the first one, and one in five minutes");
-    drop(node);
-    pass(1_000_000).await;
-    assert_eq!(source.loads(), loads);
+    let mut slow = Vec::new();
+    for (nth, minutes) in [4, 2, 1, 11, 1].into_iter().enumerate() {
+        source.then(Act::Hang);
+        pass(minutes * 60_000).await;
+        let started = Instant::now();
+        world.sign_in(&node, &format!("user{nth}")).await;
+        slow.push(started.elapsed() > Duration::from_secs(1));
+        // What hung is not waited for once more.
+        source.0.lock().unwrap().0.clear();
+        pass(6_000).await;
+        if nth == 2 {
+            pass(31_000).await;
+            world.sign_in(&node, "eve").await;
+            pass(1_000).await;
+        }
+    }
+    assert_eq!(slow, [false, false, false, true, false]);
 }
 
 #[tokio::test(start_paused = true)]
