@@ -83,7 +83,7 @@ impl Engine {
             let trouble = match answer {
                 Some(Ok(answer)) => {
                     client.give_back();
-                    return Ok(Done { answer, was_repeated: lost.times > 0 });
+                    return Ok(Done { answer, was_repeated: lost.0 > 0 });
                 }
                 Some(Err(trouble)) => trouble,
                 None => Trouble::Silence,
@@ -129,11 +129,9 @@ impl Engine {
                 }
                 Verdict::Lost(source) => {
                     drop(client);
-                    lost.times += 1;
-                    lost.source = Some(source);
-                    if lost.times == MOST_LOST {
-                        let error = unreachable(lost.source.take());
-                        return Err(lost.or(error, start, S::WRITES));
+                    lost.0 += 1;
+                    if lost.0 == MOST_LOST {
+                        return Err(lost.or(unreachable(Some(source)), start, S::WRITES));
                     }
                 }
             }
@@ -150,23 +148,16 @@ pub(super) struct Done<A> {
 }
 
 /// Connections that were lost with a statement under way.
-#[derive(Default)]
-struct Lost {
-    times: u32,
-    source: Option<Source>,
-}
+#[derive(Clone, Copy, Default)]
+struct Lost(u32);
 
 impl Lost {
     /// The error of a step. If a write may have been done, that is what it says.
     fn or(self, error: StoreError, start: Instant, writes: bool) -> StoreError {
-        if self.times == 0 || !writes {
-            return error;
+        match self.0 > 0 && writes {
+            true => error.of_second_try(start.elapsed()),
+            false => error,
         }
-        let source = match error {
-            StoreError::Unreachable { source, .. } | StoreError::Full { source } => source,
-            other => return other,
-        };
-        silence(start, source.or(self.source))
     }
 }
 
