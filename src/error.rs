@@ -312,8 +312,7 @@ pub enum Error {
         /// What the operating system said.
         source: Source,
     },
-    /// The provider is overloaded or broken, or gave no answer in time. The user is still signed
-    /// in.
+    /// The provider is overloaded, broken or silent. The user is still signed in.
     #[error("the provider is not available{}", status.map_or_else(String::new, |status| format!(" (status {status})")))]
     ProviderUnavailable {
         /// The HTTP status code, if there was an answer.
