@@ -116,7 +116,8 @@ impl Keys {
         let (ring, last) = (self.loaded(), self.last());
         match (ring, last) {
             (Some(ring), _) if self.source.is_none() => Ok(ring),
-            (Some(ring), Some(Last { ended, failure: None })) if ended.elapsed() >= OLDEST => {
+            // A failure is that old only where there was no call since.
+            (Some(ring), Some(last)) if last.ended.elapsed() >= OLDEST => {
                 Ok(self.load().await.unwrap_or(ring))
             }
             (Some(ring), Some(last)) => {

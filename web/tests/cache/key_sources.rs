@@ -132,14 +132,19 @@ async fn an_unknown_key_loads_the_ring_again_once_in_thirty_seconds() {
     node.user(&user).token(["read"]).await.unwrap();
 }
 
+/// The rings of a rotation, in the order in which nodes get them.
+fn steps(one: &KeyRing) -> [KeyRing; 4] {
+    let two = one.rotated().unwrap();
+    let three = two.with_last_first();
+    let four = three.without(one.key_ids().next().unwrap()).unwrap();
+    [one.clone(), two, three, four]
+}
+
 /// A rotation at the source, while nodes run that are never started again.
 #[tokio::test(start_paused = true)]
 async fn a_rotation_at_the_source_reaches_nodes_that_run() {
     let world = World::new();
-    let one = world.ring.clone();
-    let two = one.rotated().unwrap();
-    let three = two.with_last_first();
-    let four = three.without(one.key_ids().next().unwrap()).unwrap();
+    let [one, two, three, four] = steps(&world.ring);
     let source = Source::new(&one);
     let nodes = [(); 2].map(|()| world.builder().key_source(source.clone()).build().unwrap());
     let users = ["ada", "bob", "cyd"];
@@ -233,6 +238,16 @@ async fn a_call_waits_for_the_source_only_after_ten_minutes_without_an_answer() 
         }
     }
     assert_eq!(slow, [false, false, false, true, false]);
+    // A failure long ago is no reason to seal with an old ring.
+    source.then(Act::Fail);
+    pass(300_000).await;
+    world.sign_in(&node, "fay").await;
+    pass(601_000).await;
+    let rotated = world.ring.rotated().unwrap().with_last_first();
+    source.set(&rotated);
+    let user = world.sign_in(&node, "gil").await;
+    let new = rotated.without(world.ring.key_ids().next().unwrap()).unwrap();
+    world.builder().keys(new).build().unwrap().user(&user).token(["read"]).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -253,10 +268,7 @@ async fn another_naming_key_is_not_taken_over() {
 #[tokio::test(start_paused = true)]
 async fn a_rolling_rotation_loses_nobody() {
     let world = World::new();
-    let one = world.ring.clone();
-    let two = one.rotated().unwrap();
-    let three = two.with_last_first();
-    let four = three.without(one.key_ids().next().unwrap()).unwrap();
+    let [one, two, three, four] = steps(&world.ring);
     let node = |ring: &KeyRing| world.builder().keys(ring.clone()).build().unwrap();
     let users = ["ada", "bob", "cyd"];
     for user in users {
